@@ -1,0 +1,1 @@
+"""Words from outside, typed: settings of a site, recipes, known issues."""

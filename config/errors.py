@@ -1,0 +1,20 @@
+"""Errors of what comes from outside.
+
+ConfigError           stop and mend the file or variable that the message names
+* RecipeError         a recipe is unknown, or not what a recipe may be
+* SettingsError       the settings of the site cannot be read
+"""
+
+__all__ = ["ConfigError", "RecipeError", "SettingsError"]
+
+
+class ConfigError(Exception):
+    """Stop and mend the file or variable that the message names."""
+
+
+class RecipeError(ConfigError):
+    """A recipe is unknown, or holds what a recipe may not."""
+
+
+class SettingsError(ConfigError):
+    """The settings of the site cannot be read."""

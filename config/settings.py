@@ -1,0 +1,97 @@
+"""Settings of a site: one file, ``rewebb.toml``, and ``REWEBB_*`` variables over it.
+
+``CRDS_PATH`` and ``CRDS_CONTEXT`` are honoured where neither says otherwise. Nothing
+here can change a pixel; what can is in recipes and contexts.
+"""
+
+import os
+from pathlib import Path
+
+import psutil
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as PydanticSettingsError,
+)
+
+from .errors import SettingsError
+
+__all__ = ["Settings", "load_settings"]
+
+_MEMORY_SHARE = 0.9
+"""Share of this machine's memory that jobs may take together."""
+
+
+class Settings(BaseSettings):
+    """Settings of a site, all with defaults that work on one machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REWEBB_", toml_file="rewebb.toml", extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Path("rewebb-data")
+    """Folder for store, runs and the embedded database; on one file system."""
+    database_url: str | None = None
+    """SQLAlchemy URL; by default an SQLite file in the data folder."""
+    archive: Path | None = None
+    """Folder of JWST files, of any nesting."""
+    crds_path: Path | None = Field(default_factory=lambda: _path_from("CRDS_PATH"))
+    """CRDS cache; by default that of ``CRDS_PATH``."""
+    crds_context: str | None = Field(
+        default_factory=lambda: os.environ.get("CRDS_CONTEXT")
+    )
+    """CRDS context; by default ``CRDS_CONTEXT``, else the operational one."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler; by default a cluster is started on this machine."""
+    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Jobs at a time on this machine."""
+    memory_bytes: int = Field(
+        default_factory=lambda: int(psutil.virtual_memory().total * _MEMORY_SHARE),
+        ge=1,
+    )
+    """Memory for the jobs of this machine, together."""
+    max_attempts: int = Field(default=3, ge=1)
+    """Tries of a job that ran out of memory or was lost with its worker."""
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute()}/rewebb.db"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # signature is given
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, strongest first: arguments, variables, file."""
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, toml
+
+
+def load_settings(**given: Path | str | int | None) -> Settings:
+    """Load the settings; what is given and not None is stronger than all else.
+
+    Raises
+    ------
+    SettingsError
+        A variable or the file holds what is no setting.
+    """
+    kept = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**kept)  # type: ignore[arg-type]  # pydantic converts and checks
+    except (ValidationError, PydanticSettingsError, ValueError, OSError) as error:
+        raise SettingsError(f"The settings cannot be used: {error}") from error
+
+
+def _path_from(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

@@ -1,0 +1,1 @@
+"""Control plane: decides. Never imports `jwst`, `stdatamodels`, `stcal` or `crds`."""

@@ -1,0 +1,164 @@
+"""A raw file: its primary header, and whether it is as long as its HDUs say.
+
+Only headers are read, never data.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from .roles import HeaderValue
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+__all__ = ["RawFile", "UnreadableHeaderError", "read_raw_file"]
+
+_BLOCK_BYTES: Final = 2880
+"""FITS headers and data come in blocks of this size."""
+
+_COMMENTARY: Final = frozenset({"", "COMMENT", "HISTORY"})
+"""Keywords without a value."""
+
+
+class UnreadableHeaderError(Exception):
+    """The primary header cannot be read; a sentence says why. Stays in the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """What the headers of a file tell."""
+
+    header: dict[str, HeaderValue]
+    """Primary header; undefined and commentary cards left out."""
+    defect: str | None
+    """What is wrong with the rest of the file, in one sentence."""
+
+
+def read_raw_file(path: Path, size_bytes: int) -> RawFile:
+    """Read the primary header of a FITS file and check its structure.
+
+    Parameters
+    ----------
+    path
+        The file.
+    size_bytes
+        How long it is.
+
+    Raises
+    ------
+    UnreadableHeaderError
+        It is no FITS file, or its primary header is damaged.
+    OSError
+        The file cannot be opened or read.
+    """
+    with path.open("rb") as stream:
+        primary = _read_primary(stream)
+        return RawFile(_values(primary), _defect(stream, primary, size_bytes))
+
+
+def _read_primary(stream: BinaryIO) -> "Header":
+    """Read the first header, which must start as FITS does."""
+    start = stream.read(_BLOCK_BYTES)[:30]
+    if not start.startswith(b"SIMPLE  ="):
+        raise UnreadableHeaderError(
+            f"expected a FITS file, which starts with SIMPLE, got {start[:9]!r}"
+        )
+    stream.seek(0)
+    return _read_header(stream)
+
+
+def _read_header(stream: BinaryIO) -> "Header":
+    """Read the header at the present position; leave the stream behind it."""
+    from astropy.io.fits import Header  # noqa: PLC0415  # 0.3 s: only when needed
+
+    with _expecting(f"a FITS header at byte {stream.tell()}"):
+        return Header.fromfile(stream)
+
+
+def _values(header: "Header") -> dict[str, HeaderValue]:
+    """Turn a header into plain values; of a keyword given twice the first counts."""
+    values: dict[str, HeaderValue] = {}
+    with _expecting("readable cards in the primary header"):
+        for keyword, value in header.items():
+            if keyword not in _COMMENTARY and isinstance(value, str | int | float):
+                values.setdefault(keyword.upper(), value)
+    return values
+
+
+def _defect(stream: BinaryIO, primary: "Header", size_bytes: int) -> str | None:
+    """Say what is wrong with the file behind its primary header."""
+    names: list[str] = []
+    try:
+        for name, end in _extents(stream, primary, size_bytes):
+            names.append(name)
+            if end > size_bytes:
+                return f"expected at least {end} bytes, got {size_bytes}"
+    except UnreadableHeaderError as error:
+        return str(error)
+    if "SCI" not in names:
+        return f"expected an SCI extension, got only {', '.join(names)}"
+    return None
+
+
+def _extents(
+    stream: BinaryIO, header: "Header", size_bytes: int
+) -> Iterator[tuple[str, int]]:
+    """Walk over the HDUs: the name of each and the byte behind it."""
+    while True:
+        end = stream.tell() + _padded(_data_bytes(header))
+        yield _name(header), end
+        if end >= size_bytes:
+            return
+        stream.seek(end)
+        header = _read_header(stream)
+
+
+def _name(header: "Header") -> str:
+    """Name an HDU as astropy does."""
+    first = "PRIMARY" if "SIMPLE" in header else "an unnamed one"
+    with _expecting("a readable EXTNAME"):
+        return str(header.get("EXTNAME", first)).strip().upper()
+
+
+def _data_bytes(header: "Header") -> int:
+    """Count the bytes of data that a header announces (FITS standard 4.0, eq. 2)."""
+    with _expecting("BITPIX and NAXIS in the header of an HDU"):
+        shape = [int(header[f"NAXIS{axis + 1}"]) for axis in range(header["NAXIS"])]
+        values = math.prod(shape) if shape else 0
+        item_bytes = abs(int(header["BITPIX"])) // 8
+        groups = int(header.get("GCOUNT", 1))
+        length_bytes = item_bytes * groups * (int(header.get("PCOUNT", 0)) + values)
+        if length_bytes < 0:
+            raise ValueError(f"{length_bytes} bytes")
+    return length_bytes
+
+
+def _padded(length_bytes: int) -> int:
+    """Round up to whole FITS blocks."""
+    return -(-length_bytes // _BLOCK_BYTES) * _BLOCK_BYTES
+
+
+@contextmanager
+def _expecting(what: str) -> Iterator[None]:
+    """Turn what astropy raises, or warns of, into one error of ours."""
+    from astropy.io.fits import VerifyError  # noqa: PLC0415
+    from astropy.utils.exceptions import AstropyUserWarning  # noqa: PLC0415
+
+    try:
+        yield
+    except (
+        AstropyUserWarning,
+        EOFError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        VerifyError,
+    ) as error:
+        raise UnreadableHeaderError(
+            f"expected {what}, got: {error or 'the end'}"
+        ) from error

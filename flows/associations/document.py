@@ -1,0 +1,62 @@
+"""The text of an association, as `jwst` reads it."""
+
+import json
+from typing import Final
+
+from flows.models import Association, Member
+
+__all__ = ["RULES_VERSION", "document_name", "to_json_text"]
+
+RULES_VERSION: Final = "rewebb-rules-1"
+"""Version of our rules, in place of that of the official generator; raise it when a
+rule changes what it selects."""
+
+_UNDEGRADED: Final = "No known degraded exposures in association."
+"""What the official generator says of exposures without a known error."""
+
+
+def document_name(association: Association) -> str:
+    """Name the file of an association; without a date, so that it stays the same."""
+    return f"{association.product_name}_{association.asn_type}_asn.json"
+
+
+def to_json_text(association: Association, *, pool_name: str = "none") -> str:
+    """Write an association as the official generator does, always the same.
+
+    Parameters
+    ----------
+    association
+        The association.
+    pool_name
+        What the products will say in ASNPOOL.
+    """
+    document = {
+        "asn_type": association.asn_type,
+        "asn_rule": association.asn_rule,
+        "version_id": None,
+        "code_version": RULES_VERSION,
+        "degraded_status": _UNDEGRADED,
+        "program": association.program,
+        "constraints": "No constraints",
+        "asn_id": association.asn_id,
+        "asn_pool": pool_name,
+        "target": association.target,
+        "products": [_product(association)],
+    }
+    return json.dumps(document, indent=4) + "\n"
+
+
+def _product(association: Association) -> dict[str, object]:
+    """Write the only product."""
+    members = [_member(member) for member in association.members]
+    return {"name": association.product_name, "members": members}
+
+
+def _member(member: Member) -> dict[str, str | None]:
+    """Write a member, with the reason that the official generator does not give."""
+    return {
+        "expname": member.expname,
+        "exptype": member.exptype,
+        "exposerr": None,
+        "reason": member.reason,
+    }

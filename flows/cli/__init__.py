@@ -1,0 +1,25 @@
+"""The command line: parse, call, print.
+
+Nothing heavy is imported before a command needs it, so that `rewebb --help` is quick.
+"""
+
+import typer
+
+from .db import db_app
+from .demo import demo
+from .records import runs, show, status
+from .run import plan, run
+from .sample import sample_app
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reprocess JWST spectroscopy in bulk, with provenance.",
+)
+for command in (demo, plan, run, status, runs, show):
+    app.command()(command)
+app.add_typer(sample_app, name="sample")
+app.add_typer(db_app, name="db")

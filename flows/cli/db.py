@@ -1,0 +1,60 @@
+"""`rewebb db`: the database, which is the index of the store."""
+
+import typer
+
+from .options import AsJson, DataDir
+from .output import FAILED, print_json, said_in_one_sentence, say
+
+__all__ = ["db_app"]
+
+db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
+
+
+@db_app.command()
+def upgrade(*, data_dir: DataDir = None) -> None:
+    """Bring the database to the newest schema; every command does so by itself."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.factory import open_store  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        settings = load_settings(data_dir=data_dir)
+        with open_store(settings):
+            say("The database is at the newest schema.")
+
+
+@db_app.command()
+def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Record every outcome of the store again; what is recorded already stays so."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.factory import open_store  # noqa: PLC0415
+    from flows.provenance import find_outcomes, load_outcome  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        settings = load_settings(data_dir=data_dir)
+        with open_store(settings) as store:
+            count = 0
+            for path in find_outcomes(settings.data_dir):
+                store.record_outcome(load_outcome(path))
+                count += 1
+    if as_json:
+        print_json({"outcomes": count})
+    else:
+        say(f"{count} outcomes are recorded.")
+
+
+@db_app.command()
+def verify(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Read every product of the store and compare its sha256 with what is recorded."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.provenance import find_damaged  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        damaged = list(find_damaged(load_settings(data_dir=data_dir).data_dir))
+    if as_json:
+        print_json({"damaged": damaged})
+    else:
+        for line in damaged:
+            say(line)
+        say(f"{len(damaged)} damaged products.")
+    if damaged:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,105 @@
+"""`rewebb demo`: the main job on sample programs, checked against the truth."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, DataDir
+from .output import (
+    FAILED,
+    print_json,
+    print_rows,
+    print_summary,
+    said_in_one_sentence,
+    say,
+)
+from .run import run_flow
+
+if TYPE_CHECKING:
+    from flows.reports import RunSummary
+    from workers.sample import Check, SampleSet
+
+__all__ = ["demo"]
+
+
+def demo(
+    *,
+    sample_dir: Annotated[
+        Path, typer.Option(help="Folder of the sample programs; made when missing.")
+    ] = Path("rewebb-sample"),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make sample programs, reprocess them, and check the spectra."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from workers.sample import make_sample  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        folder = load_settings(data_dir=data_dir).data_dir
+        sample = make_sample(
+            sample_dir.absolute(), on_progress=(lambda _: None) if as_json else say
+        )
+        os.environ["CRDS_PATH"] = str(sample.crds)
+        summaries = [
+            _run(sample, mode.program, folder, quiet=as_json) for mode in sample.modes
+        ]
+        checks = _check(sample, summaries, folder)
+    if as_json:
+        print_json({"runs": summaries, "checks": checks})
+    else:
+        _print(summaries, checks, folder)
+    sound = all(check.passed for check in checks)
+    if not sound or any(summary.state != "SUCCEEDED" for summary in summaries):
+        raise typer.Exit(FAILED)
+
+
+def _run(
+    sample: "SampleSet", program: str, data_dir: Path, *, quiet: bool
+) -> "RunSummary":
+    if not quiet:
+        say(f"\nreprocessing program {program}")
+    parameters = {
+        "program": program,
+        "recipe": "selfcal",
+        "archive": sample.archive,
+        "data_dir": data_dir,
+    }
+    return run_flow(parameters, quiet=quiet)
+
+
+def _check(
+    sample: "SampleSet", summaries: list["RunSummary"], data_dir: Path
+) -> list["Check"]:
+    from workers.sample import check_products  # noqa: PLC0415  # see the package
+
+    return [
+        check
+        for mode, summary in zip(sample.modes, summaries, strict=True)
+        for check in check_products(mode, data_dir / summary.folder, sample.truth)
+    ]
+
+
+def _print(
+    summaries: list["RunSummary"], checks: list["Check"], data_dir: Path
+) -> None:
+    for summary in summaries:
+        say()
+        print_summary(summary)
+        say(f"{len(summary.products)} products: {data_dir / summary.folder}")
+    say("\nagainst the injected truth:")
+    print_rows(
+        ("check", "measured", "expected", "tolerance", "unit", ""),
+        [
+            (
+                check.name,
+                f"{check.measured:.5g}",
+                f"{check.expected:.5g}",
+                f"{check.tolerance:.3g}",
+                check.unit,
+                "passed" if check.passed else "FAILED",
+            )
+            for check in checks
+        ],
+    )

@@ -1,0 +1,42 @@
+"""Arguments and options that commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "AllowPartial",
+    "Archive",
+    "AsJson",
+    "Context",
+    "DataDir",
+    "Observations",
+    "Program",
+    "RecipeName",
+]
+
+Program = Annotated[
+    str, typer.Argument(help="Program id, five digits.", metavar="PROGRAM")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Data folder; else REWEBB_DATA_DIR, else ./rewebb-data."),
+]
+Archive = Annotated[
+    Path | None, typer.Option(help="Folder of raw JWST files; else REWEBB_ARCHIVE.")
+]
+Observations = Annotated[
+    str | None,
+    typer.Option(help="Only these observations: three digits each, comma-separated."),
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Name or path of a recipe.")]
+Context = Annotated[
+    str | None,
+    typer.Option(help="CRDS context; else CRDS_CONTEXT, else the operational one."),
+]
+AllowPartial = Annotated[
+    bool,
+    typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
+]

@@ -1,0 +1,152 @@
+"""What the terminal shows: tables, JSON, errors in one sentence, live progress."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.errors import ConfigError
+from flows.errors import RewebbError
+from workers.errors import WorkerError
+
+if TYPE_CHECKING:
+    from flows.execution import Listener
+    from flows.reports import RunSummary
+
+__all__ = [
+    "FAILED",
+    "fail",
+    "print_json",
+    "print_rows",
+    "print_summary",
+    "said_in_one_sentence",
+    "say",
+    "watched",
+]
+
+FAILED = 1
+"""Exit code: jobs failed or were blocked; the rest is done."""
+
+REFUSED = 2
+"""Exit code: nothing could be done; the message says what to mend."""
+
+_out = Console(soft_wrap=True, highlight=False)
+_err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_UNBOUNDED = 1000
+"""Width of tables that go to a file or a pipe: long cells stay on one line."""
+
+_COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
+
+
+def say(text: str = "") -> None:
+    """Print a line."""
+    _out.print(text, markup=False)
+
+
+def fail(message: str) -> NoReturn:
+    """Print why nothing could be done, and exit."""
+    _err.print(f"[red]error:[/red] {_escape(message)}")
+    raise typer.Exit(REFUSED)
+
+
+@contextmanager
+def said_in_one_sentence() -> Iterator[None]:
+    """Turn errors that a user can mend into a sentence and an exit code."""
+    try:
+        yield
+    except (RewebbError, ConfigError, WorkerError) as error:
+        fail(str(error))
+
+
+def print_json(record: Any) -> None:
+    """Print a record, or a list of records, as JSON."""
+    from pydantic_core import to_json  # noqa: PLC0415  # only when it is wanted
+
+    sys.stdout.write(to_json(record, indent=1).decode() + "\n")
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; nothing is cut off."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_styled(str(cell)) for cell in row))
+    _out.print(table, width=None if _out.is_terminal else _UNBOUNDED)
+
+
+def print_summary(summary: "RunSummary") -> None:
+    """Print what a run, or a dry run, came to."""
+    print_rows(
+        ("job", "state", "why"),
+        [(job.key, job.state, job.why) for job in summary.jobs],
+    )
+    for title, lines in (("caveats", summary.caveats), ("notes", summary.notes)):
+        if lines:
+            say(f"\n{title}:")
+        for line in lines:
+            say(f"  {line}")
+    counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
+    say(f"\nprogram {summary.program}, {summary.context}, {summary.recipe}: {counts}")
+
+
+@contextmanager
+def watched(*, quiet: bool) -> Iterator["Listener | None"]:
+    """Show the progress of a run: a live bar on a terminal, else a line a job."""
+    if quiet:
+        yield None
+        return
+    if not _err.is_terminal:
+        yield _print_line
+        return
+    from rich.progress import (  # noqa: PLC0415  # only when it is wanted
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=_err,
+        transient=True,
+    ) as bars:
+        yield _make_bar(bars)
+
+
+def _make_bar(bars: Any) -> "Listener":
+    bar = bars.add_task("jobs", total=None)
+
+    def show(progress: Any) -> None:
+        counts = {str(state): count for state, count in progress.counts.items()}
+        running = counts.get("RUNNING", 0)
+        left = running + counts.get("DUE", 0)
+        total = sum(counts.values())
+        text = f"{running} running, {counts.get('FAILED', 0)} failed"
+        bars.update(bar, total=total, completed=total - left, description=text)
+        if progress.state in {"FAILED", "BLOCKED"}:
+            bars.console.print(_styled(f"{progress.state} {progress.key}"))
+
+    return show
+
+
+def _print_line(progress: Any) -> None:
+    _err.print(f"{progress.state} {progress.key}", markup=False)
+
+
+def _styled(text: str) -> str:
+    colour = _COLOURS.get(text.split(" ")[0])
+    return f"[{colour}]{_escape(text)}[/{colour}]" if colour else _escape(text)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,186 @@
+"""`rewebb status`, `rewebb runs` and `rewebb show`: what is recorded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, DataDir
+from .output import fail, print_json, print_rows, said_in_one_sentence, say
+
+if TYPE_CHECKING:
+    from flows.models import JobRecord, StoredProduct
+    from flows.provenance import ProvenanceStore
+    from workers.contract import Job
+
+__all__ = ["runs", "show", "status"]
+
+
+def runs(
+    program: Annotated[
+        str | None, typer.Argument(help="Only of this program.", metavar="PROGRAM")
+    ] = None,
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest runs."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.factory import open_store  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        with open_store(load_settings(data_dir=data_dir)) as store:
+            found = store.list_runs(program)
+    if as_json:
+        print_json(found)
+        return
+    print_rows(
+        ("run", "program", "state", "started (UTC)", "context", "recipe", "message"),
+        [
+            (
+                run.id[:8],
+                run.program,
+                run.state,
+                f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+                run.context,
+                run.recipe_name,
+                run.message or "",
+            )
+            for run in found
+        ],
+    )
+
+
+def status(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="Id of a run or its beginning; the newest by default."),
+    ] = None,
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a run is, job by job."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.factory import open_store  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        with open_store(load_settings(data_dir=data_dir)) as store:
+            newest = store.list_runs(limit=1)
+            if run is None and not newest:
+                fail("There is no run yet; start one with `rewebb run PROGRAM`.")
+            record = store.get_run(run) if run else newest[0]
+            jobs = store.get_run_jobs(record.id)
+    if as_json:
+        print_json({"run": record, "jobs": jobs})
+        return
+    print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
+    say(
+        f"\nrun {record.id[:8]} of program {record.program}: {record.state}"
+        f"{', ' + record.message if record.message else ''}"
+    )
+
+
+def show(
+    file: Annotated[str, typer.Argument(help="A product: its path, or just its name.")],
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a product: job, inputs, members, parameters, references, attempts."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.factory import open_store  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        with open_store(load_settings(data_dir=data_dir)) as store:
+            product = _find(store, file)
+            record = store.get_job(product.fingerprint)
+    if as_json:
+        print_json({"product": product, "record": record})
+    else:
+        _print_record(product, record)
+
+
+def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
+    """Find a product by its bytes when the file is there, else by its name."""
+    from workers.content import file_sha256  # noqa: PLC0415  # see the package
+
+    path = Path(file)
+    if path.is_file():
+        found = store.find_products(sha256=file_sha256(path))
+        if not found:
+            fail(
+                f"{path} was not made here, or was changed since: no recorded product "
+                "has its sha256."
+            )
+        return found[0]
+    found = store.find_products(name=path.name)
+    if not found:
+        fail(f"No file {file}, and no recorded product of the name {path.name}.")
+    return found[0]
+
+
+def _print_record(product: "StoredProduct", record: "JobRecord") -> None:
+    job = record.job
+    say(f"{product.product.name}  ({product.product.size_bytes} bytes)")
+    say(f"sha256       {product.product.sha256}")
+    say(f"job          {job.stage}:{job.name}")
+    say(f"fingerprint  {job.fingerprint}")
+    say(f"context      {job.context}  ({job.crds_path})")
+    say(f"versions     {', '.join(f'{n} {v}' for n, v in job.versions.items())}")
+    if job.association_name:
+        say(f"association  {job.association_name}")
+    _print_inputs(job)
+    _print_references(job)
+    _print_parameters(job)
+    _print_attempts(record)
+
+
+def _print_inputs(job: "Job") -> None:
+    say("\ninputs:")
+    print_rows(
+        ("exptype", "file", "sha256", "why"),
+        [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
+    )
+
+
+def _print_references(job: "Job") -> None:
+    say("\nreferences, parameter references and mappings:")
+    used = [
+        (use.reftype, use.file.name if use.file else "N/A", use.file)
+        for use in job.references
+    ]
+    used += [(use.reftype, use.file.name, use.file) for use in job.pars]
+    used += [("mapping", file.name, file) for file in job.mappings]
+    print_rows(
+        ("type", "file", "sha1"),
+        [(kind, name, file.sha1 if file else "") for kind, name, file in used],
+    )
+
+
+def _print_parameters(job: "Job") -> None:
+    from flows.planning import flatten_parameters  # noqa: PLC0415  # see the package
+
+    overridden = flatten_parameters(job.overrides)
+    say("\neffective parameters (* set by the recipe):")
+    for name, value in flatten_parameters(job.parameters).items():
+        say(f"  {'*' if name in overridden else ' '} {name} = {value!r}")
+
+
+def _print_attempts(record: "JobRecord") -> None:
+    say("\nattempts:")
+    for attempt in record.attempts:
+        outcome = attempt.outcome
+        usage = outcome.usage
+        say(
+            f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
+            f"{outcome.finished_at}: {usage.elapsed_s:.1f} s, {usage.cpu_s:.1f} CPU s, "
+            f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB"
+        )
+        say(f"    log {outcome.folder}/job.log")
+        steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
+        say(f"    steps {steps or '-'}")
+        for caveat in outcome.caveats:
+            say(f"    caveat {caveat.kind}: {caveat.message}")
+        if outcome.error:
+            say(f"    error {outcome.error.type}: {outcome.error.message}")

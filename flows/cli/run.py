@@ -1,0 +1,138 @@
+"""`rewebb plan` and `rewebb run`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from .options import (
+    AllowPartial,
+    Archive,
+    AsJson,
+    Context,
+    DataDir,
+    Observations,
+    Program,
+    RecipeName,
+)
+from .output import (
+    FAILED,
+    print_json,
+    print_summary,
+    said_in_one_sentence,
+    say,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from flows.reports import RunSummary
+
+__all__ = ["plan", "run", "run_flow"]
+
+_PREFECT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+}
+"""Defaults for Prefect when it is started from here; variables that are set win."""
+
+
+def plan(
+    program: Program,
+    *,
+    archive: Archive = None,
+    observations: Observations = None,
+    recipe: RecipeName = "official",
+    context: Context = None,
+    data_dir: DataDir = None,
+    allow_partial: AllowPartial = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run would do, and why, without doing it."""
+    from config.settings import load_settings  # noqa: PLC0415  # see the package
+    from flows.phases import Request  # noqa: PLC0415
+    from flows.runs import plan_only  # noqa: PLC0415
+
+    with said_in_one_sentence():
+        settings = load_settings(archive=archive, data_dir=data_dir)
+        request = Request(program, _split(observations), recipe, context, allow_partial)
+        summary = plan_only(settings, request)
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+
+
+def run(
+    program: Program,
+    *,
+    archive: Archive = None,
+    observations: Observations = None,
+    recipe: RecipeName = "official",
+    context: Context = None,
+    data_dir: DataDir = None,
+    allow_partial: AllowPartial = False,
+    dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
+    as_json: AsJson = False,
+) -> None:
+    """Reprocess a program through the Prefect flow `reprocess-program`.
+
+    The server is that of PREFECT_API_URL, else one of Prefect's own for the time of
+    the run. Exit code 1 when jobs failed or were blocked, 2 when nothing could be done.
+    """
+    parameters = {
+        "program": program,
+        "observations": list(_split(observations)),
+        "recipe": recipe,
+        "context": context,
+        "archive": archive,
+        "data_dir": data_dir,
+        "allow_partial": allow_partial,
+    }
+    if dry_run:
+        del parameters["observations"]
+        plan(**parameters, observations=observations, as_json=as_json)  # type: ignore[arg-type]  # just parsed
+        return
+    with said_in_one_sentence():
+        summary = run_flow(parameters, quiet=as_json)
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+        say(f"products: {Path(summary.folder)}")
+    if summary.state != "SUCCEEDED":
+        raise typer.Exit(FAILED)
+
+
+def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
+    """Run the flow here, and give its summary.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        Nothing could be done.
+    """
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+    from pydantic import TypeAdapter  # noqa: PLC0415  # see the package
+
+    from flows.reports import RunSummary  # noqa: PLC0415
+    from flows.reprocess import LISTENER, reprocess_program  # noqa: PLC0415
+
+    with watched(quiet=quiet) as listener:
+        token = LISTENER.set(listener)
+        try:
+            state = reprocess_program(**parameters, return_state=True)
+        finally:
+            LISTENER.reset(token)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return TypeAdapter(RunSummary).validate_python(result)
+
+
+def _split(observations: str | None) -> tuple[str, ...]:
+    return tuple(observations.split(",")) if observations else ()

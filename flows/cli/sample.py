@@ -1,0 +1,53 @@
+"""`rewebb sample`: sample programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AsJson
+from .output import print_json, said_in_one_sentence, say
+
+__all__ = ["sample_app"]
+
+sample_app = typer.Typer(no_args_is_help=True, help="Sample programs, made offline.")
+
+
+@sample_app.command()
+def make(
+    directory: Annotated[Path, typer.Argument(help="Folder to make them in.")],
+    *,
+    mode: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this mode; may be repeated. See the names in the docs."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make sample programs: raw exposures, a CRDS cache, and the injected truth."""
+    from workers.sample import Mode, make_sample  # noqa: PLC0415  # see the package
+
+    known = [str(name) for name in Mode]
+    if unknown := sorted(set(mode or ()) - set(known)):
+        raise typer.BadParameter(
+            f"unknown mode {', '.join(unknown)}: expected one of {', '.join(known)}"
+        )
+    with said_in_one_sentence():
+        sample = make_sample(
+            directory,
+            modes=tuple(Mode(name) for name in mode or known),
+            on_progress=(lambda _: None) if as_json else say,
+        )
+    record = {
+        "archive": sample.archive,
+        "crds_path": sample.crds,
+        "contexts": sample.contexts,
+        "truth": sample.truth,
+        "programs": [each.program for each in sample.modes],
+    }
+    if as_json:
+        print_json(record)
+        return
+    for name, value in record.items():
+        say(f"{name:10} {value}")

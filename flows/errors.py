@@ -1,0 +1,65 @@
+"""Errors of the control plane.
+
+RewebbError
+* UnknownProgramError
+* UnknownObservationError
+* ArchiveError
+* FileNameError
+* PlanError
+* StoreError
+  x ConflictError
+  x LeaseHeldError
+  x UnknownRecordError
+"""
+
+__all__ = [
+    "ArchiveError",
+    "ConflictError",
+    "FileNameError",
+    "LeaseHeldError",
+    "PlanError",
+    "RewebbError",
+    "StoreError",
+    "UnknownProgramError",
+    "UnknownRecordError",
+]
+
+
+class RewebbError(Exception):
+    """Stop; its message tells the user what to mend."""
+
+
+class UnknownProgramError(RewebbError):
+    """The archive holds no exposure of the program."""
+
+
+class UnknownObservationError(RewebbError):
+    """The archive holds the program, but not this observation of it."""
+
+
+class FileNameError(RewebbError):
+    """A file name is not of the JWST grammar, or not safe to use in a path."""
+
+
+class ArchiveError(RewebbError):
+    """The archive cannot be read."""
+
+
+class PlanError(RewebbError):
+    """The run cannot be planned: settings, recipe or cluster do not allow it."""
+
+
+class StoreError(RewebbError):
+    """The data folder or the database cannot be used."""
+
+
+class LeaseHeldError(StoreError):
+    """Another run of the same program is under way."""
+
+
+class UnknownRecordError(StoreError):
+    """The database holds no such run or job, or more than one."""
+
+
+class ConflictError(StoreError):
+    """Another writer of the database was faster, again and again."""

@@ -1,0 +1,19 @@
+"""A plan becomes products: jobs to Dask, and again when memory or a worker failed.
+
+The sole home of `distributed`.
+"""
+
+from .cluster import Cluster, WorkerLostError, open_cluster
+from .events import Listener, Progress
+from .orchestrator import Orchestrator, Recorder, to_run_job
+
+__all__ = [
+    "Cluster",
+    "Listener",
+    "Orchestrator",
+    "Progress",
+    "Recorder",
+    "WorkerLostError",
+    "open_cluster",
+    "to_run_job",
+]

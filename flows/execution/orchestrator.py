@@ -1,0 +1,220 @@
+"""Runs a plan: a bounded list of jobs at the cluster, nearest to an end first.
+
+The state of each job is a `PlanEntry`; when a job is over, those that wait for it are
+decided anew by the `Binder`, which may find them done already (early cut-off).
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from flows.models import JobState, RunJob
+from flows.planning import Binder, Plan, PlanEntry
+from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
+from workers.run import run_job
+
+from .cluster import Cluster, WorkerLostError, get_result
+from .events import Listener, Progress
+from .order import Order
+
+__all__ = ["Orchestrator", "Recorder", "to_run_job"]
+
+
+class Recorder(Protocol):
+    """Where outcomes and states go."""
+
+    def record_outcome(self, outcome: Outcome) -> None:
+        """Record an attempt; recording it again changes nothing."""
+
+    def record_jobs(self, jobs: Sequence[RunJob]) -> None:
+        """Record what jobs of this run have come to."""
+
+    def make_room(self, job: Job) -> None:
+        """Clear the place of a job's products of what is damaged."""
+
+    def keep_alive(self) -> None:
+        """Renew the lease of the program when it is time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A job at the cluster."""
+
+    entry: PlanEntry
+    job: Job
+    id: str
+    number: int
+    granted_bytes: int
+
+
+class Orchestrator:
+    """Brings every job of a plan to an end.
+
+    Parameters
+    ----------
+    max_attempts
+        Tries of a job that ran out of memory or was lost.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        binder: Binder,
+        cluster: Cluster,
+        recorder: Recorder,
+        data_dir: Path,
+        max_attempts: int,
+        listener: Listener,
+    ) -> None:
+        self._entries = {entry.planned.key: entry for entry in plan.entries}
+        self._order = Order([entry.planned for entry in plan.entries])
+        self._binder = binder
+        self._cluster = cluster
+        self._recorder = recorder
+        self._data_dir = data_dir
+        self._max_attempts = max_attempts
+        self._listener = listener
+        self._running: dict[Any, _Attempt] = {}
+        self._counts = Counter(entry.state for entry in plan.entries)
+        self._ready = [
+            entry.planned.key
+            for entry in plan.entries
+            if entry.state is JobState.DUE and entry.job is not None
+        ]
+        for entry in plan.entries:
+            if entry.state is not JobState.DUE:
+                self._order.close(entry.planned.key)
+
+    def run(self) -> Plan:
+        """Run until every job is over, and give the plan with what became of it.
+
+        Raises
+        ------
+        PlanError
+            The cluster went away.
+        StoreError
+            Outcomes cannot be recorded.
+        """
+        largest_bytes = self._cluster.get_largest_bytes()
+        while self._ready or self._running:
+            self._fill(largest_bytes)
+            for future in self._cluster.wait_any(list(self._running)):
+                self._finish(self._running.pop(future), future, largest_bytes)
+            self._recorder.keep_alive()
+        return Plan(tuple(self._entries.values()))
+
+    def _fill(self, largest_bytes: int) -> None:
+        """Hand out as many jobs as there are slots, those nearest to an end first."""
+        self._ready.sort(key=self._order.rank)
+        free = max(self._cluster.get_slots(), 1) - len(self._running)
+        for _ in range(min(free, len(self._ready))):
+            entry = self._entries[self._ready.pop(0)]
+            assert entry.job is not None
+            granted_bytes = min(entry.estimate_bytes, largest_bytes)
+            self._start(_Attempt(entry, entry.job, "", 0, granted_bytes))
+
+    def _start(self, last: _Attempt) -> None:
+        attempt = replace(last, id=str(uuid.uuid4()), number=last.number + 1)
+        self._recorder.make_room(attempt.job)
+        future = self._cluster.submit(
+            run_job,
+            attempt.job,
+            attempt=attempt.id,
+            data_dir=self._data_dir,
+            granted_bytes=attempt.granted_bytes,
+            memory_bytes=attempt.granted_bytes,
+        )
+        self._running[future] = attempt
+        self._change(replace(attempt.entry, state=JobState.RUNNING))
+
+    def _finish(self, attempt: _Attempt, future: Any, largest_bytes: int) -> None:
+        outcome = _get_outcome(attempt, future)
+        self._recorder.record_outcome(outcome)
+        match outcome.status:
+            case Status.SUCCEEDED:
+                self._settle(self._binder.confirm(attempt.entry))
+            case Status.OUT_OF_MEMORY if self._may_grow(attempt, largest_bytes):
+                more = min(2 * attempt.granted_bytes, largest_bytes)
+                self._start(replace(attempt, granted_bytes=more))
+            case Status.LOST if attempt.number < self._max_attempts:
+                self._start(attempt)
+            case _:
+                assert outcome.error is not None
+                why = outcome.error.message
+                self._settle(replace(attempt.entry, state=JobState.FAILED, why=why))
+
+    def _may_grow(self, attempt: _Attempt, largest_bytes: int) -> bool:
+        return (
+            attempt.number < self._max_attempts
+            and attempt.granted_bytes < largest_bytes
+        )
+
+    def _settle(self, entry: PlanEntry) -> None:
+        """Note that a job is over, and decide anew on those that wait for it."""
+        over = [entry]
+        while over:
+            settled = over.pop(0)
+            self._change(settled)
+            self._order.close(settled.planned.key)
+            for key in self._order.get_dependants(settled.planned.key):
+                waiting = self._entries[key]
+                if waiting.state is not JobState.DUE or waiting.job is not None:
+                    continue
+                decided = self._binder.decide(waiting.planned, self._entries)
+                if decided.state is not JobState.DUE:
+                    over.append(decided)
+                elif decided.job is not None:
+                    self._change(decided)
+                    self._ready.append(key)
+
+    def _change(self, entry: PlanEntry) -> None:
+        key = entry.planned.key
+        self._counts[self._entries[key].state] -= 1
+        self._counts[entry.state] += 1
+        self._entries[key] = entry
+        self._recorder.record_jobs([to_run_job(entry)])
+        self._listener(Progress(dict(self._counts), key, entry.state, entry.why))
+
+
+def to_run_job(entry: PlanEntry) -> RunJob:
+    """Turn an entry of a plan into what is recorded of a job of a run."""
+    return RunJob(
+        stage=entry.planned.stage,
+        name=entry.planned.name,
+        state=entry.state,
+        updated_at=datetime.now(UTC),
+        why=entry.why,
+        fingerprint=entry.job.fingerprint if entry.job else None,
+        blocked_by=entry.blocked_by,
+    )
+
+
+def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
+    try:
+        outcome: Outcome = get_result(future)
+    except WorkerLostError as error:
+        return _make_outcome(attempt, Status.LOST, error)
+    except OSError as error:
+        return _make_outcome(attempt, Status.FAILED, error)
+    return outcome
+
+
+def _make_outcome(attempt: _Attempt, status: Status, error: Exception) -> Outcome:
+    """Make the outcome of an attempt whose worker could not leave one."""
+    now = datetime.now(UTC).isoformat()
+    return Outcome(
+        job=attempt.job,
+        attempt=attempt.id,
+        status=status,
+        started_at=now,
+        finished_at=now,
+        host="",
+        usage=Usage(0.0, 0.0, 0, attempt.granted_bytes),
+        folder="",
+        error=ErrorInfo(type(error).__qualname__, str(error), ""),
+    )

@@ -1,0 +1,227 @@
+"""The phases of a run before and after its execution, without Prefect.
+
+find -> associate -> resolve -> plan -> execute -> report. Each phase leaves what the
+next needs in the `Reprocessing`; a dry run stops after `plan`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from config.recipe import Recipe, load_recipe
+from workers.contract import (
+    ErrorInfo,
+    FileHash,
+    ReferenceFile,
+    Resolution,
+    Resolved,
+    ResolveItem,
+    ResolveRequest,
+    Stage,
+)
+from workers.run import hash_files, resolve_jobs
+
+from .associations import AssociationOptions, build_associations
+from .errors import PlanError
+from .execution import Cluster, WorkerLostError
+from .factory import Services
+from .models import AssociationSet, Inventory
+from .planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph, build_plan
+
+__all__ = ["Preparation", "Request"]
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+_LIGHT_BYTES = 1 << 30
+"""Memory that resolving or hashing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for."""
+
+    program: str
+    """Five digits."""
+    observations: tuple[str, ...] = ()
+    """Three digits each; none means all."""
+    recipe: str = "official"
+    """Name or path of the recipe."""
+    context: str | None = None
+    """CRDS context, or None for that of the settings."""
+    allow_partial: bool = False
+    """Whether to go on without members whose jobs failed."""
+
+
+class Preparation:
+    """Finds, associates, resolves and plans one program.
+
+    Parameters
+    ----------
+    cluster
+        Where references are resolved and files hashed.
+    """
+
+    def __init__(
+        self, services: Services, request: Request, *, cluster: Cluster
+    ) -> None:
+        self.request = request
+        self.recipe: Recipe = load_recipe(request.recipe)
+        self.inventory = Inventory((), ())
+        self.associations = AssociationSet((), ())
+        self.graph: tuple[PlannedJob, ...] = ()
+        self.resolved: ResolvedSet | None = None
+        self.plan = Plan(())
+        self._services = services
+        self._cluster = cluster
+
+    def find(self) -> None:
+        """Find the exposures of the program.
+
+        Raises
+        ------
+        ArchiveError, UnknownProgramError, UnknownObservationError
+            There is nothing to do.
+        """
+        self.inventory = self._services.archive.find(
+            self.request.program, observations=self.request.observations
+        )
+
+    def associate(self) -> None:
+        """Build associations and the graph of jobs that they need.
+
+        Raises
+        ------
+        PlanError
+            No rule takes any of the exposures.
+        """
+        choice = self.recipe.associations
+        options = AssociationOptions(
+            backgrounds=choice.backgrounds, selfcal=choice.selfcal
+        )
+        self.associations = build_associations(self.inventory.exposures, options)
+        if not self.associations.associations:
+            raise PlanError(self._why_nothing())
+        self.graph = build_graph(
+            self.inventory.exposures,
+            self.associations.associations,
+            self.inventory.rejected,
+        )
+
+    def resolve(self) -> None:
+        """Hash the raw files and resolve the references and parameters of all jobs.
+
+        Raises
+        ------
+        PlanError
+            The CRDS cache or the context cannot be used; what is wrong with a single
+            job is left for its plan.
+        """
+        sound = [planned for planned in self.graph if planned.defect is None]
+        raw = self._hash_raw(sound)
+        resolutions = self._resolve(sound)
+        self.resolved = ResolvedSet(
+            context=resolutions[0].context if resolutions else "",
+            crds_path=str(self._services.crds_path),
+            versions=resolutions[0].versions if resolutions else {},
+            by_key={r.key: r for part in resolutions for r in part.resolved},
+            overrides={Stage(s): p for s, p in self.recipe.parameters.items()},
+            raw=raw,
+        )
+        self._remember_references(self.resolved.by_key.values())
+
+    def make_plan(self) -> Binder:
+        """Plan what is due; the binder decides on the rest as the run goes on."""
+        assert self.resolved is not None
+        store = self._services.store
+        binder = Binder(
+            self.resolved,
+            data_dir=self._services.data_dir,
+            find_done=self._services.products.find_done,
+            find_previous=lambda stage, name, other: store.find_previous_job(
+                stage, name, other_than=other
+            ),
+            allow_partial=self.request.allow_partial,
+        )
+        self.plan = build_plan(self.graph, binder)
+        return binder
+
+    def _hash_raw(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
+        exposures = {str(p.exposure.path): p.exposure for p in sound}
+        known = self._services.store.known_files(exposures)
+        fresh = {
+            path: file
+            for path, file in known.items()
+            if (file.size_bytes, file.mtime_ns)
+            == (exposures[path].size_bytes, exposures[path].mtime_ns)
+        }
+        new = [path for path in sorted(exposures) if path not in fresh]
+        hashed = [
+            file for part in self._map(hash_files, self._deal(new)) for file in part
+        ]
+        good = [file for file in hashed if file.error is None]
+        self._services.store.remember_files(good)
+        return fresh | {file.path: file for file in hashed}
+
+    def _resolve(self, sound: Sequence[PlannedJob]) -> list[Resolution]:
+        context = self.request.context or self._services.settings.crds_context
+        crds_path = str(self._services.crds_path)
+        known = self._services.store.list_references(crds_path=crds_path)
+        items = sorted(
+            (self._make_item(planned) for planned in sound), key=lambda i: i.exposure
+        )
+        requests = [
+            ResolveRequest(tuple(part), context, crds_path, known)
+            for part in self._deal(items)
+        ]
+        return self._map(resolve_jobs, requests)
+
+    def _make_item(self, planned: PlannedJob) -> ResolveItem:
+        overrides = self.recipe.parameters.get(planned.stage.value, {})
+        path = str(planned.exposure.path)
+        return ResolveItem(planned.key, planned.stage, path, overrides)
+
+    def _remember_references(self, resolved: Iterable[Resolved]) -> None:
+        files: dict[str, ReferenceFile] = {}
+        for one in resolved:
+            uses = (*one.references, *one.pars)
+            files |= {use.file.name: use.file for use in uses if use.file}
+            files |= {file.name: file for file in one.mappings}
+        self._services.store.remember_references(
+            files.values(),
+            crds_path=str(self._services.crds_path),
+            now=datetime.now(UTC),
+        )
+
+    def _deal(self, items: Sequence[_Item]) -> list[Sequence[_Item]]:
+        """Part items into one contiguous batch a slot."""
+        size = -(-len(items) // max(self._cluster.get_slots(), 1)) or 1
+        return [items[i : i + size] for i in range(0, len(items), size)]
+
+    def _map(
+        self, work: Callable[[_Item], _Answer | ErrorInfo], batches: Sequence[_Item]
+    ) -> list[_Answer]:
+        light_bytes = min(_LIGHT_BYTES, self._cluster.get_largest_bytes())
+        try:
+            answers = self._cluster.map(work, batches, memory_bytes=light_bytes)
+        except WorkerLostError as error:
+            raise PlanError(f"A worker was lost while resolving: {error}") from error
+        return [_refuse_error(answer) for answer in answers]
+
+    def _why_nothing(self) -> str:
+        unused = self.associations.unused
+        rejected = [
+            f"{file.path.name}: {file.reason}" for file in self.inventory.rejected
+        ]
+        reasons = [f"{exposure.name}: {exposure.reason}" for exposure in unused]
+        return (
+            f"Program {self.request.program} gives no association: "
+            f"{'; '.join([*rejected, *reasons]) or 'it has no exposures'}."
+        )
+
+
+def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:
+    if isinstance(answer, ErrorInfo):
+        raise PlanError(answer.message)
+    return answer

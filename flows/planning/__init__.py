@@ -1,0 +1,23 @@
+"""Associations, a recipe and what is done already: to a graph of jobs, and why."""
+
+from .binding import BindingError, bind_job
+from .explain import explain_difference, flatten_parameters
+from .fingerprint import take_fingerprint
+from .graph import PlannedInput, PlannedJob, build_graph
+from .plan import Binder, Plan, PlanEntry, ResolvedSet, build_plan
+
+__all__ = [
+    "Binder",
+    "BindingError",
+    "Plan",
+    "PlanEntry",
+    "PlannedInput",
+    "PlannedJob",
+    "ResolvedSet",
+    "bind_job",
+    "build_graph",
+    "build_plan",
+    "explain_difference",
+    "flatten_parameters",
+    "take_fingerprint",
+]

@@ -1,0 +1,144 @@
+"""A planned job becomes a job when its inputs are known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from flows.associations import document_name, to_json_text
+from flows.models import Association
+from workers.contract import FileHash, Input, Job, Parameters, Product, Resolved
+
+from .fingerprint import take_fingerprint
+from .graph import PlannedInput, PlannedJob
+
+__all__ = ["BindingError", "Made", "bind_job"]
+
+
+class BindingError(Exception):
+    """A planned job cannot become a job; the message says for want of what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a producer has made, or why it has made nothing."""
+
+    folder: str
+    """Absolute folder of the products."""
+    products: Mapping[str, Product]
+    """By name."""
+    without: str | None = None
+    """Why its products are to be done without: no data on the detector, or a failure
+    that the user allows."""
+    partial: bool = False
+    """Whether doing without is a caveat: what should be there is not."""
+
+
+def bind_job(
+    planned: PlannedJob,
+    *,
+    resolved: Resolved,
+    overrides: Parameters,
+    raw: FileHash | None,
+    made: Mapping[str, Made],
+    context: str,
+    crds_path: str,
+    versions: Mapping[str, str],
+) -> Job:
+    """Make the job of a planned job, with its fingerprint.
+
+    Parameters
+    ----------
+    overrides
+        Parameters that the recipe sets.
+    raw
+        Hashes of the raw file, for a detector1 job.
+    made
+        What each producer made, by key.
+
+    Raises
+    ------
+    BindingError
+        A science input is not there, or a producer did not make what is needed.
+    """
+    kept, left_out = _split(planned, made)
+    inputs = tuple(_bind_input(file, raw, made) for file in kept)
+    association = _without(planned.association, {file.name for file in left_out})
+    job = Job(
+        stage=planned.stage,
+        name=planned.name,
+        program=planned.exposure.program,
+        exp_type=planned.exposure.exp_type,
+        fingerprint="",
+        inputs=inputs,
+        association=to_json_text(association) if association else None,
+        association_name=document_name(association) if association else None,
+        overrides=overrides,
+        parameters=resolved.parameters,
+        references=resolved.references,
+        pars=resolved.pars,
+        context=context,
+        mappings=resolved.mappings,
+        crds_path=crds_path,
+        versions=versions,
+        partial=tuple(
+            f"{file.name} ({made[file.producer or ''].without})"
+            for file in left_out
+            if made[file.producer or ""].partial
+        ),
+    )
+    return replace(job, fingerprint=take_fingerprint(job))
+
+
+def _split(
+    planned: PlannedJob, made: Mapping[str, Made]
+) -> tuple[list[PlannedInput], list[PlannedInput]]:
+    """Part the inputs into those there are and those to be done without."""
+    kept: list[PlannedInput] = []
+    left_out: list[PlannedInput] = []
+    for file in planned.inputs:
+        without = file.producer is not None and made[file.producer].without
+        (left_out if without else kept).append(file)
+    if not any(file.exptype == "science" for file in kept):
+        raise BindingError(f"no science input is left: {_why(left_out, made)}")
+    return kept, left_out
+
+
+def _why(left_out: list[PlannedInput], made: Mapping[str, Made]) -> str:
+    reasons = (f"{file.name}: {made[file.producer or ''].without}" for file in left_out)
+    return "; ".join(reasons)
+
+
+def _bind_input(
+    file: PlannedInput,
+    raw: FileHash | None,
+    made: Mapping[str, Made],
+) -> Input:
+    if file.producer is None:
+        assert raw is not None
+        return _input(file, raw.path, raw.sha256, raw.content_sha256)
+    source = made[file.producer]
+    product = source.products.get(file.name)
+    if product is None:
+        raise BindingError(
+            f"{file.producer} made no {file.name}, only "
+            f"{', '.join(sorted(source.products)) or 'nothing'}"
+        )
+    path = f"{source.folder}/{file.name}"
+    return _input(file, path, product.sha256, product.content_sha256)
+
+
+def _input(file: PlannedInput, path: str, sha256: str, content: str) -> Input:
+    return Input(
+        name=file.name,
+        path=path,
+        exptype=file.exptype,
+        reason=file.reason,
+        sha256=sha256,
+        content_sha256=content,
+    )
+
+
+def _without(association: Association | None, names: set[str]) -> Association | None:
+    if association is None:
+        return None
+    members = tuple(m for m in association.members if m.expname not in names)
+    return replace(association, members=members)

@@ -1,0 +1,246 @@
+"""What is done, what is due and why: the plan of a run.
+
+The graph is walked producers first. A job whose inputs are all there gets its
+fingerprint now; one that waits for a due job gets it when that job has run, since an
+input may come out the same as before and then nothing below it is due.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flows.errors import StoreError
+from flows.models import JobState, StoredJob
+from workers.contract import (
+    CaveatKind,
+    FileHash,
+    Job,
+    Parameters,
+    Resolved,
+    Stage,
+)
+from workers.memory import estimate_bytes
+
+from .binding import BindingError, Made, bind_job
+from .explain import explain_difference
+from .graph import PlannedJob
+
+__all__ = ["Binder", "Plan", "PlanEntry", "ResolvedSet", "build_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSet:
+    """All that was resolved for a run."""
+
+    context: str
+    """CRDS context."""
+    crds_path: str
+    """The CRDS cache."""
+    versions: Mapping[str, str]
+    """Versions of the calibration code on the workers."""
+    by_key: Mapping[str, Resolved]
+    """By key of the planned job."""
+    overrides: Mapping[Stage, Parameters]
+    """What the recipe sets, by stage."""
+    raw: Mapping[str, FileHash]
+    """Hashes of the raw files, by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """A job of a plan."""
+
+    planned: PlannedJob
+    """The job."""
+    state: JobState
+    """REUSED, DUE, FAILED (it can be told beforehand) or BLOCKED."""
+    why: str
+    """Why."""
+    job: Job | None = None
+    """With its fingerprint; None while inputs are to come."""
+    done: StoredJob | None = None
+    """What is reused."""
+    blocked_by: tuple[str, ...] = ()
+    """Keys of the producers that failed."""
+    estimate_bytes: int = 0
+    """Memory that it will need, when its inputs are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The jobs of a run, producers first."""
+
+    entries: tuple[PlanEntry, ...]
+    """One a job."""
+
+    def count(self, state: JobState) -> int:
+        """Count the jobs in a state."""
+        return sum(entry.state is state for entry in self.entries)
+
+
+FindDone = Callable[[str], StoredJob | None]
+"""Gives the success of a fingerprint whose products are there and intact."""
+
+FindPrevious = Callable[[Stage, str, str], Job | None]
+"""Gives the newest done job of a stage and product name, of another fingerprint."""
+
+
+class Binder:
+    """Decides on one job at a time, from what its producers came to.
+
+    Parameters
+    ----------
+    data_dir
+        The data folder, to say where products are.
+    allow_partial
+        Whether to do without members whose producers failed.
+    """
+
+    def __init__(
+        self,
+        resolved: ResolvedSet,
+        *,
+        data_dir: Path,
+        find_done: FindDone,
+        find_previous: FindPrevious,
+        allow_partial: bool = False,
+    ) -> None:
+        self._resolved = resolved
+        self._data_dir = data_dir
+        self._find_done = find_done
+        self._find_previous = find_previous
+        self._allow_partial = allow_partial
+
+    def decide(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> PlanEntry:
+        """Decide what is to be done about a job.
+
+        Parameters
+        ----------
+        producers
+            The entries of all jobs that it needs, by key.
+        """
+        if planned.defect is not None:
+            return PlanEntry(planned, JobState.FAILED, planned.defect)
+        if error := self._find_error(planned):
+            return PlanEntry(planned, JobState.FAILED, error)
+        if failed := self._find_failed(planned, producers):
+            why = f"needs {', '.join(failed)}"
+            return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
+        waiting = [key for key in planned.producers if not _is_over(producers[key])]
+        if waiting:
+            why = f"due, or reused if unchanged by {', '.join(waiting)}"
+            return PlanEntry(planned, JobState.DUE, why)
+        return self._decide_bound(planned, producers)
+
+    def confirm(self, entry: PlanEntry) -> PlanEntry:
+        """Turn a job that an attempt has just done into a success.
+
+        Raises
+        ------
+        StoreError
+            Its products are not there, or not intact.
+        """
+        assert entry.job is not None
+        done = self._find_done(entry.job.fingerprint)
+        if done is None:
+            raise StoreError(
+                f"{entry.planned.key} has succeeded, but its products are not intact "
+                f"in {self._data_dir} (fingerprint {entry.job.fingerprint})."
+            )
+        return replace(entry, state=JobState.SUCCEEDED, done=done)
+
+    def _decide_bound(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> PlanEntry:
+        try:
+            job = self._bind(planned, producers)
+        except BindingError as error:
+            return PlanEntry(
+                planned, JobState.BLOCKED, str(error), blocked_by=planned.producers
+            )
+        done = self._find_done(job.fingerprint)
+        if done is not None:
+            why = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC, nothing has changed"
+            return PlanEntry(planned, JobState.REUSED, why, job, done)
+        estimate = estimate_bytes(
+            job.stage,
+            exp_type=job.exp_type,
+            input_bytes=self._count_bytes(planned, producers),
+        )
+        why = self._explain(job)
+        return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
+
+    def _bind(self, planned: PlannedJob, producers: Mapping[str, PlanEntry]) -> Job:
+        resolved = self._resolved
+        return bind_job(
+            planned,
+            resolved=resolved.by_key[planned.key],
+            overrides=resolved.overrides.get(planned.stage, {}),
+            raw=resolved.raw.get(str(planned.exposure.path)),
+            made={key: self._tell_made(producers[key]) for key in planned.producers},
+            context=resolved.context,
+            crds_path=resolved.crds_path,
+            versions=resolved.versions,
+        )
+
+    def _tell_made(self, entry: PlanEntry) -> Made:
+        if entry.done is None:
+            return Made("", {}, without=f"{entry.state}: {entry.why}", partial=True)
+        folder = str(self._data_dir / entry.done.folder)
+        products = {product.name: product for product in entry.done.products}
+        nothing = [
+            caveat.message
+            for caveat in entry.done.caveats
+            if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
+        ]
+        return Made(folder, products, without="; ".join(nothing) or None)
+
+    def _count_bytes(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> int:
+        if not planned.producers:
+            return planned.exposure.size_bytes
+        names = {file.name for file in planned.inputs}
+        return sum(
+            product.size_bytes
+            for key in planned.producers
+            for product in self._tell_made(producers[key]).products.values()
+            if product.name in names
+        )
+
+    def _find_error(self, planned: PlannedJob) -> str | None:
+        resolved = self._resolved.by_key[planned.key]
+        if resolved.error is not None:
+            return resolved.error.message
+        raw = self._resolved.raw.get(str(planned.exposure.path))
+        if planned.stage is Stage.DETECTOR1 and raw and raw.error:
+            return f"{planned.exposure.path}: {raw.error.message}"
+        return None
+
+    def _find_failed(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> tuple[str, ...]:
+        if self._allow_partial:
+            return ()
+        failed = (JobState.FAILED, JobState.BLOCKED)
+        return tuple(key for key in planned.producers if producers[key].state in failed)
+
+    def _explain(self, job: Job) -> str:
+        previous = self._find_previous(job.stage, job.name, job.fingerprint)
+        if previous is None:
+            return "never done"
+        return explain_difference(previous, job)
+
+
+def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
+    """Decide on every job of a graph, producers first."""
+    entries: dict[str, PlanEntry] = {}
+    for planned in graph:
+        entries[planned.key] = binder.decide(planned, entries)
+    return Plan(tuple(entries.values()))
+
+
+def _is_over(entry: PlanEntry) -> bool:
+    return entry.state not in {JobState.DUE, JobState.RUNNING}

@@ -1,0 +1,17 @@
+"""What was made, from what, by whom: the index of the store, and the runs."""
+
+from .engine import make_engine
+from .migration import upgrade
+from .outcomes import find_outcomes, load_outcome
+from .products import ProductStore, find_damaged
+from .store import ProvenanceStore
+
+__all__ = [
+    "ProductStore",
+    "ProvenanceStore",
+    "find_damaged",
+    "find_outcomes",
+    "load_outcome",
+    "make_engine",
+    "upgrade",
+]

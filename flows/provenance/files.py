@@ -1,0 +1,141 @@
+"""Files: hashes that were taken once and hold while size and time stand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
+
+from ..errors import StoreError
+from .schema import SQLKnownFile, SQLKnownReference
+from .sessions import Store, batches, upsert
+
+__all__ = ["FileStore"]
+
+
+class FileStore(Store):
+    """Hashes of raw files and of files of CRDS caches."""
+
+    def known_files(self, paths: Iterable[str]) -> Mapping[str, FileHash]:
+        """Give the hashes that are known, by path.
+
+        Whether a file is still as it was when it was read is for the caller to see.
+        """
+        query = select(SQLKnownFile).where(
+            SQLKnownFile.content_version == CONTENT_VERSION
+        )
+        found: dict[str, FileHash] = {}
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(paths))):
+                rows = session.scalars(query.where(SQLKnownFile.path.in_(batch)))
+                found.update((row.path, _to_file_hash(row)) for row in rows)
+        return found
+
+    def remember_files(self, files: Iterable[FileHash]) -> None:
+        """Remember hashes, in the place of older ones; not of unreadable files."""
+        values = [
+            {
+                "path": file.path,
+                "size_bytes": file.size_bytes,
+                "mtime_ns": file.mtime_ns,
+                "sha256": file.sha256,
+                "content_sha256": file.content_sha256,
+                "content_version": CONTENT_VERSION,
+            }
+            for file in files
+            if file.error is None
+        ]
+        self._sessions.write(lambda session: upsert(session, SQLKnownFile, values))
+
+    def known_references(
+        self, names: Iterable[str], *, crds_path: str
+    ) -> Mapping[str, ReferenceFile]:
+        """Give what is known of the files of a CRDS cache, by name."""
+        query = select(SQLKnownReference).where(
+            SQLKnownReference.crds_path == crds_path
+        )
+        found: dict[str, ReferenceFile] = {}
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(names))):
+                rows = session.scalars(query.where(SQLKnownReference.name.in_(batch)))
+                found.update((row.name, _to_reference_file(row)) for row in rows)
+        return found
+
+    def list_references(self, *, crds_path: str) -> tuple[ReferenceFile, ...]:
+        """List all that is known of the files of a CRDS cache, by name."""
+        query = (
+            select(SQLKnownReference)
+            .where(SQLKnownReference.crds_path == crds_path)
+            .order_by(SQLKnownReference.name)
+        )
+        with self._sessions.read() as session:
+            return tuple(_to_reference_file(row) for row in session.scalars(query))
+
+    def remember_references(
+        self, files: Iterable[ReferenceFile], *, crds_path: str, now: datetime
+    ) -> None:
+        """Remember files of a CRDS cache.
+
+        Raises
+        ------
+        StoreError
+            A file was seen before, in this cache or another, with another sha1.
+            CRDS never changes a file under its name, so one of them is tampered
+            with; nothing is remembered.
+        """
+        by_name = {file.name: file for file in files}
+        self._sessions.write(
+            lambda session: _remember_references(session, by_name, crds_path, now)
+        )
+
+
+def _to_file_hash(row: SQLKnownFile) -> FileHash:
+    return FileHash(
+        path=row.path,
+        size_bytes=row.size_bytes,
+        mtime_ns=row.mtime_ns,
+        sha256=row.sha256,
+        content_sha256=row.content_sha256,
+    )
+
+
+def _to_reference_file(row: SQLKnownReference) -> ReferenceFile:
+    return ReferenceFile(
+        name=row.name,
+        sha1=row.sha1,
+        size_bytes=row.size_bytes,
+        mtime_ns=row.mtime_ns,
+    )
+
+
+def _remember_references(
+    session: Session,
+    files: Mapping[str, ReferenceFile],
+    crds_path: str,
+    now: datetime,
+) -> None:
+    first_seen: dict[str, datetime] = {}
+    for batch in batches(files):
+        query = select(SQLKnownReference).where(SQLKnownReference.name.in_(batch))
+        for row in session.scalars(query):
+            _refuse_tampered(row, files[row.name])
+            if row.crds_path == crds_path:
+                first_seen[row.name] = row.first_seen_at
+    values = [
+        asdict(file)
+        | {"crds_path": crds_path, "first_seen_at": first_seen.get(name, now)}
+        for name, file in files.items()
+    ]
+    upsert(session, SQLKnownReference, values)
+
+
+def _refuse_tampered(known: SQLKnownReference, file: ReferenceFile) -> None:
+    if file.sha1 != known.sha1:
+        raise StoreError(
+            f"The CRDS file {file.name} has sha1 {file.sha1}, but on "
+            f"{known.first_seen_at:%Y-%m-%d} it had {known.sha1} in "
+            f"{known.crds_path}: one of them is not what CRDS delivered."
+        )

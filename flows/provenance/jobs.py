@@ -1,0 +1,244 @@
+"""Jobs: what was attempted, what came of it, and what was made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, load_only
+
+from workers.contract import Job, Outcome, Stage, Status
+
+from ..errors import UnknownRecordError
+from ..models import Attempt, JobRecord, StoredJob, StoredProduct
+from .attempt_records import to_caveats, to_outcome, to_product, to_usage
+from .job_records import to_job
+from .recording import record
+from .schema import (
+    SQLAttempt,
+    SQLCaveat,
+    SQLJob,
+    SQLJobInput,
+    SQLJobReference,
+    SQLProduct,
+    SQLStepStatus,
+)
+from .sessions import Store, batches
+
+__all__ = ["JobStore"]
+
+
+class JobStore(Store):
+    """Jobs, their attempts and products."""
+
+    def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
+        """Record an attempt; once or twice, in any order, comes to the same.
+
+        Parameters
+        ----------
+        outcome
+            What the attempt left.
+        run_id
+            The run that made it, which must be recorded; None keeps what is known.
+        """
+        self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
+
+    def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:
+        """Find the newest success of each of the jobs that ever succeeded."""
+        found: dict[str, StoredJob] = {}
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(fingerprints))):
+                found.update(_find_successes(session, batch))
+        return found
+
+    def get_job(self, fingerprint: str) -> JobRecord:
+        """Give everything that is recorded of a job.
+
+        Parameters
+        ----------
+        fingerprint
+            All of it, or enough of its beginning.
+
+        Raises
+        ------
+        UnknownRecordError
+            No job or several begin so.
+        """
+        with self._sessions.read() as session:
+            row = _find_job(session, fingerprint)
+            job = _load_job(session, row)
+            return JobRecord(job=job, attempts=_load_attempts(session, job))
+
+    def find_products(
+        self, *, name: str | None = None, sha256: str | None = None
+    ) -> tuple[StoredProduct, ...]:
+        """Find products by name, by hash or by both, newest first."""
+        query = (
+            select(SQLProduct, SQLJob, SQLAttempt)
+            .where(SQLProduct.fingerprint == SQLJob.fingerprint)
+            .where(SQLProduct.attempt_id == SQLAttempt.id)
+            .order_by(SQLAttempt.finished_at.desc(), SQLProduct.fingerprint)
+        )
+        if name is not None:
+            query = query.where(SQLProduct.name == name)
+        if sha256 is not None:
+            query = query.where(SQLProduct.sha256 == sha256)
+        with self._sessions.read() as session:
+            return tuple(_to_stored_product(*row) for row in session.execute(query))
+
+    def find_previous_job(
+        self, stage: Stage, name: str, *, other_than: str
+    ) -> Job | None:
+        """Find the newest success of the same product with another fingerprint."""
+        query = (
+            select(SQLJob)
+            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
+            .where(SQLJob.stage == stage.value, SQLJob.name == name)
+            .where(SQLJob.fingerprint != other_than)
+            .where(SQLAttempt.status == Status.SUCCEEDED.value)
+            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+            .limit(1)
+        )
+        with self._sessions.read() as session:
+            row = session.scalar(query)
+            return None if row is None else _load_job(session, row)
+
+
+def _find_job(session: Session, beginning: str) -> SQLJob:
+    query = (
+        select(SQLJob)
+        .where(SQLJob.fingerprint.startswith(beginning, autoescape=True))
+        .order_by(SQLJob.fingerprint)
+        .limit(2)
+    )
+    rows = session.scalars(query).all()
+    if len(rows) == 1 or (rows and rows[0].fingerprint == beginning):
+        return rows[0]
+    count = "several jobs" if rows else "no job"
+    raise UnknownRecordError(
+        f"The database holds {count} whose fingerprint begins with {beginning!r}."
+    )
+
+
+def _load_job(session: Session, row: SQLJob) -> Job:
+    inputs = select(SQLJobInput).where(SQLJobInput.fingerprint == row.fingerprint)
+    references = select(SQLJobReference).where(
+        SQLJobReference.fingerprint == row.fingerprint
+    )
+    return to_job(
+        row,
+        session.scalars(inputs.order_by(SQLJobInput.position)),
+        session.scalars(references.order_by(SQLJobReference.position)).all(),
+    )
+
+
+def _load_attempts(session: Session, job: Job) -> tuple[Attempt, ...]:
+    query = select(SQLAttempt).where(SQLAttempt.fingerprint == job.fingerprint)
+    rows = sorted(session.scalars(query), key=lambda row: (row.finished_at, row.id))
+    return tuple(
+        Attempt(outcome=_load_outcome(session, row, job), run_id=row.run_id)
+        for row in rows
+    )
+
+
+def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
+    return to_outcome(
+        row,
+        job,
+        products=_load_products(session, row),
+        steps=session.scalars(
+            select(SQLStepStatus)
+            .where(SQLStepStatus.attempt_id == row.id)
+            .order_by(SQLStepStatus.position)
+        ),
+        caveats=session.scalars(_caveats_of([row.id])),
+    )
+
+
+def _load_products(session: Session, row: SQLAttempt) -> list[SQLProduct]:
+    query = select(SQLProduct).where(SQLProduct.attempt_id == row.id)
+    return sorted(session.scalars(query), key=attrgetter("name"))
+
+
+def _caveats_of(attempts: Sequence[str]) -> Select[tuple[SQLCaveat]]:
+    return (
+        select(SQLCaveat)
+        .where(SQLCaveat.attempt_id.in_(attempts))
+        .order_by(SQLCaveat.attempt_id, SQLCaveat.position)
+    )
+
+
+def _find_successes(
+    session: Session, fingerprints: Sequence[str]
+) -> Mapping[str, StoredJob]:
+    query = (
+        select(SQLAttempt, SQLJob)
+        .where(SQLAttempt.fingerprint == SQLJob.fingerprint)
+        .where(SQLAttempt.fingerprint.in_(fingerprints))
+        .where(SQLAttempt.status == Status.SUCCEEDED.value)
+        # Parameters and associations are large, and not asked for.
+        .options(load_only(SQLJob.stage, SQLJob.name))
+    )
+    rows = session.execute(query).tuples().all()
+    oldest_first = sorted(rows, key=lambda pair: (pair[0].finished_at, pair[0].id))
+    newest = {job.fingerprint: (attempt, job) for attempt, job in oldest_first}
+    products = _group_products(session, fingerprints)
+    caveats = _group_caveats(session, [attempt.id for attempt, _ in newest.values()])
+    return {
+        fingerprint: _to_stored_job(
+            job, attempt, products.get(fingerprint, ()), caveats.get(attempt.id, ())
+        )
+        for fingerprint, (attempt, job) in newest.items()
+    }
+
+
+def _group_products(
+    session: Session, fingerprints: Sequence[str]
+) -> Mapping[str, Sequence[SQLProduct]]:
+    query = select(SQLProduct).where(SQLProduct.fingerprint.in_(fingerprints))
+    rows = sorted(session.scalars(query), key=attrgetter("fingerprint", "name"))
+    groups = groupby(rows, key=attrgetter("fingerprint"))
+    return {fingerprint: tuple(group) for fingerprint, group in groups}
+
+
+def _group_caveats(
+    session: Session, attempts: Sequence[str]
+) -> Mapping[str, Sequence[SQLCaveat]]:
+    rows = session.scalars(_caveats_of(attempts))
+    groups = groupby(rows, key=attrgetter("attempt_id"))
+    return {attempt: tuple(group) for attempt, group in groups}
+
+
+def _to_stored_job(
+    job: SQLJob,
+    attempt: SQLAttempt,
+    products: Sequence[SQLProduct],
+    caveats: Sequence[SQLCaveat],
+) -> StoredJob:
+    return StoredJob(
+        fingerprint=job.fingerprint,
+        stage=Stage(job.stage),
+        name=job.name,
+        attempt=attempt.id,
+        folder=attempt.folder,
+        finished_at=attempt.finished_at,
+        usage=to_usage(attempt),
+        products=tuple(to_product(row) for row in products),
+        caveats=to_caveats(caveats),
+    )
+
+
+def _to_stored_product(
+    product: SQLProduct, job: SQLJob, attempt: SQLAttempt
+) -> StoredProduct:
+    return StoredProduct(
+        product=to_product(product),
+        fingerprint=job.fingerprint,
+        stage=Stage(job.stage),
+        job_name=job.name,
+        program=job.program,
+        context=job.context,
+        attempt=attempt.id,
+        folder=attempt.folder,
+        finished_at=attempt.finished_at,
+    )

@@ -1,0 +1,189 @@
+"""Leases: the right of one orchestrator to run a program."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from ..errors import ConflictError, LeaseHeldError
+from ..models import Lease
+from .schema import SQLLease
+from .sessions import Store
+
+__all__ = ["IsAlive", "LeaseStore"]
+
+IsAlive = Callable[[str, int], bool]
+"""Tells whether a process of a host lives; asked about our own host only."""
+
+
+class LeaseStore(Store):
+    """Who runs which program."""
+
+    def acquire_lease(
+        self,
+        program: str,
+        *,
+        owner: str,
+        host: str,
+        pid: int,
+        ttl: timedelta,
+        now: datetime,
+        is_alive: IsAlive,
+    ) -> Lease:
+        """Take the lease of a program.
+
+        One that expired, or whose process on this same host died, is taken over.
+
+        Parameters
+        ----------
+        program
+            Five digits.
+        owner
+            UUID of the orchestrator; the owner of a lease may take it again.
+        host, pid
+            Where it runs.
+        ttl
+            How long the lease holds if it is not renewed.
+        now
+            The time.
+        is_alive
+            Tells whether a process of this host lives.
+
+        Raises
+        ------
+        LeaseHeldError
+            Somebody else holds it: who, where, until when.
+        """
+        wanted = Lease(
+            program=program,
+            owner=owner,
+            host=host,
+            pid=pid,
+            acquired_at=now,
+            expires_at=now + ttl,
+        )
+        self._sessions.write(lambda session: _take(session, wanted, is_alive))
+        return wanted
+
+    def renew_lease(
+        self, program: str, *, owner: str, ttl: timedelta, now: datetime
+    ) -> Lease:
+        """Hold a lease for longer.
+
+        Raises
+        ------
+        LeaseHeldError
+            It expired and somebody else took it, or it was released.
+        """
+        statement = (
+            update(SQLLease)
+            .where(SQLLease.program == program, SQLLease.owner == owner)
+            .values(expires_at=now + ttl)
+        )
+
+        def work(session: Session) -> Lease:
+            session.execute(statement)
+            return _own_lease(session, program, owner)
+
+        return self._sessions.write(work)
+
+    def release_lease(self, program: str, *, owner: str) -> None:
+        """Give a lease back; nothing happens when it is no longer held."""
+        statement = delete(SQLLease).where(
+            SQLLease.program == program, SQLLease.owner == owner
+        )
+        self._sessions.write(lambda session: session.execute(statement))
+
+    def get_lease(self, program: str) -> Lease | None:
+        """Give the lease of a program, expired or not."""
+        with self._sessions.read() as session:
+            row = session.get(SQLLease, program)
+            return None if row is None else _to_lease(row)
+
+
+def _take(session: Session, wanted: Lease, is_alive: IsAlive) -> None:
+    row = session.get(SQLLease, wanted.program)
+    if row is None:
+        # Whoever inserts second breaks the primary key, and is tried again.
+        session.add(_from_lease(wanted))
+        return
+    held = _to_lease(row)
+    if not _is_free(held, wanted, is_alive):
+        raise LeaseHeldError(_describe(held))
+    _take_over(session, held, wanted)
+
+
+def _is_free(held: Lease, wanted: Lease, is_alive: IsAlive) -> bool:
+    if held.owner == wanted.owner or held.expires_at <= wanted.acquired_at:
+        return True
+    return held.host == wanted.host and not is_alive(held.host, held.pid)
+
+
+def _take_over(session: Session, held: Lease, wanted: Lease) -> None:
+    # The condition makes it one step: whoever comes second finds another owner, or
+    # a lease that was renewed meanwhile, and looks again.
+    statement = (
+        update(SQLLease)
+        .where(
+            SQLLease.program == held.program,
+            SQLLease.owner == held.owner,
+            SQLLease.expires_at == held.expires_at,
+        )
+        .values(
+            owner=wanted.owner,
+            host=wanted.host,
+            pid=wanted.pid,
+            acquired_at=wanted.acquired_at,
+            expires_at=wanted.expires_at,
+        )
+        .returning(SQLLease.program)
+    )
+    if session.execute(statement).first() is None:
+        raise ConflictError(
+            f"The lease of program {held.program} keeps changing hands: try again."
+        )
+
+
+def _own_lease(session: Session, program: str, owner: str) -> Lease:
+    query = select(SQLLease).where(SQLLease.program == program)
+    row = session.scalar(query)
+    if row is None:
+        raise LeaseHeldError(
+            f"The lease of program {program} is lost: somebody released it."
+        )
+    if row.owner != owner:
+        raise LeaseHeldError(
+            f"The lease of program {program} is lost: {_describe(_to_lease(row))}"
+        )
+    return _to_lease(row)
+
+
+def _describe(held: Lease) -> str:
+    return (
+        f"Program {held.program} is being run by process {held.pid} on {held.host} "
+        f"(owner {held.owner}) since {held.acquired_at:%Y-%m-%d %H:%M:%S} UTC; its "
+        f"lease holds until {held.expires_at:%Y-%m-%d %H:%M:%S} UTC unless renewed."
+    )
+
+
+def _from_lease(lease: Lease) -> SQLLease:
+    return SQLLease(
+        program=lease.program,
+        owner=lease.owner,
+        host=lease.host,
+        pid=lease.pid,
+        acquired_at=lease.acquired_at,
+        expires_at=lease.expires_at,
+    )
+
+
+def _to_lease(row: SQLLease) -> Lease:
+    return Lease(
+        program=row.program,
+        owner=row.owner,
+        host=row.host,
+        pid=row.pid,
+        acquired_at=row.acquired_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,49 @@
+"""Outcomes on disk: where they are and how they are read back."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from workers.contract import Outcome
+
+from ..errors import StoreError
+
+__all__ = ["find_outcomes", "load_outcome"]
+
+_PLACES = ("store/*/*/outcome.json", "attempts/*/*/outcome.json")
+"""``store/<ab>/<fingerprint>/`` and ``attempts/<fingerprint>/<attempt>/``."""
+
+
+def find_outcomes(data_dir: Path) -> Iterator[Path]:
+    """Find every outcome of a data folder, successes first."""
+    for place in _PLACES:
+        yield from sorted(data_dir.glob(place))
+
+
+def load_outcome(path: Path) -> Outcome:
+    """Read an outcome back.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be read, or is not an outcome.
+    """
+    try:
+        return _adapter().validate_json(path.read_bytes())
+    except OSError as error:
+        raise StoreError(
+            f"The outcome {path} cannot be read: {error.strerror}."
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its text"
+        raise StoreError(
+            f"The file {path} is not an outcome: {where}: {first['msg']}."
+        ) from error
+
+
+@cache
+def _adapter() -> TypeAdapter[Outcome]:
+    return TypeAdapter(Outcome)

@@ -1,0 +1,159 @@
+"""Runs: who asked for what, how far each job is, how it ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from ..errors import UnknownRecordError
+from ..models import InterruptedRun, JobState, Run, RunJob, RunState
+from .run_records import from_run, run_job_values, to_run, to_run_job
+from .schema import SQLRun, SQLRunJob
+from .sessions import Store, upsert
+
+__all__ = ["RunStore"]
+
+_UNFINISHED = (JobState.DUE.value, JobState.RUNNING.value)
+
+
+class RunStore(Store):
+    """Runs and the states of their jobs."""
+
+    def start_run(self, run: Run) -> None:
+        """Record that a run began."""
+        self._sessions.write(lambda session: session.add(from_run(run)))
+
+    def finish_run(
+        self, run_id: str, state: RunState, message: str | None, *, now: datetime
+    ) -> None:
+        """Record how a run ended.
+
+        Raises
+        ------
+        UnknownRecordError
+            There is no such run.
+        """
+        statement = (
+            update(SQLRun)
+            .where(SQLRun.id == run_id)
+            .values(state=state.value, message=message, finished_at=now)
+            .returning(SQLRun.id)
+        )
+        if not self._sessions.write(lambda session: session.scalar(statement)):
+            raise UnknownRecordError(f"The database holds no run {run_id}.")
+
+    def set_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
+        """Record the jobs of a run; those recorded before are dropped."""
+
+        def work(session: Session) -> None:
+            session.execute(delete(SQLRunJob).where(SQLRunJob.run_id == run_id))
+            if jobs:
+                session.execute(insert(SQLRunJob), run_job_values(run_id, jobs))
+
+        self._sessions.write(work)
+
+    def update_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
+        """Record the new states of some jobs of a run, in one transaction."""
+        values = run_job_values(run_id, jobs)
+        self._sessions.write(lambda session: upsert(session, SQLRunJob, values))
+
+    def list_runs(
+        self, program: str | None = None, *, limit: int = 50
+    ) -> tuple[Run, ...]:
+        """List the newest runs, newest first."""
+        query = select(SQLRun).order_by(SQLRun.started_at.desc(), SQLRun.id)
+        if program is not None:
+            query = query.where(SQLRun.program == program)
+        with self._sessions.read() as session:
+            return tuple(to_run(row) for row in session.scalars(query.limit(limit)))
+
+    def get_run(self, run_id: str) -> Run:
+        """Give a run.
+
+        Parameters
+        ----------
+        run_id
+            All of its id, or enough of its beginning.
+
+        Raises
+        ------
+        UnknownRecordError
+            No run or several begin so.
+        """
+        begins = SQLRun.id.startswith(run_id, autoescape=True)
+        with self._sessions.read() as session:
+            found = session.scalars(select(SQLRun).where(begins).limit(2)).all()
+            if len(found) == 1:
+                return to_run(found[0])
+        count = "several runs" if found else "no run"
+        raise UnknownRecordError(
+            f"The database holds {count} whose id begins with {run_id!r}."
+        )
+
+    def get_run_jobs(self, run_id: str) -> tuple[RunJob, ...]:
+        """Give the jobs of a run, in the order of stages, then by name."""
+        with self._sessions.read() as session:
+            return _load_jobs(session, run_id)
+
+    def interrupt_dead_runs(
+        self, program: str, *, now: datetime
+    ) -> tuple[InterruptedRun, ...]:
+        """Mark the runs of a program that nobody is running any more.
+
+        Call it with the lease of the program in hand, before a run is started: it
+        takes every RUNNING run for dead.
+
+        Returns
+        -------
+        tuple
+            What the runs and their unfinished jobs were, oldest first.
+        """
+        return self._sessions.write(
+            lambda session: _interrupt_runs(session, program, now)
+        )
+
+
+def _load_jobs(session: Session, run_id: str) -> tuple[RunJob, ...]:
+    query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
+    jobs = map(to_run_job, session.scalars(query))
+    return tuple(sorted(jobs, key=lambda job: job.key))
+
+
+def _interrupt_runs(
+    session: Session, program: str, now: datetime
+) -> tuple[InterruptedRun, ...]:
+    query = (
+        select(SQLRun)
+        .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING.value)
+        .order_by(SQLRun.started_at)
+    )
+    dead = tuple(
+        InterruptedRun(run=to_run(row), jobs=_load_unfinished(session, row.id))
+        for row in session.scalars(query)
+    )
+    for item in dead:
+        _interrupt_run(session, item.run.id, now)
+    return dead
+
+
+def _load_unfinished(session: Session, run_id: str) -> tuple[RunJob, ...]:
+    jobs = _load_jobs(session, run_id)
+    return tuple(job for job in jobs if job.state.value in _UNFINISHED)
+
+
+def _interrupt_run(session: Session, run_id: str, now: datetime) -> None:
+    session.execute(
+        update(SQLRun)
+        .where(SQLRun.id == run_id)
+        .values(
+            state=RunState.INTERRUPTED.value,
+            finished_at=now,
+            message="Its orchestrator vanished; found by the next run of the program.",
+        )
+    )
+    session.execute(
+        update(SQLRunJob)
+        .where(SQLRunJob.run_id == run_id, SQLRunJob.state.in_(_UNFINISHED))
+        .values(state=JobState.INTERRUPTED.value, updated_at=now)
+    )

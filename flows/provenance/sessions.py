@@ -1,0 +1,130 @@
+"""Sessions: one transaction that reads, one that writes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Engine, inspect
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..errors import ConflictError
+from .engine import BEGIN_IMMEDIATE, mapped_errors
+from .schema import SQLBase
+
+__all__ = ["Sessions", "Store", "batches", "upsert"]
+
+_BATCH = 500
+"""Rows asked for at once; SQLite took 999 parameters a statement before 3.32."""
+
+_TRIES = 5
+"""How often a write that ran into another writer is done."""
+
+_ROLLED_BACK = frozenset({"40001", "40P01"})
+"""SQLSTATE of serialization failures and deadlocks."""
+
+_INSERTS: Mapping[str, Callable[[type[SQLBase]], postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+"""The same words for an upsert, but in two places."""
+
+_T = TypeVar("_T")
+
+
+class Sessions:
+    """Opens transactions and maps their errors.
+
+    Parameters
+    ----------
+    engine
+        As `make_engine` gives it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # PostgreSQL would show each statement another state of the tables.
+        isolation = (
+            {"isolation_level": "REPEATABLE READ"}
+            if engine.dialect.name == "postgresql"
+            else {}
+        )
+        self._readers = sessionmaker(engine.execution_options(**isolation))
+        self._writers = sessionmaker(engine.execution_options(**BEGIN_IMMEDIATE))
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session that sees one state of all tables."""
+        with mapped_errors(self._engine), self._readers.begin() as session:
+            yield session
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        """Do `work` in one transaction, again if another writer came between.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be used, or `work` breaks a rule of the tables.
+        """
+        with mapped_errors(self._engine):
+            for _ in range(_TRIES - 1):
+                try:
+                    return self._write_once(work)
+                except (ConflictError, DBAPIError) as error:
+                    if not _is_conflict(error):
+                        raise
+            return self._write_once(work)
+
+    def _write_once(self, work: Callable[[Session], _T]) -> _T:
+        with self._writers.begin() as session:
+            return work(session)
+
+
+class Store:
+    """Tables of one subject.
+
+    Parameters
+    ----------
+    sessions
+        Transactions of the database.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+
+def upsert(
+    session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
+) -> None:
+    """Insert rows, or update those that are there; of two with one key the last."""
+    columns = inspect(table).columns
+    keys = [column.name for column in columns if column.primary_key]
+    last = {tuple(row[name] for name in keys): row for row in rows}
+    if not last:
+        return
+    insert = _INSERTS[session.get_bind().dialect.name](table)
+    statement = insert.on_conflict_do_update(
+        index_elements=keys,
+        set_={
+            column.name: insert.excluded[column.name]
+            for column in columns
+            if not column.primary_key
+        },
+    )
+    # One order for all writers, so that no two wait for each other.
+    session.execute(statement, [last[key] for key in sorted(last, key=str)])
+
+
+def batches(items: Iterable[_T]) -> Iterator[Sequence[_T]]:
+    """Cut into pieces that fit into one IN."""
+    iterator = iter(items)
+    while piece := tuple(islice(iterator, _BATCH)):
+        yield piece
+
+
+def _is_conflict(error: ConflictError | DBAPIError) -> bool:
+    if isinstance(error, ConflictError | IntegrityError):
+        return True
+    return getattr(error.orig, "sqlstate", None) in _ROLLED_BACK

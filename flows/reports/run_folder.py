@@ -1,0 +1,48 @@
+"""The folder of a run: its products by their canonical names, and its summary.
+
+Products are hard links into the store, so they cost nothing and cannot differ from
+it. Associations lie beside their members, and can be run as they are.
+"""
+
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from flows.models import Run
+from flows.planning import Plan
+
+from .summary import RunSummary
+
+__all__ = ["name_run_folder", "publish_run_folder"]
+
+
+def name_run_folder(run: Run) -> Path:
+    """Give the folder of a run, relative to the data folder."""
+    return Path("runs", run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")
+
+
+def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Path:
+    """Publish the folder of a run at once, whatever its jobs came to.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    target = data_dir / summary.folder
+    making = target.with_name(f".{target.name}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    for entry in plan.entries:
+        if entry.done is not None and entry.job is not None:
+            source = data_dir / entry.done.folder
+            names = [product.name for product in entry.done.products]
+            for name in (*names, entry.job.association_name):
+                if name is not None:
+                    os.link(source / name, making / name)
+    (making / "run.json").write_bytes(to_json(asdict(summary), indent=1))
+    making.rename(target)
+    return target

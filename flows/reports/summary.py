@@ -1,0 +1,92 @@
+"""The summary of a run: jobs, what failed, caveats, products."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flows.models import JobState, Run, RunState, StoredJob
+from flows.planning import Plan, PlanEntry
+
+__all__ = ["JobLine", "RunSummary", "summarize"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job in a summary."""
+
+    key: str
+    """``stage:name``."""
+    state: JobState
+    """What it came to."""
+    why: str
+    """Why."""
+    fingerprint: str | None
+    """Identity, if its inputs were known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run came to."""
+
+    run: str
+    """Id of the run; empty for a dry run."""
+    program: str
+    """Five digits."""
+    recipe: str
+    """Name of the recipe."""
+    context: str
+    """CRDS context."""
+    state: RunState
+    """SUCCEEDED only if every job succeeded or was reused."""
+    folder: str
+    """Where the products are, by their canonical names."""
+    counts: Mapping[str, int]
+    """Jobs by state."""
+    jobs: tuple[JobLine, ...]
+    """Every job, producers first."""
+    caveats: tuple[str, ...]
+    """What a scientist must know, with the job that it is about."""
+    notes: tuple[str, ...]
+    """Exposures that are in no association, and files that were refused, with why."""
+    products: tuple[str, ...]
+    """File names of the products."""
+    peak_bytes: int
+    """Largest memory that a job is expected to need, of those due."""
+
+
+def summarize(
+    plan: Plan, *, run: Run, folder: str, notes: Sequence[str] = ()
+) -> RunSummary:
+    """Summarize a plan as it came out."""
+    counts = Counter(str(entry.state) for entry in plan.entries)
+    return RunSummary(
+        run=run.id,
+        program=run.program,
+        recipe=run.recipe_name,
+        context=run.context,
+        state=run.state,
+        folder=folder,
+        counts=dict(sorted(counts.items())),
+        jobs=tuple(_to_line(entry) for entry in plan.entries),
+        caveats=tuple(_list_caveats(plan)),
+        notes=tuple(notes),
+        products=tuple(sorted({p.name for job in _done(plan) for p in job.products})),
+        peak_bytes=max((entry.estimate_bytes for entry in plan.entries), default=0),
+    )
+
+
+def _to_line(entry: PlanEntry) -> JobLine:
+    fingerprint = entry.job.fingerprint if entry.job else None
+    return JobLine(entry.planned.key, entry.state, entry.why, fingerprint)
+
+
+def _done(plan: Plan) -> Iterator[StoredJob]:
+    for entry in plan.entries:
+        if entry.done is not None:
+            yield entry.done
+
+
+def _list_caveats(plan: Plan) -> Iterator[str]:
+    for job in _done(plan):
+        for caveat in job.caveats:
+            yield f"{job.stage}:{job.name}: {caveat.kind}: {caveat.message}"

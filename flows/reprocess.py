@@ -1,0 +1,169 @@
+"""The Prefect flow `reprocess-program`: one flow run a program, a task a phase.
+
+Prefect schedules, cancels and shows; what a run is and did is in the database.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, task
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed, State
+
+from config.settings import Settings, load_settings
+
+from .execution import Cluster, Listener, Progress
+from .factory import Services, open_local_cluster, open_services
+from .models import JobState, RunState
+from .phases import Preparation, Request
+from .planning import Binder
+from .reports import RunSummary
+from .runs import execute, hold_lease
+
+__all__ = ["LISTENER", "reprocess_program"]
+
+LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
+"""Who else is told of progress: the terminal, when a person started the flow."""
+
+_ARTIFACT_INTERVAL_S = 5.0
+
+_OVER = (JobState.SUCCEEDED, JobState.REUSED, JobState.FAILED, JobState.BLOCKED)
+
+
+@flow(name="reprocess-program", flow_run_name="reprocess-{program}")
+def reprocess_program(
+    program: str,
+    observations: list[str] | None = None,
+    recipe: str = "official",
+    *,
+    context: str | None = None,
+    archive: Path | None = None,
+    data_dir: Path | None = None,
+    allow_partial: bool = False,
+) -> State[dict[str, Any]]:
+    """Reprocess a program: find, associate, resolve, plan, execute, report.
+
+    Parameters
+    ----------
+    program
+        Five digits, as a string.
+    observations
+        Three digits each; none means all.
+    recipe
+        Name of a packaged recipe, or path of a TOML file.
+    context
+        CRDS context; by default that of the settings, else the operational one.
+    archive, data_dir
+        Instead of those of the settings.
+    allow_partial
+        Go on without members whose jobs failed; a caveat of all that lacks them.
+
+    Returns
+    -------
+    State
+        Completed or Failed, with the summary of the run as data.
+    """
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    request = Request(
+        program, tuple(observations or ()), recipe, context, allow_partial
+    )
+    summary = _reprocess(settings, request)
+    data = asdict(summary)
+    if summary.state is RunState.SUCCEEDED:
+        return Completed(message=_sentence(summary), data=data)
+    return Failed(message=_sentence(summary), data=data)
+
+
+def _reprocess(settings: Settings, request: Request) -> RunSummary:
+    with ExitStack() as stack:
+        services = stack.enter_context(open_services(settings))
+        owner = stack.enter_context(hold_lease(services, request.program))
+        cluster = stack.enter_context(open_local_cluster(settings))
+        preparation = Preparation(services, request, cluster=cluster)
+        _phase("find", preparation.find)()
+        _phase("associate", preparation.associate)()
+        _phase("resolve", preparation.resolve)()
+        binder = _phase("plan", preparation.make_plan)()
+        run = _Execution(services, preparation, binder, cluster, owner)
+        summary: RunSummary = _phase("execute", run.execute)()
+        _phase("report", lambda: _report(summary))()
+        return summary
+
+
+def _phase(name: str, work: Callable[[], Any]) -> Callable[[], Any]:
+    """Make a task of a phase; its work goes through no parameter, so none is kept."""
+    return task(work, name=name, cache_policy=NO_CACHE, persist_result=False)
+
+
+class _Execution:
+    """The phase that takes long."""
+
+    def __init__(
+        self,
+        services: Services,
+        preparation: Preparation,
+        binder: Binder,
+        cluster: Cluster,
+        owner: str,
+    ) -> None:
+        self._services = services
+        self._preparation = preparation
+        self._binder = binder
+        self._cluster = cluster
+        self._owner = owner
+
+    def execute(self) -> RunSummary:
+        """Run every job that is due."""
+        return execute(
+            self._preparation,
+            self._binder,
+            services=self._services,
+            cluster=self._cluster,
+            owner=self._owner,
+            listener=_Announcer(len(self._preparation.plan.entries)),
+        )
+
+
+class _Announcer:
+    """Tells the run page of Prefect, now and then, and the terminal each time."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._artifact: UUID = create_progress_artifact(
+            progress=0.0, key="jobs", description=f"{jobs} jobs"
+        )
+        self._told_s = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        listener = LISTENER.get()
+        if listener is not None:
+            listener(progress)
+        over = sum(progress.counts.get(state, 0) for state in _OVER)
+        now_s = time.monotonic()
+        if now_s - self._told_s > _ARTIFACT_INTERVAL_S or over == self._jobs:
+            update_progress_artifact(self._artifact, 100.0 * over / self._jobs)
+            self._told_s = now_s
+
+
+def _report(summary: RunSummary) -> None:
+    table = [
+        {"job": job.key, "state": str(job.state), "why": job.why}
+        for job in summary.jobs
+    ]
+    create_table_artifact(table=table, key="outcome", description=_sentence(summary))
+
+
+def _sentence(summary: RunSummary) -> str:
+    counts = ", ".join(f"{n} {state}" for state, n in summary.counts.items())
+    return f"program {summary.program} in {summary.context}: {counts}"

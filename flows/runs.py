@@ -1,0 +1,226 @@
+"""A run from its lease to its published folder, recorded as it goes.
+
+Only one run of a program is under way at a time. A run that died leaves its lease, rows
+that say RUNNING and rubbish in scratch; the next run of the program clears all three.
+"""
+
+import getpass
+import os
+import platform
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+
+import psutil
+
+from config.settings import Settings
+from workers.contract import Job, Outcome
+
+from .errors import RewebbError, StoreError
+from .execution import Cluster, Listener, Orchestrator, to_run_job
+from .factory import Services, open_local_cluster, open_services
+from .models import JobState, Run, RunJob, RunState
+from .phases import Preparation, Request
+from .planning import Binder, Plan
+from .reports import RunSummary, name_run_folder, publish_run_folder, summarize
+
+__all__ = ["execute", "hold_lease", "plan_only"]
+
+_LEASE = timedelta(minutes=3)
+"""How long a lease outlives an orchestrator of which nothing more is heard."""
+
+_RENEW_S = 30.0
+
+
+@contextmanager
+def hold_lease(services: Services, program: str) -> Iterator[str]:
+    """Hold the lease of a program, and clear what a dead run of it has left.
+
+    Yields
+    ------
+    str
+        The owner, for renewals.
+
+    Raises
+    ------
+    LeaseHeldError
+        Another run of the program is under way.
+    """
+    owner = str(uuid.uuid4())
+    store = services.store
+    store.acquire_lease(
+        program,
+        owner=owner,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        ttl=_LEASE,
+        now=datetime.now(UTC),
+        is_alive=_is_alive,
+    )
+    try:
+        store.interrupt_dead_runs(program, now=datetime.now(UTC))
+        scratch = services.data_dir / "scratch" / program
+        shutil.rmtree(scratch, ignore_errors=True)
+        yield owner
+    finally:
+        store.release_lease(program, owner=owner)
+
+
+def execute(
+    preparation: Preparation,
+    binder: Binder,
+    *,
+    services: Services,
+    cluster: Cluster,
+    owner: str,
+    listener: Listener,
+) -> RunSummary:
+    """Execute a plan, record it, and publish its folder.
+
+    Raises
+    ------
+    PlanError
+        The cluster went away; run again to go on.
+    StoreError
+        What was done cannot be recorded.
+    """
+    run = _make_run(preparation)
+    services.store.start_run(run)
+    services.store.set_jobs(run.id, [to_run_job(e) for e in preparation.plan.entries])
+    state, message = RunState.CANCELLED, "stopped before its end"
+    try:
+        plan = Orchestrator(
+            preparation.plan,
+            binder=binder,
+            cluster=cluster,
+            recorder=_RunRecorder(services, run, owner),
+            data_dir=services.data_dir,
+            max_attempts=services.settings.max_attempts,
+            listener=listener,
+        ).run()
+        state, message = _judge(plan)
+        run = replace(run, state=state)
+        summary = summarize(
+            plan,
+            run=run,
+            folder=str(name_run_folder(run)),
+            notes=_list_notes(preparation),
+        )
+        _publish(plan, summary, services)
+    except RewebbError as error:
+        state, message = RunState.FAILED, str(error)
+        raise
+    finally:
+        services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
+    return summary
+
+
+def plan_only(settings: Settings, request: Request) -> RunSummary:
+    """Plan a program and stop there; nothing of it is recorded.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        It cannot be planned.
+    """
+    with open_services(settings) as services, open_local_cluster(settings) as cluster:
+        preparation = Preparation(services, request, cluster=cluster)
+        preparation.find()
+        preparation.associate()
+        preparation.resolve()
+        preparation.make_plan()
+    run = replace(_make_run(preparation), id="", state=_judge(preparation.plan)[0])
+    notes = _list_notes(preparation)
+    return summarize(preparation.plan, run=run, folder="", notes=notes)
+
+
+def _list_notes(preparation: Preparation) -> list[str]:
+    """List exposures that are in no association, and refused files, with why."""
+    return [
+        *(
+            f"{file.path.name}: {file.reason}"
+            for file in preparation.inventory.rejected
+        ),
+        *(f"{e.name}: {e.reason}" for e in preparation.associations.unused),
+    ]
+
+
+class _RunRecorder:
+    """Records what jobs of a run come to, and keeps its lease."""
+
+    def __init__(self, services: Services, run: Run, owner: str) -> None:
+        self._services = services
+        self._run = run
+        self._owner = owner
+        self._renewed_s = time.monotonic()
+
+    def record_outcome(self, outcome: Outcome) -> None:
+        self._services.products.record(outcome, run_id=self._run.id)
+
+    def record_jobs(self, jobs: Sequence[RunJob]) -> None:
+        self._services.store.update_jobs(self._run.id, jobs)
+
+    def make_room(self, job: Job) -> None:
+        self._services.products.make_room(job)
+
+    def keep_alive(self) -> None:
+        if time.monotonic() - self._renewed_s > _RENEW_S:
+            self._services.store.renew_lease(
+                self._run.program, owner=self._owner, ttl=_LEASE, now=datetime.now(UTC)
+            )
+            self._renewed_s = time.monotonic()
+
+
+def _make_run(preparation: Preparation) -> Run:
+    request, recipe = preparation.request, preparation.recipe
+    assert preparation.resolved is not None
+    return Run(
+        id=str(uuid.uuid4()),
+        program=request.program,
+        recipe_name=recipe.name,
+        recipe_sha256=recipe.sha256,
+        context=preparation.resolved.context,
+        environment=_describe_environment(),
+        request={**asdict(request), "observations": list(request.observations)},
+        requested_by=getpass.getuser(),
+        started_at=datetime.now(UTC),
+    )
+
+
+def _describe_environment() -> dict[str, str]:
+    packages = ("rewebb", "prefect", "distributed", "sqlalchemy", "crds")
+    versions = {name: metadata.version(name) for name in packages}
+    return versions | {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+    }
+
+
+def _judge(plan: Plan) -> tuple[RunState, str]:
+    failed = plan.count(JobState.FAILED)
+    blocked = plan.count(JobState.BLOCKED)
+    if failed or blocked:
+        return RunState.FAILED, f"{failed} jobs failed and {blocked} were blocked"
+    return RunState.SUCCEEDED, f"{len(plan.entries)} jobs are done"
+
+
+def _publish(plan: Plan, summary: RunSummary, services: Services) -> None:
+    try:
+        publish_run_folder(plan, summary, data_dir=services.data_dir)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {summary.folder} of the run cannot be written: {error}; the "
+            "products are in the store, run again for the folder."
+        ) from error
+
+
+def _is_alive(host: str, pid: int) -> bool:
+    """Tell whether an orchestrator may be alive; of other hosts one cannot know."""
+    return host != socket.gethostname() or psutil.pid_exists(pid)

@@ -1,0 +1,50 @@
+"""Databases for the tests of the store: each test gets an empty one of its own."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgresql import running_server
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from flows.provenance import ProvenanceStore, make_engine, upgrade
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give an empty database of each backend."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new/folder/rewebb.db"
+    server = request.getfixturevalue("postgresql_url")
+    name = f"t{uuid.uuid4().hex}"
+    _create_database(server, name)
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Give the engine of an upgraded database."""
+    engine = make_engine(database_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> ProvenanceStore:
+    return ProvenanceStore(engine)
+
+
+def _create_database(server: str, name: str) -> None:
+    url = make_url(server).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} STRATEGY file_copy"))
+    engine.dispose()

@@ -1,0 +1,195 @@
+"""The database under the store: migrations, concurrency, and what goes wrong."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from outcomes import make_outcome, make_run
+from sqlalchemy import Engine, event, inspect, text
+from sqlalchemy.orm import Session
+
+from flows.errors import ConflictError, StoreError
+from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance.migration import HEAD, make_config
+from flows.provenance.schema import SQLBase
+from flows.provenance.sessions import Sessions
+
+
+def test_migrations_make_the_tables_of_the_schema(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLBase.metadata) == []
+
+
+def test_migrations_name_constraints_as_the_schema_does(engine: Engine) -> None:
+    inspector = inspect(engine)
+    for table in SQLBase.metadata.sorted_tables:
+        named = {str(constraint.name) for constraint in table.constraints}
+        found = {inspector.get_pk_constraint(table.name)["name"]}
+        found |= {key["name"] for key in inspector.get_foreign_keys(table.name)}
+        assert found == named
+
+
+def test_the_newest_revision_is_the_one_the_code_expects(engine: Engine) -> None:
+    with engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(make_config(connection))
+        assert scripts.get_heads() == [HEAD]
+
+
+def test_an_upgrade_with_nothing_to_do_is_fast(engine: Engine) -> None:
+    start = time.perf_counter()
+    upgrade(engine)
+    assert time.perf_counter() - start < 0.3
+
+
+def test_many_may_upgrade_at_once(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(upgrade, [engine] * 4))
+    ProvenanceStore(engine).record_outcome(make_outcome())
+    engine.dispose()
+
+
+def test_an_upgrade_that_breaks_leaves_no_table(database_url: str) -> None:
+    engine = make_engine(database_url)
+    event.listen(engine, "before_cursor_execute", _break_at_lease)
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(engine)
+    event.remove(engine, "before_cursor_execute", _break_at_lease)
+    assert inspect(engine).get_table_names() == []
+    upgrade(engine)
+    engine.dispose()
+
+
+def _break_at_lease(*arguments: object) -> None:
+    if "CREATE TABLE lease" in str(arguments[2]):
+        raise KeyboardInterrupt
+
+
+def test_a_database_newer_than_the_code_is_refused(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"revision 9999.* made by a newer version"):
+        upgrade(engine)
+
+
+def test_foreign_keys_hold_after_an_upgrade(database_url: str) -> None:
+    engine = make_engine(database_url)
+    upgrade(engine)
+    with pytest.raises(StoreError, match="cannot be used"):
+        ProvenanceStore(engine).record_outcome(make_outcome(), run_id="unknown")
+    engine.dispose()
+
+
+def test_readers_go_on_while_somebody_writes(
+    store: ProvenanceStore, engine: Engine
+) -> None:
+    store.start_run(make_run())
+    writers = Sessions(engine)
+
+    def write(session: Session) -> int:
+        session.execute(text("DELETE FROM run"))
+        return len(store.list_runs())
+
+    assert writers.write(write) == 1
+    assert store.list_runs() == ()
+
+
+def test_a_reader_sees_one_state_of_the_tables(
+    store: ProvenanceStore, engine: Engine
+) -> None:
+    count = text("SELECT count(*) FROM run")
+    with Sessions(engine).read() as session:
+        before = session.scalar(count)
+        store.start_run(make_run())
+        assert session.scalar(count) == before == 0
+
+
+def test_a_write_that_meets_another_is_done_again(engine: Engine) -> None:
+    tries = []
+
+    def write(session: Session) -> int:
+        tries.append(session)
+        if len(tries) < 3:
+            raise ConflictError("Another was faster.")
+        return len(tries)
+
+    assert Sessions(engine).write(write) == 3
+
+
+def test_a_write_that_always_meets_another_gives_up(engine: Engine) -> None:
+    def write(session: Session) -> None:
+        raise ConflictError(f"Another was faster than {type(session).__name__}.")
+
+    with pytest.raises(ConflictError, match="was faster than Session"):
+        Sessions(engine).write(write)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        engine = make_engine(f"postgresql://me:secret@127.0.0.1:{port}/rewebb")
+        with pytest.raises(StoreError, match="refused") as caught:
+            upgrade(engine)
+    assert "me:***@127.0.0.1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_wrong_password_is_told_but_not_shown(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url.replace("of-the-tests", "guess"))
+    with pytest.raises(StoreError, match="password authentication failed") as caught:
+        upgrade(engine)
+    assert "guess" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["secret", "mysql://me:secret@h/d", "", "a:b:secret"])
+def test_a_url_that_means_nothing_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        make_engine(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"folder .*/file/deep .* cannot be made"):
+        make_engine(f"sqlite:///{tmp_path}/file/deep/rewebb.db")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rewebb.db"
+    path.write_text("This is a letter, not a database.\n" * 50)
+    engine = make_engine(f"sqlite:///{path}")
+    with pytest.raises(StoreError, match=r"rewebb\.db cannot be used: file is not a"):
+        upgrade(engine)
+    engine.dispose()
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path}/rewebb.db")
+    upgrade(engine)
+    store = ProvenanceStore(engine)
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="full"):
+        record_many(store)
+    assert store.get_job("ff").attempts
+    engine.dispose()
+
+
+def record_many(store: ProvenanceStore) -> None:
+    for number in range(1000):
+        store.record_outcome(make_outcome(attempt=f"{number}"))
+
+
+def test_a_database_in_memory_works() -> None:
+    engine = make_engine("sqlite://")
+    upgrade(engine)
+    ProvenanceStore(engine).record_outcome(make_outcome())
+    engine.dispose()

@@ -1,0 +1,206 @@
+"""Leases of programs in the store of provenance."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from outcomes import NOON, make_run, make_run_job
+
+from flows.errors import LeaseHeldError
+from flows.models import JobState, Lease, RunState
+from flows.provenance import ProvenanceStore
+from flows.provenance.leases import IsAlive
+
+_TTL = timedelta(minutes=10)
+_EXPIRED = NOON + _TTL
+
+_CONTENDER = """
+import sys
+from datetime import UTC, datetime, timedelta
+from flows.errors import LeaseHeldError
+from flows.provenance import ProvenanceStore, make_engine, upgrade
+
+url, owner = sys.argv[1:]
+engine = make_engine(url)
+upgrade(engine)
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    ProvenanceStore(engine).acquire_lease(
+        "02736", owner=owner, host="h", pid=1, ttl=timedelta(hours=1),
+        now=datetime.now(UTC), is_alive=lambda host, pid: True,
+    )
+    print("won")
+except LeaseHeldError:
+    print("held")
+engine.dispose()
+"""
+
+
+def acquire(
+    store: ProvenanceStore,
+    owner: str,
+    *,
+    host: str = "node1",
+    minutes: float = 0,
+    is_alive: IsAlive = lambda _host, _pid: True,
+) -> Lease:
+    return store.acquire_lease(
+        "02736",
+        owner=owner,
+        host=host,
+        pid=4242,
+        ttl=_TTL,
+        now=NOON + timedelta(minutes=minutes),
+        is_alive=is_alive,
+    )
+
+
+def is_acquired(store: ProvenanceStore, owner: str, minutes: float) -> bool:
+    try:
+        acquire(store, owner, minutes=minutes)
+    except LeaseHeldError:
+        return False
+    return True
+
+
+def test_a_lease_is_held_against_others_and_says_by_whom(
+    store: ProvenanceStore,
+) -> None:
+    lease = acquire(store, "me")
+    said = r"02736.* process 4242 on node1 \(owner me\).*until 2026-11-20 12:10:00 UTC"
+    with pytest.raises(LeaseHeldError, match=said):
+        acquire(store, "you", minutes=9.9)
+    assert store.get_lease("02736") == lease
+
+
+def test_leases_of_programs_do_not_meet(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    lease = store.acquire_lease(
+        "01345",
+        owner="you",
+        host="node1",
+        pid=1,
+        ttl=_TTL,
+        now=NOON,
+        is_alive=lambda _host, _pid: True,
+    )
+    assert store.get_lease("01345") == lease
+
+
+def test_an_expired_lease_is_taken_over(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    taken = acquire(store, "you", host="node2", minutes=10)
+    assert store.get_lease("02736") == taken
+
+
+def test_the_lease_of_a_dead_process_of_this_host_is_taken_over(
+    store: ProvenanceStore,
+) -> None:
+    acquire(store, "me")
+    asked = []
+    acquire(store, "you", is_alive=lambda *process: bool(asked.append(process)))
+    assert asked == [("node1", 4242)]
+
+
+def test_processes_of_another_host_are_not_judged(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    with pytest.raises(LeaseHeldError):
+        acquire(store, "you", host="node2", is_alive=lambda _host, _pid: False)
+
+
+def test_the_owner_may_take_its_lease_again(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    again = acquire(store, "me", minutes=1)
+    assert store.get_lease("02736") == again
+
+
+def test_a_renewed_lease_holds_longer(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    renewed = store.renew_lease("02736", owner="me", ttl=_TTL, now=_EXPIRED)
+    assert renewed.acquired_at == NOON
+    assert renewed.expires_at == _EXPIRED + _TTL
+    with pytest.raises(LeaseHeldError):
+        acquire(store, "you", minutes=19)
+
+
+def test_a_lost_lease_cannot_be_renewed(store: ProvenanceStore) -> None:
+    acquire(store, "me")
+    acquire(store, "you", minutes=11)
+    with pytest.raises(LeaseHeldError, match=r"is lost: .*owner you"):
+        store.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
+    store.release_lease("02736", owner="you")
+    with pytest.raises(LeaseHeldError, match="released"):
+        store.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
+
+
+def test_a_lease_is_released_by_its_owner_alone(store: ProvenanceStore) -> None:
+    lease = acquire(store, "me")
+    store.release_lease("02736", owner="you")
+    assert store.get_lease("02736") == lease
+    store.release_lease("02736", owner="me")
+    store.release_lease("02736", owner="me")
+    assert store.get_lease("02736") is None
+
+
+def test_of_many_threads_one_gets_the_lease_each_time_it_is_free(
+    store: ProvenanceStore,
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for turn in range(15):
+            owners = [f"{turn}-{number}" for number in range(4)]
+            won = list(pool.map(is_acquired, [store] * 4, owners, [turn * 10] * 4))
+            assert sum(won) == 1
+            lease = store.get_lease("02736")
+            assert lease is not None
+            assert lease.owner == owners[won.index(True)]
+
+
+def test_of_two_processes_one_gets_the_lease(database_url: str) -> None:
+    # They also make the database, both at once.
+    with ExitStack() as stack:
+        contenders = [
+            stack.enter_context(start_contender(database_url, owner)) for owner in "ab"
+        ]
+        assert sorted(race(contenders)) == ["held", "won"]
+
+
+def start_contender(url: str, owner: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", _CONTENDER, url, owner],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def race(contenders: Sequence[subprocess.Popen[str]]) -> list[str]:
+    for contender in contenders:
+        assert contender.stdout is not None
+        assert contender.stdout.readline() == "ready\n"
+    for contender in contenders:
+        assert contender.stdin is not None
+        contender.stdin.write("go\n")
+        contender.stdin.flush()
+    return [contender.communicate(timeout=60)[0].strip() for contender in contenders]
+
+
+def test_after_a_dead_orchestrator_no_row_stays_running(
+    store: ProvenanceStore,
+) -> None:
+    acquire(store, "dead")
+    store.start_run(make_run())
+    store.set_jobs("run-1", [make_run_job("a", JobState.RUNNING), make_run_job("b")])
+    acquire(store, "next", is_alive=lambda _host, _pid: False)
+    (dead,) = store.interrupt_dead_runs("02736", now=NOON)
+    assert [job.state for job in dead.jobs] == [JobState.RUNNING, JobState.DUE]
+    assert [run.state for run in store.list_runs()] == [RunState.INTERRUPTED]
+    states = {job.state for job in store.get_run_jobs("run-1")}
+    assert states == {JobState.INTERRUPTED}
+    assert store.interrupt_dead_runs("02736", now=NOON) == ()

@@ -1,0 +1,67 @@
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from outcomes import make_job, make_outcome, outcomes
+
+from flows.errors import StoreError
+from flows.provenance import find_outcomes, load_outcome
+from workers.contract import Outcome, to_json
+
+
+@given(outcomes())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_an_outcome_survives_its_file(tmp_path: Path, outcome: Outcome) -> None:
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(outcome))
+    assert load_outcome(path) == outcome
+
+
+def test_an_infinite_parameter_survives_its_file(tmp_path: Path) -> None:
+    job = replace(make_job(), parameters={"maximum": inf, "whole": 1, "real": 1.0})
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(make_outcome(job)))
+    read = load_outcome(path).job.parameters
+    assert read == job.parameters
+    assert [type(value) for value in read.values()] == [float, float, int]
+
+
+def test_records_read_back_can_be_hashed_where_they_could_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(make_outcome()))
+    outcome = load_outcome(path)
+    assert len({outcome.products, outcome.steps, outcome.caveats}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [("{", "its text"), ("{}", "job"), (None, "No such file")],
+)
+def test_a_damaged_outcome_is_named(
+    tmp_path: Path, text: str | None, cause: str
+) -> None:
+    path = tmp_path / "outcome.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(StoreError, match=cause) as caught:
+        load_outcome(path)
+    assert str(path) in str(caught.value)
+
+
+def test_all_outcomes_of_a_data_folder_are_found_successes_first(
+    tmp_path: Path,
+) -> None:
+    names = ["store/ab/abc", "store/cd/cde", "attempts/abc/1", "attempts/abc/2"]
+    for name in [*names, "runs/02736/1", "store/ab/abc/deep", "scratch/1"]:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "outcome.json").touch()
+    expected = [tmp_path / name / "outcome.json" for name in names]
+    assert list(find_outcomes(tmp_path)) == expected
+
+
+def test_a_data_folder_that_is_not_there_holds_no_outcome(tmp_path: Path) -> None:
+    assert list(find_outcomes(tmp_path / "none")) == []

@@ -1,0 +1,229 @@
+"""Jobs, attempts and products in the store of provenance."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from math import inf
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from outcomes import (
+    NOON,
+    make_job,
+    make_outcome,
+    make_product,
+    make_run,
+    outcomes,
+)
+from sqlalchemy import Engine, select
+
+from flows.errors import StoreError, UnknownRecordError
+from flows.provenance import ProvenanceStore
+from flows.provenance.schema import SQLBase
+from workers.contract import ErrorInfo, Outcome, Stage, Status
+
+_ON_ONE_DATABASE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=25,
+)
+
+_TABLES = SQLBase.metadata.sorted_tables
+
+
+def read_tables(engine: Engine) -> Mapping[str, Sequence[str]]:
+    with engine.connect() as connection:
+        return {
+            table.name: sorted(map(repr, connection.execute(select(table))))
+            for table in _TABLES
+        }
+
+
+def empty_tables(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for table in reversed(_TABLES):
+            connection.execute(table.delete())
+
+
+@given(outcome=outcomes())
+@_ON_ONE_DATABASE
+def test_an_outcome_comes_back_as_it_was_recorded(
+    store: ProvenanceStore, engine: Engine, outcome: Outcome
+) -> None:
+    empty_tables(engine)
+    store.record_outcome(outcome)
+    record = store.get_job(outcome.job.fingerprint)
+    assert record.job == outcome.job
+    assert [attempt.outcome for attempt in record.attempts] == [outcome]
+
+
+@given(
+    items=st.lists(outcomes(), max_size=4, unique_by=lambda item: item.attempt),
+    data=st.data(),
+)
+@_ON_ONE_DATABASE
+def test_the_order_of_recording_makes_no_difference(
+    engine: Engine, items: Sequence[Outcome], data: st.DataObject
+) -> None:
+    store = ProvenanceStore(engine)
+    tables = []
+    for order in (items, data.draw(st.permutations([*items, *items[:2]]))):
+        empty_tables(engine)
+        for outcome in order:
+            store.record_outcome(outcome)
+        tables.append(read_tables(engine))
+    assert tables[0] == tables[1]
+
+
+def test_an_outcome_recorded_twice_is_there_once(
+    store: ProvenanceStore, engine: Engine
+) -> None:
+    store.start_run(make_run())
+    store.record_outcome(make_outcome(), run_id="run-1")
+    once = read_tables(engine)
+    store.record_outcome(make_outcome())
+    assert read_tables(engine) == once
+
+
+def test_an_outcome_recorded_by_many_at_once_is_there_once(
+    store: ProvenanceStore, engine: Engine
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store.record_outcome, [make_outcome()] * 12))
+    assert len(read_tables(engine)["attempt"]) == 1
+
+
+def test_attempts_recorded_at_once_leave_the_products_of_the_newest(
+    store: ProvenanceStore,
+) -> None:
+    attempts = [
+        make_outcome(attempt=str(uuid4()), finished_at=NOON + timedelta(seconds=n))
+        for n in range(12)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store.record_outcome, attempts))
+    assert store.find_products()[0].attempt == attempts[-1].attempt
+    assert len(store.find_products()) == 1
+
+
+def test_a_failure_after_a_success_leaves_the_products(store: ProvenanceStore) -> None:
+    success = make_outcome()
+    later = NOON + timedelta(days=1)
+    failure = make_outcome(attempt="x", status=Status.LOST, finished_at=later)
+    store.record_outcome(success)
+    store.record_outcome(failure)
+    (found,) = store.find_outcomes([success.job.fingerprint]).values()
+    assert (found.attempt, found.products) == (success.attempt, success.products)
+    record = store.get_job(success.job.fingerprint)
+    assert [attempt.outcome for attempt in record.attempts] == [success, failure]
+
+
+def test_the_job_is_told_as_its_newest_success_saw_it(store: ProvenanceStore) -> None:
+    old, new = make_job(context="jwst_1463.pmap"), make_job(context="jwst_1464.pmap")
+    store.record_outcome(make_outcome(new, attempt="b"))
+    store.record_outcome(make_outcome(old, attempt="a"))
+    store.record_outcome(
+        make_outcome(old, attempt="c", status=Status.FAILED, finished_at=NOON)
+    )
+    assert store.get_job(old.fingerprint).job == new
+
+
+def test_a_job_is_found_by_the_beginning_of_its_fingerprint(
+    store: ProvenanceStore,
+) -> None:
+    for fingerprint in ("aab", "aac", "aa"):
+        store.record_outcome(make_outcome(make_job(fingerprint), attempt=fingerprint))
+    assert store.get_job("aab").job.fingerprint == "aab"
+    assert store.get_job("aa").job.fingerprint == "aa"
+    for wrong in ("a", "b", "a%", "_"):
+        with pytest.raises(UnknownRecordError, match="fingerprint begins with"):
+            store.get_job(wrong)
+
+
+def test_the_run_of_an_attempt_is_kept_when_the_store_is_read_again(
+    store: ProvenanceStore,
+) -> None:
+    store.start_run(make_run())
+    store.record_outcome(make_outcome(), run_id="run-1")
+    store.record_outcome(make_outcome())
+    assert store.get_job("ff").attempts[0].run_id == "run-1"
+
+
+def test_an_outcome_of_an_unknown_run_is_refused_whole(
+    store: ProvenanceStore, engine: Engine
+) -> None:
+    empty = read_tables(engine)
+    with pytest.raises(StoreError, match="cannot be used"):
+        store.record_outcome(make_outcome(), run_id="never-started")
+    assert read_tables(engine) == empty
+
+
+def test_only_jobs_that_succeeded_are_found(store: ProvenanceStore) -> None:
+    for number in range(1100):
+        status = Status.FAILED if number % 10 else Status.SUCCEEDED
+        if number < 20:
+            job = make_job(f"f{number}")
+            store.record_outcome(make_outcome(job, attempt=str(number), status=status))
+    found = store.find_outcomes(f"f{number}" for number in range(1100))
+    assert sorted(found) == ["f0", "f10"]
+    assert found["f10"].caveats == make_outcome().caveats
+    assert found["f10"].finished_at == NOON
+
+
+def test_a_success_without_data_is_found_without_products(
+    store: ProvenanceStore,
+) -> None:
+    store.record_outcome(make_outcome(products=[]))
+    (found,) = store.find_outcomes(["f" * 64]).values()
+    assert found.products == ()
+
+
+def test_products_are_found_by_name_and_hash_newest_first(
+    store: ProvenanceStore,
+) -> None:
+    for day, fingerprint in enumerate(["old", "new"]):
+        outcome = make_outcome(
+            make_job(fingerprint),
+            attempt=fingerprint,
+            finished_at=NOON + timedelta(days=day),
+            products=[make_product("a.fits"), make_product(f"{fingerprint}.fits")],
+        )
+        store.record_outcome(outcome)
+    assert [p.fingerprint for p in store.find_products(name="a.fits")] == ["new", "old"]
+    assert [p.attempt for p in store.find_products(sha256="sha256-old.fits")] == ["old"]
+    assert store.find_products(name="a.fits", sha256="sha256-old.fits") == ()
+
+
+def test_the_previous_job_is_the_newest_other_success_of_the_product(
+    store: ProvenanceStore,
+) -> None:
+    for day, fingerprint in enumerate(["first", "second", "third", "failed"]):
+        status = Status.FAILED if fingerprint == "failed" else Status.SUCCEEDED
+        outcome = make_outcome(
+            make_job(fingerprint),
+            attempt=fingerprint,
+            status=status,
+            finished_at=NOON + timedelta(days=day),
+        )
+        store.record_outcome(outcome)
+    name = make_job().name
+    before = store.find_previous_job(Stage.DETECTOR1, name, other_than="third")
+    assert before == make_job("second")
+    assert store.find_previous_job(Stage.SPEC2, name, other_than="third") is None
+
+
+def test_text_that_no_database_holds_is_shown_escaped(store: ProvenanceStore) -> None:
+    error = ErrorInfo("E", "NUL \x00 and surrogate \udc80", "é \x00")
+    outcome = replace(make_outcome(status=Status.FAILED), error=error)
+    store.record_outcome(outcome)
+    stored = store.get_job("ff").attempts[0].outcome.error
+    assert stored == ErrorInfo("E", "NUL \\x00 and surrogate \\udc80", "é \\x00")
+
+
+def test_an_infinite_parameter_is_recorded(store: ProvenanceStore) -> None:
+    job = replace(make_job(), parameters={"maximum": inf})
+    store.record_outcome(make_outcome(job))
+    assert store.get_job("ff").job.parameters == {"maximum": inf}

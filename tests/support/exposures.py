@@ -1,0 +1,98 @@
+"""Exposures made up for tests: a name, and the headers that matter to the rules."""
+
+from pathlib import Path
+
+from flows.archive import role_of
+from flows.models import Exposure
+from flows.names import parse_exposure_name
+
+__all__ = ["bots_program", "ifu_program", "make_exposure", "raw_header"]
+
+Keywords = dict[str, str | float | bool]
+"""Cards of a primary header."""
+
+_IFU: Keywords = {
+    "INSTRUME": "NIRSPEC",
+    "EXP_TYPE": "NRS_IFU",
+    "FILTER": "CLEAR",
+    "GRATING": "PRISM",
+    "SUBARRAY": "FULL",
+    "FXD_SLIT": "NONE",
+    "TARGNAME": "SOURCE",
+    "BKGDTARG": False,
+    "IS_IMPRT": False,
+    "IS_PSF": False,
+    "TSOVISIT": False,
+    "PATTTYPE": "CYCLING",
+    "PATT_NUM": 1,
+    "NUMDTHPT": 4,
+    "SUBPXPTS": 1,
+    "NINTS": 1,
+    "EXPSTART": 60000.0,
+    "VISITYPE": "PRIME_TARGETED_FIXED",
+}
+"""Header of a dithered IFU exposure."""
+
+_BOTS: Keywords = {
+    "EXP_TYPE": "NRS_BRIGHTOBJ",
+    "SUBARRAY": "SUB512",
+    "FXD_SLIT": "S1600A1",
+    "TSOVISIT": True,
+    "PATTTYPE": "NONE",
+    "NUMDTHPT": 1,
+    "NINTS": 10,
+}
+"""What is different in a bright-object time series."""
+
+_BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
+"""What is different in an exposure of a dedicated background."""
+
+
+def raw_header(name: str, **keywords: str | float | bool) -> Keywords:
+    """Give the primary header of a raw file by its name; of the IFU if not told."""
+    parts = parse_exposure_name(name)
+    identity: Keywords = {
+        "PROGRAM": parts.program,
+        "OBSERVTN": parts.observation,
+        "VISIT": parts.visit,
+        "DETECTOR": parts.detector.upper(),
+    }
+    return {**identity, **_IFU, **keywords}
+
+
+def make_exposure(name: str, **keywords: str | float | bool) -> Exposure:
+    """Make an exposure by its name; of the IFU if not told."""
+    parts = parse_exposure_name(name)
+    header = raw_header(name, **keywords)
+    return Exposure(
+        name=name,
+        program=parts.program,
+        observation=parts.observation,
+        visit=parts.visit,
+        path=Path(f"{name}_uncal.fits"),
+        size_bytes=2880,
+        mtime_ns=0,
+        exp_type=str(header["EXP_TYPE"]),
+        role=role_of(header),
+        header=header,
+    )
+
+
+def ifu_program(program: str = "99001", *, detector: str = "nrs1") -> list[Exposure]:
+    """Make two dithers with a leakcal, and a background (002) with its own."""
+    science, sky = f"jw{program}001001", f"jw{program}002001"
+    return [
+        make_exposure(f"{science}_03101_00001_{detector}", PATT_NUM=1),
+        make_exposure(f"{science}_03101_00002_{detector}", PATT_NUM=2),
+        make_exposure(f"{science}_05101_00001_{detector}", IS_IMPRT=True),
+        make_exposure(f"{sky}_03101_00001_{detector}", **_BACKGROUND),
+        make_exposure(f"{sky}_05101_00001_{detector}", IS_IMPRT=True, **_BACKGROUND),
+    ]
+
+
+def bots_program(program: str = "99002") -> list[Exposure]:
+    """Make a time series of two segments."""
+    return [
+        make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
+        for segment in ("001", "002")
+    ]

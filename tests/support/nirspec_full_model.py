@@ -1,0 +1,431 @@
+"""The full NIRSpec model of ESA, and the fit that makes the compact one of it.
+
+Run by a developer, in the root of the repository, to make
+``workers/sample/nirspec_geometry.json`` again:
+
+    python tests/support/nirspec_full_model.py
+
+The model (NRS_COMM_16, as published with ESA's eMPT tool) is read from
+``../shared/instrument/nirspec``; none of its files is part of the project.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.modeling import Model, models
+
+from workers.sample.geometry import (
+    Detector,
+    Geometry,
+    IfuPost,
+    Prism,
+    Rectangle,
+    Shutters,
+    Tilt,
+    make_distortion,
+    polynomial,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL_MODEL = ROOT.parent / "shared" / "instrument" / "nirspec"
+COMPACT_MODEL = ROOT / "workers" / "sample" / "nirspec_geometry.json"
+
+SLIT_CORNERS = {
+    "S200A1": (
+        (332.95012084, 330.7903719, 330.64620067, 332.80601543),
+        (-480.51009460, -478.03938963, -478.16740817, -480.63818844),
+    ),
+    "S200A2": (
+        (315.78885115, 313.61307470, 313.46809197, 315.64375306),
+        (-490.71754928, -488.22220736, -488.35127640, -490.84668408),
+    ),
+    "S400A1": (
+        (322.90845562, 320.42982116, 320.13471346, 322.61333838),
+        (-479.31591407, -476.47818820, -476.74046676, -479.57833373),
+    ),
+    "S1600A1": (
+        (322.38945223, 321.33204666, 320.13655357, 321.19388384),
+        (-473.92509933, -472.71513194, -473.77755197, -474.98758516),
+    ),
+    "S200B1": (
+        (441.51269298, 439.30907971, 439.15759750, 441.36121077),
+        (-365.96690737, -363.49752579, -363.62981029, -366.09819190),
+    ),
+}
+"""V2 and V3 (arcsec) of the corners of the slits, from the SIAF in pysiaf 0.29.0
+(PRDOPSSOC-075): the published ESA model has no table of the fixed slits."""
+
+HOW = (
+    "Derived by tests/support/nirspec_full_model.py from the in-flight NIRSpec model"
+    " NRS_COMM_16 (ESA/NIRSpec team, as published with eMPT). Each 5th-order transform"
+    " was sampled over the field that the IFU slices and the slit S1600A1 use with"
+    " CLEAR/PRISM (0.6-5.3 um) and refitted with polynomials of the lowest order that"
+    " keeps its own error below 0.05 pixel. Inputs are normalised: (x - centre) /"
+    " half_width; coefficients are c00, c01, .., c10, c11, .. (powers of x, of y)."
+    " Fixed slits are the corners of the SIAF (PRDOPSSOC-075) taken to the MSA plane."
+    " Lengths in m, field angles in deg, V2 and V3 in arcsec."
+)
+
+WAVELENGTHS = np.linspace(0.6e-6, 5.3e-6, 9)
+TOLERANCES = {"focal": 0.9e-6, "direction": 3.2e-6, "msa": 2e-6, "sky": 1.4e-6}
+"""A twentieth of a pixel in m, direction cosine, m and degrees."""
+
+
+def read_blocks(path: Path) -> dict[str, list[str]]:
+    """Read a parameter file: lines by the key above them."""
+    blocks: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in map(str.strip, path.read_text(encoding="latin-1").splitlines()):
+        if line.startswith("*"):
+            lines = blocks[line[1:].split()[0]] = []
+        elif line:
+            lines.append(line.split("!")[0])
+    return blocks
+
+
+def numbers(lines: Sequence[str]) -> list[float]:
+    """Read all numbers of a block."""
+    return [float(word) for line in lines for word in line.split()]
+
+
+class Transform:
+    """A coordinate transform of the model (``.pcf``)."""
+
+    def __init__(self, path: Path) -> None:
+        blocks = read_blocks(path)
+        get = {key: numbers(blocks[key]) for key in blocks if "entre" in key}
+        self._pivot, self._target = (
+            get["InputRotationCentre"],
+            get["OutputRotationCentre"],
+        )
+        self._factor = np.array(numbers(blocks["Factor"]))
+        self._angle = np.deg2rad(numbers(blocks["Rotation"])[0])
+        self._coefficients = {
+            key.removesuffix("Coefficients"): numbers(blocks[key])
+            for key in blocks
+            if key.endswith("wardCoefficients")
+        }
+
+    def _rotation(self) -> Any:
+        cosine, sine = np.cos(self._angle), np.sin(self._angle)
+        return np.array([[cosine, sine], [-sine, cosine]])
+
+    def linear(self) -> Model:
+        """Towards the detector: turn about the pivot, stretch, move."""
+        matrix = np.diag(self._factor) @ self._rotation()
+        return _affine(self._pivot, matrix, self._target)
+
+    def linear_back(self) -> Model:
+        """Towards the sky: the inverse of `linear`."""
+        matrix = self._rotation().T @ np.diag(1 / self._factor)
+        return _affine(self._target, matrix, self._pivot)
+
+    def plain(self, name: str) -> Model:
+        """Give the polynomial ``xForward`` etc. without wavelength."""
+        return polynomial(self._coefficients[name][:21])
+
+    def per_m(self, name: str) -> Model:
+        """Give the polynomial that is multiplied with the wavelength."""
+        return polynomial((*self._coefficients[name][21:42], *[0.0] * 21)[:21])
+
+    def flat(self) -> Model:
+        """Give the transform towards the sky, with its inverse."""
+        repeat = models.Mapping((0, 1, 0, 1))
+        back = repeat | self.plain("xBackward") & self.plain("yBackward")
+        model = back | self.linear_back()
+        forth = repeat | self.plain("xForward") & self.plain("yForward")
+        model.inverse = self.linear() | forth
+        return model
+
+    def _coloured(self, name: str) -> Model:
+        place = models.Mapping((0, 1), n_inputs=3)
+        slope = (place | self.per_m(name)) * models.Mapping((2,), n_inputs=3)
+        return (place | self.plain(name)) + slope
+
+    def refractive(self) -> Model:
+        """Give the transform with wavelength towards the sky, with its inverse."""
+        repeat = models.Mapping((0, 1, 2, 0, 1, 2))
+        back = repeat | self._coloured("xBackward") & self._coloured("yBackward")
+        model = back | self.linear_back()
+        forth = repeat | self._coloured("xForward") & self._coloured("yForward")
+        model.inverse = self.linear() & models.Identity(1) | forth
+        return model
+
+    def post(self) -> IfuPost:
+        """Give the transform of one slice, towards the detector."""
+        return IfuPost(
+            linear=self.linear(),
+            x=self.plain("xForward"),
+            y=self.plain("yForward"),
+            x_per_m=self.per_m("xForward"),
+            y_per_m=self.per_m("yForward"),
+        )
+
+
+def _affine(centre: Sequence[float], matrix: Any, target: Sequence[float]) -> Model:
+    start = models.Shift(-centre[0]) & models.Shift(-centre[1])
+    end = models.Shift(target[0]) & models.Shift(target[1])
+    return start | models.AffineTransformation2D(matrix) | end
+
+
+def _read_sensor(path: Path) -> Tilt:
+    blocks = read_blocks(path)
+    return Tilt(
+        zero=numbers(blocks["Zeroreadings"])[0],
+        coefficients=tuple(numbers(blocks["CoeffsTemperature00"])[::-1]),
+        temperature=numbers(blocks["Temperatures"])[0],
+    )
+
+
+def _read_prism(folder: Path) -> Prism:
+    blocks = read_blocks(folder / "disperser_PRISM.pri")
+    value = {
+        key: numbers(blocks[key])
+        for key in blocks
+        if key.isupper()
+        and key
+        not in {
+            "REFERENCE",
+            "AUTHOR",
+            "DATE",
+            "VERSION",
+            "TYPE",
+            "DESCRIPTION",
+            "GLASS",
+            "INDEXFORMULA",
+        }
+    }
+    return Prism(
+        theta=(
+            value["THETAX"][0] / 3600,
+            value["THETAY"][0] / 3600,
+            value["THETAZ"][0] / 3600,
+        ),
+        tilt_y=value["TILTY"][0],
+        angle=value["ANGLE"][0],
+        kcoef=tuple(value["COEFFORMULA"][::2]),
+        lcoef=tuple(value["COEFFORMULA"][1::2]),
+        tcoef=tuple(value["THERMALCOEF"]),
+        tref=value["TREF"][0],
+        pref=value["PREF"][0],
+        wbound=(value["WBOUND"][0], value["WBOUND"][1]),
+        tilt_x_sensor=_read_sensor(folder / "disperser_PRISM_TiltY.gtp"),
+        tilt_y_sensor=_read_sensor(folder / "disperser_PRISM_TiltX.gtp"),
+    )
+
+
+def _read_detectors(path: Path) -> dict[str, Detector]:
+    blocks = read_blocks(path)
+
+    def read(name: str, sign: int) -> Detector:
+        get = {
+            key: numbers(blocks[f"{name}_{key}"])[0]
+            for key in ("PosX", "PosY", "PitchX", "RotAngle")
+        }
+        pitch = sign * get["PitchX"]
+        return Detector(get["PosX"], get["PosY"], pitch, get["RotAngle"])
+
+    return {"NRS1": read("SCA491", 1), "NRS2": read("SCA492", -1)}
+
+
+def _read_slices(path: Path) -> tuple[Rectangle, ...]:
+    rows = fits.getdata(path, 1)
+    return tuple(
+        Rectangle(str(int(row[0])), *(float(each) for each in list(row)[1:5]))
+        for row in rows
+    )
+
+
+def _read_quadrants(path: Path) -> tuple[Shutters, ...]:
+    blocks = read_blocks(path)
+
+    def read(name: str) -> Shutters:
+        get = {
+            key: numbers(blocks[name + key])[0]
+            for key in ("xref", "yref", "rot", "xpitch", "ypitch", "xopen", "yopen")
+        }
+        return Shutters(
+            x=get["xref"],
+            y=get["yref"],
+            rotation=get["rot"],
+            pitch=(get["xpitch"] / 1000, get["ypitch"] / 1000),
+            opening=(get["xopen"] / 1000, get["yopen"] / 1000),
+        )
+
+    return tuple(read(f"Q{number}") for number in range(1, 5))
+
+
+def _place_slit(name: str, fore: Model, ote: Model) -> Rectangle:
+    field = ote.inverse(*np.array(SLIT_CORNERS[name]))
+    x, y = fore.inverse(*field, np.full(4, 2.5e-6))
+    sides = np.hypot(np.diff(x, append=x[0]), np.diff(y, append=y[0]))
+    horizontal = np.abs(np.diff(x, append=x[0])) > np.abs(np.diff(y, append=y[0]))
+    width, height = sides[horizontal].mean(), sides[~horizontal].mean()
+    return Rectangle(name, x.mean(), y.mean(), width, height)
+
+
+def read_full_geometry(folder: Path = FULL_MODEL) -> Geometry:
+    """Read the full model into the same form as the compact one."""
+    optics, description = folder / "CoordTransform", folder / "Description"
+    ote = Transform(optics / "OTE.pcf").flat() | models.Scale(3600) & models.Scale(3600)
+    fore = Transform(optics / "Fore_CLEAR.pcf").refractive()
+    posts = (optics / "IFU" / f"IFU-POST_{number}.pcf" for number in range(30))
+    return Geometry(
+        camera=Transform(optics / "Camera.pcf").flat(),
+        collimator=Transform(optics / "Collimator.pcf").flat(),
+        fore=fore,
+        ifufore=Transform(optics / "IFU" / "IFU_FORE.pcf").refractive(),
+        ote=ote,
+        ifuposts=tuple(Transform(path).post() for path in posts),
+        slices=_read_slices(description / "IFU_slicer.sgd"),
+        slits=tuple(_place_slit(name, fore, ote) for name in SLIT_CORNERS),
+        quadrants=_read_quadrants(folder / "MSA.msa.ascii"),
+        detectors=_read_detectors(description / "FPA.fpa"),
+        prism=_read_prism(description),
+    )
+
+
+def _basis(x: Any, y: Any, degree: int) -> Any:
+    return np.stack(
+        [x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)], axis=-1
+    )
+
+
+def _normalise(values: Any) -> tuple[float, float, Any]:
+    centre = float(f"{(values.min() + values.max()) / 2:.9g}")
+    half_width = float(f"{np.ptp(values) / 2 or 1.0:.9g}")
+    return centre, half_width, (values - centre) / half_width
+
+
+def fit(
+    inputs: Sequence[Any], outputs: Sequence[Any], tolerance: float
+) -> dict[str, Any]:
+    """Fit polynomials of the lowest order that keeps to the tolerance.
+
+    Parameters
+    ----------
+    inputs
+        x, y and, for a refractive transform, the wavelength.
+    outputs
+        x and y.
+    tolerance
+        Largest error allowed, in the unit of the outputs.
+    """
+    (x0, width, x), (y0, height, y) = map(_normalise, inputs[:2])
+    targets = np.stack(outputs, axis=-1)
+    for degree in range(1, 6):
+        basis = _basis(x, y, degree)
+        slopes = [basis * inputs[2][:, None]] if len(inputs) > 2 else []
+        matrix = np.concatenate([basis, *slopes], axis=-1)
+        scale = np.abs(matrix).max(axis=0)
+        solution = np.linalg.lstsq(matrix / scale, targets, rcond=None)[0]
+        if np.abs(matrix / scale @ solution - targets).max() < tolerance:
+            break
+    parts = np.split(solution / scale[:, None], 1 + len(slopes))
+    named = zip(("", "_per_m"), parts, strict=False)
+    return {
+        "centre": [x0, y0],
+        "half_width": [width, height],
+        **{
+            axis + suffix: [float(f"{each:.10g}") for each in part[:, index]]
+            for suffix, part in named
+            for index, axis in enumerate("xy")
+        },
+    }
+
+
+def _disperse(geometry: Geometry, x: Any, y: Any, lam: Any) -> tuple[Any, Any]:
+    """Give the direction behind the prism of light from the MSA plane."""
+    from stdatamodels.jwst.transforms import models as optics
+
+    prism = geometry.prism
+    turn = optics.Rotation3DToGWA(
+        [*prism.theta, prism.tilt_y], axes_order="xyzy", name="turn"
+    )
+    index = (prism.kcoef, prism.lcoef, prism.tcoef, prism.tref, prism.pref)
+    snell = optics.Snell(prism.angle, *index, 37.0, prism.pref)
+    to_wheel = geometry.collimator.inverse | optics.Unitless2DirCos() | turn
+    angles = snell(lam, *to_wheel(x, y))
+    direction: tuple[Any, Any] = (turn.inverse | optics.DirCos2Unitless())(*angles)
+    return direction
+
+
+def _cross(first: Any, lam: Any) -> tuple[Any, Any]:
+    """Pair every point with every wavelength."""
+    return np.repeat(first, lam.size), np.tile(lam, first.size)
+
+
+def _sample(rectangle: Rectangle) -> tuple[Any, Any]:
+    x, y = np.meshgrid(np.linspace(-0.5, 0.5, 3), np.linspace(-0.62, 0.62, 25))
+    return (
+        rectangle.x + x.ravel() * rectangle.width,
+        rectangle.y + y.ravel() * rectangle.height,
+    )
+
+
+def _fit_pair(
+    model: Model, inputs: Sequence[Any], tolerances: tuple[float, float]
+) -> dict[str, Any]:
+    """Fit a transform and its inverse; the inputs are those towards the sky."""
+    outputs, lam = model(*inputs), inputs[2:]
+    return {
+        "to_sky": fit(inputs, outputs, tolerances[1]),
+        "to_detector": fit([*outputs, *lam], inputs[:2], tolerances[0]),
+    }
+
+
+def fit_compact(geometry: Geometry) -> dict[str, Any]:
+    """Make the content of ``nirspec_geometry.json`` from the full model."""
+    slices = [_sample(each) for each in geometry.slices]
+    slit = _sample(next(each for each in geometry.slits if each.name == "S1600A1"))
+    posts, virtual = [], []
+    for (x, y), post in zip(slices, geometry.ifuposts, strict=True):
+        xs, lam = _cross(x, WAVELENGTHS)
+        ys, _ = _cross(y, WAVELENGTHS)
+        u, v = post.linear(xs, ys)
+        out = (
+            post.x(u, v) + lam * post.x_per_m(u, v),
+            post.y(u, v) + lam * post.y_per_m(u, v),
+        )
+        posts.append(fit((xs, ys, lam), out, TOLERANCES["msa"]))
+        virtual.append(out)
+    xs, lam = _cross(slit[0], WAVELENGTHS)
+    ys, _ = _cross(slit[1], WAVELENGTHS)
+    msa = np.concatenate([*virtual, (xs, ys)], axis=1)
+    lams = np.tile(lam[: WAVELENGTHS.size], msa.shape[1] // WAVELENGTHS.size)
+    wheel = geometry.collimator.inverse(*msa)
+    camera_in = geometry.camera.inverse(*_disperse(geometry, *msa, lams))
+
+    slicer = np.concatenate(slices, axis=1)
+    sx, slam = _cross(slicer[0], WAVELENGTHS)
+    sy, _ = _cross(slicer[1], WAVELENGTHS)
+    entrance = geometry.ifufore(sx, sy, slam)
+    field = np.concatenate([entrance, (xs, ys)], axis=1)
+    colours = np.concatenate([slam, lam])
+    focus = geometry.fore(*field, colours)
+    limit = TOLERANCES
+    return {
+        "how": HOW,
+        "detectors": {k: asdict(v) for k, v in geometry.detectors.items()},
+        "prism": asdict(geometry.prism),
+        "slits": [asdict(each) for each in geometry.slits],
+        "quadrants": [asdict(each) for each in geometry.quadrants],
+        "slices": [asdict(each) for each in geometry.slices],
+        "camera": _fit_pair(
+            geometry.camera, camera_in, (limit["focal"], limit["direction"])
+        ),
+        "collimator": _fit_pair(
+            geometry.collimator, wheel, (limit["direction"], limit["msa"])
+        ),
+        "fore": _fit_pair(
+            geometry.fore, (*field, colours), (limit["msa"], limit["sky"])
+        ),
+        "ifufore": _fit_pair(geometry.ifufore, (sx, sy, slam), (4e-5, limit["msa"])),
+        "ote": _fit_pair(geometry.ote, focus, (limit["sky"], 0.005)),
+        "ifuposts": posts,
+    }

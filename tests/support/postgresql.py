@@ -1,0 +1,125 @@
+"""A PostgreSQL server of our own: in a temporary folder, gone after the tests."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["find_binaries", "running_server"]
+
+_PASSWORD = "of-the-tests"
+_PLACES = "/usr/lib/postgresql"
+_MISSING = (
+    "PostgreSQL is not installed, and the store must be tested on it: "
+    "neither PATH nor /usr/lib/postgresql/*/bin holds initdb and pg_ctl "
+    "(Debian and Ubuntu: apt-get install postgresql)."
+)
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Run a server and give the URL of its database ``postgres``."""
+    binaries = find_binaries()
+    folder = Path(tempfile.mkdtemp(prefix="rewebb-pg-"))
+    port = _free_port()
+    try:
+        _prepare(folder)
+        _call(binaries / "initdb", *_initdb_arguments(folder), folder=folder)
+        options = _options(folder, port)
+        _pg_ctl(binaries, folder, "start", "-l", f"{folder}/log", "-o", options)
+        try:
+            yield f"postgresql://rewebb:{_PASSWORD}@127.0.0.1:{port}/postgres"
+        finally:
+            _pg_ctl(binaries, folder, "stop", "-m", "immediate")
+    finally:
+        shutil.rmtree(folder)
+
+
+def find_binaries() -> Path:
+    """Find the folder of the server's programs, the newest version's first."""
+    folders = sorted(Path(_PLACES).glob("*/bin"), key=_version, reverse=True)
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        folders.append(Path(on_path).parent)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
+            return folder
+    raise RuntimeError(_MISSING)
+
+
+def _version(folder: Path) -> float:
+    try:
+        return float(folder.parent.name)
+    except ValueError:
+        return 0.0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _prepare(folder: Path) -> None:
+    (folder / "password").write_text(_PASSWORD)
+    (folder / "sockets").mkdir()
+    account = _account()
+    if account is not None:
+        for path in (folder, folder / "password", folder / "sockets"):
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Give whom to run the server as when we are root, which it refuses."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return names.get("postgres") or names["nobody"]
+
+
+def _initdb_arguments(folder: Path) -> tuple[str, ...]:
+    return (
+        f"--pgdata={folder}/data",
+        "--username=rewebb",
+        f"--pwfile={folder}/password",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    )
+
+
+def _options(folder: Path, port: int) -> str:
+    # A time zone far from UTC and a slow disk spared.
+    settings = "-c timezone=Pacific/Auckland -c fsync=off -c max_connections=50"
+    return f"-p {port} -k {folder}/sockets -h 127.0.0.1 {settings}"
+
+
+def _pg_ctl(binaries: Path, folder: Path, *arguments: str) -> None:
+    _call(binaries / "pg_ctl", "-D", "data", "-w", *arguments, folder=folder)
+
+
+def _call(program: Path, *arguments: str, folder: Path) -> None:
+    account = _account()
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=[] if account else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode != 0:
+        log = folder / "log"
+        said = done.stdout + (log.read_text() if log.exists() else "")
+        raise RuntimeError(f"{program} {' '.join(arguments)} failed: {said}")

@@ -1,0 +1,343 @@
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from exposures import bots_program, ifu_program, make_exposure
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.associations import (
+    AssociationOptions,
+    build_associations,
+    document_name,
+    to_json_text,
+)
+from flows.errors import FileNameError
+from flows.models import Association, AssociationSet, Exposure, Role
+from flows.names import parse_file_name
+
+OFFICIAL = AssociationOptions()
+DITHER_1 = "jw99001001001_03101_00001_nrs1"
+DITHER_2 = "jw99001001001_03101_00002_nrs1"
+LEAKCAL = "jw99001001001_05101_00001_nrs1"
+SKY = "jw99001002001_03101_00001_nrs1"
+SKY_LEAKCAL = "jw99001002001_05101_00001_nrs1"
+LEVEL_2B = ("spec2", "tso-spec2")
+
+
+def build(
+    exposures: Sequence[Exposure], options: AssociationOptions = OFFICIAL
+) -> AssociationSet:
+    return build_associations(exposures, options)
+
+
+def find(made: AssociationSet, product_name: str) -> Association:
+    [found] = [a for a in made.associations if a.product_name == product_name]
+    return found
+
+
+def members(association: Association) -> list[tuple[str, str]]:
+    return [(member.exptype, member.exposure) for member in association.members]
+
+
+def science(association: Association) -> list[str]:
+    return [name for exptype, name in members(association) if exptype == "science"]
+
+
+def reason(exposure: Exposure, *others: Exposure) -> str:
+    [unused] = [u for u in build([exposure, *others]).unused if u.name == exposure.name]
+    return unused.reason
+
+
+def test_a_dither_gets_the_background_and_the_leakcals_of_both() -> None:
+    association = find(build(ifu_program()), DITHER_1)
+    assert (association.asn_rule, association.asn_type) == ("Asn_Lv2Spec", "spec2")
+    assert members(association) == [
+        ("science", DITHER_1),
+        ("background", SKY),
+        ("imprint", LEAKCAL),
+        ("imprint", SKY_LEAKCAL),
+    ]
+
+
+def test_level_2b_members_are_rates_with_a_reason() -> None:
+    association = find(build(ifu_program()), DITHER_1)
+    assert association.members[1].expname == f"{SKY}_rate.fits"
+    assert "nearest in time" in association.members[1].reason
+    assert all(member.reason for member in association.members)
+
+
+def test_a_background_is_also_processed_as_science() -> None:
+    association = find(build(ifu_program()), SKY)
+    assert association.asn_rule == "Asn_Lv2SpecSpecial"
+    assert members(association) == [("science", SKY), ("imprint", SKY_LEAKCAL)]
+
+
+def test_without_backgrounds_their_leakcals_are_left_out_too() -> None:
+    made = build(ifu_program(), AssociationOptions(backgrounds="none"))
+    expected = [("science", DITHER_1), ("imprint", LEAKCAL)]
+    assert members(find(made, DITHER_1)) == expected
+    assert find(made, SKY)
+
+
+def test_selfcal_adds_the_other_exposures_on_sky_once() -> None:
+    made = build(ifu_program(), AssociationOptions(selfcal=True))
+    expected = [("selfcal", DITHER_2)]
+    assert [m for m in members(find(made, DITHER_1)) if m[0] == "selfcal"] == expected
+    expected = [("selfcal", DITHER_1), ("selfcal", DITHER_2)]
+    assert [m for m in members(find(made, SKY)) if m[0] == "selfcal"] == expected
+
+
+def test_selfcal_takes_backgrounds_that_are_not_subtracted() -> None:
+    options = AssociationOptions(selfcal=True, backgrounds="none")
+    assert ("selfcal", SKY) in members(find(build(ifu_program(), options), DITHER_1))
+
+
+def test_leakcals_are_science_only_when_asked() -> None:
+    made = build(ifu_program(), AssociationOptions(imprints_as_science=True))
+    association = find(made, LEAKCAL)
+    assert association.asn_rule == "Asn_Lv2SpecImprint"
+    assert members(association) == [("science", LEAKCAL)]
+    assert LEAKCAL not in [a.product_name for a in build(ifu_program()).associations]
+
+
+def test_of_two_backgrounds_the_nearest_in_time_is_linked() -> None:
+    target = make_exposure(DITHER_1, EXPSTART=60_010.0)
+    before, after = (
+        make_exposure(f"jw990010{n}001_03101_00001_nrs1", EXPSTART=start, BKGDTARG=True)
+        for n, start in (("02", 60_000.0), ("03", 60_011.0))
+    )
+    linked = members(find(build([target, before, after]), DITHER_1))
+    assert linked == [("science", DITHER_1), ("background", after.name)]
+
+
+def test_of_several_leakcals_the_one_at_the_same_dither_is_taken() -> None:
+    leakcals = [
+        make_exposure(f"jw99001001001_05101_0000{n}_nrs1", IS_IMPRT=True, PATT_NUM=n)
+        for n in (1, 2)
+    ]
+    target = make_exposure(DITHER_2, PATT_NUM=2)
+    linked = members(find(build([target, *leakcals]), DITHER_2))
+    assert linked == [("science", DITHER_2), ("imprint", leakcals[1].name)]
+
+
+def test_a_mosaic_tile_takes_the_leakcal_of_its_visit() -> None:
+    tiles = [make_exposure(f"jw9900100100{v}_03101_00001_nrs1") for v in (1, 2)]
+    leakcals = [
+        make_exposure(f"jw9900100100{v}_05101_00001_nrs1", IS_IMPRT=True)
+        for v in (1, 2)
+    ]
+    linked = members(find(build([*tiles, *leakcals]), tiles[1].name))
+    assert linked == [("science", tiles[1].name), ("imprint", leakcals[1].name)]
+
+
+@pytest.mark.parametrize("keyword", ["GRATING", "FILTER", "DETECTOR", "SUBARRAY"])
+def test_nothing_of_another_mode_is_linked(keyword: str) -> None:
+    other = make_exposure(SKY, BKGDTARG=True, **{keyword: "OTHER"})
+    made = build([make_exposure(DITHER_1), other])
+    assert members(find(made, DITHER_1)) == [("science", DITHER_1)]
+
+
+def test_level_3_joins_dithers_of_a_target() -> None:
+    made = build(ifu_program())
+    association = find(made, "jw99001-o001_t002_nirspec_prism")
+    assert (association.asn_rule, association.asn_id) == ("Asn_Lv3NRSIFU", "o001")
+    assert association.target == "t002"
+    expected = [f"{DITHER_1}_cal.fits", f"{DITHER_2}_cal.fits"]
+    assert [member.expname for member in association.members] == expected
+
+
+def test_level_3_joins_both_detectors_where_both_see_light() -> None:
+    names = [f"jw99001001001_03101_00001_nrs{n}" for n in (1, 2)]
+    lines = {"GRATING": "G395H", "FILTER": "F290LP"}
+    made = build([make_exposure(name, **lines) for name in names])
+    assert science(find(made, "jw99001-o001_t001_nirspec_g395h")) == names
+
+
+def test_a_background_has_a_level_3_of_its_own() -> None:
+    association = find(build(ifu_program()), "jw99001-o002_t001_nirspec_prism")
+    assert association.asn_rule == "Asn_Lv3NRSIFUBackground"
+    assert members(association) == [("science", SKY)]
+
+
+def test_every_segment_of_a_time_series_has_a_level_2b_of_its_own() -> None:
+    segments = bots_program()
+    made = [find(build(segments), segment.name) for segment in segments]
+    assert [a.asn_type for a in made] == ["tso-spec2", "tso-spec2"]
+    assert made[0].members[0].expname == f"{segments[0].name}_rateints.fits"
+
+
+def test_level_3_joins_the_segments_of_a_time_series() -> None:
+    segments = bots_program()
+    name = "jw99002-o001_t001_nirspec_clear-prism-s1600a1-sub512"
+    association = find(build(segments), name)
+    assert (association.asn_type, association.asn_rule) == ("tso3", "Asn_Lv3TSO")
+    expected = [f"{segment.name}_calints.fits" for segment in segments]
+    assert [member.expname for member in association.members] == expected
+
+
+def test_a_damaged_exposure_stays_a_member() -> None:
+    damaged = replace(make_exposure(DITHER_2), defect="expected more bytes")
+    made = build([make_exposure(DITHER_1), damaged])
+    assert science(find(made, "jw99001-o001_t001_nirspec_prism")) == [
+        DITHER_1,
+        DITHER_2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ({"EXP_TYPE": "NRS_WATA"}, "ignored: NRS_WATA is a target acquisition"),
+        ({"EXP_TYPE": "NRS_IMAGE"}, "ignored: NRS_IMAGE is not spectroscopic science"),
+        ({"EXP_TYPE": "NRS_LAMP"}, "ignored: NRS_LAMP is not spectroscopic science"),
+        ({"EXP_TYPE": "NRS_MSASPEC"}, "no rule yet for NRS_MSASPEC"),
+        ({"EXP_TYPE": "NRS_FIXEDSLIT"}, "no rule yet for NRS_FIXEDSLIT"),
+        ({"EXP_TYPE": "MIR_MRS"}, "no rule yet for MIR_MRS"),
+        ({"PATTTYPE": "4-POINT-NOD"}, "no rule yet for the nods of 4-POINT-NOD"),
+        ({"TSOVISIT": True}, "no rule yet for time series of NRS_IFU"),
+        ({"DETECTOR": "NRS2"}, "no light of PRISM with CLEAR falls on NRS2"),
+        ({"FILTER": "OPAQUE"}, "no light of PRISM with OPAQUE falls on NRS1"),
+        ({"IS_IMPRT": True}, "no exposure that is processed goes with this leakcal"),
+        (
+            {"EXP_TYPE": "NRS_BRIGHTOBJ", "BKGDTARG": True},
+            "no rule yet for background exposures of NRS_BRIGHTOBJ",
+        ),
+    ],
+)
+def test_what_no_rule_takes_is_listed_with_the_reason(
+    keywords: dict[str, str | bool], expected: str
+) -> None:
+    assert reason(make_exposure(DITHER_1, **keywords)) == expected
+
+
+def test_what_only_serves_others_is_still_listed() -> None:
+    nodded = make_exposure(DITHER_2, PATTTYPE="2-POINT-NOD")
+    dithered = make_exposure(DITHER_1)
+    made = build([dithered, nodded], AssociationOptions(selfcal=True))
+    assert ("selfcal", DITHER_2) in members(find(made, DITHER_1))
+    assert [unused.name for unused in made.unused] == [DITHER_2]
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert build([]) == AssociationSet((), ())
+
+
+def test_a_header_cannot_lead_a_product_out_of_its_folder() -> None:
+    hostile = make_exposure(
+        DITHER_1, EXP_TYPE="NRS_BRIGHTOBJ", SUBARRAY="../../etc/passwd"
+    )
+    with pytest.raises(FileNameError):
+        build([hostile])
+
+
+PROGRAM = [
+    *ifu_program(),
+    *ifu_program("99003", detector="nrs2"),
+    *bots_program(),
+    make_exposure("jw99001001001_02101_00001_nrs1", EXP_TYPE="NRS_WATA"),
+    make_exposure("jw99001004001_03101_00001_nrs1", PATTTYPE="2-POINT-NOD"),
+    make_exposure("jw99001005001_03101_00001_nrs1", TARGNAME="Z", GRATING="G395M"),
+    make_exposure("jw99001006001_03101_00001_nrs1", FILTER="F290LP", GRATING="G395M"),
+    make_exposure("jw99001007001_03101_00001_nrs1", EXP_TYPE="MIR_MRS"),
+]
+choices = st.builds(
+    AssociationOptions,
+    backgrounds=st.sampled_from(["same-program", "none"]),
+    selfcal=st.booleans(),
+    imprints_as_science=st.booleans(),
+)
+some = st.lists(st.sampled_from(PROGRAM), unique_by=lambda e: e.name)
+
+
+@given(st.permutations(PROGRAM), choices)
+def test_the_order_of_exposures_does_not_matter(
+    shuffled: list[Exposure], options: AssociationOptions
+) -> None:
+    assert build(shuffled, options) == build(PROGRAM, options)
+
+
+@given(some, choices)
+def test_every_exposure_is_of_use_or_is_told_why_not(
+    exposures: list[Exposure], options: AssociationOptions
+) -> None:
+    made = build(exposures, options)
+    every = [member for a in made.associations for member in a.members]
+    used = {m.exposure for m in every if m.exptype in ("science", "imprint")}
+    unused = {exposure.name for exposure in made.unused}
+    assert used | unused == {exposure.name for exposure in exposures}
+    assert not used & unused
+
+
+@given(some, choices)
+def test_science_is_in_one_level_2b_and_a_level_2b_has_one_science(
+    exposures: list[Exposure], options: AssociationOptions
+) -> None:
+    made = build(exposures, options)
+    level_2b = [a for a in made.associations if a.asn_type in LEVEL_2B]
+    assert all(science(a) == [a.product_name] for a in level_2b)
+    assert len({a.product_name for a in level_2b}) == len(level_2b)
+    unused = {exposure.name for exposure in made.unused}
+    on_sky = {e.name for e in exposures if e.role is not Role.IMPRINT} - unused
+    assert on_sky <= {a.product_name for a in level_2b}
+
+
+@given(some, choices)
+def test_level_3_takes_only_what_a_level_2b_makes(
+    exposures: list[Exposure], options: AssociationOptions
+) -> None:
+    made = build(exposures, options).associations
+    level_2b = {a.product_name for a in made if a.asn_type in LEVEL_2B}
+    level_3 = [a for a in made if a.asn_type not in LEVEL_2B]
+    assert {name for a in level_3 for name in science(a)} <= level_2b
+
+
+@given(some, choices)
+def test_no_exposure_is_twice_in_an_association(
+    exposures: list[Exposure], options: AssociationOptions
+) -> None:
+    for association in build(exposures, options).associations:
+        names = [member.exposure for member in association.members]
+        assert len(names) == len(set(names))
+
+
+@given(some, choices)
+def test_documents_and_products_have_names_of_their_own(
+    exposures: list[Exposure], options: AssociationOptions
+) -> None:
+    made = build(exposures, options).associations
+    assert len({document_name(a) for a in made}) == len(made)
+    for association in made:
+        parse_file_name(f"{association.product_name}_x1d.fits")
+
+
+def test_an_unrelated_observation_changes_nothing_else() -> None:
+    other = make_exposure("jw99001009001_03101_00001_nrs1", TARGNAME="Z", GRATING="G")
+    before, after = build(ifu_program()), build([*ifu_program(), other])
+    assert set(before.associations) <= set(after.associations)
+
+
+def test_a_target_that_sorts_before_others_renumbers_them() -> None:
+    other = make_exposure("jw99001009001_03101_00001_nrs1", TARGNAME="A", GRATING="G")
+    made = build([*ifu_program(), other])
+    assert find(made, "jw99001-o001_t003_nirspec_prism")
+
+
+def test_the_document_is_what_the_official_generator_writes() -> None:
+    association = find(build(ifu_program()), SKY)
+    document = json.loads(to_json_text(association, pool_name="pool.csv"))
+    assert document["asn_pool"] == "pool.csv"
+    assert (document["asn_id"], document["program"]) == ("o002", "99001")
+    [product] = document["products"]
+    assert product["name"] == SKY
+    assert [m["exptype"] for m in product["members"]] == ["science", "imprint"]
+
+
+def test_documents_are_named_after_product_and_type() -> None:
+    made = build(bots_program()).associations
+    assert [document_name(association) for association in made] == [
+        "jw99002001001_04101_00001-seg001_nrs1_tso-spec2_asn.json",
+        "jw99002001001_04101_00001-seg002_nrs1_tso-spec2_asn.json",
+        "jw99002-o001_t001_nirspec_clear-prism-s1600a1-sub512_tso3_asn.json",
+    ]

@@ -1,0 +1,1 @@
+"""Data plane: does. Never imports `flows`, `prefect` or `sqlalchemy`."""

@@ -1,0 +1,143 @@
+"""What a file says: hashes of its bytes, and of its pixels and science metadata.
+
+The content hash is what fingerprints are made of. It holds every HDU's data and
+header and the ASDF tree (the WCS lives there), and leaves out what changes without
+the science changing: dates, log lines, software and context names, names of
+references and of association tables. So a product made again with the same pixels
+has the same content hash, although not one of its files is equal byte by byte.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["content_sha256", "file_sha256"]
+
+_CHUNK_BYTES = 1 << 22
+
+_VOLATILE_KEYWORDS = re.compile(
+    r"DATE|CAL_V.*|CRDS_.*|SDP_V.*|R_.*|ASNPOOL|ASNTABLE|CHECKSUM|DATASUM"
+    r"|HISTORY|COMMENT|"
+)
+"""FITS keywords of the primary header that tell of the making, not of the science."""
+
+_VOLATILE_META = frozenset(
+    {
+        "asn",
+        "calibration_software_revision",
+        "calibration_software_version",
+        "data_processing_software_version",
+        "date",
+        "prd_software_version",
+        "ref_file",
+    }
+)
+"""Keys below ``meta`` of the ASDF tree, likewise."""
+
+_VOLATILE_TREE = frozenset({"asdf_library", "cal_logs", "history"})
+"""Keys at the top of the ASDF tree, likewise."""
+
+_YAML_END = b"\n...\n"
+_BLOCK_INDEX = b"#ASDF BLOCK INDEX"
+
+
+def file_sha256(path: Path) -> str:
+    """Hash the bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def content_sha256(path: Path) -> str:
+    """Hash the pixels and the science metadata of a file.
+
+    Parameters
+    ----------
+    path
+        A FITS file; of any other file the bytes are hashed.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read, or is no complete FITS file.
+    """
+    if path.suffix != ".fits":
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    for part in _content_of_fits(path):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _content_of_fits(path: Path) -> Iterator[bytes]:
+    from astropy.io import fits  # noqa: PLC0415  # keeps the import of this module cheap
+
+    with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
+        for hdu in hdus:
+            where = hdu.fileinfo()
+            yield _header_text(hdu.header).encode()
+            if hdu.name == "ASDF":
+                data = bytes(hdu.data.field(0)[0].tobytes())
+                yield from _content_of_asdf(data)
+            else:
+                yield from _read_span(path, where["datLoc"], where["datSpan"])
+
+
+def _header_text(header: Any) -> str:
+    cards = (
+        f"{card.keyword}={card.value!r}"
+        for card in header.cards
+        if not _VOLATILE_KEYWORDS.fullmatch(card.keyword)
+    )
+    name = header.get("EXTNAME", "PRIMARY")
+    skipped = {"NAXIS1", "TFORM1", "TDIM1"} if name == "ASDF" else set()
+    return "\n".join(card for card in cards if card.split("=")[0] not in skipped)
+
+
+def _read_span(path: Path, start: int, length: int) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        stream.seek(start)
+        left = length
+        while left:
+            chunk = stream.read(min(left, _CHUNK_BYTES))
+            if not chunk:
+                raise OSError(f"{path} ends {left} bytes before its header says")
+            left -= len(chunk)
+            yield chunk
+
+
+def _content_of_asdf(data: bytes) -> Iterator[bytes]:
+    """Give the tree without what is volatile, then the binary blocks."""
+    from asdf.util import load_yaml  # noqa: PLC0415  # likewise
+
+    tree = load_yaml(io.BytesIO(data), tagged=True)
+    kept = {key: tree[key] for key in tree if key not in _VOLATILE_TREE}
+    if "meta" in kept:
+        meta = kept["meta"]
+        kept["meta"] = {key: meta[key] for key in meta if key not in _VOLATILE_META}
+    yield from _canonical(kept)
+    blocks = data[data.index(_YAML_END) + len(_YAML_END) :]
+    index = blocks.rfind(_BLOCK_INDEX)
+    yield blocks if index < 0 else blocks[:index]
+
+
+def _canonical(node: Any) -> Iterator[bytes]:
+    """Write a YAML tree in one way only, tags of nodes included."""
+    yield str(getattr(node, "_tag", "")).encode()
+    match node:
+        case Mapping():
+            yield b"{"
+            for key in sorted(node, key=str):
+                yield str(key).encode() + b":"
+                yield from _canonical(node[key])
+            yield b"}"
+        case list() | tuple():
+            yield b"["
+            for item in node:
+                yield from _canonical(item)
+                yield b","
+            yield b"]"
+        case _:
+            yield f"{type(node).__name__}:{node!r}".encode()

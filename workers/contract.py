@@ -1,0 +1,375 @@
+"""What crosses the wire between the planes: jobs to do and outcomes of attempts.
+
+Everything here is frozen, picklable, turns into JSON with `to_json`, and needs
+nothing but the standard library, so both planes and a bare Dask worker can
+import it in milliseconds.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "CONTENT_VERSION",
+    "NOT_APPLICABLE",
+    "Caveat",
+    "CaveatKind",
+    "ErrorInfo",
+    "FileHash",
+    "Input",
+    "Job",
+    "JsonValue",
+    "Outcome",
+    "Parameters",
+    "ParsUse",
+    "Product",
+    "ReferenceFile",
+    "ReferenceUse",
+    "Resolution",
+    "ResolveItem",
+    "ResolveRequest",
+    "Resolved",
+    "Stage",
+    "Status",
+    "StepStatus",
+    "Usage",
+    "to_json",
+]
+
+if TYPE_CHECKING:
+    JsonValue = (
+        None
+        | bool
+        | int
+        | float
+        | str
+        | Sequence["JsonValue"]
+        | Mapping[str, "JsonValue"]
+    )
+else:
+    # Pydantic, which reads outcomes back, cannot follow a recursive alias that is
+    # not a TypeAliasType (Python 3.12), and has nothing to check in it.
+    JsonValue = Any
+"""What JSON can hold."""
+
+Parameters = Mapping[str, JsonValue]
+"""Parameters of a pipeline: its own by name, those of its steps under ``steps``."""
+
+NOT_APPLICABLE = "N/A"
+"""The word of CRDS for a reference type that an exposure does not need."""
+
+CONTENT_VERSION = 1
+"""Version of the content hash and of `Outcome`; a change makes every job due."""
+
+
+class Stage(StrEnum):
+    """A part of the calibration that runs as one job."""
+
+    DETECTOR1 = "detector1"
+    """Ramps to slopes, one exposure (`calwebb_detector1`)."""
+    SPEC2 = "spec2"
+    """Slopes to calibrated spectra, one level-2b association (`calwebb_spec2`)."""
+    SPEC3 = "spec3"
+    """Combined spectra, one level-3 association (`calwebb_spec3`)."""
+    TSO3 = "tso3"
+    """Time series, one level-3 association (`calwebb_tso3`)."""
+
+
+class Status(StrEnum):
+    """How an attempt ended, and so what should happen next."""
+
+    SUCCEEDED = "SUCCEEDED"
+    """The products are published in the store, with this outcome beside them."""
+    FAILED = "FAILED"
+    """The job itself raised; the same job would fail again."""
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    """The child outgrew its grant; try again with a larger one."""
+    LOST = "LOST"
+    """The child or its worker vanished without an answer; try again."""
+
+
+class CaveatKind(StrEnum):
+    """What can be true of a success that a scientist must know."""
+
+    NO_DATA_ON_DETECTOR = "NO_DATA_ON_DETECTOR"
+    """No light falls on this detector in this configuration; there is no product."""
+    ALL_NAN = "ALL_NAN"
+    """A science array of a product holds no finite value."""
+    STEP_FAILED = "STEP_FAILED"
+    """A product records a step as FAILED."""
+    STEP_SKIPPED = "STEP_SKIPPED"
+    """A step that its parameters switch on was skipped by the pipeline."""
+    MISSING_PRODUCT = "MISSING_PRODUCT"
+    """A product that this stage makes for this mode is not there."""
+    PARTIAL = "PARTIAL"
+    """Members that the rules ask for were left out (`--allow-partial`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """Something true of a success that a scientist must know."""
+
+    kind: CaveatKind
+    """Which of the known caveats."""
+    message: str
+    """One sentence: what, and of which product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that a job reads."""
+
+    name: str
+    """Bare canonical file name; the name under which the stage sees the file."""
+    path: str
+    """Where the file is."""
+    exptype: str
+    """Role in the association: science, background, imprint, selfcal, ..."""
+    reason: str
+    """Why it is a member, in one sentence."""
+    sha256: str
+    """Hash of the bytes of the file."""
+    content_sha256: str
+    """Hash of pixels and science metadata; what the fingerprint takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFile:
+    """A file of a CRDS cache (reference, `pars-*` or mapping), as it is on disk."""
+
+    name: str
+    """Bare file name."""
+    sha1: str
+    """SHA-1 of its bytes, as CRDS itself gives it."""
+    size_bytes: int
+    """Size on disk."""
+    mtime_ns: int
+    """Time of last modification; while it and the size stand, so does the sha1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceUse:
+    """The reference that the rules select for one reference type."""
+
+    reftype: str
+    """Reference type, lower case (``photom``)."""
+    file: ReferenceFile | None
+    """The file, or None where the rules say N/A."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsUse:
+    """The parameter reference that the rules select for a step or pipeline."""
+
+    reftype: str
+    """Reference type, lower case (``pars-spec2pipeline``)."""
+    file: ReferenceFile
+    """The file; types whose rules say N/A are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stage over one exposure or association, with all that decides its result."""
+
+    stage: Stage
+    """What to run."""
+    name: str
+    """Product name: the exposure's stem, or the product name of the association."""
+    program: str
+    """Program id, five digits."""
+    exp_type: str
+    """EXP_TYPE of the science exposures."""
+    fingerprint: str
+    """Identity: a hash of everything that can change a pixel and nothing else."""
+    inputs: tuple[Input, ...]
+    """All files it reads; the first is the primary one when there is no association."""
+    association: str | None
+    """Text of the association file to run on, or None for a single exposure."""
+    association_name: str | None
+    """File name of that association."""
+    overrides: Parameters
+    """Parameters that the recipe sets over the ``pars-*`` files."""
+    parameters: Parameters
+    """Effective parameters, as resolved; the run must come to the same."""
+    references: tuple[ReferenceUse, ...]
+    """References as resolved; the product must record the same."""
+    pars: tuple[ParsUse, ...]
+    """Parameter references that went into `parameters`."""
+    context: str
+    """CRDS context (``jwst_NNNN.pmap``)."""
+    mappings: tuple[ReferenceFile, ...]
+    """Mapping files of the context that the selection read."""
+    crds_path: str
+    """The CRDS cache; read only."""
+    versions: Mapping[str, str]
+    """Version of each package of the calibration code; other workers refuse."""
+    partial: tuple[str, ...] = ()
+    """Members left out by `--allow-partial`; a caveat of all downstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A file that a job made."""
+
+    name: str
+    """Canonical JWST file name."""
+    size_bytes: int
+    """Size on disk."""
+    mtime_ns: int
+    """Time of last modification when it was published."""
+    sha256: str
+    """Hash of its bytes."""
+    content_sha256: str
+    """Hash of pixels and science metadata (equal to `sha256` for what is not FITS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """What a product records of a step."""
+
+    step: str
+    """Name under ``meta.cal_step``."""
+    status: str
+    """COMPLETE, SKIPPED or FAILED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt took."""
+
+    elapsed_s: float
+    """Wall time of the child."""
+    cpu_s: float
+    """User and system time of the child."""
+    peak_bytes: int
+    """Largest resident memory of the child."""
+    granted_bytes: int
+    """Memory it had been granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An exception as data."""
+
+    type: str
+    """Qualified name of its class."""
+    message: str
+    """One sentence for the user."""
+    traceback: str
+    """The traceback as text; empty where the child left none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt leaves on disk (``outcome.json``) and returns."""
+
+    job: Job
+    """The job, complete, so that the database can be made again from outcomes."""
+    attempt: str
+    """Identity of the attempt (UUID)."""
+    status: Status
+    """How it ended."""
+    started_at: str
+    """UTC, ISO 8601."""
+    finished_at: str
+    """UTC, ISO 8601."""
+    host: str
+    """Where it ran."""
+    usage: Usage
+    """What it took."""
+    folder: str
+    """Where products, association, log and this outcome are, relative to the data
+    folder."""
+    products: tuple[Product, ...] = ()
+    """Files made, by name."""
+    steps: tuple[StepStatus, ...] = ()
+    """Status of the steps that this stage ran."""
+    caveats: tuple[Caveat, ...] = ()
+    """What a scientist must know."""
+    error: ErrorInfo | None = None
+    """Why it did not succeed."""
+    content_version: int = field(default=CONTENT_VERSION)
+    """Version of the content hash and of this record."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileHash:
+    """The hashes of a raw file, and the state of the file that they hold for."""
+
+    path: str
+    """The file."""
+    size_bytes: int
+    """Its size."""
+    mtime_ns: int
+    """Its time of last modification."""
+    sha256: str
+    """Hash of its bytes; empty when `error` is set."""
+    content_sha256: str
+    """Hash of pixels and science metadata; empty when `error` is set."""
+    error: ErrorInfo | None = None
+    """Why it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveItem:
+    """A job of which references and parameters are wanted."""
+
+    key: str
+    """Key of the planned job."""
+    stage: Stage
+    """Its stage."""
+    exposure: str
+    """Path of the raw file whose header decides: the first science member's."""
+    overrides: Parameters
+    """Parameters that the recipe sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRequest:
+    """A batch of jobs to resolve in one context."""
+
+    items: tuple[ResolveItem, ...]
+    """The jobs."""
+    context: str | None
+    """CRDS context, or None for the operational one of the cache."""
+    crds_path: str
+    """The CRDS cache."""
+    known: tuple[ReferenceFile, ...] = ()
+    """Files whose sha1 need not be computed again while size and mtime stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the rules of a context select for one job."""
+
+    key: str
+    """Key of the planned job."""
+    parameters: Parameters
+    """Effective parameters."""
+    references: tuple[ReferenceUse, ...]
+    """References, by type."""
+    pars: tuple[ParsUse, ...]
+    """Parameter references, by type."""
+    mappings: tuple[ReferenceFile, ...]
+    """Mapping files that the selection read."""
+    error: ErrorInfo | None = None
+    """Why it could not be resolved; then the rest is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The answer to a `ResolveRequest`."""
+
+    context: str
+    """The context, by its final name."""
+    versions: Mapping[str, str]
+    """Versions of the calibration code on the worker."""
+    resolved: tuple[Resolved, ...]
+    """One a job, in the order of the request."""
+
+
+def to_json(record: object) -> str:
+    """Turn a record of this module into indented JSON with sorted keys."""
+    return json.dumps(asdict(record), indent=1, sort_keys=True)  # type: ignore[call-overload]  # a dataclass instance

@@ -1,0 +1,341 @@
+"""Runs one job: child process, scratch, watched memory, log, one atomic publish.
+
+    scratch/<program>/<attempt>/inputs    links to the inputs, and the association
+    scratch/<program>/<attempt>/work      where the pipeline runs and writes
+    scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
+        store/<ab>/<fingerprint>            when the attempt succeeded, or
+        attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
+
+Nothing outside scratch is ever half written; a scratch folder that outlives its
+attempt is rubbish.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .child import ChildEnd, run_in_child
+from .content import content_sha256, file_sha256
+from .contract import (
+    Caveat,
+    CaveatKind,
+    ErrorInfo,
+    FileHash,
+    Job,
+    Outcome,
+    ParsUse,
+    Product,
+    ReferenceUse,
+    Resolution,
+    ResolveRequest,
+    Status,
+    StepStatus,
+    Usage,
+    to_json,
+)
+from .errors import InputChangedError, VersionMismatchError, WorkerError
+from .references import ReferenceCache, pin
+from .versions import calibration_versions
+
+__all__ = ["get_store_folder", "hash_files", "resolve_jobs", "run_job"]
+
+LOG_NAME = "job.log"
+"""Log of an attempt, beside its products."""
+
+OUTCOME_NAME = "outcome.json"
+"""Outcome of an attempt, beside its products."""
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a calibration child sends back."""
+
+    products: tuple[Product, ...] = ()
+    steps: tuple[StepStatus, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    error: ErrorInfo | None = None
+
+
+def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Outcome:
+    """Run a job once, and publish what it made.
+
+    Parameters
+    ----------
+    attempt
+        Identity of this attempt.
+    data_dir
+        Folder that holds store, attempts and scratch, on one file system.
+    granted_bytes
+        Memory that the child may use; past it the attempt is OUT_OF_MEMORY.
+
+    Returns
+    -------
+    Outcome
+        How it ended; whatever the job raises is in it.
+
+    Raises
+    ------
+    OSError
+        The data folder cannot be written.
+    """
+    scratch = data_dir / "scratch" / job.program / attempt
+    try:
+        return _run_in(scratch, job, attempt, data_dir, granted_bytes)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_in(
+    scratch: Path, job: Job, attempt: str, data_dir: Path, granted_bytes: int
+) -> Outcome:
+    started_at = datetime.now(UTC)
+    for name in ("inputs", "work", "publish"):
+        (scratch / name).mkdir(parents=True)
+    end = run_in_child(_calibrate, job, scratch, limit_bytes=granted_bytes)
+    answer, status = _judge(job, end, granted_bytes)
+    folder = _get_folder(job, attempt, status)
+    outcome = Outcome(
+        job=job,
+        attempt=attempt,
+        status=status,
+        started_at=started_at.isoformat(),
+        finished_at=datetime.now(UTC).isoformat(),
+        host=socket.gethostname(),
+        usage=Usage(end.elapsed_s, end.cpu_s, end.peak_bytes, granted_bytes),
+        folder=str(folder),
+        products=answer.products,
+        steps=answer.steps,
+        caveats=answer.caveats,
+        error=answer.error,
+    )
+    shutil.rmtree(scratch / "work")
+    _publish(outcome, scratch / "publish", data_dir / folder)
+    return outcome
+
+
+def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
+    """Resolve references and parameters of a batch of jobs, in a child."""
+    end = run_in_child(_guarded, _resolve, request)
+    return end.answer if isinstance(end.answer, Resolution | ErrorInfo) else _lost(end)
+
+
+def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
+    """Hash raw files, in a child."""
+    end = run_in_child(_guarded, _hash_all, tuple(paths))
+    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+
+
+def get_store_folder(fingerprint: str) -> Path:
+    """Give the folder of a job's products, relative to the data folder."""
+    return Path("store", fingerprint[:2], fingerprint)
+
+
+def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
+    """Tell from the end of the child how the attempt went."""
+    answer = end.answer
+    if end.outgrew_limit:
+        message = (
+            f"{job.stage} of {job.name} needed more than the {granted_bytes} bytes "
+            f"of memory that it was granted (reached {end.peak_bytes})."
+        )
+        return _Answer(
+            error=ErrorInfo("MemoryError", message, "")
+        ), Status.OUT_OF_MEMORY
+    if not isinstance(answer, _Answer):
+        message = (
+            f"The process of {job.stage} of {job.name} ended with exit code "
+            f"{end.exit_code} before it had an answer."
+        )
+        return _Answer(error=ErrorInfo("ChildLost", message, "")), Status.LOST
+    if answer.error is None:
+        return answer, Status.SUCCEEDED
+    if answer.error.type == "MemoryError":
+        return answer, Status.OUT_OF_MEMORY
+    return answer, Status.FAILED
+
+
+def _get_folder(job: Job, attempt: str, status: Status) -> Path:
+    if status is Status.SUCCEEDED:
+        return get_store_folder(job.fingerprint)
+    return Path("attempts", job.fingerprint, attempt)
+
+
+def _publish(outcome: Outcome, made: Path, target: Path) -> None:
+    """Rename what was made to its place; if the job is done already, drop it."""
+    if outcome.status is not Status.SUCCEEDED:
+        for path in made.iterdir():
+            if path.name != LOG_NAME:
+                path.unlink()
+    (made / OUTCOME_NAME).write_text(to_json(outcome))
+    for path in made.iterdir():
+        _sync(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.rename(target)
+    except OSError:
+        if not (target / OUTCOME_NAME).is_file():
+            raise
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lost(end: ChildEnd) -> ErrorInfo:
+    message = f"A worker process ended with exit code {end.exit_code}."
+    return ErrorInfo("ChildLost", message, "")
+
+
+def _guarded(work: Callable[..., Any], *args: Any) -> Any:
+    """Run anything, and turn whatever it raises into data."""
+    try:
+        return work(*args)
+    except Exception as error:  # noqa: BLE001  # the one place that may
+        return _to_info(error)
+
+
+def _to_info(error: Exception) -> ErrorInfo:
+    text = str(error).strip() or type(error).__name__
+    where = "".join(traceback.format_exception(error))
+    return ErrorInfo(type(error).__qualname__, text, where)
+
+
+def _calibrate(job: Job, scratch: Path) -> _Answer:
+    with _captured_log(scratch / "publish" / LOG_NAME):
+        answer = _guarded(_run_stage, job, scratch)
+        if isinstance(answer, ErrorInfo):
+            logging.getLogger(__name__).error("%s", answer.traceback)
+            return _Answer(error=answer)
+    assert isinstance(answer, _Answer)
+    return answer
+
+
+def _run_stage(job: Job, scratch: Path) -> _Answer:
+    from .stages.calibration import calibrate  # noqa: PLC0415  # only in the child
+
+    _check_versions(job)
+    pin(crds_path=job.crds_path, context=job.context)
+    cache = ReferenceCache()
+    uses: tuple[ReferenceUse | ParsUse, ...] = (*job.references, *job.pars)
+    cache.verify(use.file for use in uses if use.file)
+    outputs = scratch / "publish"
+    _lay_out(job, scratch / "inputs")
+    work = scratch / "work"
+    os.chdir(work)
+    steps, caveats = calibrate(job, inputs=scratch / "inputs", outputs=work)
+    products = tuple(_describe(path) for path in sorted(work.iterdir()))
+    for path in work.iterdir():
+        path.rename(outputs / path.name)
+    if job.association_name and job.association:
+        (outputs / job.association_name).write_text(job.association)
+    return _Answer(products, steps, (*caveats, *_partial(job)))
+
+
+def _check_versions(job: Job) -> None:
+    here = calibration_versions()
+    wrong = [
+        f"{name} {wanted} but {here.get(name, 'none')}"
+        for name, wanted in job.versions.items()
+        if here.get(name) != wanted
+    ]
+    if wrong:
+        raise VersionMismatchError(
+            f"The worker on {socket.gethostname()} has another calibration code than "
+            f"{job.name} was planned for: {', '.join(wrong)}; give all workers the "
+            "same environment."
+        )
+
+
+def _lay_out(job: Job, inputs: Path) -> None:
+    """Show the inputs to the stage under their canonical names, verified."""
+    for file in job.inputs:
+        source = Path(file.path)
+        if not source.is_file():
+            raise InputChangedError(f"The input {source} is not there any more.")
+        found = file_sha256(source)
+        if found != file.sha256:
+            raise InputChangedError(
+                f"The input {source} changed since it was planned: expected sha256 "
+                f"{file.sha256}, got {found}; run again to plan with the new file."
+            )
+        link = inputs / file.name
+        if not link.is_symlink():
+            link.symlink_to(source.resolve())
+    if job.association_name and job.association:
+        (inputs / job.association_name).write_text(job.association)
+
+
+def _describe(path: Path) -> Product:
+    stat = path.stat()
+    return Product(
+        name=path.name,
+        size_bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        sha256=file_sha256(path),
+        content_sha256=content_sha256(path),
+    )
+
+
+def _partial(job: Job) -> tuple[Caveat, ...]:
+    return tuple(
+        Caveat(CaveatKind.PARTIAL, f"made without {name}") for name in job.partial
+    )
+
+
+def _resolve(request: ResolveRequest) -> Resolution:
+    from .stages.resolve import resolve  # noqa: PLC0415  # only in the child
+
+    logging.getLogger("CRDS").setLevel(logging.WARNING)
+    return resolve(request)
+
+
+def _hash_all(paths: tuple[str, ...]) -> tuple[FileHash, ...]:
+    return tuple(_hash_one(path) for path in paths)
+
+
+def _hash_one(path: str) -> FileHash:
+    try:
+        file = Path(path)
+        stat = file.stat()
+        return FileHash(
+            path=path,
+            size_bytes=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            sha256=file_sha256(file),
+            content_sha256=content_sha256(file),
+        )
+    except (OSError, WorkerError) as error:
+        return FileHash(path, 0, 0, "", "", replace(_to_info(error), traceback=""))
+
+
+@contextmanager
+def _captured_log(path: Path) -> Iterator[None]:
+    """Send log lines, warnings and whatever is printed to a file."""
+    with path.open("a", buffering=1) as stream:
+        for descriptor in (1, 2):
+            os.dup2(stream.fileno(), descriptor)
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+        logging.captureWarnings(capture=True)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)

@@ -1,0 +1,98 @@
+"""References of detector1: what the ramps of a subarray are corrected with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from stdatamodels.jwst import datamodels
+
+from .frames import READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .library import DETECTOR, SUBARRAY, Library
+
+__all__ = ["add_detector_references"]
+
+_DARK_GROUPS = 8
+_REFERENCE_PIXEL = 2
+
+
+def _make_mask(subarray: Subarray) -> Any:
+    flags = np.zeros(subarray.shape, np.uint32)
+    if subarray.border:
+        edge = subarray.border
+        flags[:edge] = flags[-edge:] = _REFERENCE_PIXEL
+        flags[:, :edge] = flags[:, -edge:] = _REFERENCE_PIXEL
+    definition = np.array(
+        [(0, 1, "DO_NOT_USE", ""), (1, _REFERENCE_PIXEL, "REFERENCE_PIXEL", "")],
+        dtype=[("BIT", "i4"), ("VALUE", "u4"), ("NAME", "S40"), ("DESCRIPTION", "S80")],
+    )
+    return datamodels.MaskModel(dq=flags, dq_def=definition)
+
+
+def _make_dark(subarray: Subarray) -> Any:
+    model = datamodels.DarkModel(
+        data=np.zeros((_DARK_GROUPS, *subarray.shape), np.float32)
+    )
+    model.meta.exposure.readpatt = "NRSRAPID"
+    model.meta.exposure.ngroups = _DARK_GROUPS
+    model.meta.exposure.nframes = 1
+    model.meta.exposure.groupgap = 0
+    return model
+
+
+def _make_models(subarray: Subarray) -> Mapping[str, Any]:
+    """Make the models of a perfectly linear detector with one electron per DN."""
+    ones = np.ones(subarray.shape, np.float32)
+    good = np.zeros(subarray.shape, np.uint32)
+    identity = np.stack([0 * ones, ones])
+    read_noise = ones * READ_NOISE_DN * np.sqrt(2)
+    return {
+        "gain": datamodels.GainModel(data=ones),
+        "linearity": datamodels.LinearityModel(coeffs=identity, dq=good),
+        "mask": _make_mask(subarray),
+        "readnoise": datamodels.ReadnoiseModel(data=read_noise.astype(np.float32)),
+        "saturation": datamodels.SaturationModel(data=ones * np.float32(SATURATION_DN)),
+        "superbias": datamodels.SuperBiasModel(data=bias_image(subarray)),
+    }
+
+
+def _fill_meta(model: Any, subarray: Subarray) -> None:
+    instrument, part = model.meta.instrument, model.meta.subarray
+    instrument.detector, part.name = "NRS1", subarray.name
+    part.xstart, part.ystart = subarray.x, subarray.y
+    part.xsize, part.ysize = subarray.columns, subarray.rows
+    part.fastaxis, part.slowaxis = 2, 1
+
+
+def add_detector_references(
+    library: Library, subarray: Subarray, *, serial: int, dark: bool
+) -> None:
+    """Publish what detector1 needs for one subarray of NRS1.
+
+    Parameters
+    ----------
+    library
+        Takes the references.
+    subarray
+        The part of the detector.
+    serial
+        Number in the file names.
+    dark
+        Whether there is a dark; the one of a full frame would be 150 MB of zeros.
+    """
+    models = dict(_make_models(subarray))
+    if dark:
+        models["dark"] = _make_dark(subarray)
+    for reftype, model in models.items():
+        _fill_meta(model, subarray)
+        if reftype in {"readnoise", "superbias"}:
+            model.meta.exposure.readpatt = "ANY"
+        name = library.add_model(reftype, model, serial=serial)
+        _offer(library, reftype, name, subarray)
+    if not dark:
+        _offer(library, "dark", "N/A", subarray)
+
+
+def _offer(library: Library, reftype: str, name: str, subarray: Subarray) -> None:
+    library.offer(
+        reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[("NRS1", subarray.name)]
+    )

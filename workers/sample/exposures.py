@@ -1,0 +1,127 @@
+"""Raw exposures as the proposer and the observatory would describe them."""
+
+from dataclasses import dataclass
+
+from .frames import Subarray
+from .scene import Position
+
+__all__ = ["Aperture", "RawExposure", "Segment", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an exposure points at, as its proposer says."""
+
+    name: str
+    """Name of the target."""
+    position: Position
+    """Where it is."""
+    source_type: str
+    """POINT or EXTENDED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aperture:
+    """A part of the field, from the SIAF (PRDOPSSOC-075)."""
+
+    name: str
+    """Name in the SIAF."""
+    v2: float
+    """Reference point, arcsec."""
+    v3: float
+    """Reference point, arcsec."""
+    angle_deg: float
+    """V3 axis to ideal y axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a long exposure that is a file of its own."""
+
+    number: int
+    """Counted from 1."""
+    total: int
+    """How many the exposure has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawExposure:
+    """One raw file, as its proposer and the observatory would describe it."""
+
+    program: str
+    """Program, five digits."""
+    observation: str
+    """Observation, three digits."""
+    activity: str
+    """Visit group, sequence and activity: ``02101``."""
+    number: int
+    """Number of the exposure in its activity."""
+    exp_type: str
+    """Exposure type."""
+    template: str
+    """Template of the observation."""
+    target: Target
+    """What the telescope points at."""
+    aperture: Aperture
+    """Where in the field it is put."""
+    subarray: Subarray
+    """Pixels that are read."""
+    groups: int
+    """Reads of an integration."""
+    integrations: int
+    """Integrations of this file."""
+    start_s: float
+    """Seconds since the epoch of the samples."""
+    offset_arcsec: tuple[float, float] = (0.0, 0.0)
+    """East and north of the target."""
+    is_imprint: bool = False
+    """Whether light came through the closed shutters alone."""
+    is_background: bool = False
+    """Whether the target is empty sky."""
+    is_time_series: bool = False
+    """Whether this is a time series."""
+    dither: tuple[str, int, int] = ("NONE", 1, 1)
+    """Pattern, number and count of positions."""
+    slit: str | None = None
+    """Fixed slit."""
+    segment: Segment | None = None
+    """Which part of the exposure, if it has parts."""
+    tilt_readings: tuple[float, float]
+    """What the sensors of the grating wheel read in x and y."""
+
+    @property
+    def visit(self) -> str:
+        """Program, observation and visit."""
+        return f"{self.program}{self.observation}001"
+
+    @property
+    def stem(self) -> str:
+        """File name without suffix."""
+        part = f"-seg{self.segment.number:03d}" if self.segment else ""
+        return f"jw{self.visit}_{self.activity}_{self.number:05d}{part}_nrs1"
+
+    @property
+    def pointing(self) -> Position:
+        """Where the reference point of the aperture looks."""
+        return self.target.position.shifted(*self.offset_arcsec)
+
+    @property
+    def integration_s(self) -> float:
+        """Time of one integration."""
+        return self.groups * self.subarray.frame_s
+
+    @property
+    def total_integrations(self) -> int:
+        """Integrations of the exposure with all its segments."""
+        return self.integrations * (self.segment.total if self.segment else 1)
+
+    @property
+    def first_integration(self) -> int:
+        """Number of the first integration of this file."""
+        before = self.segment.number - 1 if self.segment else 0
+        return 1 + before * self.integrations
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first reset to the last read of all segments."""
+        return self.total_integrations * (self.integration_s + self.subarray.frame_s)

@@ -1,0 +1,110 @@
+"""The detector as a sample reads it out: subarrays, timing, bias, and its flaws."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "BIAS_DN",
+    "FULL",
+    "READ_NOISE_DN",
+    "SATURATION_DN",
+    "SUB512",
+    "Flaws",
+    "Subarray",
+    "bias_image",
+    "make_flaws",
+]
+
+Image = NDArray[np.float32]
+"""A picture of the subarray."""
+
+BIAS_DN = 10_000.0
+"""Mean level of the first read."""
+READ_NOISE_DN = 8.0
+"""Noise of one read; the gain is one electron per DN."""
+SATURATION_DN = 60_000.0
+"""Level at which a pixel counts as saturated."""
+_HOT_DN_PER_S = 2000.0
+_WARM_DN_PER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subarray:
+    """The part of NRS1 that is read out, in detector pixels counted from 1."""
+
+    name: str
+    """Name of the subarray."""
+    x: int
+    """First column."""
+    y: int
+    """First row."""
+    columns: int
+    """Number of columns."""
+    rows: int
+    """Number of rows."""
+    outputs: int
+    """Amplifiers in use."""
+    frame_s: float
+    """Time of one read."""
+    border: int
+    """Width of the frame of reference pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, as numpy counts."""
+        return self.rows, self.columns
+
+
+FULL = Subarray("FULL", 1, 1, 2048, 2048, 4, 10.73676, 4)
+"""The whole detector."""
+SUB512 = Subarray("SUB512", 1025, 957, 512, 32, 1, 0.22560, 0)
+"""Around the spectrum of the slit S1600A1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """Pixels with too much dark current, at the same place in every exposure."""
+
+    hot: NDArray[np.int64]
+    """Row and column of pixels that saturate."""
+    warm: NDArray[np.int64]
+    """Row and column of pixels that could pass for a faint line."""
+
+    def dark_current(self, shape: tuple[int, int]) -> Image:
+        """Give the dark current in DN/s."""
+        image = np.zeros(shape, np.float32)
+        image[tuple(self.warm.T)] = _WARM_DN_PER_S
+        image[tuple(self.hot.T)] = _HOT_DN_PER_S
+        return image
+
+
+def make_flaws(subarray: Subarray, *, hot: int, warm: int, seed: int) -> Flaws:
+    """Choose the flawed pixels.
+
+    Parameters
+    ----------
+    subarray
+        Where; reference pixels are spared.
+    hot
+        How many saturate.
+    warm
+        How many are warm.
+    seed
+        Seed of the choice.
+    """
+    edge = subarray.border
+    numbers = np.arange(subarray.rows * subarray.columns).reshape(subarray.shape)
+    inside = numbers[edge : subarray.rows - edge, edge : subarray.columns - edge]
+    chosen = np.random.default_rng(seed).choice(
+        inside.ravel(), hot + warm, replace=False
+    )
+    places = np.stack(np.unravel_index(chosen, subarray.shape), axis=-1)
+    return Flaws(hot=places[:hot], warm=places[hot:])
+
+
+def bias_image(subarray: Subarray) -> Image:
+    """Give the level of the first read: waves along x, as a superbias has."""
+    column = np.arange(subarray.columns, dtype=np.float32)
+    return np.tile(np.float32(BIAS_DN) + 200 * np.sin(column / 40), (subarray.rows, 1))

@@ -1,0 +1,128 @@
+"""The reference files of a sample, and what each is for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asdf
+
+from .publishing import publish, publish_model, publish_text, to_json_text
+
+__all__ = [
+    "CONTEXTS",
+    "DETECTOR",
+    "EXP_TYPE",
+    "FILTER",
+    "GRATING",
+    "NOT_APPLICABLE",
+    "SUBARRAY",
+    "Library",
+    "Reference",
+    "stamp",
+]
+
+CONTEXTS = (1, 2)
+"""Serials of the contexts: ``jwst_0001.pmap`` and ``jwst_0002.pmap``."""
+NOT_APPLICABLE = "N/A"
+"""The word of CRDS for a reference that is not needed."""
+
+EXP_TYPE = "META.EXPOSURE.TYPE"
+"""Parkey of references by mode."""
+DETECTOR = "META.INSTRUMENT.DETECTOR"
+"""Parkey of references by detector."""
+SUBARRAY = "META.SUBARRAY.NAME"
+"""Parkey of references by subarray."""
+FILTER = "META.INSTRUMENT.FILTER"
+"""Parkey of references by filter."""
+GRATING = "META.INSTRUMENT.GRATING"
+"""Parkey of references by disperser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One choice that the rules offer."""
+
+    reftype: str
+    """Reference type, lower case."""
+    name: str
+    """File name, or N/A."""
+    parkeys: tuple[str, ...] = ()
+    """Header values that the choice depends on."""
+    match: tuple[str, ...] = ()
+    """What they must be, one for each parkey."""
+    contexts: tuple[int, ...] = CONTEXTS
+    """Contexts that offer this choice."""
+
+
+def stamp(model: Any, reftype: str) -> None:
+    """Fill the metadata that every reference file must have."""
+    model.meta.author = "Rewebb"
+    model.meta.description = f"Synthetic {reftype} reference of a sample program"
+    model.meta.pedigree = "DUMMY"
+    model.meta.useafter = "2022-01-01T00:00:00"
+    model.meta.reftype = reftype.upper()
+    model.meta.telescope = "JWST"
+    model.meta.instrument.name = "NIRSPEC"
+
+
+class Library:
+    """Publishes references and remembers for what they are.
+
+    Parameters
+    ----------
+    cache
+        Folder of the CRDS cache.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache / "references" / "jwst" / "nirspec"
+        self._references: list[Reference] = []
+
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self._references)
+
+    def offer(
+        self,
+        reftype: str,
+        name: str,
+        *,
+        parkeys: tuple[str, ...] = (),
+        matches: Sequence[tuple[str, ...]] = ((),),
+        contexts: tuple[int, ...] = CONTEXTS,
+    ) -> None:
+        """Let the rules select a file (or N/A) for some exposures."""
+        self._references += [
+            Reference(reftype, name, parkeys, match, contexts) for match in matches
+        ]
+
+    def add_model(
+        self, reftype: str, model: Any, *, serial: int = 1, suffix: str = "fits"
+    ) -> str:
+        """Publish a data model as reference file; return its name."""
+        stamp(model, reftype)
+        name = self._name(reftype, serial, suffix)
+        publish_model(self.folder / name, model)
+        return name
+
+    def add_inline(self, reftype: str, model: Any, *, serial: int = 1) -> str:
+        """Publish a model whose arrays must be readable after it is closed."""
+        stamp(model, reftype)
+        name = self._name(reftype, serial, "asdf")
+        publish_model(self.folder / name, model, inline=True)
+        return name
+
+    def add_json(self, reftype: str, tree: Any, *, serial: int = 1) -> str:
+        """Publish a JSON reference file; return its name."""
+        name = self._name(reftype, serial, "json")
+        publish_text(self.folder / name, to_json_text(tree))
+        return name
+
+    def add_asdf(self, reftype: str, tree: dict[str, Any], *, serial: int) -> str:
+        """Publish an ASDF file without a data model; return its name."""
+        name = self._name(reftype, serial, "asdf")
+        publish(self.folder / name, asdf.AsdfFile(tree).write_to)
+        return name
+
+    def _name(self, reftype: str, serial: int, suffix: str) -> str:
+        return f"jwst_nirspec_{reftype}_{serial:04d}.{suffix}"

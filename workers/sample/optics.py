@@ -1,0 +1,163 @@
+"""References of the optics: what the pipeline builds its coordinates from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.modeling import Model, models
+from numpy.typing import NDArray
+from stdatamodels.jwst.datamodels import wcs_ref_models as references
+
+from .geometry import Detector, Geometry, Prism, Rectangle, Shutters, Tilt
+from .library import FILTER, GRATING, Library
+
+__all__ = ["SHUTTERS", "add_optics"]
+
+SHUTTERS = (365, 171)
+"""Shutters of a quadrant along and across dispersion."""
+
+Table = NDArray[np.void]
+"""A structured array."""
+
+
+def _fpa_model(detector: Detector) -> Model:
+    cosine, sine = np.cos(detector.rotation), np.sin(detector.rotation)
+    turn = detector.pitch * np.array([[cosine, -sine], [sine, cosine]])
+    place = models.Shift(detector.x) & models.Shift(detector.y)
+    return models.AffineTransformation2D(turn) | place
+
+
+def _tilt_table(tilt: Tilt) -> dict[str, Any]:
+    names = {f"c{power}": value for power, value in enumerate(tilt.coefficients)}
+    return {
+        "temperatures": [tilt.temperature],
+        "tilt_model": models.Polynomial1D(len(names) - 1, **names),
+        "unit": "arcsec",
+        "zeroreadings": [tilt.zero],
+    }
+
+
+def _disperser_model(prism: Prism) -> Any:
+    model = references.DisperserModel()
+    model.theta_x, model.theta_y, model.theta_z = prism.theta
+    model.tilt_x, model.tilt_y, model.angle = 0.0, prism.tilt_y, prism.angle
+    model.kcoef, model.lcoef = list(prism.kcoef), list(prism.lcoef)
+    model.tcoef, model.wbound = list(prism.tcoef), list(prism.wbound)
+    model.tref, model.pref = prism.tref, prism.pref
+    model.gwa_tiltx = _tilt_table(prism.tilt_x_sensor)
+    model.gwa_tilty = _tilt_table(prism.tilt_y_sensor)
+    model.meta.instrument.grating = "PRISM"
+    return model
+
+
+def _rectangles(rows: Sequence[Rectangle], names: Sequence[str]) -> Table:
+    numbered = [
+        (number, each.x, each.y, each.width, each.height)
+        for number, each in enumerate(rows)
+    ]
+    return np.array(numbered, dtype=[(name, "f8") for name in names])
+
+
+def _shutter_table(quadrant: Shutters) -> Table:
+    columns, rows = SHUTTERS
+    number = np.arange(columns * rows)
+    table = np.zeros(number.size, [(name, "f8") for name in _MSA_COLUMNS])
+    table["NO"] = number + 1
+    table["XC"] = number % columns * quadrant.pitch[0]
+    table["YC"] = number // columns * quadrant.pitch[1]
+    table["SIZEX"], table["SIZEY"] = quadrant.opening
+    return table
+
+
+def _msa_model(geometry: Geometry) -> Any:
+    places, tables = {}, {}
+    for number, quadrant in enumerate(geometry.quadrants, start=1):
+        turn = models.Rotation2D(np.rad2deg(quadrant.rotation))
+        places[f"Q{number}"] = turn | (
+            models.Shift(quadrant.x) & models.Shift(quadrant.y)
+        )
+        tables[f"Q{number}"] = _shutter_table(quadrant)
+    slits = _rectangles(geometry.slits, _MSA_COLUMNS)
+    slits["NO"] += 1
+    tables["Q5"] = slits
+    places["Q5"] = models.Rotation2D(0.0) | models.Shift(0.0) & models.Shift(0.0)
+    return references.MSAModel(models=places, data=tables)
+
+
+def _wavelengthrange_model() -> Any:
+    model = references.WavelengthrangeModel(
+        wrange_selector=["CLEAR_PRISM"],
+        wrange=[[0.6e-6, 5.3e-6]],
+        order=[-1],
+        wunits=units.m,
+    )
+    model.meta.exposure.type = "N/A"
+    return model
+
+
+def _ifu_models(geometry: Geometry) -> dict[str, Any]:
+    posts = {
+        f"slice_{number}": {
+            "linear": post.linear,
+            "xpoly": post.x,
+            "ypoly": post.y,
+            "xpoly_distortion": post.x_per_m,
+            "ypoly_distortion": post.y_per_m,
+        }
+        for number, post in enumerate(geometry.ifuposts)
+    }
+    slices = _rectangles(geometry.slices, _MSA_COLUMNS)
+    place = models.Rotation2D(0.0) | models.Shift(0.0) & models.Shift(0.0)
+    return {
+        "ifufore": references.IFUFOREModel(model=geometry.ifufore),
+        "ifupost": references.IFUPostModel(slice_models=posts),
+        "ifuslicer": references.IFUSlicerModel(model=place, data=slices),
+    }
+
+
+def _make_models(geometry: Geometry) -> dict[str, Any]:
+    # A `chromcorr` of Identity makes products that cannot be opened again.
+    still = models.Shift(0.0) & models.Shift(0.0) & models.Scale(1.0)
+    return {
+        "camera": references.CameraModel(model=geometry.camera),
+        "chromcorr": references.ChromCorrModel(model=still),
+        "collimator": references.CollimatorModel(model=geometry.collimator),
+        "disperser": _disperser_model(geometry.prism),
+        "fore": references.FOREModel(model=geometry.fore),
+        "fpa": references.FPAModel(
+            nrs1_model=_fpa_model(geometry.detectors["NRS1"]),
+            nrs2_model=_fpa_model(geometry.detectors["NRS2"]),
+        ),
+        "msa": _msa_model(geometry),
+        "ote": references.OTEModel(model=geometry.ote, output_units=units.arcsec),
+        "wavelengthrange": _wavelengthrange_model(),
+        **_ifu_models(geometry),
+    }
+
+
+_MSA_COLUMNS = ("NO", "XC", "YC", "SIZEX", "SIZEY")
+_SELECTED_BY = {"disperser": (GRATING, "PRISM"), "fore": (FILTER, "CLEAR")}
+
+
+def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
+    """Publish the references of the optics for CLEAR/PRISM.
+
+    Returns
+    -------
+    names
+        File names by reference type.
+    """
+    names = {}
+    for reftype, model in _make_models(geometry).items():
+        if reftype == "fore":
+            model.meta.instrument.filter = "CLEAR"
+        names[reftype] = library.add_model(reftype, model, suffix="asdf")
+        parkey, match = _SELECTED_BY.get(reftype, (None, None))
+        if parkey and match:
+            library.offer(
+                reftype, names[reftype], parkeys=(parkey,), matches=[(match,)]
+            )
+        else:
+            library.offer(reftype, names[reftype])
+    return names

@@ -1,0 +1,64 @@
+"""Files of a sample: whole or not there, and the same bytes every time."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DATE", "publish", "publish_model", "publish_text", "to_json_text"]
+
+DATE = "2026-11-20T00:00:00.000"
+"""Creation date of every file, so that a sample made again is the same."""
+
+
+def publish(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under its own name in a side folder, then move it into place.
+
+    Parameters
+    ----------
+    path
+        Where the file belongs; its folder is made.
+    write
+        Called with the path to write.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
+        draft = Path(folder, path.name)
+        write(draft)
+        return draft.replace(path)
+
+
+def publish_text(path: Path, text: str) -> Path:
+    """Publish a text file."""
+    return publish(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def publish_model(path: Path, model: Any, *, inline: bool = False) -> Path:
+    """Publish a data model, as FITS or ASDF by the suffix of the path.
+
+    Parameters
+    ----------
+    path
+        Where the file belongs.
+    model
+        A data model of `stdatamodels`.
+    inline
+        Keep the arrays of an ASDF file in its text: they outlive the open file.
+    """
+
+    def write(draft: Path) -> None:
+        if inline:
+            model.to_asdf(str(draft), all_array_storage="inline")
+        else:
+            model.save(str(draft))
+        # Saving stamps the clock; the constant has the same length.
+        stamp = model.meta.date.encode()
+        draft.write_bytes(draft.read_bytes().replace(stamp, DATE.encode()))
+
+    return publish(path, write)
+
+
+def to_json_text(tree: Any) -> str:
+    """Turn a tree into the JSON text of a file."""
+    return json.dumps(tree, indent=1) + "\n"

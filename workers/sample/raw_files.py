@@ -1,0 +1,70 @@
+"""Raw files: a header, ramps and times of the integrations."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stdatamodels.jwst.datamodels import Level1bModel
+from stdatamodels.schema import walk_schema
+
+from .exposures import RawExposure
+from .headers import EPOCH, primary_cards, sky_cards
+from .publishing import publish_model
+
+__all__ = ["make_model", "write_raw"]
+
+
+@cache
+def _find_keywords() -> Mapping[tuple[str, str], str]:
+    """Map the extension and keyword of a header card to its path in the model."""
+    found: dict[tuple[str, str], str] = {}
+
+    def visit(schema: Any, path: list[str], *_: object) -> None:
+        if "fits_keyword" in schema:
+            card = schema.get("fits_hdu", "PRIMARY"), schema["fits_keyword"]
+            found.setdefault(card, ".".join(map(str, path)))
+
+    walk_schema(Level1bModel().schema, visit, {})
+    return found
+
+
+def make_model(raw: RawExposure) -> Any:
+    """Make a data model with every header card but without pixels."""
+    paths, model = _find_keywords(), Level1bModel()
+    headers = {"PRIMARY": primary_cards(raw), "SCI": sky_cards(raw)}
+    for extension, cards in headers.items():
+        for keyword, value in cards.items():
+            model[paths[extension, keyword]] = value
+    return model
+
+
+def _integration_times(raw: RawExposure) -> NDArray[np.void]:
+    numbers = raw.first_integration + np.arange(raw.integrations)
+    # A frame passes between integrations, with the reset.
+    start_s = raw.start_s + (numbers - 1) * (raw.integration_s + raw.subarray.frame_s)
+    names = ("int_start", "int_mid", "int_end")
+    fractions = np.array([0.0, 0.5, 1.0])
+    table = np.zeros(
+        raw.integrations,
+        dtype=[
+            ("integration_number", "i4"),
+            *((f"{name}_MJD_UTC", "f8") for name in names),
+            *((f"{name}_BJD_TDB", "f8") for name in names),
+        ],
+    )
+    table["integration_number"] = numbers
+    for name, fraction in zip(names, fractions, strict=True):
+        moment = EPOCH.mjd + (start_s + fraction * raw.integration_s) / 86_400
+        table[f"{name}_MJD_UTC"] = table[f"{name}_BJD_TDB"] = moment
+    return table
+
+
+def write_raw(folder: Path, raw: RawExposure, ramps: NDArray[np.uint16]) -> Path:
+    """Publish a raw exposure in a folder of the archive."""
+    model = make_model(raw)
+    model.data = ramps
+    model.int_times = _integration_times(raw)
+    return publish_model(folder / f"{raw.stem}_uncal.fits", model)

@@ -1,0 +1,255 @@
+"""References of spec2 and spec3: flux, pixel areas, cubes, apertures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from stdatamodels.jwst import datamodels
+
+from .library import EXP_TYPE, NOT_APPLICABLE, Library
+
+__all__ = [
+    "ARCSEC2_SR",
+    "IFU_PIXEL_ARCSEC2",
+    "MJY_PER_DN",
+    "SLIT_WIDTHS_ARCSEC",
+    "CubeGrid",
+    "add_flat",
+    "add_ifu_references",
+    "add_slit_references",
+    "offer_by_mode",
+]
+
+ARCSEC2_SR = 2.3504430539097885e-11
+"""A square arcsecond in steradians."""
+MJY_PER_DN = 2e-13
+"""Flux density (MJy) that gives 1 DN/s in the pixels of its wavelength."""
+IFU_PIXEL_ARCSEC2 = 0.0103
+"""Sky of an IFU pixel: a slice of 0.1 by a pixel of 0.103 arcsec."""
+SLIT_WIDTHS_ARCSEC = {
+    "S200A1": 0.2,
+    "S200A2": 0.2,
+    "S400A1": 0.4,
+    "S1600A1": 1.6,
+    "S200B1": 0.2,
+}
+"""Widths of the fixed slits."""
+_PIXEL_ARCSEC = 0.103
+_WAVELENGTHS_UM = np.linspace(0.5, 5.7, 105).astype(np.float32)
+_CONTEXT_2_FLUX = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class CubeGrid:
+    """The cube that `cube_build` makes by default."""
+
+    wavelengths_um: tuple[float, float]
+    """First and last wavelength."""
+    step_um: float
+    """Width of a plane."""
+    spaxel_arcsec: float
+    """Width of a spaxel."""
+
+
+def offer_by_mode(
+    library: Library,
+    reftype: str,
+    name: str,
+    exp_type: str,
+    *,
+    contexts: Sequence[int] = (1, 2),
+) -> None:
+    """Let the rules select a file for one exposure type."""
+    library.offer(
+        reftype,
+        name,
+        parkeys=(EXP_TYPE,),
+        matches=[(exp_type,)],
+        contexts=tuple(contexts),
+    )
+
+
+def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
+    """Publish a fore-optics flat of one.
+
+    Without any flat the pipeline ends well, with NaN in every pixel.
+    """
+    size = _WAVELENGTHS_UM.size
+    ones = np.ones(size, np.float32)
+    row = ("ANY", size, _WAVELENGTHS_UM, ones, ones * np.float32(1e-3))
+    vector = ("f4", (size,))
+    table = np.array(
+        [row],
+        dtype=[
+            ("slit_name", "S15"),
+            ("nelem", "i4"),
+            ("wavelength", *vector),
+            ("data", *vector),
+            ("error", *vector),
+        ],
+    )
+    model = datamodels.NirspecFlatModel(flat_table=table)
+    model.data, model.err = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    model.meta.exposure.type = exp_type
+    offer_by_mode(
+        library, "fflat", library.add_model("fflat", model, serial=serial), exp_type
+    )
+
+
+def _photom_table(slits: Sequence[str], factor: float) -> Any:
+    """Make the conversion table, with one row for each slit or none at all."""
+    size = _WAVELENGTHS_UM.size
+    ones = np.ones(size, np.float32)
+    level = MJY_PER_DN * factor
+    tail = (level, level / 100, size, _WAVELENGTHS_UM, ones, 0 * ones)
+    vector = ("f4", (size,))
+    names = [("filter", "S12"), ("grating", "S15")]
+    values = [
+        ("photmj", "f4"),
+        ("uncertainty", "f4"),
+        ("nelem", "i2"),
+        ("wavelength", *vector),
+        ("relresponse", *vector),
+        ("reluncertainty", *vector),
+    ]
+    if not slits:
+        return np.array([("CLEAR", "PRISM", *tail)], dtype=[*names, *values])
+    rows = [("CLEAR", "PRISM", slit, *tail) for slit in slits]
+    return np.array(rows, dtype=[*names, ("slit", "S15"), *values])
+
+
+def _add_photom(library: Library, model: Any, exp_type: str, *, serial: int) -> str:
+    model.meta.photometry.pixelarea_steradians = IFU_PIXEL_ARCSEC2 * ARCSEC2_SR
+    model.meta.photometry.pixelarea_arcsecsq = IFU_PIXEL_ARCSEC2
+    model.meta.exposure.type = exp_type
+    return library.add_model("photom", model, serial=serial)
+
+
+def _add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> None:
+    model.meta.exposure.type = exp_type
+    name = library.add_model("area", model, serial=serial)
+    offer_by_mode(library, "area", name, exp_type)
+
+
+def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
+    start, stop = grid.wavelengths_um
+    planes = np.arange(start, stop, grid.step_um)
+    first = ("PRISM", "CLEAR")
+    f4 = dict.fromkeys(("roispatial", "roispectral", "power", "softrad"), "f4")
+    head = [("disperser", "S5"), ("filter", "S6")]
+    limits = (start, stop, grid.spaxel_arcsec, grid.step_um)
+    msm = (0.2, 3 * grid.step_um, 2.0, 0.01)
+    emsm = (0.2, 3 * grid.step_um, 0.05)
+    msm_columns = list(f4.items())
+    emsm_columns = [*msm_columns[:2], ("scalerad", "f4")]
+    wave = [("wavelength", "f4")]
+    sampling = ("wavemin", "wavemax", "spaxelsize", "spectralstep")
+    return {
+        "ifucubepars_table": np.array(
+            [(*first, *limits)], dtype=[*head, *((name, "f4") for name in sampling)]
+        ),
+        "ifucubepars_msm_table": np.array(
+            [(*first, *msm)], dtype=[*head, *msm_columns]
+        ),
+        "ifucubepars_emsm_table": np.array(
+            [(*first, *emsm)], dtype=[*head, *emsm_columns]
+        ),
+        "ifucubepars_prism_msm_wavetable": np.array(
+            [(each, *msm) for each in planes], dtype=[*wave, *msm_columns]
+        ),
+        "ifucubepars_prism_emsm_wavetable": np.array(
+            [(each, *emsm) for each in planes], dtype=[*wave, *emsm_columns]
+        ),
+        "ifucubepars_prism_driz_wavetable": np.array(
+            [(each,) for each in planes], dtype=wave
+        ),
+    }
+
+
+def _make_cubepar(grid: CubeGrid) -> Any:
+    model = datamodels.NirspecIFUCubeParsModel()
+    for name, table in _cube_tables(grid).items():
+        setattr(model, name, table)
+        for band in ("med", "high"):
+            if "_prism_" in name:
+                setattr(model, name.replace("_prism_", f"_{band}_"), table)
+    model.meta.exposure.type = "NRS_IFU"
+    return model
+
+
+def _make_aperture() -> Any:
+    wavelength = np.array([0.5, 1, 2, 3, 4, 5, 5.7], np.float32)
+    ones = np.ones_like(wavelength)
+    model = datamodels.Extract1dIFUModel()
+    model.meta.region_type, model.meta.method = "target", "subpixel"
+    model.meta.subtract_background, model.meta.subpixels = False, 10
+    model.meta.exposure.type = "NRS_IFU"
+    model.data = {
+        "wavelength": wavelength,
+        "wavelength_units": "micron",
+        "radius": 0.45 * ones,
+        "radius_units": "arcsec",
+        "inner_bkg": 0.7 * ones,
+        "inner_bkg_units": "arcsec",
+        "outer_bkg": 1.0 * ones,
+        "outer_bkg_units": "arcsec",
+        "axis_ratio": ones,
+        "axis_pa": 0 * ones,
+        "axis_pa_units": "deg",
+    }
+    return model
+
+
+def _shutter(quadrant: int, x: int, y: int) -> dict[str, object]:
+    states = dict.fromkeys(("state", "TA state", "Internal state"), "open")
+    return {"Q": quadrant, "x": x, "y": y, **states, "Vignetted": "no"}
+
+
+def _add_failed_shutters(library: Library) -> None:
+    # An empty list is an IndexError in `msaflagopen`.
+    tree = {
+        "instrument": "NIRSPEC",
+        "reftype": "MSAOPER",
+        "msaoper": [_shutter(1, 30, 20), _shutter(4, 300, 150)],
+    }
+    offer_by_mode(library, "msaoper", library.add_json("msaoper", tree), "NRS_IFU")
+
+
+def add_ifu_references(library: Library, grid: CubeGrid) -> None:
+    """Publish what the IFU needs after detector1, two `photom` among it."""
+    mode = "NRS_IFU"
+    add_flat(library, mode, serial=1)
+    for serial, factor in ((1, 1.0), (2, _CONTEXT_2_FLUX)):
+        model = datamodels.NrsMosPhotomModel(phot_table=_photom_table((), factor))
+        name = _add_photom(library, model, mode, serial=serial)
+        offer_by_mode(library, "photom", name, mode, contexts=[serial])
+    areas = np.array(
+        [(number, IFU_PIXEL_ARCSEC2) for number in range(30)],
+        dtype=[("slice_id", "i2"), ("pixarea", "f4")],
+    )
+    model = datamodels.NirspecIfuAreaModel(area_table=areas)
+    _add_area(library, model, mode, serial=1)
+    _add_failed_shutters(library)
+    offer_by_mode(
+        library, "cubepar", library.add_model("cubepar", _make_cubepar(grid)), mode
+    )
+    aperture = library.add_inline("extract1d", _make_aperture())
+    offer_by_mode(library, "extract1d", aperture, mode)
+
+
+def add_slit_references(library: Library, exp_type: str) -> None:
+    """Publish what spectra through the fixed slits need after detector1."""
+    add_flat(library, exp_type, serial=2)
+    slits = tuple(SLIT_WIDTHS_ARCSEC)
+    model = datamodels.NrsFsPhotomModel(phot_table=_photom_table(slits, 1.0))
+    name = _add_photom(library, model, exp_type, serial=3)
+    offer_by_mode(library, "photom", name, exp_type)
+    areas = np.array(
+        [(slit, width * _PIXEL_ARCSEC) for slit, width in SLIT_WIDTHS_ARCSEC.items()],
+        dtype=[("slit_id", "S15"), ("pixarea", "f4")],
+    )
+    model = datamodels.NirspecSlitAreaModel(area_table=areas)
+    _add_area(library, model, exp_type, serial=2)
+    for reftype in ("extract1d", "msaoper", "cubepar"):
+        offer_by_mode(library, reftype, NOT_APPLICABLE, exp_type)

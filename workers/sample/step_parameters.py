@@ -1,0 +1,141 @@
+"""Parameter references (``pars-*``) of both contexts.
+
+Every kind that is here has rules by exposure type, with N/A for the modes that take
+the defaults of the code, as in the real contexts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .library import EXP_TYPE, NOT_APPLICABLE, Library
+from .publishing import DATE
+
+__all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
+
+Value = bool | float | str
+"""What a step parameter can be."""
+
+EXP_TYPES = ("NRS_IFU", "NRS_BRIGHTOBJ")
+"""Exposure types of the sample programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepParameters:
+    """What one file sets, for one exposure type."""
+
+    class_name: str
+    """Full name of the step or pipeline."""
+    exp_type: str
+    """Exposure type it is for."""
+    serial: int
+    """Number in the file name."""
+    own: Mapping[str, Value]
+    """Parameters of the class itself."""
+    steps: Mapping[str, Mapping[str, Value]]
+    """Parameters of the steps of a pipeline, by class."""
+    contexts: tuple[int, ...] = (1, 2)
+    """Contexts that select the file."""
+
+
+_SELFCAL = "jwst.badpix_selfcal.BadpixSelfcalStep"
+_JUMP = "jwst.jump.JumpStep"
+
+PARAMETERS = (
+    StepParameters(_JUMP, "NRS_IFU", 1, {"rejection_threshold": 5.0}, {}),
+    StepParameters(_JUMP, "NRS_BRIGHTOBJ", 2, {"rejection_threshold": 6.0}, {}),
+    # A pipeline's file wins over a step's.
+    StepParameters(
+        "jwst.pipeline.Detector1Pipeline",
+        "NRS_BRIGHTOBJ",
+        1,
+        {},
+        {_JUMP: {"rejection_threshold": 8.0}},
+    ),
+    StepParameters(
+        _SELFCAL, "NRS_IFU", 1, {"skip": False, "flagfrac_upper": 0.001}, {}
+    ),
+    StepParameters(
+        "jwst.pipeline.Spec2Pipeline",
+        "NRS_IFU",
+        1,
+        {},
+        {_SELFCAL: {"flagfrac_upper": 0.0015}},
+        contexts=(1,),
+    ),
+    StepParameters(
+        "jwst.pipeline.Spec2Pipeline",
+        "NRS_IFU",
+        2,
+        {},
+        {_SELFCAL: {"flagfrac_upper": 0.003}},
+        contexts=(2,),
+    ),
+    # The default kernel of 7 by 7 takes 8 GB.
+    StepParameters(
+        "jwst.outlier_detection.OutlierDetectionStep",
+        "NRS_IFU",
+        1,
+        {"kernel_size": "3 3"},
+        {},
+    ),
+)
+"""Every parameter file. Context 2 differs in what it takes for a bad pixel of the IFU:
+it flags the brightest 0.3 % of the self-calibration instead of 0.15 %."""
+
+
+def _short(class_name: str) -> str:
+    return class_name.rpartition(".")[2]
+
+
+def _step_tree(class_name: str, parameters: Mapping[str, Value]) -> dict[str, Any]:
+    return {
+        "class": class_name,
+        "name": _short(class_name),
+        "parameters": dict(parameters),
+    }
+
+
+def _make_tree(parameters: StepParameters) -> dict[str, Any]:
+    tree = _step_tree(parameters.class_name, parameters.own)
+    if parameters.steps:
+        tree["steps"] = [
+            {**_step_tree(name, values), "name": _step_name(name)}
+            for name, values in parameters.steps.items()
+        ]
+    tree["meta"] = {
+        "author": "Rewebb",
+        "date": DATE,
+        "description": f"Parameters of {_short(parameters.class_name)} of a sample",
+        "exposure": {"type": parameters.exp_type},
+        "instrument": {"name": "NIRSPEC"},
+        "origin": "Rewebb",
+        "pedigree": "DUMMY",
+        "reftype": f"pars-{_short(parameters.class_name).lower()}",
+        "telescope": "JWST",
+        "useafter": "2022-01-01T00:00:00",
+    }
+    return tree
+
+
+def _step_name(class_name: str) -> str:
+    """Give the name of a step in its pipelines: that of its package."""
+    return class_name.split(".")[1]
+
+
+def add_parameters(
+    library: Library, parameters: Sequence[StepParameters] = PARAMETERS
+) -> None:
+    """Publish the files and N/A where a mode has none."""
+    taken = set()
+    for each in parameters:
+        kind = f"pars-{_short(each.class_name).lower()}"
+        name = library.add_asdf(kind, _make_tree(each), serial=each.serial)
+        match = [(each.exp_type,)]
+        library.offer(
+            kind, name, parkeys=(EXP_TYPE,), matches=match, contexts=each.contexts
+        )
+        taken.add((kind, each.exp_type))
+    for kind in sorted({kind for kind, _ in taken}):
+        free = [(mode,) for mode in EXP_TYPES if (kind, mode) not in taken]
+        library.offer(kind, NOT_APPLICABLE, parkeys=(EXP_TYPE,), matches=free)

@@ -1,0 +1,68 @@
+"""What was put into a sample, to compare products with: small ECSV tables."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from .publishing import publish
+from .scene import Line, Spectrum
+
+__all__ = ["measure_resolution", "publish_table", "spectrum_table"]
+
+Values = NDArray[np.float64]
+"""One value for each pixel or wavelength."""
+
+
+def measure_resolution(wavelength_um: Values, steps_um: Values, at_um: float) -> float:
+    """Give the size of a resolution element: two pixels along dispersion.
+
+    Parameters
+    ----------
+    wavelength_um
+        Wavelength of lit pixels.
+    steps_um
+        Change of wavelength to the next pixel along dispersion.
+    at_um
+        Where it is asked for.
+    """
+    near = np.abs(wavelength_um - at_um) < 0.05
+    return float(2 * np.median(np.abs(steps_um[near])))
+
+
+def spectrum_table(
+    spectrum: Spectrum,
+    wavelengths_um: tuple[float, float],
+    resolutions_um: Mapping[Line, float],
+    meta: Mapping[str, Any],
+) -> Table:
+    """Tabulate a spectrum, with its lines in the metadata."""
+    wavelength = np.arange(*wavelengths_um, 0.005)
+    lines = [
+        {
+            **asdict(line),
+            "flux_jy_um": line.flux_jy_um,
+            "resolution_um": resolutions_um[line],
+        }
+        for line in spectrum.lines
+    ]
+    return Table(
+        {
+            "wavelength": wavelength * units.um,
+            "flux": spectrum.flux(wavelength) * units.Jy,
+            "continuum": spectrum.continuum(wavelength) * units.Jy,
+        },
+        meta={**meta, "lines": lines},
+    )
+
+
+def publish_table(path: Path, table: Table) -> Path:
+    """Publish a table as ECSV."""
+    return publish(
+        path, lambda draft: table.write(draft, format="ascii.ecsv", overwrite=True)
+    )

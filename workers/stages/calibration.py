@@ -1,0 +1,87 @@
+"""Runs the pipeline of a job over its inputs, and checks that it did as resolved."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from jwst.assign_wcs.util import NoDataOnDetectorError
+from stpipe import Pipeline
+
+from ..contract import Caveat, CaveatKind, Job, StepStatus
+from ..errors import ResolvedNotUsedError
+from .inspection import find_caveats, get_steps, list_reference_conflicts
+from .pipelines import configure, get_parameters, list_steps
+from .resolve import read_header
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    job: Job, *, inputs: Path, outputs: Path
+) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
+    """Run a job, leaving its products in a folder.
+
+    Parameters
+    ----------
+    inputs
+        Folder that holds the inputs by their canonical names, and the association.
+    outputs
+        Folder for the products; empty.
+
+    Returns
+    -------
+    tuple
+        The status of the steps, and what a scientist must know.
+
+    Raises
+    ------
+    ResolvedNotUsedError
+        Other parameters apply, or a product records other references, than resolved.
+    """
+    header = read_header(str(inputs / job.inputs[0].name))
+    pipeline = configure(job.stage, header, job.overrides)
+    _check_parameters(job, get_parameters(pipeline))
+    pipeline.output_dir = str(outputs)
+    pipeline.save_results = True
+    primary = inputs / (job.association_name or job.inputs[0].name)
+    try:
+        pipeline.run(str(primary))
+    except NoDataOnDetectorError as error:
+        return (), (_no_data(job, error),)
+    return _look_at(job, pipeline, sorted(outputs.iterdir()))
+
+
+def _look_at(
+    job: Job, pipeline: Pipeline, products: list[Path]
+) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
+    if conflicts := list_reference_conflicts(job, products):
+        raise ResolvedNotUsedError(
+            f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
+        )
+    steps = get_steps(products, set(list_steps(pipeline).values()))
+    return steps, find_caveats(job, products, steps, list_steps(pipeline))
+
+
+def _check_parameters(job: Job, used: Mapping[str, object]) -> None:
+    differences = sorted(_diff("", job.parameters, used))
+    if differences:
+        raise ResolvedNotUsedError(
+            f"{job.name}: other parameters apply to the input of {job.stage} than were "
+            f"resolved from the raw header: {'; '.join(differences)}."
+        )
+
+
+def _diff(where: str, resolved: object, used: object) -> list[str]:
+    if isinstance(resolved, Mapping) and isinstance(used, Mapping):
+        return [
+            line
+            for key in sorted({*resolved, *used})
+            for line in _diff(f"{where}.{key}", resolved.get(key), used.get(key))
+        ]
+    if json.dumps(resolved) == json.dumps(used):
+        return []
+    return [f"{where.removeprefix('.')} {resolved!r} but {used!r}"]
+
+
+def _no_data(job: Job, error: NoDataOnDetectorError) -> Caveat:
+    return Caveat(CaveatKind.NO_DATA_ON_DETECTOR, f"{job.name}: {error}")

@@ -1,0 +1,169 @@
+"""What products say of themselves: step status, references, and whether they hold data.
+
+A return without an exception is not a success: calwebb_spec2 ends well with every
+pixel NaN when no flat applies, and steps that fail or skip only say so in a keyword.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from stdatamodels.jwst.datamodels import read_metadata
+
+from ..contract import NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
+
+__all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
+
+_CAL_STEP = "meta.cal_step."
+_REF_FILE = "meta.ref_file."
+_GRAVITY = ("SKIPPED", "COMPLETE", "FAILED")
+"""Of several products, the last of these tells the status of a step."""
+
+_STEPS_OF_MEMBERS = {
+    "background": "bkg_subtract",
+    "imprint": "imprint_subtract",
+    "selfcal": "badpix_selfcal",
+}
+"""The step of calwebb_spec2 for which each exptype is a member."""
+
+
+def get_steps(products: Iterable[Path], aliases: set[str]) -> tuple[StepStatus, ...]:
+    """Give the status of steps as the products record it.
+
+    Parameters
+    ----------
+    aliases
+        Names under ``meta.cal_step`` of the steps of this stage.
+    """
+    found: dict[str, str] = {}
+    for header in _headers(products):
+        for key, status in header.items():
+            step = key.removeprefix(_CAL_STEP)
+            if key.startswith(_CAL_STEP) and step in aliases:
+                found[step] = max(found.get(step, "SKIPPED"), status, key=_weigh)
+    return tuple(StepStatus(step, found[step]) for step in sorted(found))
+
+
+def list_reference_conflicts(job: Job, products: Iterable[Path]) -> list[str]:
+    """List where products record another reference or context than was resolved."""
+    expected = {
+        use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE
+        for use in job.references
+    }
+    expected["crds.context_used"] = job.context
+    conflicts = set()
+    for header in _headers(products):
+        for reftype, wanted in expected.items():
+            key = reftype if reftype == "crds.context_used" else f"{reftype}.name"
+            used = header.get(_REF_FILE + key)
+            if used not in {None, wanted}:
+                conflicts.add(f"{reftype} {wanted} but {used}")
+    return sorted(conflicts)
+
+
+def find_caveats(
+    job: Job,
+    products: Sequence[Path],
+    steps: Iterable[StepStatus],
+    aliases: Mapping[str, str],
+) -> tuple[Caveat, ...]:
+    """Find what a scientist must know of the products of a job."""
+    status = {step.step: step.status for step in steps}
+    return (
+        *_missing(job, products),
+        *_all_nan(products),
+        *_failed(status),
+        *_skipped(job, status, aliases),
+    )
+
+
+def _missing(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
+    suffixes = {path.stem.rpartition("_")[2] for path in products}
+    for suffix in _expected_suffixes(job):
+        if suffix not in suffixes:
+            message = f"{job.stage} of {job.name} made no {suffix} product"
+            yield Caveat(CaveatKind.MISSING_PRODUCT, message)
+
+
+def _expected_suffixes(job: Job) -> Iterator[str]:
+    steps: Any = job.parameters.get("steps", {})
+    for row in _expected_table():
+        if row["stage"] != job.stage:
+            continue
+        if job.exp_type not in row.get("exp_types", [job.exp_type]):
+            continue
+        if not steps.get(row.get("step"), {}).get("skip", False):
+            yield row["suffix"]
+
+
+@cache
+def _expected_table() -> Sequence[Mapping[str, Any]]:
+    text = resources.files("config").joinpath("products.toml").read_text()
+    table: Sequence[Mapping[str, Any]] = tomllib.loads(text)["expected"]
+    return table
+
+
+def _all_nan(products: Iterable[Path]) -> Iterator[Caveat]:
+    for path in products:
+        if path.suffix == ".fits":
+            with fits.open(path, memmap=False) as hdus:
+                for hdu in hdus:
+                    if _is_all_nan(hdu):
+                        where = f"{hdu.name} extension {hdu.ver} of {path.name}"
+                        message = f"the {where} holds no finite value"
+                        yield Caveat(CaveatKind.ALL_NAN, message)
+
+
+def _is_all_nan(hdu: Any) -> bool:
+    if hdu.data is None:
+        return False
+    if hdu.name == "SCI":
+        return not np.isfinite(hdu.data).any()
+    if hdu.name == "EXTRACT1D" and "FLUX" in hdu.data.names:
+        return not np.isfinite(hdu.data["FLUX"]).any()
+    return False
+
+
+def _failed(status: Mapping[str, str]) -> Iterator[Caveat]:
+    for step in sorted(step for step, word in status.items() if word == "FAILED"):
+        yield Caveat(CaveatKind.STEP_FAILED, f"the step {step} FAILED")
+
+
+def _skipped(
+    job: Job, status: Mapping[str, str], aliases: Mapping[str, str]
+) -> Iterator[Caveat]:
+    for step, why in sorted(_wanted_steps(job).items()):
+        if status.get(aliases.get(step, step)) == "SKIPPED":
+            message = f"the pipeline skipped {step} although {why}"
+            yield Caveat(CaveatKind.STEP_SKIPPED, message)
+
+
+def _wanted_steps(job: Job) -> dict[str, str]:
+    """Give the steps that the recipe or the members ask for, with why."""
+    parameters: Any = job.parameters.get("steps", {})
+    wanted = {
+        _STEPS_OF_MEMBERS[file.exptype]: f"there are {file.exptype} members"
+        for file in job.inputs
+        if file.exptype in _STEPS_OF_MEMBERS
+        and _STEPS_OF_MEMBERS[file.exptype] in parameters
+    }
+    overrides: Any = job.overrides.get("steps", {})
+    for step, given in overrides.items():
+        if given.get("skip") is False:
+            wanted[step] = "the recipe asks for it"
+    return {step: why for step, why in wanted.items() if not parameters[step]["skip"]}
+
+
+def _headers(products: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
+    for path in products:
+        if path.suffix == ".fits":
+            yield read_metadata(str(path), flatten=True)
+
+
+def _weigh(status: str) -> int:
+    return _GRAVITY.index(status) if status in _GRAVITY else -1

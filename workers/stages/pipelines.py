@@ -1,0 +1,147 @@
+"""A pipeline of `jwst`, configured as `Pipeline.call` would, and what it consists of.
+
+``Pipeline().run()`` ignores ``pars-*`` files, and ``Pipeline.call`` keeps the instance
+to itself; this does what ``call`` does and keeps the instance, so that its effective
+parameters can be told before it runs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jwst.pipeline import (
+    Detector1Pipeline,
+    Spec2Pipeline,
+    Spec3Pipeline,
+    Tso3Pipeline,
+)
+from stpipe import Pipeline, config_parser
+from stpipe.config_parser import ValidationError
+
+from ..contract import Parameters, Stage
+from ..errors import ParameterError
+
+__all__ = [
+    "configure",
+    "get_parameters",
+    "list_pars_types",
+    "list_reftypes",
+    "list_steps",
+]
+
+_PIPELINES: Mapping[Stage, type[Pipeline]] = {
+    Stage.DETECTOR1: Detector1Pipeline,
+    Stage.SPEC2: Spec2Pipeline,
+    Stage.SPEC3: Spec3Pipeline,
+    Stage.TSO3: Tso3Pipeline,
+}
+
+_PLUMBING = frozenset(
+    {
+        "class",
+        "config_file",
+        "input_dir",
+        "maximum_cores",
+        "name",
+        "output_dir",
+        "output_ext",
+        "output_file",
+        "output_use_index",
+        "output_use_model",
+        "search_output_file",
+    }
+)
+"""Parameters that say where files go and who computes, not what comes out."""
+
+
+def configure(
+    stage: Stage, header: Mapping[str, Any], overrides: Parameters
+) -> Pipeline:
+    """Make the pipeline of a stage with the parameters that apply to an exposure.
+
+    Steps compute on one core: jobs are what runs in parallel.
+
+    Precedence, low to high: code defaults, ``pars-*`` of the steps, ``pars-*`` of the
+    pipeline, `overrides` (stpipe, ``Step.build_config``).
+
+    Raises
+    ------
+    ParameterError
+        `overrides` name a step or parameter that the pipeline does not have.
+    """
+    cls = _PIPELINES[stage]
+    _check_names(cls, overrides)
+    config = cls.get_config_from_reference(dict(header), crds_observatory="jwst")
+    config_parser.merge_config(config, config_parser.ConfigObj(dict(overrides)))
+    config.pop("class", None)
+    try:
+        pipeline = cls.from_config_section(config, name=config.get("name"))
+    except ValidationError as error:
+        raise ParameterError(
+            f"{cls.__name__} refuses its parameters: {error}"
+        ) from error
+    for name in cls.step_defs:
+        step = getattr(pipeline, name)
+        if hasattr(step, "maximum_cores"):
+            step.maximum_cores = "none"
+    return pipeline
+
+
+def get_parameters(pipeline: Pipeline) -> Parameters:
+    """Give the effective parameters of a pipeline and, below ``steps``, of its steps.
+
+    Where files go is left out.
+    """
+    parameters: Parameters = json.loads(json.dumps(_prune(pipeline.get_pars())))
+    return parameters
+
+
+def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
+    """Map the name of each step of a pipeline to its name under ``meta.cal_step``."""
+    return {
+        name: cls.class_alias or name for name, cls in type(pipeline).step_defs.items()
+    }
+
+
+def list_reftypes(pipeline: Pipeline) -> tuple[str, ...]:
+    """List the reference types that a configured pipeline asks CRDS for."""
+    return tuple(sorted(set(pipeline.reference_file_types)))
+
+
+def list_pars_types(stage: Stage) -> tuple[str, ...]:
+    """List the types of parameter references of a stage's pipeline and its steps."""
+    return tuple(sorted(set(_walk_pars_types(_PIPELINES[stage]))))
+
+
+def _walk_pars_types(cls: Any) -> Iterator[str]:
+    yield cls.get_config_reftype()
+    for step in getattr(cls, "step_defs", {}).values():
+        yield from _walk_pars_types(step)
+
+
+def _check_names(cls: type[Pipeline], overrides: Parameters) -> None:
+    spec = cls.load_spec_file()
+    steps = overrides.get("steps", {})
+    assert isinstance(steps, Mapping)
+    _check_known(cls.__name__, set(overrides) - {"steps"}, set(spec))
+    _check_known(f"{cls.__name__} steps", set(steps), set(cls.step_defs))
+    for name, parameters in steps.items():
+        assert isinstance(parameters, Mapping)
+        _check_known(
+            f"{cls.__name__}.{name}", set(parameters), set(spec["steps"][name])
+        )
+
+
+def _check_known(where: str, given: set[str], known: set[str]) -> None:
+    if unknown := sorted(given - known):
+        raise ParameterError(
+            f"{where} has no {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+        )
+
+
+def _prune(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _prune(value) if isinstance(value, Mapping) else value
+        for name, value in sorted(parameters.items())
+        if name not in _PLUMBING
+    }

@@ -1,0 +1,74 @@
+"""Which references and parameters a job will use, told without running it.
+
+The answer comes from the raw header of the first science member, as stpipe takes
+it from the first science member of an association.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from stdatamodels.jwst.datamodels import read_metadata
+
+from ..contract import ErrorInfo, Resolution, Resolved, ResolveItem, ResolveRequest
+from ..errors import WorkerError
+from ..references import ReferenceCache, pin
+from ..versions import calibration_versions
+from .pipelines import (
+    configure,
+    get_parameters,
+    list_pars_types,
+    list_reftypes,
+)
+
+__all__ = ["read_header", "resolve"]
+
+
+def resolve(request: ResolveRequest) -> Resolution:
+    """Resolve a batch of jobs in one context.
+
+    Raises
+    ------
+    CrdsCacheError
+        The cache or the context cannot be used; what is wrong with a single job
+        is in its `Resolved.error`.
+    """
+    pin(crds_path=request.crds_path, context=request.context)
+    cache = ReferenceCache(request.known)
+    context = cache.get_context()
+    resolved = tuple(_resolve_or_say(item, cache, context) for item in request.items)
+    return Resolution(context, calibration_versions(), resolved)
+
+
+@lru_cache(maxsize=64)
+def read_header(path: str) -> Mapping[str, Any]:
+    """Read the metadata of a file as CRDS takes it, by ``meta.`` keys."""
+    header: Mapping[str, Any] = read_metadata(path, flatten=True)
+    return header
+
+
+def _resolve_or_say(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
+    try:
+        return _resolve_item(item, cache, context)
+    except (WorkerError, OSError) as error:
+        message = f"{Path(item.exposure).name}: {error}"
+        info = ErrorInfo(type(error).__qualname__, message, "")
+        return Resolved(item.key, {}, (), (), (), info)
+
+
+def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
+    header = read_header(item.exposure)
+    pars = cache.select_pars(header, list_pars_types(item.stage))
+    pipeline = configure(item.stage, header, item.overrides)
+    reftypes = list_reftypes(pipeline)
+    instrument = str(header["meta.instrument.name"])
+    return Resolved(
+        key=item.key,
+        parameters=get_parameters(pipeline),
+        references=cache.select_references(header, reftypes),
+        pars=pars,
+        mappings=cache.list_mappings(
+            context, instrument, {*reftypes, *(use.reftype for use in pars)}
+        ),
+    )
