@@ -46,20 +46,8 @@ MAX_NAME_BYTES: Final = 255
 
 LEVEL2_SUFFIXES: Final = frozenset(
     [
-        "uncal",
-        "ramp",
-        "rate",
-        "rateints",
-        "bsub",
-        "bsubints",
-        "cal",
-        "calints",
-        "crf",
-        "crfints",
-        "s2d",
-        "s3d",
-        "x1d",
-        "x1dints",
+        *("uncal", "ramp", "rate", "rateints", "bsub", "bsubints"),
+        *("cal", "calints", "crf", "crfints", "s2d", "s3d", "x1d", "x1dints"),
     ]
 )
 """What detector1 and spec2 write of one exposure, and spec3 flags again (crf)."""

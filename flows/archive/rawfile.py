@@ -83,9 +83,12 @@ def _values(header: "Header") -> dict[str, HeaderValue]:
     """Turn a header into plain values; of a keyword given twice the first counts."""
     values: dict[str, HeaderValue] = {}
     with _expecting("readable cards in the primary header"):
-        for keyword, value in header.items():
-            if keyword not in _COMMENTARY and isinstance(value, str | int | float):
-                values.setdefault(keyword.upper(), value)
+        for card in header.cards:
+            value = card.value  # once: every look costs as much as the parsing
+            if isinstance(value, str | int | float):
+                values.setdefault(card.keyword.upper(), value)
+    for keyword in _COMMENTARY:
+        values.pop(keyword, None)
     return values
 
 

@@ -12,19 +12,9 @@ HeaderValue = str | int | float | bool
 
 ACQUISITION_EXP_TYPES: Final = frozenset(
     [
-        "MIR_TACQ",
-        "MIR_TACONFIRM",
-        "NIS_TACONFIRM",
-        "NIS_TACQ",
-        "NRC_TACONFIRM",
-        "NRC_TACQ",
-        "NRS_CONFIRM",
-        "NRS_MSATA",
-        "NRS_TACONFIRM",
-        "NRS_TACQ",
-        "NRS_TASLIT",
-        "NRS_VERIFY",
-        "NRS_WATA",
+        *("MIR_TACQ", "MIR_TACONFIRM", "NIS_TACQ", "NIS_TACONFIRM"),
+        *("NRC_TACQ", "NRC_TACONFIRM", "NRS_TACQ", "NRS_TACONFIRM", "NRS_TASLIT"),
+        *("NRS_CONFIRM", "NRS_MSATA", "NRS_VERIFY", "NRS_WATA"),
     ]
 )
 """``ACQ_EXP_TYPES`` of ``jwst/associations/lib/dms_base.py`` (jwst 3.0.0)."""

@@ -23,6 +23,10 @@ __all__ = [
 _FLAGS: Final = frozenset({"BKGDTARG", "IS_IMPRT", "TSOVISIT"})
 """Keywords whose absence means no."""
 
+_STAND_INS: Final = {"TARGNAME": "TARGPROP"}
+"""Keyword to look at where the first is blank: real exposures of the MSA have no
+TARGNAME, but the name of the target in the proposal."""
+
 Trait = str | int | float | bool | None
 """Value of a trait; None where the header has none."""
 
@@ -69,6 +73,8 @@ def trait(exposure: Exposure, name: str) -> Trait:
         found = getattr(exposure, name)
         return found if isinstance(found, str) else None
     value = exposure.header.get(name)
+    if not value and name in _STAND_INS:
+        value = exposure.header.get(_STAND_INS[name])
     if isinstance(value, str):
         return value.strip().upper()
     return False if value is None and name in _FLAGS else value

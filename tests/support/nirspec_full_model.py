@@ -10,7 +10,8 @@ The model (NRS_COMM_16, as published with ESA's eMPT tool) is read from
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.modeling import Model, models
+from stdatamodels.jwst.transforms import models as optics
 
 from workers.sample.geometry import (
     Detector,
@@ -27,7 +29,6 @@ from workers.sample.geometry import (
     Rectangle,
     Shutters,
     Tilt,
-    make_distortion,
     polynomial,
 )
 
@@ -72,8 +73,14 @@ HOW = (
 )
 
 WAVELENGTHS = np.linspace(0.6e-6, 5.3e-6, 9)
-TOLERANCES = {"focal": 0.9e-6, "direction": 3.2e-6, "msa": 2e-6, "sky": 1.4e-6}
-"""A twentieth of a pixel in m, direction cosine, m and degrees."""
+TOLERANCES = {
+    "focal": 0.9e-6,
+    "direction": 3.2e-6,
+    "msa": 2e-6,
+    "sky": 1.4e-6,
+    "slicer": 4e-5,
+}
+"""A twentieth of a pixel in m, direction cosine, m, degrees and m."""
 
 
 def read_blocks(path: Path) -> dict[str, list[str]]:
@@ -184,36 +191,20 @@ def _read_sensor(path: Path) -> Tilt:
 
 def _read_prism(folder: Path) -> Prism:
     blocks = read_blocks(folder / "disperser_PRISM.pri")
-    value = {
-        key: numbers(blocks[key])
-        for key in blocks
-        if key.isupper()
-        and key
-        not in {
-            "REFERENCE",
-            "AUTHOR",
-            "DATE",
-            "VERSION",
-            "TYPE",
-            "DESCRIPTION",
-            "GLASS",
-            "INDEXFORMULA",
-        }
-    }
+    thermal, bounds = numbers(blocks["THERMALCOEF"]), numbers(blocks["WBOUND"])
+    sellmeier = numbers(blocks["COEFFORMULA"])
+    turn = [numbers(blocks[f"THETA{axis}"])[0] / 3600 for axis in "XYZ"]
     return Prism(
-        theta=(
-            value["THETAX"][0] / 3600,
-            value["THETAY"][0] / 3600,
-            value["THETAZ"][0] / 3600,
-        ),
-        tilt_y=value["TILTY"][0],
-        angle=value["ANGLE"][0],
-        kcoef=tuple(value["COEFFORMULA"][::2]),
-        lcoef=tuple(value["COEFFORMULA"][1::2]),
-        tcoef=tuple(value["THERMALCOEF"]),
-        tref=value["TREF"][0],
-        pref=value["PREF"][0],
-        wbound=(value["WBOUND"][0], value["WBOUND"][1]),
+        theta=(turn[0], turn[1], turn[2]),
+        tilt_y=numbers(blocks["TILTY"])[0],
+        angle=numbers(blocks["ANGLE"])[0],
+        kcoef=tuple(sellmeier[::2]),
+        lcoef=tuple(sellmeier[1::2]),
+        tcoef=tuple(thermal),
+        tref=numbers(blocks["TREF"])[0],
+        pref=numbers(blocks["PREF"])[0],
+        wbound=(bounds[0], bounds[1]),
+        # The sensor that is read as GWA_XTIL measures the tilt about y.
         tilt_x_sensor=_read_sensor(folder / "disperser_PRISM_TiltY.gtp"),
         tilt_y_sensor=_read_sensor(folder / "disperser_PRISM_TiltX.gtp"),
     )
@@ -341,37 +332,42 @@ def fit(
 
 def _disperse(geometry: Geometry, x: Any, y: Any, lam: Any) -> tuple[Any, Any]:
     """Give the direction behind the prism of light from the MSA plane."""
-    from stdatamodels.jwst.transforms import models as optics
-
     prism = geometry.prism
-    turn = optics.Rotation3DToGWA(
-        [*prism.theta, prism.tilt_y], axes_order="xyzy", name="turn"
-    )
+    angles = [*prism.theta, prism.tilt_y]
+    turn = optics.Rotation3DToGWA(angles, axes_order="xyzy", name="turn")
     index = (prism.kcoef, prism.lcoef, prism.tcoef, prism.tref, prism.pref)
     snell = optics.Snell(prism.angle, *index, 37.0, prism.pref)
     to_wheel = geometry.collimator.inverse | optics.Unitless2DirCos() | turn
-    angles = snell(lam, *to_wheel(x, y))
-    direction: tuple[Any, Any] = (turn.inverse | optics.DirCos2Unitless())(*angles)
+    behind = snell(lam, *to_wheel(x, y))
+    direction: tuple[Any, Any] = (turn.inverse | optics.DirCos2Unitless())(*behind)
     return direction
 
 
-def _cross(first: Any, lam: Any) -> tuple[Any, Any]:
-    """Pair every point with every wavelength."""
-    return np.repeat(first, lam.size), np.tile(lam, first.size)
-
-
-def _sample(rectangle: Rectangle) -> tuple[Any, Any]:
-    x, y = np.meshgrid(np.linspace(-0.5, 0.5, 3), np.linspace(-0.62, 0.62, 25))
+def _sample(rectangle: Rectangle) -> tuple[Any, Any, Any]:
+    """Spread x, y and wavelength over a slit, with some margin along it."""
+    across, along = np.linspace(-0.5, 0.5, 3), np.linspace(-0.62, 0.62, 25)
+    x, y, lam = (each.ravel() for each in np.meshgrid(across, along, WAVELENGTHS))
     return (
-        rectangle.x + x.ravel() * rectangle.width,
-        rectangle.y + y.ravel() * rectangle.height,
+        rectangle.x + x * rectangle.width,
+        rectangle.y + y * rectangle.height,
+        lam,
     )
 
 
 def _fit_pair(
-    model: Model, inputs: Sequence[Any], tolerances: tuple[float, float]
+    model: Model, inputs: Any, tolerances: tuple[float, float]
 ) -> dict[str, Any]:
-    """Fit a transform and its inverse; the inputs are those towards the sky."""
+    """Fit a transform towards the sky and its inverse.
+
+    Parameters
+    ----------
+    model
+        The transform.
+    inputs
+        What it is used with.
+    tolerances
+        Of the inputs and of the outputs.
+    """
     outputs, lam = model(*inputs), inputs[2:]
     return {
         "to_sky": fit(inputs, outputs, tolerances[1]),
@@ -379,53 +375,77 @@ def _fit_pair(
     }
 
 
+def _project(post: IfuPost, x: Any, y: Any, lam: Any) -> tuple[Any, Any]:
+    """Take points of a slice to its virtual slit in the MSA plane."""
+    u, v = post.linear(x, y)
+    return (
+        post.x(u, v) + lam * post.x_per_m(u, v),
+        post.y(u, v) + lam * post.y_per_m(u, v),
+    )
+
+
+def _fit_slices(geometry: Geometry) -> tuple[list[dict[str, Any]], Any]:
+    """Fit the 30 slices; return also all points of their virtual slits."""
+    made, places = [], []
+    for rectangle, post in zip(geometry.slices, geometry.ifuposts, strict=True):
+        points = _sample(rectangle)
+        virtual = _project(post, *points)
+        made.append(fit(points, virtual, TOLERANCES["msa"]))
+        places.append((*virtual, points[2]))
+    return made, np.concatenate(places, axis=1)
+
+
+def _fit_spectrograph(geometry: Geometry, msa: Any) -> dict[str, Any]:
+    focal, direction = TOLERANCES["focal"], TOLERANCES["direction"]
+    wheel = geometry.collimator.inverse(*msa[:2])
+    focus = geometry.camera.inverse(*_disperse(geometry, *msa))
+    return {
+        "camera": _fit_pair(geometry.camera, focus, (focal, direction)),
+        "collimator": _fit_pair(
+            geometry.collimator, wheel, (direction, TOLERANCES["msa"])
+        ),
+    }
+
+
+def _fit_fore_optics(geometry: Geometry, slit: Any) -> dict[str, Any]:
+    slicer = np.concatenate([_sample(each) for each in geometry.slices], axis=1)
+    entrance = (*geometry.ifufore(*slicer), slicer[2])
+    field = np.concatenate([entrance, slit], axis=1)
+    msa, sky, arcsec = TOLERANCES["msa"], TOLERANCES["sky"], 0.005
+    return {
+        "ifufore": _fit_pair(geometry.ifufore, slicer, (TOLERANCES["slicer"], msa)),
+        "fore": _fit_pair(geometry.fore, field, (msa, sky)),
+        "ote": _fit_pair(geometry.ote, geometry.fore(*field), (sky, arcsec)),
+    }
+
+
 def fit_compact(geometry: Geometry) -> dict[str, Any]:
     """Make the content of ``nirspec_geometry.json`` from the full model."""
-    slices = [_sample(each) for each in geometry.slices]
     slit = _sample(next(each for each in geometry.slits if each.name == "S1600A1"))
-    posts, virtual = [], []
-    for (x, y), post in zip(slices, geometry.ifuposts, strict=True):
-        xs, lam = _cross(x, WAVELENGTHS)
-        ys, _ = _cross(y, WAVELENGTHS)
-        u, v = post.linear(xs, ys)
-        out = (
-            post.x(u, v) + lam * post.x_per_m(u, v),
-            post.y(u, v) + lam * post.y_per_m(u, v),
-        )
-        posts.append(fit((xs, ys, lam), out, TOLERANCES["msa"]))
-        virtual.append(out)
-    xs, lam = _cross(slit[0], WAVELENGTHS)
-    ys, _ = _cross(slit[1], WAVELENGTHS)
-    msa = np.concatenate([*virtual, (xs, ys)], axis=1)
-    lams = np.tile(lam[: WAVELENGTHS.size], msa.shape[1] // WAVELENGTHS.size)
-    wheel = geometry.collimator.inverse(*msa)
-    camera_in = geometry.camera.inverse(*_disperse(geometry, *msa, lams))
-
-    slicer = np.concatenate(slices, axis=1)
-    sx, slam = _cross(slicer[0], WAVELENGTHS)
-    sy, _ = _cross(slicer[1], WAVELENGTHS)
-    entrance = geometry.ifufore(sx, sy, slam)
-    field = np.concatenate([entrance, (xs, ys)], axis=1)
-    colours = np.concatenate([slam, lam])
-    focus = geometry.fore(*field, colours)
-    limit = TOLERANCES
+    ifuposts, virtual = _fit_slices(geometry)
+    msa = np.concatenate([virtual, slit], axis=1)
     return {
         "how": HOW,
-        "detectors": {k: asdict(v) for k, v in geometry.detectors.items()},
+        "detectors": {name: asdict(each) for name, each in geometry.detectors.items()},
         "prism": asdict(geometry.prism),
         "slits": [asdict(each) for each in geometry.slits],
         "quadrants": [asdict(each) for each in geometry.quadrants],
         "slices": [asdict(each) for each in geometry.slices],
-        "camera": _fit_pair(
-            geometry.camera, camera_in, (limit["focal"], limit["direction"])
-        ),
-        "collimator": _fit_pair(
-            geometry.collimator, wheel, (limit["direction"], limit["msa"])
-        ),
-        "fore": _fit_pair(
-            geometry.fore, (*field, colours), (limit["msa"], limit["sky"])
-        ),
-        "ifufore": _fit_pair(geometry.ifufore, (sx, sy, slam), (4e-5, limit["msa"])),
-        "ote": _fit_pair(geometry.ote, focus, (limit["sky"], 0.005)),
-        "ifuposts": posts,
+        **_fit_spectrograph(geometry, msa),
+        **_fit_fore_optics(geometry, slit),
+        "ifuposts": ifuposts,
     }
+
+
+def to_text(content: dict[str, Any]) -> str:
+    """Turn the content into JSON with lists of numbers on one line."""
+    text = json.dumps(content, indent=1, default=float)
+    return re.sub(r"\[[^][{}]*\]", _join, text) + "\n"
+
+
+def _join(match: re.Match[str]) -> str:
+    return " ".join(match[0].split()).replace("[ ", "[").replace(" ]", "]")
+
+
+if __name__ == "__main__":
+    COMPACT_MODEL.write_text(to_text(fit_compact(read_full_geometry())), "utf-8")

@@ -148,6 +148,14 @@ def test_level_3_joins_dithers_of_a_target() -> None:
     assert [member.expname for member in association.members] == expected
 
 
+def test_the_name_in_the_proposal_tells_targets_apart_that_have_no_other() -> None:
+    one = make_exposure(DITHER_1, TARGNAME="", TARGPROP="B")
+    other = make_exposure(DITHER_2, TARGNAME="", TARGPROP="A")
+    made = build([one, other])
+    assert science(find(made, "jw99001-o001_t001_nirspec_prism")) == [DITHER_2]
+    assert science(find(made, "jw99001-o001_t002_nirspec_prism")) == [DITHER_1]
+
+
 def test_level_3_joins_both_detectors_where_both_see_light() -> None:
     names = [f"jw99001001001_03101_00001_nrs{n}" for n in (1, 2)]
     lines = {"GRATING": "G395H", "FILTER": "F290LP"}

@@ -39,19 +39,39 @@ def _make_dark(subarray: Subarray) -> Any:
     return model
 
 
+def _make_linearity(subarray: Subarray) -> Any:
+    ones = np.ones(subarray.shape, np.float32)
+    # Left out, these flags would be opened with the shape of the coefficients.
+    good = np.zeros(subarray.shape, np.uint32)
+    return datamodels.LinearityModel(coeffs=np.stack([0 * ones, ones]), dq=good)
+
+
+def _make_superbias(subarray: Subarray) -> Any:
+    model = datamodels.SuperBiasModel(data=bias_image(subarray))
+    # Zeros need not be in the file: they are made when it is opened.
+    del model.err, model.dq
+    return model
+
+
+def _make_saturation(subarray: Subarray) -> Any:
+    level = np.full(subarray.shape, SATURATION_DN, np.float32)
+    model = datamodels.SaturationModel(data=level)
+    del model.dq
+    return model
+
+
 def _make_models(subarray: Subarray) -> Mapping[str, Any]:
     """Make the models of a perfectly linear detector with one electron per DN."""
-    ones = np.ones(subarray.shape, np.float32)
-    good = np.zeros(subarray.shape, np.uint32)
-    identity = np.stack([0 * ones, ones])
-    read_noise = ones * READ_NOISE_DN * np.sqrt(2)
+    gain = np.ones(subarray.shape, np.float32)
+    # The reference is the noise of the difference of two reads.
+    noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
     return {
-        "gain": datamodels.GainModel(data=ones),
-        "linearity": datamodels.LinearityModel(coeffs=identity, dq=good),
+        "gain": datamodels.GainModel(data=gain),
+        "linearity": _make_linearity(subarray),
         "mask": _make_mask(subarray),
-        "readnoise": datamodels.ReadnoiseModel(data=read_noise.astype(np.float32)),
-        "saturation": datamodels.SaturationModel(data=ones * np.float32(SATURATION_DN)),
-        "superbias": datamodels.SuperBiasModel(data=bias_image(subarray)),
+        "readnoise": datamodels.ReadnoiseModel(data=noise),
+        "saturation": _make_saturation(subarray),
+        "superbias": _make_superbias(subarray),
     }
 
 

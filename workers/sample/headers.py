@@ -23,6 +23,7 @@ def primary_cards(raw: RawExposure) -> dict[str, Card]:
     return {
         **_file_cards(raw),
         **_program_cards(raw),
+        **_visit_cards(raw),
         **_target_cards(raw),
         **_instrument_cards(raw),
         **_readout_cards(raw),
@@ -51,6 +52,11 @@ def _program_cards(raw: RawExposure) -> Mapping[str, Card]:
         "OBSLABEL": raw.target.name,
         "OBSFOLDR": "Sample",
         "BKGDTARG": raw.is_background,
+    }
+
+
+def _visit_cards(raw: RawExposure) -> Mapping[str, Card]:
+    return {
         "ENG_QUAL": "OK",
         "ENGQLPTG": "CALCULATED_TRACK_TR_202111",
         "VISITYPE": "PRIME_TARGETED_FIXED",

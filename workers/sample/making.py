@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from workers.errors import SampleError
+
 from .sample_set import MANIFEST, Mode, SampleSet, find_sample
 
 __all__ = ["make_sample"]
@@ -30,6 +32,11 @@ def make_sample(
         Modes to make a program of. Programs that are there already are kept.
     on_progress
         Called with one sentence at each step.
+
+    Raises
+    ------
+    SampleError
+        The files cannot be written.
     """
     found = find_sample(directory)
     if found and set(modes) <= set(found.modes):
@@ -37,17 +44,22 @@ def make_sample(
         return found
     wanted = {*modes, *(found.modes if found else ())}
     sample = SampleSet(directory, tuple(mode for mode in Mode if mode in wanted))
-    (directory / MANIFEST).unlink(missing_ok=True)
-    _make(sample, on_progress)
-    on_progress("Listing the files of the sample.")
-    sample.write_manifest()
+    try:
+        _make(sample, on_progress)
+    except OSError as error:
+        raise SampleError(
+            f"The sample in {directory} could not be written: {error}."
+            " What is there is not whole; make it again."
+        ) from error
     return sample
 
 
 def _make(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
-    # The science libraries take seconds to load; a found sample does not need them.
-    from .programs import make_programs, make_references  # noqa: PLC0415
+    from .programs import make_programs, make_references  # noqa: PLC0415  # seconds
 
+    (sample.directory / MANIFEST).unlink(missing_ok=True)
     on_progress("Making the reference files and both contexts.")
     geometry, references = make_references(sample.crds, sample.modes)
     make_programs(sample, geometry, references, on_progress)
+    on_progress("Listing the files of the sample.")
+    sample.write_manifest()

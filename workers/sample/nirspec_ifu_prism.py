@@ -37,9 +37,9 @@ SOURCE = Target("SAMPLE-SOURCE", Position(150.0, 2.0), "POINT")
 EMPTY = Target("SAMPLE-SKY", Position(150.02, 2.02), "EXTENDED")
 """The background target."""
 SPECTRUM = Spectrum(
-    continuum_jy=20e-6,
+    continuum_jy=50e-6,
     slope=-0.5,
-    lines=(Line(2.0, 0.025, 60e-6), Line(2.7, 0.02, 60e-6)),
+    lines=(Line(2.0, 0.025, 150e-6), Line(2.7, 0.02, 150e-6)),
 )
 """What the source shines."""
 SCENE = Scene(SOURCE.position, SPECTRUM, background_mjy_sr=0.2, sigma_arcsec=0.1)

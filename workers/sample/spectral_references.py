@@ -132,38 +132,42 @@ def _add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> No
     offer_by_mode(library, "area", name, exp_type)
 
 
+def _cube_table(names: str, rows: Sequence[tuple[object, ...]]) -> Any:
+    texts = {"disperser": "S5", "filter": "S6"}
+    dtype = [(name, texts.get(name, "f4")) for name in names.split()]
+    return np.array(rows, dtype=dtype)
+
+
 def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
-    start, stop = grid.wavelengths_um
-    planes = np.arange(start, stop, grid.step_um)
-    first = ("PRISM", "CLEAR")
-    f4 = dict.fromkeys(("roispatial", "roispectral", "power", "softrad"), "f4")
-    head = [("disperser", "S5"), ("filter", "S6")]
-    limits = (start, stop, grid.spaxel_arcsec, grid.step_um)
-    msm = (0.2, 3 * grid.step_um, 2.0, 0.01)
-    emsm = (0.2, 3 * grid.step_um, 0.05)
-    msm_columns = list(f4.items())
-    emsm_columns = [*msm_columns[:2], ("scalerad", "f4")]
-    wave = [("wavelength", "f4")]
-    sampling = ("wavemin", "wavemax", "spaxelsize", "spectralstep")
+    (start, stop), step = grid.wavelengths_um, grid.step_um
+    planes = np.arange(start, stop, step)
+    band = ("PRISM", "CLEAR")
+    msm, msm_names = (0.2, 3 * step, 2.0, 0.01), "roispatial roispectral power softrad"
+    emsm, emsm_names = (0.2, 3 * step, 0.05), "roispatial roispectral scalerad"
+    sampling = "wavemin wavemax spaxelsize spectralstep"
+    tables = {
+        "table": (sampling, (start, stop, grid.spaxel_arcsec, step)),
+        "msm_table": (msm_names, msm),
+        "emsm_table": (emsm_names, emsm),
+    }
+    waves = {
+        "msm_wavetable": (msm_names, msm),
+        "emsm_wavetable": (emsm_names, emsm),
+        "driz_wavetable": ("", ()),
+    }
     return {
-        "ifucubepars_table": np.array(
-            [(*first, *limits)], dtype=[*head, *((name, "f4") for name in sampling)]
-        ),
-        "ifucubepars_msm_table": np.array(
-            [(*first, *msm)], dtype=[*head, *msm_columns]
-        ),
-        "ifucubepars_emsm_table": np.array(
-            [(*first, *emsm)], dtype=[*head, *emsm_columns]
-        ),
-        "ifucubepars_prism_msm_wavetable": np.array(
-            [(each, *msm) for each in planes], dtype=[*wave, *msm_columns]
-        ),
-        "ifucubepars_prism_emsm_wavetable": np.array(
-            [(each, *emsm) for each in planes], dtype=[*wave, *emsm_columns]
-        ),
-        "ifucubepars_prism_driz_wavetable": np.array(
-            [(each,) for each in planes], dtype=wave
-        ),
+        **{
+            f"ifucubepars_{kind}": _cube_table(
+                f"disperser filter {names}", [(*band, *row)]
+            )
+            for kind, (names, row) in tables.items()
+        },
+        **{
+            f"ifucubepars_prism_{kind}": _cube_table(
+                f"wavelength {names}", [(each, *row) for each in planes]
+            )
+            for kind, (names, row) in waves.items()
+        },
     }
 
 

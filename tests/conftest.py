@@ -1,0 +1,16 @@
+"""What all tests share."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from workers.sample import SampleSet, make_sample
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleSet]:
+    """Both sample programs, made once in a run of the tests. Do not write to it."""
+    directory = tmp_path_factory.mktemp("sample")
+    yield make_sample(directory)
+    shutil.rmtree(directory)

@@ -1,0 +1,96 @@
+"""The compact NIRSpec model against the full one, through the pipeline's WCS."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jwst.assign_wcs import nirspec
+from nirspec_full_model import (
+    COMPACT_MODEL,
+    FULL_MODEL,
+    fit_compact,
+    read_full_geometry,
+    to_text,
+)
+
+from workers.sample import light, nirspec_bots_prism, nirspec_ifu_prism
+from workers.sample.exposures import RawExposure
+from workers.sample.geometry import Geometry, load_geometry
+from workers.sample.library import Library
+from workers.sample.optics import add_optics
+
+pytestmark = pytest.mark.skipif(
+    not FULL_MODEL.is_dir(),
+    reason="the full model of ESA is not in ../shared/instrument/nirspec",
+)
+
+LARGEST_PIXELS = 0.5
+PIXEL_ARCSEC = 0.1
+
+
+def plan(module: Any) -> RawExposure:
+    prism = load_geometry().prism
+    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    exposure: RawExposure = module.plan_exposures(readings)[0]
+    return exposure
+
+
+def assign(folder: Path, geometry: Geometry, raw: RawExposure) -> Any:
+    library = Library(folder)
+    names = add_optics(library, geometry)
+    return light._assign_wcs(
+        raw, {kind: library.folder / name for kind, name in names.items()}
+    )
+
+
+@pytest.fixture(scope="module", params=[nirspec_ifu_prism, nirspec_bots_prism])
+def traces(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Any, Any, Any]]:
+    """Give the coordinates of both models, and lit pixels, of each slice or slit."""
+    raw = plan(request.param)
+    folder = tmp_path_factory.mktemp("optics")
+    compact = assign(folder / "compact", load_geometry(), raw)
+    full = assign(folder / "full", read_full_geometry(), raw)
+    slits = [raw.slit] if raw.slit else range(0, 30, 3)
+    return [trace(compact, full, slit, raw) for slit in slits]
+
+
+def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, Any, Any]:
+    one = nirspec.nrs_wcs_set_input(compact, slit)
+    x, y = light._grid(one, raw.subarray.shape)
+    lit = np.isfinite(one(x, y)[2])
+    return one, nirspec.nrs_wcs_set_input(full, slit), np.array([x[lit], y[lit]])
+
+
+def test_the_file_is_what_the_fit_makes() -> None:
+    text = to_text(fit_compact(read_full_geometry()))
+    assert COMPACT_MODEL.read_text("utf-8") == text
+
+
+def test_sky_and_wavelength_fall_on_the_same_pixel(
+    traces: list[tuple[Any, Any, Any]],
+) -> None:
+    for compact, full, pixels in traces:
+        world = compact(*pixels)[:3]
+        distance = np.hypot(*(np.array(full.invert(*world)[:2]) - pixels))
+        assert np.nanmax(distance) < LARGEST_PIXELS
+        assert np.isfinite(distance).mean() > 0.95
+
+
+def test_a_pixel_sees_the_same_sky(traces: list[tuple[Any, Any, Any]]) -> None:
+    for compact, full, pixels in traces:
+        difference = np.array(full(*pixels)[:3]) - np.array(compact(*pixels)[:3])
+        assert np.nanmax(np.abs(difference[:2])) * 3600 < LARGEST_PIXELS * PIXEL_ARCSEC
+
+
+def test_a_pixel_sees_the_same_wavelength(
+    traces: list[tuple[Any, Any, Any]],
+) -> None:
+    for compact, full, pixels in traces:
+        wavelength = np.array([compact(*pixels)[2], full(*pixels)[2]])
+        neighbour = full(pixels[0] + 1, pixels[1])[2]
+        difference = np.abs(np.diff(wavelength, axis=0)[0])
+        limit = LARGEST_PIXELS * np.abs(neighbour - wavelength[1])
+        assert np.nanmax(difference / limit) < 1

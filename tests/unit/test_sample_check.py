@@ -1,0 +1,110 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from workers.errors import SampleError
+from workers.sample import Check, check_products
+from workers.sample.scene import Line, Spectrum
+from workers.sample.truth import publish_table, spectrum_table
+
+LINE = Line(2.0, 0.025, 3e-5)
+SPECTRUM = Spectrum(1e-5, -0.5, (LINE,))
+DEPTH = 0.01
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Path:
+    meta = {"transit_depth": DEPTH}
+    table = spectrum_table(SPECTRUM, (0.6, 5.3), {LINE: 0.036}, meta)
+    passing = np.where(np.arange(40) // 10 == 1, 1 - DEPTH, 1.0)
+    transit = Table({"transmission": passing}, meta=meta)
+    folder = tmp_path / "truth"
+    for mode in ("nirspec-ifu-prism", "nirspec-bots-prism"):
+        publish_table(folder / f"{mode}_spectrum.ecsv", table)
+        publish_table(folder / f"{mode}_transit.ecsv", transit)
+    return folder
+
+
+def write_ifu(folder: Path, factor: float = 1.0, shift_um: float = 0.0) -> Path:
+    wavelength = np.arange(1.5, 3.3, 0.01)
+    flux = factor * SPECTRUM.flux(wavelength - shift_um)
+    table = fits.BinTableHDU(
+        Table({"WAVELENGTH": wavelength, "FLUX": flux}), name="EXTRACT1D"
+    )
+    path = folder / "jw99001-o001_t001_nirspec_prism-clear_x1d.fits"
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    return path
+
+
+def write_light_curve(folder: Path, depth: float) -> Path:
+    flux = np.where(np.arange(40) // 10 == 1, 1 - depth, 1.0)
+    flux += 1e-4 * np.resize([1, -1], 40)
+    path = folder / "jw99002-o001_t001_nirspec_clear-prism_whtlt.ecsv"
+    Table({"whitelight_flux_NRS1": flux}).write(path, format="ascii.ecsv")
+    return path
+
+
+def write_time_series(folder: Path) -> Path:
+    wavelength = np.tile(np.arange(0.6, 5.3, 0.01), (20, 1))
+    columns = {"WAVELENGTH": wavelength, "FLUX": SPECTRUM.flux(wavelength)}
+    tables = [fits.BinTableHDU(Table(columns), name="EXTRACT1D") for _ in range(2)]
+    path = folder / "jw99002-o001_t001_nirspec_clear-prism_x1dints.fits"
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
+    return path
+
+
+def failed(checks: tuple[Check, ...]) -> list[str]:
+    return [check.name for check in checks if not check.passed]
+
+
+def test_a_perfect_spectrum_passes(tmp_path: Path, truth: Path) -> None:
+    checks = check_products([write_ifu(tmp_path)], truth)
+    assert len(checks) == 2
+    assert not failed(checks)
+
+
+def test_products_are_found_in_a_folder(tmp_path: Path, truth: Path) -> None:
+    write_ifu(tmp_path)
+    assert len(check_products(tmp_path, truth)) == 2
+
+
+def test_too_much_flux_fails(tmp_path: Path, truth: Path) -> None:
+    checks = check_products([write_ifu(tmp_path, factor=1.06)], truth)
+    assert failed(checks) == ["nirspec-ifu-prism flux / injected flux"]
+
+
+def test_a_line_beside_its_place_fails(tmp_path: Path, truth: Path) -> None:
+    checks = check_products([write_ifu(tmp_path, shift_um=0.06)], truth)
+    assert "nirspec-ifu-prism line at 2.0 um" in failed(checks)
+
+
+def test_a_transit_is_measured(tmp_path: Path, truth: Path) -> None:
+    files = [write_time_series(tmp_path), write_light_curve(tmp_path, DEPTH)]
+    checks = check_products(files, truth)
+    assert checks[-1].measured == pytest.approx(DEPTH, abs=1e-4)
+    assert not failed(checks)
+
+
+def test_another_depth_fails(tmp_path: Path, truth: Path) -> None:
+    files = [write_time_series(tmp_path), write_light_curve(tmp_path, 0.02)]
+    assert failed(check_products(files, truth)) == ["nirspec-bots-prism transit depth"]
+
+
+def test_a_time_series_without_light_curve_is_an_error(
+    tmp_path: Path, truth: Path
+) -> None:
+    with pytest.raises(SampleError, match=r"x1dints\.fits alone"):
+        check_products([write_time_series(tmp_path)], truth)
+
+
+def test_nothing_to_check_is_an_error(truth: Path) -> None:
+    with pytest.raises(SampleError, match="None of 0 files"):
+        check_products([], truth)
+
+
+def test_nan_never_passes() -> None:
+    assert not Check("flux", math.nan, 1.0, 0.05, "").passed

@@ -1,0 +1,53 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from workers.sample.contexts import sign, write_contexts
+from workers.sample.library import EXP_TYPE, Reference
+
+SHARED = Reference("gain", "jwst_nirspec_gain_0001.fits")
+FIRST = Reference("photom", "one.fits", (EXP_TYPE,), ("NRS_IFU",), (1,))
+SECOND = Reference("photom", "two.fits", (EXP_TYPE,), ("NRS_IFU",), (2,))
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    write_contexts(tmp_path, [SHARED, FIRST, SECOND])
+    return tmp_path / "mappings" / "jwst"
+
+
+def test_a_signature_is_of_all_lines_but_its_own() -> None:
+    text = f"header = {{\n'sha1sum': '{'0' * 40}',\n}}\n"
+    digest = hashlib.sha1(b"header = {\n}\n").hexdigest()  # noqa: S324  # as CRDS does
+    assert sign(text) == text.replace("0" * 40, digest)
+
+
+def test_contexts_share_rules_of_the_same_files(mappings: Path) -> None:
+    names = {path.name for path in mappings.glob("*gain*")}
+    assert names == {"jwst_nirspec_gain_0001.rmap"}
+
+
+def test_contexts_have_their_own_rules_of_other_files(mappings: Path) -> None:
+    first = (mappings / "jwst_nirspec_photom_0001.rmap").read_text("utf-8")
+    second = (mappings / "jwst_nirspec_photom_0002.rmap").read_text("utf-8")
+    assert "one.fits" in first
+    assert "two.fits" not in first
+    assert "two.fits" in second
+
+
+def test_types_without_a_file_are_not_applicable(mappings: Path) -> None:
+    imap = (mappings / "jwst_nirspec_0001.imap").read_text("utf-8")
+    assert "'barshadow': 'N/A'" in imap
+
+
+@pytest.mark.parametrize("name", ["spec2pipeline", "jumpstep", "tso3pipeline"])
+def test_parameters_of_every_step_are_known(mappings: Path, name: str) -> None:
+    imap = (mappings / "jwst_nirspec_0002.imap").read_text("utf-8")
+    assert f"'pars-{name}': 'N/A'" in imap
+
+
+def test_the_first_context_is_operational(tmp_path: Path, mappings: Path) -> None:
+    config = (tmp_path / "config" / "jwst" / "server_config").read_text("utf-8")
+    assert "'operational_context': 'jwst_0001.pmap'" in config
+    assert (mappings / "jwst_0001.pmap").is_file()

@@ -1,0 +1,67 @@
+from workers.sample import nirspec_bots_prism, nirspec_ifu_prism
+from workers.sample.exposures import RawExposure
+from workers.sample.headers import primary_cards, sky_cards
+
+READINGS = (0.34, 0.03)
+
+
+def plan_ifu() -> list[RawExposure]:
+    return nirspec_ifu_prism.plan_exposures(READINGS)
+
+
+def plan_bots() -> list[RawExposure]:
+    return nirspec_bots_prism.plan_exposures(READINGS)
+
+
+def test_the_ifu_program_has_two_dithers_a_background_and_two_leakcals() -> None:
+    kinds = [(raw.stem, raw.is_imprint, raw.is_background) for raw in plan_ifu()]
+    assert kinds == [
+        ("jw99001001001_02101_00001_nrs1", False, False),
+        ("jw99001001001_02101_00002_nrs1", False, False),
+        ("jw99001001001_04101_00001_nrs1", True, False),
+        ("jw99001002001_02101_00001_nrs1", False, True),
+        ("jw99001002001_04101_00001_nrs1", True, True),
+    ]
+
+
+def test_the_time_series_is_one_exposure_in_two_segments() -> None:
+    first, second = plan_bots()
+    assert first.stem == "jw99002001001_04101_00001-seg001_nrs1"
+    assert second.stem == "jw99002001001_04101_00001-seg002_nrs1"
+    assert second.first_integration == first.integrations + 1
+    assert first.total_integrations == 2 * first.integrations
+
+
+def test_a_segment_says_which_integrations_it_holds() -> None:
+    _, second = plan_bots()
+    cards = primary_cards(second)
+    wanted = {"EXSEGNUM": 2, "EXSEGTOT": 2, "NINTS": 40, "INTSTART": 21, "INTEND": 40}
+    assert {name: cards[name] for name in wanted} == wanted
+
+
+def test_exposures_without_segments_have_no_cards_for_them() -> None:
+    assert "EXSEGNUM" not in primary_cards(plan_ifu()[0])
+
+
+def test_exposures_follow_each_other() -> None:
+    plan = plan_ifu()
+    ends = [raw.start_s + raw.duration_s for raw in plan]
+    starts = [raw.start_s for raw in plan]
+    assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
+
+
+def test_dithers_look_beside_the_target() -> None:
+    first, second = plan_ifu()[:2]
+    assert sky_cards(first)["RA_REF"] != sky_cards(second)["RA_REF"]
+    assert primary_cards(first)["TARG_RA"] == primary_cards(second)["TARG_RA"]
+
+
+def test_the_dither_pattern_is_no_nod() -> None:
+    patterns = {str(primary_cards(raw)["PATTTYPE"]) for raw in plan_ifu()}
+    assert patterns == {"CYCLING", "NONE"}
+
+
+def test_ids_keep_their_zeros() -> None:
+    cards = primary_cards(plan_ifu()[3])
+    names = ("PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID")
+    assert [cards[name] for name in names] == ["99001", "002", "001", "02", "1", "01"]

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from workers.sample.frames import FULL, SUB512, Subarray, bias_image, make_flaws
+from workers.sample.ramps import Noise, simulate_ramps
+
+SMALL = Subarray("SMALL", 1, 1, 64, 48, 4, 10.0, 4)
+QUIET = Noise(seed=1, cosmic_rays_per_group=0, stripes_dn=0.0)
+
+
+def simulate(rate: float, noise: Noise = QUIET) -> np.ndarray:
+    image = np.full(SMALL.shape, rate, np.float32)
+    return simulate_ramps([image], SMALL, groups=4, noise=noise)
+
+
+def test_a_seed_gives_the_same_ramps() -> None:
+    assert np.array_equal(simulate(3.0), simulate(3.0))
+
+
+def test_another_seed_gives_other_ramps() -> None:
+    other = Noise(seed=2, cosmic_rays_per_group=0, stripes_dn=0.0)
+    assert not np.array_equal(simulate(3.0), simulate(3.0, other))
+
+
+def test_the_slope_of_a_ramp_is_its_rate() -> None:
+    ramp = simulate(5.0)[0, :, 4:-4, 4:-4].astype(float)
+    slope = (ramp[-1] - ramp[0]).mean() / (3 * SMALL.frame_s)
+    assert slope == pytest.approx(5.0, rel=0.01)
+
+
+def test_reference_pixels_see_no_light() -> None:
+    ramp = simulate(100.0)[0].astype(float) - bias_image(SMALL)
+    assert np.abs(ramp[:, 0].mean() - ramp[0, 0].mean()) < 10
+
+
+def test_a_bright_pixel_ends_at_the_top_of_its_range() -> None:
+    assert simulate(1e5)[0, -1, 10, 10] == np.iinfo(np.uint16).max
+
+
+def test_stripes_are_constant_along_a_column() -> None:
+    noise = Noise(seed=1, cosmic_rays_per_group=0, stripes_dn=100.0)
+    first = simulate(0.0, noise)[0, 0] - bias_image(SMALL)
+    assert first.mean(axis=0).std() > 5 * first.std(axis=0).mean()
+
+
+def test_cosmic_rays_come_after_the_first_read() -> None:
+    noise = Noise(seed=1, cosmic_rays_per_group=50, stripes_dn=0.0)
+    ramp = simulate(0.0, noise)[0].astype(float)
+    jumps = (np.diff(ramp, axis=0) > 100).sum(axis=(1, 2))
+    assert (ramp[0] - bias_image(SMALL)).max() < 100
+    assert (jumps > 10).all()
+
+
+def test_flawed_pixels_are_distinct_and_spare_reference_pixels() -> None:
+    flaws = make_flaws(FULL, hot=50, warm=100, seed=3)
+    places = np.concatenate([flaws.hot, flaws.warm])
+    assert len(np.unique(places, axis=0)) == 150
+    assert places.min() >= 4
+    assert places.max() < 2044
+
+
+def test_hot_pixels_have_far_more_dark_current_than_warm_ones() -> None:
+    flaws = make_flaws(SUB512, hot=1, warm=2, seed=3)
+    current = flaws.dark_current(SUB512.shape)
+    assert (current > 0).sum() == 3
+    assert current[tuple(flaws.hot[0])] > 100 * current[tuple(flaws.warm[0])]

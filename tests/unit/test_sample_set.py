@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from workers.errors import SampleError
+from workers.sample import Mode, SampleSet, find_sample, make_sample
+from workers.sample.sample_set import MANIFEST
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> SampleSet:
+    """Make a folder with one file and list it."""
+    sample = SampleSet(tmp_path, tuple(Mode))
+    sample.truth.mkdir()
+    (sample.truth / "table.ecsv").write_text("12", "utf-8")
+    sample.write_manifest()
+    return sample
+
+
+def test_a_whole_sample_is_found(whole: SampleSet) -> None:
+    assert find_sample(whole.directory) == whole
+
+
+def test_an_empty_folder_is_no_sample(tmp_path: Path) -> None:
+    assert find_sample(tmp_path) is None
+
+
+def test_a_sample_that_lacks_a_file_is_not_whole(whole: SampleSet) -> None:
+    (whole.truth / "table.ecsv").unlink()
+    assert find_sample(whole.directory) is None
+
+
+def test_a_sample_with_a_cut_file_is_not_whole(whole: SampleSet) -> None:
+    (whole.truth / "table.ecsv").write_text("1", "utf-8")
+    assert find_sample(whole.directory) is None
+
+
+def test_a_sample_of_another_version_is_not_used(whole: SampleSet) -> None:
+    path = whole.directory / MANIFEST
+    tree = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**tree, "version": 0}), "utf-8")
+    assert find_sample(whole.directory) is None
+
+
+def test_a_whole_sample_is_not_made_again(whole: SampleSet) -> None:
+    said: list[str] = []
+    assert make_sample(whole.directory, on_progress=said.append) == whole
+    assert said == [f"The sample in {whole.directory} is whole."]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "crds").write_text("in the way", "utf-8")
+    with pytest.raises(SampleError, match="could not be written"):
+        make_sample(tmp_path)
