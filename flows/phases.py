@@ -23,7 +23,7 @@ from workers.contract import (
 from workers.run import hash_files, resolve_jobs
 
 from .associations import AssociationOptions, build_associations
-from .errors import PlanError
+from .errors import PlanError, UnknownObservationError
 from .execution import Cluster, WorkerLostError
 from .factory import Services
 from .models import AssociationSet, Inventory
@@ -84,9 +84,14 @@ class Preparation:
         ArchiveError, UnknownProgramError, UnknownObservationError
             There is nothing to do.
         """
-        self.inventory = self._services.archive.find(
-            self.request.program, observations=self.request.observations
-        )
+        self.inventory = self._services.archive.find(self.request.program)
+        held = {exposure.observation for exposure in self.inventory.exposures}
+        held |= {file.observation for file in self.inventory.rejected}
+        if missing := sorted(set(self.request.observations) - held):
+            raise UnknownObservationError(
+                f"unknown observation {', '.join(missing)} of program "
+                f"{self.request.program}: the archive holds {', '.join(sorted(held))}"
+            )
 
     def associate(self) -> None:
         """Build associations and the graph of jobs that they need.
@@ -100,7 +105,9 @@ class Preparation:
         options = AssociationOptions(
             backgrounds=choice.backgrounds, selfcal=choice.selfcal
         )
-        self.associations = build_associations(self.inventory.exposures, options)
+        self.associations = self._narrow(
+            build_associations(self.inventory.exposures, options)
+        )
         if not self.associations.associations:
             raise PlanError(self._why_nothing())
         self.graph = build_graph(
@@ -147,6 +154,24 @@ class Preparation:
         self.plan = build_plan(self.graph, binder)
         return binder
 
+    def _narrow(self, found: AssociationSet) -> AssociationSet:
+        """Keep the associations of the observations that are asked for.
+
+        They are built over the whole program: backgrounds may be of another
+        observation, and target ids must not depend on what is asked for.
+        """
+        wanted = self.request.observations
+        if not wanted:
+            return found
+        observed = {e.name: e.observation for e in self.inventory.exposures}
+        kept = tuple(
+            association
+            for association in found.associations
+            if observed[association.members[0].exposure] in wanted
+        )
+        unused = tuple(e for e in found.unused if observed[e.name] in wanted)
+        return AssociationSet(kept, unused)
+
     def _hash_raw(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
         exposures = {str(p.exposure.path): p.exposure for p in sound}
         known = self._services.store.known_files(exposures)
@@ -185,8 +210,9 @@ class Preparation:
     def _remember_references(self, resolved: Iterable[Resolved]) -> None:
         files: dict[str, ReferenceFile] = {}
         for one in resolved:
-            uses = (*one.references, *one.pars)
-            files |= {use.file.name: use.file for use in uses if use.file}
+            found = [use.file for use in one.references]
+            found += [use.file for use in one.pars]
+            files |= {file.name: file for file in found if file}
             files |= {file.name: file for file in one.mappings}
         self._services.store.remember_references(
             files.values(),

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -19,7 +19,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from config.settings import Settings, load_settings
 
@@ -103,7 +104,10 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
 
 def _phase(name: str, work: Callable[[], Any]) -> Callable[[], Any]:
     """Make a task of a phase; its work goes through no parameter, so none is kept."""
-    return task(work, name=name, cache_policy=NO_CACHE, persist_result=False)
+    phase: Callable[[], Any] = task(
+        name=name, cache_policy=NO_CACHE, persist_result=False
+    )(work)
+    return phase
 
 
 class _Execution:
@@ -140,8 +144,9 @@ class _Announcer:
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        self._artifact: UUID = create_progress_artifact(
-            progress=0.0, key="jobs", description=f"{jobs} jobs"
+        self._artifact = cast(
+            "UUID",
+            create_progress_artifact(0.0, key="jobs", description=f"{jobs} jobs"),
         )
         self._told_s = 0.0
 

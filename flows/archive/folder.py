@@ -12,7 +12,6 @@ from typing import Final
 from flows.errors import (
     ArchiveError,
     FileNameError,
-    UnknownObservationError,
     UnknownProgramError,
 )
 from flows.models import Exposure, Inventory, RejectedFile
@@ -66,35 +65,25 @@ class FolderArchive:
         counts = Counter(raw.name.program for raw in _find_raw(self._root))
         return dict(sorted(counts.items()))
 
-    def find(self, program: str, *, observations: tuple[str, ...] = ()) -> Inventory:
+    def find(self, program: str) -> Inventory:
         """Find the exposures of a program.
 
         Parameters
         ----------
         program
             Five digits.
-        observations
-            Three digits each; all observations when empty.
 
         Raises
         ------
         UnknownProgramError
             There is no raw file of the program.
-        UnknownObservationError
-            There is none of one of the observations.
         ArchiveError
             The folder cannot be read, or one name stands for different files.
         """
         found = [raw for raw in _find_raw(self._root) if raw.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
-        self._check_observations(
-            program, {raw.name.observation for raw in found}, observations
-        )
-        wanted = [
-            r for r in found if not observations or r.name.observation in observations
-        ]
-        return _to_inventory(_without_twins(wanted))
+        return _to_inventory(_without_twins(found))
 
     def _unknown_program(self, program: str) -> str:
         """Say what there is instead."""
@@ -103,17 +92,6 @@ class FolderArchive:
             f"unknown program {program}: the archive at {self._root} holds "
             f"{', '.join(held) or 'no raw files'}"
         )
-
-    def _check_observations(
-        self, program: str, held: set[str], asked: Iterable[str]
-    ) -> None:
-        """Refuse observations that are not there, and name those that are."""
-        missing = sorted(set(asked) - held)
-        if missing:
-            raise UnknownObservationError(
-                f"unknown observation {', '.join(missing)} of program {program}: the "
-                f"archive at {self._root} holds {', '.join(sorted(held))}"
-            )
 
 
 def _find_raw(root: Path) -> list[_Raw]:

@@ -19,7 +19,8 @@ from .run import run_flow
 
 if TYPE_CHECKING:
     from flows.reports import RunSummary
-    from workers.sample import Check, SampleSet
+    from workers.sample import SampleSet
+    from workers.sample.check import Check
 
 __all__ = ["demo"]
 
@@ -72,12 +73,12 @@ def _run(
 def _check(
     sample: "SampleSet", summaries: list["RunSummary"], data_dir: Path
 ) -> list["Check"]:
-    from workers.sample import check_products  # noqa: PLC0415  # see the package
+    from workers.sample.check import check_products  # noqa: PLC0415  # see the package
 
     return [
         check
-        for mode, summary in zip(sample.modes, summaries, strict=True)
-        for check in check_products(mode, data_dir / summary.folder, sample.truth)
+        for summary in summaries
+        for check in check_products(data_dir / summary.folder, sample.truth)
     ]
 
 

@@ -1,7 +1,7 @@
 """What the terminal shows: tables, JSON, errors in one sentence, live progress."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,11 +34,13 @@ FAILED = 1
 REFUSED = 2
 """Exit code: nothing could be done; the message says what to mend."""
 
-_out = Console(soft_wrap=True, highlight=False)
-_err = Console(stderr=True, soft_wrap=True, highlight=False)
+_UNBOUNDED = 2000
+"""Width of what goes to a file or a pipe: long cells stay on one line."""
 
-_UNBOUNDED = 1000
-"""Width of tables that go to a file or a pipe: long cells stay on one line."""
+_out = Console(
+    soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED
+)
+_err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 _COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
 
@@ -77,7 +79,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_styled(str(cell)) for cell in row))
-    _out.print(table, width=None if _out.is_terminal else _UNBOUNDED)
+    _out.print(table)
 
 
 def print_summary(summary: "RunSummary") -> None:
@@ -144,7 +146,7 @@ def _print_line(progress: Any) -> None:
 
 
 def _styled(text: str) -> str:
-    colour = _COLOURS.get(text.split(" ")[0])
+    colour = _COLOURS.get(text.split(" ", maxsplit=1)[0])
     return f"[{colour}]{_escape(text)}[/{colour}]" if colour else _escape(text)
 
 

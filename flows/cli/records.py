@@ -28,9 +28,8 @@ def runs(
     from config.settings import load_settings  # noqa: PLC0415  # see the package
     from flows.factory import open_store  # noqa: PLC0415
 
-    with said_in_one_sentence():
-        with open_store(load_settings(data_dir=data_dir)) as store:
-            found = store.list_runs(program)
+    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
+        found = store.list_runs(program)
     if as_json:
         print_json(found)
         return
@@ -64,13 +63,12 @@ def status(
     from config.settings import load_settings  # noqa: PLC0415  # see the package
     from flows.factory import open_store  # noqa: PLC0415
 
-    with said_in_one_sentence():
-        with open_store(load_settings(data_dir=data_dir)) as store:
-            newest = store.list_runs(limit=1)
-            if run is None and not newest:
-                fail("There is no run yet; start one with `rewebb run PROGRAM`.")
-            record = store.get_run(run) if run else newest[0]
-            jobs = store.get_run_jobs(record.id)
+    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
+        newest = store.list_runs(limit=1)
+        if run is None and not newest:
+            fail("There is no run yet; start one with `rewebb run PROGRAM`.")
+        record = store.get_run(run) if run else newest[0]
+        jobs = store.get_run_jobs(record.id)
     if as_json:
         print_json({"run": record, "jobs": jobs})
         return
@@ -91,10 +89,9 @@ def show(
     from config.settings import load_settings  # noqa: PLC0415  # see the package
     from flows.factory import open_store  # noqa: PLC0415
 
-    with said_in_one_sentence():
-        with open_store(load_settings(data_dir=data_dir)) as store:
-            product = _find(store, file)
-            record = store.get_job(product.fingerprint)
+    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
+        product = _find(store, file)
+        record = store.get_job(product.fingerprint)
     if as_json:
         print_json({"product": product, "record": record})
     else:

@@ -4,6 +4,7 @@ One Dask worker a node offers its slots as threads and its memory as the resourc
 ``memory`` in bytes. Nothing but paths and small records goes through Dask.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -161,6 +162,7 @@ def open_cluster(
         The scheduler does not answer.
     """
     os.environ.update(_ONE_THREAD)
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
             try:

@@ -82,9 +82,10 @@ class FileStore(Store):
         Raises
         ------
         StoreError
-            A file was seen before, in this cache or another, with another sha1.
-            CRDS never changes a file under its name, so one of them is tampered
-            with; nothing is remembered.
+            A file was seen before in this cache with another sha1.
+            CRDS never changes a file under its name, so one of the two is tampered
+            with; nothing is remembered. Caches are kept apart, since that of a
+            sample has names of its own making.
         """
         by_name = {file.name: file for file in files}
         self._sessions.write(
@@ -119,11 +120,13 @@ def _remember_references(
 ) -> None:
     first_seen: dict[str, datetime] = {}
     for batch in batches(files):
-        query = select(SQLKnownReference).where(SQLKnownReference.name.in_(batch))
+        query = select(SQLKnownReference).where(
+            SQLKnownReference.name.in_(batch),
+            SQLKnownReference.crds_path == crds_path,
+        )
         for row in session.scalars(query):
             _refuse_tampered(row, files[row.name])
-            if row.crds_path == crds_path:
-                first_seen[row.name] = row.first_seen_at
+            first_seen[row.name] = row.first_seen_at
     values = [
         asdict(file)
         | {"crds_path": crds_path, "first_seen_at": first_seen.get(name, now)}

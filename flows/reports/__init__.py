@@ -1,7 +1,7 @@
 """What a run came to, for people and for scripts."""
 
-from .summary import JobLine, RunSummary, summarize
 from .run_folder import name_run_folder, publish_run_folder
+from .summary import JobLine, RunSummary, summarize
 
 __all__ = [
     "JobLine",

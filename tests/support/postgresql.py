@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,14 @@ _MISSING = (
 )
 
 
+_LIFE = """
+"$1/pg_ctl" -D data -w -l log -o "$2" start >&2 && echo ready && read -r _
+"$1/pg_ctl" -D data -w -m immediate stop >&2
+rm -rf "$PWD"
+"""
+# The server lives while its input is open: it goes with us however we die.
+
+
 @contextmanager
 def running_server() -> Iterator[str]:
     """Run a server and give the URL of its database ``postgres``."""
@@ -29,15 +37,17 @@ def running_server() -> Iterator[str]:
     port = _free_port()
     try:
         _prepare(folder)
-        _call(binaries / "initdb", *_initdb_arguments(folder), folder=folder)
-        options = _options(folder, port)
-        _pg_ctl(binaries, folder, "start", "-l", f"{folder}/log", "-o", options)
-        try:
+        initialise = [str(binaries / "initdb"), *_initdb_arguments(folder)]
+        _, said = _start(initialise, folder).communicate(timeout=120)
+        life = ["sh", "-c", _LIFE, "sh", str(binaries), _options(folder, port)]
+        with _start(life, folder) as server:
+            assert server.stdout is not None
+            if server.stdout.readline() != "ready\n":
+                raise RuntimeError(f"No server: {said}{server.communicate()[1]}")
             yield f"postgresql://rewebb:{_PASSWORD}@127.0.0.1:{port}/postgres"
-        finally:
-            _pg_ctl(binaries, folder, "stop", "-m", "immediate")
+            server.communicate(timeout=60)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_binaries() -> Path:
@@ -100,26 +110,18 @@ def _options(folder: Path, port: int) -> str:
     return f"-p {port} -k {folder}/sockets -h 127.0.0.1 {settings}"
 
 
-def _pg_ctl(binaries: Path, folder: Path, *arguments: str) -> None:
-    _call(binaries / "pg_ctl", "-D", "data", "-w", *arguments, folder=folder)
-
-
-def _call(program: Path, *arguments: str, folder: Path) -> None:
+def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     account = _account()
-    done = subprocess.run(
-        [program, *arguments],
+    return subprocess.Popen(
+        command,
         cwd=folder,
         user=account and account.pw_uid,
         group=account and account.pw_gid,
         extra_groups=[] if account else None,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=120,
+        # Ctrl-C is for us; we close the input when we are done.
+        start_new_session=True,
     )
-    if done.returncode != 0:
-        log = folder / "log"
-        said = done.stdout + (log.read_text() if log.exists() else "")
-        raise RuntimeError(f"{program} {' '.join(arguments)} failed: {said}")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.archive import FolderArchive, role_of
-from flows.errors import ArchiveError, UnknownObservationError, UnknownProgramError
+from flows.errors import ArchiveError, UnknownProgramError
 from flows.models import Role
 
 FIRST = "jw99001001001_03101_00001_nrs1"
@@ -76,15 +76,6 @@ def test_an_exposure_tells_what_its_name_and_file_and_header_tell(
     assert not {"LAMP", "COMMENT", ""} & set(exposure.header)
 
 
-def test_only_the_asked_observations_are_read(
-    archive: FolderArchive, write_raw: WriteRaw
-) -> None:
-    write_raw(FIRST)
-    write_raw(BACKGROUND)
-    [exposure] = archive.find("99001", observations=("002",)).exposures
-    assert exposure.name == BACKGROUND
-
-
 def test_programs_are_counted_by_their_raw_files(
     archive: FolderArchive, write_raw: WriteRaw, tmp_path: Path
 ) -> None:
@@ -109,15 +100,6 @@ def test_an_unknown_program_is_answered_with_what_there_is(
 def test_an_empty_folder_says_so(archive: FolderArchive) -> None:
     with pytest.raises(UnknownProgramError, match="holds no raw files"):
         archive.find("12345")
-
-
-def test_an_unknown_observation_is_answered_with_what_there_is(
-    archive: FolderArchive, write_raw: WriteRaw
-) -> None:
-    write_raw(FIRST)
-    write_raw(BACKGROUND)
-    with pytest.raises(UnknownObservationError, match=r"007 .* holds 001, 002"):
-        archive.find("99001", observations=("001", "007"))
 
 
 @pytest.mark.parametrize("root", ["nowhere", "a_file"])

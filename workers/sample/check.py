@@ -22,7 +22,7 @@ _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
 
 _SPECTRA = {
-    Mode.NIRSPEC_IFU_PRISM: "jw99001-o*_x1d.fits",
+    Mode.NIRSPEC_IFU_PRISM: "jw99001-o001_*_x1d.fits",
     Mode.NIRSPEC_BOTS_PRISM: "jw99002-o*_x1dints.fits",
 }
 _LIGHT_CURVES = {Mode.NIRSPEC_BOTS_PRISM: "jw99002-o*_whtlt.ecsv"}
