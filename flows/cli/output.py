@@ -79,7 +79,10 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_styled(str(cell)) for cell in row))
-    _out.print(table)
+    with _out.capture() as printed:
+        _out.print(table)
+    for line in printed.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
 
 
 def print_summary(summary: "RunSummary") -> None:

@@ -142,17 +142,16 @@ def _print_inputs(job: "Job") -> None:
 
 
 def _print_references(job: "Job") -> None:
+    used = [(use.reftype, use.file) for use in job.references if use.file]
+    used += [(use.reftype, use.file) for use in job.pars]
+    used += [("mapping", file) for file in job.mappings]
     say("\nreferences, parameter references and mappings:")
-    used = [
-        (use.reftype, use.file.name if use.file else "N/A", use.file)
-        for use in job.references
-    ]
-    used += [(use.reftype, use.file.name, use.file) for use in job.pars]
-    used += [("mapping", file.name, file) for file in job.mappings]
     print_rows(
         ("type", "file", "sha1"),
-        [(kind, name, file.sha1 if file else "") for kind, name, file in used],
+        [(kind, file.name, file.sha1) for kind, file in used],
     )
+    unneeded = [use.reftype for use in job.references if use.file is None]
+    say(f"N/A: {', '.join(unneeded) or 'none'}")
 
 
 def _print_parameters(job: "Job") -> None:

@@ -93,7 +93,7 @@ def _simulate(raw: RawExposure, light: SlitLight, *, seed: int) -> Any:
     rate = light.rate(SCENE)
     numbers = raw.first_integration + np.arange(raw.integrations)
     rates = [rate * np.float32(part) for part in transmission(numbers)]
-    noise = Noise(seed, cosmic_rays_per_group=1, stripes_dn=1.0)
+    noise = Noise(seed, cosmic_rays_per_group=1, stripes_dn=0.3)
     return simulate_ramps(rates, SUB512, groups=raw.groups, noise=noise)
 
 

@@ -1,0 +1,158 @@
+"""The sample programs as the pipeline, CRDS and the archive see them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.io import fits
+from crds import getrecommendations
+from crds.core import exceptions, rmap
+from jwst.stpipe.integration import get_steps
+from stdatamodels.jwst import datamodels
+
+from workers.sample import Mode, SampleSet, make_sample
+from workers.sample.sample_set import MANIFEST
+
+EVERY_RAW_FILE_HAS = {
+    "DATE", "TELESCOP", "FILENAME", "SDP_VER", "PRD_VER", "OSS_VER", "CAL_VER",
+    "CATEGORY", "PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID",
+    "EXPOSURE", "OBS_ID", "VISIT_ID", "TEMPLATE", "BKGDTARG", "VISITYPE",
+    "TSOVISIT", "TARGPROP", "TARGNAME", "TARG_RA", "TARG_DEC", "SRCTYAPT",
+    "INSTRUME", "DETECTOR", "FILTER", "GRATING", "LAMP", "OPMODE", "GWA_XTIL",
+    "GWA_YTIL", "GWA_TILT", "EXP_TYPE", "EXPSTART", "EXPMID", "EXPEND", "READPATT",
+    "NINTS", "NGROUPS", "NFRAMES", "TFRAME", "TGROUP", "EFFEXPTM", "IS_IMPRT",
+    "SUBARRAY", "SUBSTRT1", "SUBSIZE1", "FASTAXIS", "SLOWAXIS", "PATTTYPE",
+    "PATT_NUM", "NUMDTHPT", "SUBPXPTS", "XOFFSET", "YOFFSET", "APERNAME", "DATE-
+    OBS", "TIME-OBS", "DATE-BEG", "DATE-END", "INTSTART", "INTEND",
+}  # fmt: skip
+
+
+@pytest.fixture
+def crds(sample: SampleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let CRDS use the cache of the sample, without a server."""
+    monkeypatch.setenv("CRDS_PATH", str(sample.crds))
+    monkeypatch.setenv("CRDS_READONLY_CACHE", "1")
+    monkeypatch.delenv("CRDS_SERVER_URL", raising=False)
+
+
+def raw_headers(sample: SampleSet) -> dict[str, Any]:
+    paths = [path for mode in Mode for path in sample.list_raw(mode)]
+    return {path.name: fits.getheader(path) for path in paths}
+
+
+def recommend(path: Path, context: str) -> dict[str, str]:
+    with datamodels.open(path) as model:
+        parameters = model.get_crds_parameters()
+    found: dict[str, str] = getrecommendations(
+        parameters, context=context, observatory="jwst"
+    )
+    return found
+
+
+def differences(sample: SampleSet, path: Path) -> dict[str, tuple[str, str]]:
+    first, second = (recommend(path, context) for context in sample.contexts)
+    return {
+        kind: (first[kind], second[kind])
+        for kind in first
+        if first[kind] != second[kind]
+    }
+
+
+def test_raw_files_have_the_cards_of_the_archive(sample: SampleSet) -> None:
+    headers = raw_headers(sample)
+    assert len(headers) == 7
+    for name, header in headers.items():
+        assert set(header) >= EVERY_RAW_FILE_HAS, name
+        assert header["FILENAME"] == name
+
+
+def test_leakcals_and_backgrounds_say_so(sample: SampleSet) -> None:
+    kinds = {
+        name[:25]: (header["IS_IMPRT"], header["BKGDTARG"])
+        for name, header in raw_headers(sample).items()
+        if header["EXP_TYPE"] == "NRS_IFU"
+    }
+    assert kinds == {
+        "jw99001001001_02101_00001": (False, False),
+        "jw99001001001_02101_00002": (False, False),
+        "jw99001001001_04101_00001": (True, False),
+        "jw99001002001_02101_00001": (False, True),
+        "jw99001002001_04101_00001": (True, True),
+    }
+
+
+def test_times_of_integrations_go_on_over_the_segments(sample: SampleSet) -> None:
+    numbers, starts = [], []
+    for path in sample.list_raw(Mode.NIRSPEC_BOTS_PRISM):
+        table = fits.getdata(path, "INT_TIMES")
+        numbers += list(table["integration_number"])
+        starts += list(table["int_start_MJD_UTC"])
+    assert numbers == list(range(1, 41))
+    assert starts == sorted(set(starts))
+
+
+@pytest.mark.usefixtures("crds")
+def test_the_contexts_differ_in_flux_and_parameters_of_the_ifu(
+    sample: SampleSet,
+) -> None:
+    assert differences(sample, sample.list_raw(Mode.NIRSPEC_IFU_PRISM)[0]) == {
+        "photom": ("jwst_nirspec_photom_0001.fits", "jwst_nirspec_photom_0002.fits"),
+        "pars-spec2pipeline": (
+            "jwst_nirspec_pars-spec2pipeline_0001.asdf",
+            "jwst_nirspec_pars-spec2pipeline_0002.asdf",
+        ),
+    }
+
+
+@pytest.mark.usefixtures("crds")
+def test_the_contexts_are_the_same_for_the_time_series(sample: SampleSet) -> None:
+    assert not differences(sample, sample.list_raw(Mode.NIRSPEC_BOTS_PRISM)[0])
+
+
+@pytest.mark.usefixtures("crds")
+def test_every_step_can_ask_for_its_parameters(sample: SampleSet) -> None:
+    path = sample.list_raw(Mode.NIRSPEC_IFU_PRISM)[0]
+    known = recommend(path, sample.contexts[0])
+    asked = {f"pars-{name.rpartition('.')[2].lower()}" for name, _, _ in get_steps()}
+    assert not asked - set(known)
+
+
+@pytest.mark.usefixtures("crds")
+def test_crds_finds_every_checksum_right(sample: SampleSet) -> None:
+    for context in sample.contexts:
+        mapping = rmap.load_mapping(context)
+        assert len(mapping.mapping_names()) > 20
+
+
+@pytest.mark.usefixtures("crds")
+def test_crds_sees_a_changed_mapping(sample: SampleSet, tmp_path: Path) -> None:
+    name = "jwst_nirspec_gain_0001.rmap"
+    text = (sample.crds / "mappings" / "jwst" / name).read_text("utf-8")
+    changed = tmp_path / name
+    changed.write_text(text.replace("gain_0001.fits", "gain_0009.fits"), "utf-8")
+    with pytest.raises(exceptions.ChecksumError):
+        rmap.load_mapping(str(changed))
+
+
+@pytest.mark.usefixtures("crds")
+def test_every_reference_of_the_rules_is_in_the_cache(sample: SampleSet) -> None:
+    folder = sample.crds / "references" / "jwst" / "nirspec"
+    there = {path.name for path in folder.iterdir()}
+    named = {
+        name
+        for context in sample.contexts
+        for name in rmap.load_mapping(context).reference_names()
+    }
+    assert named == there
+
+
+def test_a_sample_made_again_is_the_same_byte_by_byte(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    again = make_sample(tmp_path)
+    first, second = (
+        json.loads((each.directory / MANIFEST).read_text("utf-8"))["files"]
+        for each in (sample, again)
+    )
+    assert first == second
