@@ -25,6 +25,7 @@ from workers.contract import Job, Outcome
 from .errors import RewebbError, StoreError
 from .execution import Cluster, Listener, Orchestrator, to_run_job
 from .factory import Services, open_local_cluster, open_services
+from .logs import get_logger
 from .models import JobState, Run, RunJob, RunState
 from .phases import Preparation, Request
 from .planning import Binder, Plan
@@ -91,6 +92,8 @@ def execute(
         What was done cannot be recorded.
     """
     run = _make_run(preparation)
+    log = get_logger(run=run.id, program=run.program)
+    log.info("run.started", context=run.context, recipe=run.recipe_name)
     services.store.start_run(run)
     services.store.set_jobs(run.id, [to_run_job(e) for e in preparation.plan.entries])
     state, message = RunState.CANCELLED, "stopped before its end"
@@ -118,6 +121,7 @@ def execute(
         raise
     finally:
         services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
+        log.info("run.finished", state=str(state), message=message)
     return summary
 
 

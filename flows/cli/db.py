@@ -13,8 +13,8 @@ db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 @db_app.command()
 def upgrade(*, data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema; every command does so by itself."""
-    from config.settings import load_settings  # noqa: PLC0415  # see the package
-    from flows.factory import open_store  # noqa: PLC0415
+    from config.settings import load_settings  # see the package
+    from flows.factory import open_store
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -25,9 +25,9 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 @db_app.command()
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Record every outcome of the store again; what is recorded already stays so."""
-    from config.settings import load_settings  # noqa: PLC0415  # see the package
-    from flows.factory import open_store  # noqa: PLC0415
-    from flows.provenance import find_outcomes, load_outcome  # noqa: PLC0415
+    from config.settings import load_settings  # see the package
+    from flows.factory import open_store
+    from flows.provenance import find_outcomes, load_outcome
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -45,8 +45,8 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @db_app.command()
 def verify(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Read every product of the store and compare its sha256 with what is recorded."""
-    from config.settings import load_settings  # noqa: PLC0415  # see the package
-    from flows.provenance import find_damaged  # noqa: PLC0415
+    from config.settings import load_settings  # see the package
+    from flows.provenance import find_damaged
 
     with said_in_one_sentence():
         damaged = list(find_damaged(load_settings(data_dir=data_dir).data_dir))

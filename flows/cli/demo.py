@@ -34,8 +34,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make sample programs, reprocess them, and check the spectra."""
-    from config.settings import load_settings  # noqa: PLC0415  # see the package
-    from workers.sample import make_sample  # noqa: PLC0415
+    from config.settings import load_settings  # see the package
+    from workers.sample import make_sample
 
     with said_in_one_sentence():
         folder = load_settings(data_dir=data_dir).data_dir
@@ -73,7 +73,7 @@ def _run(
 def _check(
     sample: "SampleSet", summaries: list["RunSummary"], data_dir: Path
 ) -> list["Check"]:
-    from workers.sample.check import check_products  # noqa: PLC0415  # see the package
+    from workers.sample.check import check_products  # see the package
 
     return [
         check

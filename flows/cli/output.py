@@ -67,7 +67,7 @@ def said_in_one_sentence() -> Iterator[None]:
 
 def print_json(record: Any) -> None:
     """Print a record, or a list of records, as JSON."""
-    from pydantic_core import to_json  # noqa: PLC0415  # only when it is wanted
+    from pydantic_core import to_json  # only when it is wanted
 
     sys.stdout.write(to_json(record, indent=1).decode() + "\n")
 
@@ -109,7 +109,7 @@ def watched(*, quiet: bool) -> Iterator["Listener | None"]:
     if not _err.is_terminal:
         yield _print_line
         return
-    from rich.progress import (  # noqa: PLC0415  # only when it is wanted
+    from rich.progress import (  # only when it is wanted
         BarColumn,
         MofNCompleteColumn,
         Progress,

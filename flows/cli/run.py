@@ -34,6 +34,7 @@ _PREFECT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "rewebb",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
 }
@@ -52,9 +53,9 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do, and why, without doing it."""
-    from config.settings import load_settings  # noqa: PLC0415  # see the package
-    from flows.phases import Request  # noqa: PLC0415
-    from flows.runs import plan_only  # noqa: PLC0415
+    from config.settings import load_settings  # see the package
+    from flows.phases import Request
+    from flows.runs import plan_only
 
     with said_in_one_sentence():
         settings = load_settings(archive=archive, data_dir=data_dir)
@@ -117,10 +118,10 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from pydantic import TypeAdapter  # noqa: PLC0415  # see the package
+    from pydantic import TypeAdapter  # see the package
 
-    from flows.reports import RunSummary  # noqa: PLC0415
-    from flows.reprocess import LISTENER, reprocess_program  # noqa: PLC0415
+    from flows.reports import RunSummary
+    from flows.reprocess import LISTENER, reprocess_program
 
     with watched(quiet=quiet) as listener:
         token = LISTENER.set(listener)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from flows.logs import get_logger
 from flows.models import JobState, RunJob
 from flows.planning import Binder, Plan, PlanEntry
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
@@ -79,6 +80,7 @@ class Orchestrator:
         self._data_dir = data_dir
         self._max_attempts = max_attempts
         self._listener = listener
+        self._log = get_logger()
         self._running: dict[Any, _Attempt] = {}
         self._counts = Counter(entry.state for entry in plan.entries)
         self._ready = [
@@ -130,11 +132,26 @@ class Orchestrator:
             memory_bytes=attempt.granted_bytes,
         )
         self._running[future] = attempt
+        self._log.info(
+            "job.started",
+            job=attempt.entry.planned.key,
+            attempt=attempt.id,
+            number=attempt.number,
+            granted_bytes=attempt.granted_bytes,
+        )
         self._change(replace(attempt.entry, state=JobState.RUNNING))
 
     def _finish(self, attempt: _Attempt, future: Any, largest_bytes: int) -> None:
         outcome = _get_outcome(attempt, future)
         self._recorder.record_outcome(outcome)
+        self._log.info(
+            "job.finished",
+            job=attempt.entry.planned.key,
+            attempt=attempt.id,
+            status=str(outcome.status),
+            elapsed_s=round(outcome.usage.elapsed_s, 1),
+            peak_bytes=outcome.usage.peak_bytes,
+        )
         match outcome.status:
             case Status.SUCCEEDED:
                 self._settle(self._binder.confirm(attempt.entry))
@@ -156,21 +173,24 @@ class Orchestrator:
 
     def _settle(self, entry: PlanEntry) -> None:
         """Note that a job is over, and decide anew on those that wait for it."""
-        over = [entry]
+        self._close(entry)
+        over = [entry.planned.key]
         while over:
-            settled = over.pop(0)
-            self._change(settled)
-            self._order.close(settled.planned.key)
-            for key in self._order.get_dependants(settled.planned.key):
+            for key in self._order.get_dependants(over.pop(0)):
                 waiting = self._entries[key]
                 if waiting.state is not JobState.DUE or waiting.job is not None:
                     continue
                 decided = self._binder.decide(waiting.planned, self._entries)
                 if decided.state is not JobState.DUE:
-                    over.append(decided)
+                    self._close(decided)
+                    over.append(key)
                 elif decided.job is not None:
                     self._change(decided)
                     self._ready.append(key)
+
+    def _close(self, entry: PlanEntry) -> None:
+        self._change(entry)
+        self._order.close(entry.planned.key)
 
     def _change(self, entry: PlanEntry) -> None:
         key = entry.planned.key

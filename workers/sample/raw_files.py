@@ -12,9 +12,22 @@ from stdatamodels.schema import walk_schema
 
 from .exposures import RawExposure
 from .headers import EPOCH, primary_cards, sky_cards
-from .publishing import publish_model
+from .publishing import DATE, publish_model
 
 __all__ = ["make_model", "write_raw"]
+
+
+class _DatedModel(Level1bModel):  # type: ignore[misc]  # jwst has no types
+    """A raw exposure that is not stamped with the clock, but with the usual date.
+
+    The model hashes its header while it is saved: changed later, the date would
+    not fit the hash.
+    """
+
+    def on_save(self, path: str | None = None) -> None:
+        super().on_save(path)
+        self.meta.date = DATE
+        self.meta.model_type = Level1bModel.__name__
 
 
 @cache
@@ -33,7 +46,7 @@ def _find_keywords() -> Mapping[tuple[str, str], str]:
 
 def make_model(raw: RawExposure) -> Any:
     """Make a data model with every header card but without pixels."""
-    paths, model = _find_keywords(), Level1bModel()
+    paths, model = _find_keywords(), _DatedModel()
     headers = {"PRIMARY": primary_cards(raw), "SCI": sky_cards(raw)}
     for extension, cards in headers.items():
         for keyword, value in cards.items():

@@ -1,0 +1,69 @@
+"""What a scientist would write instead of Rewebb: pipeline calls, one after the other.
+
+    python plain_script.py CALLS.json
+
+It knows nothing of Rewebb: its calls name a pipeline, an input and parameters.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["CALLS", "PipelineCall", "start"]
+
+CALLS = "calls.json"
+"""File that lists the calls, in the folder of the products."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineCall:
+    """A call of a pipeline, with products in the folder of the script."""
+
+    pipeline: str
+    """Class of `jwst.pipeline`."""
+    input: str
+    """Path of a raw file, or name of an association beside the products."""
+    parameters: Mapping[str, object]
+    """Keyword arguments of ``Pipeline.call``."""
+
+
+def start(
+    calls: Sequence[PipelineCall], folder: Path, *, crds_path: Path, context: str
+) -> subprocess.Popen[bytes]:
+    """Start the script in a process of its own; its log is beside the products."""
+    file = folder / CALLS
+    file.write_text(json.dumps([asdict(call) for call in calls]))
+    environment = {
+        **{key: os.environ[key] for key in os.environ if not key.startswith("CRDS_")},
+        "CRDS_PATH": str(crds_path),
+        "CRDS_CONTEXT": context,
+        "OMP_NUM_THREADS": "1",
+    }
+    with (folder / "script.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, __file__, str(file)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def main(file: Path) -> None:
+    """Make every call of a file, in its folder."""
+    import jwst.pipeline  # noqa: PLC0415  # only in the script itself
+
+    folder = file.parent
+    for call in json.loads(file.read_text()):
+        pipeline = getattr(jwst.pipeline, call["pipeline"])
+        source = str(folder / call["input"])  # a path from the root stays as it is
+        pipeline.call(
+            source, save_results=True, output_dir=str(folder), **call["parameters"]
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,110 @@
+"""Sample programs through Rewebb without Prefect, and their plain counterpart."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from plain_script import PipelineCall
+
+from config.settings import Settings, load_settings
+from flows.associations import document_name, to_json_text
+from flows.execution import Progress
+from flows.factory import open_local_cluster, open_services
+from flows.phases import Preparation, Request
+from flows.planning import PlannedJob
+from flows.reports import RunSummary
+from flows.runs import execute, hold_lease
+from workers.contract import Stage
+from workers.sample import Mode, SampleSet
+
+__all__ = ["RECIPES", "make_request", "make_settings", "process", "write_calls"]
+
+RECIPES = {
+    Mode.NIRSPEC_IFU_PRISM: "selfcal",
+    Mode.NIRSPEC_BOTS_PRISM: "official",
+}
+"""The recipe of each sample program."""
+
+_PIPELINES = {
+    Stage.DETECTOR1: "Detector1Pipeline",
+    Stage.SPEC2: "Spec2Pipeline",
+    Stage.SPEC3: "Spec3Pipeline",
+    Stage.TSO3: "Tso3Pipeline",
+}
+
+
+def make_settings(
+    sample: SampleSet, data_dir: Path, *, context: str | None = None
+) -> Settings:
+    """Make settings for a sample, with two slots."""
+    return load_settings(
+        archive=sample.archive,
+        data_dir=data_dir,
+        crds_path=sample.crds,
+        crds_context=context or sample.contexts[0],
+        slots=2,
+    )
+
+
+def make_request(mode: Mode) -> Request:
+    """Ask for a sample program with its recipe."""
+    return Request(mode.program, recipe=RECIPES[mode])
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def process(
+    settings: Settings,
+    request: Request,
+    *,
+    on_planned: Callable[[Preparation], object] = _ignore,
+    listener: Callable[[Progress], None] = _ignore,
+) -> RunSummary:
+    """Reprocess a program as the flow does, without Prefect.
+
+    Parameters
+    ----------
+    on_planned
+        Called between plan and execution.
+    """
+    with (
+        open_services(settings) as services,
+        hold_lease(services, request.program) as owner,
+        open_local_cluster(settings) as cluster,
+    ):
+        preparation = Preparation(services, request, cluster=cluster)
+        preparation.find()
+        preparation.associate()
+        preparation.resolve()
+        binder = preparation.make_plan()
+        on_planned(preparation)
+        return execute(
+            preparation,
+            binder,
+            services=services,
+            cluster=cluster,
+            owner=owner,
+            listener=listener,
+        )
+
+
+def write_calls(preparation: Preparation, folder: Path) -> list[PipelineCall]:
+    """Write the associations of a program, and list the calls that process it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return list(_iterate_calls(preparation, folder))
+
+
+def _iterate_calls(preparation: Preparation, folder: Path) -> Iterator[PipelineCall]:
+    for planned in preparation.graph:
+        parameters = preparation.recipe.parameters.get(planned.stage.value, {})
+        source = _write_input(planned, folder)
+        yield PipelineCall(_PIPELINES[planned.stage], source, parameters)
+
+
+def _write_input(planned: PlannedJob, folder: Path) -> str:
+    if planned.association is None:
+        return str(planned.exposure.path)
+    name = document_name(planned.association)
+    (folder / name).write_text(to_json_text(planned.association))
+    return name
