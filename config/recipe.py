@@ -8,7 +8,7 @@ read or run anything but the pipeline and its references.
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,11 +17,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import RecipeError
+from .problems import list_problems
 
-StageName = Literal["detector1", "spec2", "spec3", "tso3"]
-"""Stages that a recipe can set parameters of."""
-
-__all__ = ["AssociationChoice", "Recipe", "list_recipes", "load_recipe"]
+__all__ = ["AssociationChoice", "ParameterSet", "Recipe", "list_recipes", "load_recipe"]
 
 _FORBIDDEN = re.compile(
     r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_.*|input_.*"
@@ -41,14 +39,27 @@ class AssociationChoice(BaseModel):
     """Whether exposures of the same detector and optics join as selfcal members."""
 
 
+class ParameterSet(BaseModel):
+    """Parameters of one stage, for all exposures or those of some EXP_TYPEs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: Literal["detector1", "spec2", "spec3", "tso3"]
+    """Stage that they are of."""
+    exp_types: tuple[str, ...] = ()
+    """EXP_TYPEs that they are for; none means all."""
+    pipeline: Mapping[str, Any] = Field(default_factory=dict)
+    """Parameters of the pipeline itself."""
+    steps: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    """Parameters of its steps."""
+
+
 class _RecipeFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     associations: AssociationChoice = AssociationChoice()
-    parameters: dict[Literal["detector1", "spec2", "spec3", "tso3"], dict[str, Any]] = (
-        Field(default_factory=dict)
-    )
+    parameters: tuple[ParameterSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +74,19 @@ class Recipe:
     """Hash of its text."""
     associations: AssociationChoice
     """What it asks of the associations."""
-    parameters: Mapping[StageName, Mapping[str, Any]]
-    """Parameters by stage; those of steps below ``steps``."""
+    parameters: tuple[ParameterSet, ...]
+    """Parameters that it sets; of two sets, the later one wins."""
+
+    def select_parameters(self, stage: str, exp_type: str) -> Mapping[str, Any]:
+        """Give the parameters for a stage and an EXP_TYPE, those of steps below."""
+        pipeline: dict[str, Any] = {}
+        steps: dict[str, dict[str, Any]] = {}
+        for given in self.parameters:
+            if given.stage == stage and exp_type in (given.exp_types or (exp_type,)):
+                pipeline |= given.pipeline
+                for step, parameters in given.steps.items():
+                    steps[step] = steps.get(step, {}) | dict(parameters)
+        return pipeline | {"steps": steps} if steps else pipeline
 
 
 def list_recipes() -> tuple[str, ...]:
@@ -89,7 +111,10 @@ def load_recipe(name: str) -> Recipe:
     text = _read(name)
     try:
         parsed = _RecipeFile.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        problems = list_problems(error)
+        raise RecipeError(f"The recipe {name} cannot be used: {problems}") from error
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {name} cannot be used: {error}") from error
     if refused := sorted(_find_forbidden(parsed.parameters)):
         raise RecipeError(
@@ -118,10 +143,19 @@ def _read(name: str) -> str:
         raise RecipeError(f"The recipe {path} cannot be read: {error}") from error
 
 
-def _find_forbidden(parameters: Mapping[Any, Any], where: str = "") -> Iterator[str]:
+def _find_forbidden(parameters: Iterable[ParameterSet]) -> Iterator[str]:
+    for given in parameters:
+        names = {name: name for name in given.pipeline}
+        for step, of_step in given.steps.items():
+            names |= {f"{step}.{name}": name for name in _walk(of_step)}
+        for where, name in names.items():
+            if _FORBIDDEN.fullmatch(name):
+                yield f"{given.stage}.{where}"
+
+
+def _walk(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Give every name, those of the steps of a step included."""
     for name, value in parameters.items():
-        path = f"{where}.{name}".removeprefix(".")
+        yield name
         if isinstance(value, Mapping):
-            yield from _find_forbidden(value, path)
-        elif _FORBIDDEN.fullmatch(name):
-            yield path
+            yield from _walk(value)

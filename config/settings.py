@@ -5,6 +5,7 @@ here can change a pixel; what can is in recipes and contexts.
 """
 
 import os
+import tomllib
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,11 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
+from .problems import list_problems
 
 __all__ = ["Settings", "load_settings"]
+
+_FILE = "rewebb.toml"
 
 _MEMORY_SHARE = 0.9
 """Share of this machine's memory that jobs may take together."""
@@ -31,7 +35,7 @@ class Settings(BaseSettings):
     """Settings of a site, all with defaults that work on one machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix="REWEBB_", toml_file="rewebb.toml", extra="forbid", frozen=True
+        env_prefix="REWEBB_", toml_file=_FILE, extra="forbid", frozen=True
     )
 
     data_dir: Path = Path("rewebb-data")
@@ -43,7 +47,7 @@ class Settings(BaseSettings):
     crds_path: Path | None = Field(default_factory=lambda: _path_from("CRDS_PATH"))
     """CRDS cache; by default that of ``CRDS_PATH``."""
     crds_context: str | None = Field(
-        default_factory=lambda: os.environ.get("CRDS_CONTEXT")
+        default_factory=lambda: os.environ.get("CRDS_CONTEXT") or None
     )
     """CRDS context; by default ``CRDS_CONTEXT``, else the operational one."""
     scheduler: str | None = None
@@ -88,7 +92,12 @@ def load_settings(**given: Path | str | int | None) -> Settings:
     kept = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings(**kept)  # type: ignore[arg-type]  # pydantic converts and checks
-    except (ValidationError, PydanticSettingsError, ValueError, OSError) as error:
+    except ValidationError as error:
+        problems = list_problems(error)
+        raise SettingsError(f"The settings cannot be used: {problems}") from error
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(f"{_FILE} cannot be read: {error}") from error
+    except (PydanticSettingsError, ValueError) as error:
         raise SettingsError(f"The settings cannot be used: {error}") from error
 
 

@@ -13,12 +13,12 @@ from config.recipe import Recipe, load_recipe
 from workers.contract import (
     ErrorInfo,
     FileHash,
+    Parameters,
     ReferenceFile,
     Resolution,
     Resolved,
     ResolveItem,
     ResolveRequest,
-    Stage,
 )
 from workers.run import hash_files, resolve_jobs
 
@@ -133,7 +133,7 @@ class Preparation:
             crds_path=str(self._services.crds_path),
             versions=resolutions[0].versions if resolutions else {},
             by_key={r.key: r for part in resolutions for r in part.resolved},
-            overrides={Stage(s): p for s, p in self.recipe.parameters.items()},
+            overrides={planned.key: self._override(planned) for planned in sound},
             raw=raw,
         )
         self._remember_references(self.resolved.by_key.values())
@@ -203,9 +203,12 @@ class Preparation:
         return self._map(resolve_jobs, requests)
 
     def _make_item(self, planned: PlannedJob) -> ResolveItem:
-        overrides = self.recipe.parameters.get(planned.stage.value, {})
         path = str(planned.exposure.path)
-        return ResolveItem(planned.key, planned.stage, path, overrides)
+        return ResolveItem(planned.key, planned.stage, path, self._override(planned))
+
+    def _override(self, planned: PlannedJob) -> Parameters:
+        exp_type = planned.exposure.exp_type
+        return self.recipe.select_parameters(planned.stage.value, exp_type)
 
     def _remember_references(self, resolved: Iterable[Resolved]) -> None:
         files: dict[str, ReferenceFile] = {}

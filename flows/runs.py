@@ -66,11 +66,19 @@ def hold_lease(services: Services, program: str) -> Iterator[str]:
     )
     try:
         store.interrupt_dead_runs(program, now=datetime.now(UTC))
-        scratch = services.data_dir / "scratch" / program
-        shutil.rmtree(scratch, ignore_errors=True)
+        _clear_scratch(services, program, owner)
         yield owner
     finally:
+        _clear_scratch(services, program, owner)
         store.release_lease(program, owner=owner)
+
+
+def _clear_scratch(services: Services, program: str, owner: str) -> None:
+    """Remove what lost workers have left, unless somebody else took the lease."""
+    lease = services.store.get_lease(program)
+    if lease is not None and lease.owner == owner:
+        scratch = services.data_dir / "scratch" / program
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def execute(

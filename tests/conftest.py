@@ -3,9 +3,14 @@
 import shutil
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from workers.sample import SampleSet, make_sample
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("rewebb", deadline=None)
+hypothesis.settings.load_profile("rewebb")
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 Children are forked from a server process that has imported the calibration code
 already, so a job starts in a fraction of a second and its memory is given back when
-it ends. A child dies with its server, and the server with the worker that started it.
+it ends. A child dies with its server and with the worker that asked for it; the
+server ends when worker and children are gone.
 """
 
 import ctypes
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,8 +119,17 @@ class _Watch:
 
 def _main(sender: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_die_with_worker, daemon=True).start()
     answer = work(*args)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = usage.ru_utime + usage.ru_stime
     sender.send((answer, cpu_s, usage.ru_maxrss * 1024))
     sender.close()
+
+
+def _die_with_worker() -> None:
+    """End this process with the worker: the fork server outlives it while we live."""
+    worker = multiprocessing.parent_process()
+    assert worker is not None
+    worker.join()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -35,10 +35,13 @@ _VOLATILE_META = frozenset(
         "ref_file",
     }
 )
-"""Keys below ``meta`` of the ASDF tree, likewise."""
+"""Keys of any ``meta`` of the ASDF tree, likewise."""
 
-_VOLATILE_TREE = frozenset({"asdf_library", "cal_logs", "history"})
-"""Keys at the top of the ASDF tree, likewise."""
+_VOLATILE_TREE = frozenset({"_fits_hash", "asdf_library", "cal_logs", "history"})
+"""Keys at the top of the ASDF tree, likewise; the hash is of headers with dates."""
+
+_HEADER_TABLE = "HDRTAB"
+"""Table of the headers of all members of a product, keywords as column names."""
 
 _YAML_END = b"\n...\n"
 _BLOCK_INDEX = b"#ASDF BLOCK INDEX"
@@ -76,6 +79,9 @@ def _content_of_fits(path: Path) -> Iterator[bytes]:
 
     with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
         for hdu in hdus:
+            if hdu.name == _HEADER_TABLE:
+                yield from _content_of_header_table(hdu)
+                continue
             where = hdu.fileinfo()
             yield _header_text(hdu.header).encode()
             if hdu.name == "ASDF":
@@ -83,6 +89,13 @@ def _content_of_fits(path: Path) -> Iterator[bytes]:
                 yield from _content_of_asdf(data)
             else:
                 yield from _read_span(path, where["datLoc"], where["datSpan"])
+
+
+def _content_of_header_table(hdu: Any) -> Iterator[bytes]:
+    for column in hdu.columns:
+        if not _VOLATILE_KEYWORDS.fullmatch(column.name):
+            yield f"{column.name}={column.format}".encode()
+            yield hdu.data.field(column.name).tobytes()
 
 
 def _header_text(header: Any) -> str:
@@ -113,25 +126,25 @@ def _content_of_asdf(data: bytes) -> Iterator[bytes]:
     from asdf.util import load_yaml  # noqa: PLC0415  # likewise
 
     tree = load_yaml(io.BytesIO(data), tagged=True)
-    kept = {key: tree[key] for key in tree if key not in _VOLATILE_TREE}
-    if "meta" in kept:
-        meta = kept["meta"]
-        kept["meta"] = {key: meta[key] for key in meta if key not in _VOLATILE_META}
-    yield from _canonical(kept)
+    yield from _canonical(tree, _VOLATILE_TREE)
     blocks = data[data.index(_YAML_END) + len(_YAML_END) :]
     index = blocks.rfind(_BLOCK_INDEX)
     yield blocks if index < 0 else blocks[:index]
 
 
-def _canonical(node: Any) -> Iterator[bytes]:
-    """Write a YAML tree in one way only, tags of nodes included."""
+def _canonical(node: Any, left_out: frozenset[str] = frozenset()) -> Iterator[bytes]:
+    """Write a YAML tree in one way only, tags of nodes included.
+
+    Spectra of a time series have a ``meta`` of their own, with its date.
+    """
     yield str(getattr(node, "_tag", "")).encode()
     match node:
         case Mapping():
             yield b"{"
-            for key in sorted(node, key=str):
+            for key in sorted(set(node) - left_out, key=str):
                 yield str(key).encode() + b":"
-                yield from _canonical(node[key])
+                below = _VOLATILE_META if key == "meta" else frozenset[str]()
+                yield from _canonical(node[key], below)
             yield b"}"
         case list() | tuple():
             yield b"["

@@ -89,6 +89,8 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
         The data folder cannot be written.
     """
     scratch = data_dir / "scratch" / job.program / attempt
+    if _is_done(job, data_dir):
+        return _tell_done(job, attempt, granted_bytes)
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     finally:
@@ -121,6 +123,25 @@ def _run_in(
     shutil.rmtree(scratch / "work")
     _publish(outcome, scratch / "publish", data_dir / folder)
     return outcome
+
+
+def _is_done(job: Job, data_dir: Path) -> bool:
+    return (data_dir / get_store_folder(job.fingerprint) / OUTCOME_NAME).is_file()
+
+
+def _tell_done(job: Job, attempt: str, granted_bytes: int) -> Outcome:
+    """Tell that a job is done: its worker died after publishing, before telling."""
+    now = datetime.now(UTC).isoformat()
+    return Outcome(
+        job=job,
+        attempt=attempt,
+        status=Status.SUCCEEDED,
+        started_at=now,
+        finished_at=now,
+        host=socket.gethostname(),
+        usage=Usage(0.0, 0.0, 0, granted_bytes),
+        folder=str(get_store_folder(job.fingerprint)),
+    )
 
 
 def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
@@ -210,9 +231,10 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 
 def _to_info(error: Exception) -> ErrorInfo:
+    """Keep the last line as the message: spec2 raises the text of tracebacks."""
     text = str(error).strip() or type(error).__name__
     where = "".join(traceback.format_exception(error))
-    return ErrorInfo(type(error).__qualname__, text, where)
+    return ErrorInfo(type(error).__qualname__, text.splitlines()[-1].strip(), where)
 
 
 def _calibrate(job: Job, scratch: Path) -> _Answer:

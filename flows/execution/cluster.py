@@ -40,10 +40,14 @@ _CONFIG = {
 """Workers may have children; memory is watched by `workers.run`; a lost worker is
 counted by us, not by Dask; a blocked event loop is no news on a busy node."""
 
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
-)
-
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+}
+"""Of our workers: jobs have one thread; that a worker loses its scheduler at the end
+of a run is no news, and the loss of a worker is told by us."""
 
 _PATIENCE_S = 5.0
 """After which the orchestrator looks up from waiting, to keep its lease."""
@@ -161,13 +165,13 @@ def open_cluster(
     PlanError
         The scheduler does not answer.
     """
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(_ENVIRONMENT)
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout="10s")
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise PlanError(
                     f"No Dask scheduler answers at {scheduler}: {error}"
                 ) from error
@@ -180,7 +184,7 @@ def open_cluster(
                 threads_per_worker=slots,
                 resources={MEMORY: memory_bytes},
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 local_directory=str(scratch),
             ) as local,
             Client(local) as client,

@@ -178,6 +178,8 @@ class Orchestrator:
         while over:
             for key in self._order.get_dependants(over.pop(0)):
                 waiting = self._entries[key]
+                if waiting.state is JobState.BLOCKED:
+                    self._change(self._binder.decide(waiting.planned, self._entries))
                 if waiting.state is not JobState.DUE or waiting.job is not None:
                     continue
                 decided = self._binder.decide(waiting.planned, self._entries)

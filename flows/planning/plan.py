@@ -40,8 +40,8 @@ class ResolvedSet:
     """Versions of the calibration code on the workers."""
     by_key: Mapping[str, Resolved]
     """By key of the planned job."""
-    overrides: Mapping[Stage, Parameters]
-    """What the recipe sets, by stage."""
+    overrides: Mapping[str, Parameters]
+    """What the recipe sets, by key of the planned job."""
     raw: Mapping[str, FileHash]
     """Hashes of the raw files, by path."""
 
@@ -177,7 +177,7 @@ class Binder:
         return bind_job(
             planned,
             resolved=resolved.by_key[planned.key],
-            overrides=resolved.overrides.get(planned.stage, {}),
+            overrides=resolved.overrides.get(planned.key, {}),
             raw=resolved.raw.get(str(planned.exposure.path)),
             made={key: self._tell_made(producers[key]) for key in planned.producers},
             context=resolved.context,

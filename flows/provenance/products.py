@@ -55,7 +55,7 @@ class ProductStore:
     def make_room(self, job: Job) -> None:
         """Set a damaged folder of a job aside, since nothing is ever overwritten."""
         folder = self._data_dir / get_store_folder(job.fingerprint)
-        if folder.exists():
+        if folder.exists() and self.find_done(job.fingerprint) is None:
             aside = self._data_dir / "damaged"
             aside.mkdir(exist_ok=True)
             now = datetime.now(UTC)

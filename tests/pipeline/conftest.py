@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "wait_for_plain" in getattr(item, "keywords", ()))
 
 
-def _process(sample: SampleSet, mode: Mode, folder: Path, stack: ExitStack) -> Processed:
+def _process(
+    sample: SampleSet, mode: Mode, folder: Path, stack: ExitStack
+) -> Processed:
     started: list[subprocess.Popen[bytes]] = []
 
     def start_plain(preparation: Preparation) -> None:

@@ -42,10 +42,12 @@ def raw_headers(sample: SampleSet) -> dict[str, Any]:
 
 
 def recommend(path: Path, context: str) -> dict[str, str]:
+    """Ask for all reference types that the context knows."""
+    kinds = list(rmap.load_mapping(context).get_imap("nirspec").selections)
     with datamodels.open(path) as model:
         parameters = model.get_crds_parameters()
     found: dict[str, str] = getrecommendations(
-        parameters, context=context, observatory="jwst"
+        parameters, reftypes=kinds, context=context, observatory="jwst"
     )
     return found
 

@@ -97,7 +97,9 @@ def write_calls(preparation: Preparation, folder: Path) -> list[PipelineCall]:
 
 def _iterate_calls(preparation: Preparation, folder: Path) -> Iterator[PipelineCall]:
     for planned in preparation.graph:
-        parameters = preparation.recipe.parameters.get(planned.stage.value, {})
+        parameters = preparation.recipe.select_parameters(
+            planned.stage.value, planned.exposure.exp_type
+        )
         source = _write_input(planned, folder)
         yield PipelineCall(_PIPELINES[planned.stage], source, parameters)
 

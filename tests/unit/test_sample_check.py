@@ -72,6 +72,15 @@ def test_products_are_found_in_a_folder(tmp_path: Path, truth: Path) -> None:
     assert len(check_products(tmp_path, truth)) == 2
 
 
+def test_the_spectrum_of_the_empty_sky_is_not_taken_for_the_source(
+    tmp_path: Path, truth: Path
+) -> None:
+    path = write_ifu(tmp_path)
+    path.rename(tmp_path / path.name.replace("o001_t001", "o002_t002"))
+    with pytest.raises(SampleError, match="None of"):
+        check_products(tmp_path, truth)
+
+
 def test_too_much_flux_fails(tmp_path: Path, truth: Path) -> None:
     checks = check_products([write_ifu(tmp_path, factor=1.06)], truth)
     assert failed(checks) == ["nirspec-ifu-prism flux / injected flux"]

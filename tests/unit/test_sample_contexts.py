@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from workers.sample.contexts import sign, write_contexts
-from workers.sample.library import EXP_TYPE, Reference
+from workers.sample.library import CONTEXTS, EXP_TYPE, Reference
+from workers.sample.sample_set import _DIFFERENCES
+from workers.sample.step_parameters import PARAMETERS
 
 SHARED = Reference("gain", "jwst_nirspec_gain_0001.fits")
 FIRST = Reference("photom", "one.fits", (EXP_TYPE,), ("NRS_IFU",), (1,))
@@ -51,3 +53,15 @@ def test_the_first_context_is_operational(tmp_path: Path, mappings: Path) -> Non
     config = (tmp_path / "config" / "jwst" / "server_config").read_text("utf-8")
     assert "'operational_context': 'jwst_0001.pmap'" in config
     assert (mappings / "jwst_0001.pmap").is_file()
+
+
+def test_the_manifest_states_how_the_parameters_of_the_contexts_differ() -> None:
+    differing = [each for each in PARAMETERS if each.contexts != CONTEXTS]
+    values = [
+        value
+        for each in differing
+        for own in each.steps.values()
+        for value in own.values()
+    ]
+    assert [each.contexts for each in differing] == [(1,), (2,)]
+    assert all(str(value) in _DIFFERENCES["pars-spec2pipeline"] for value in values)

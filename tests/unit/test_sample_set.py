@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,11 @@ def whole(tmp_path: Path) -> SampleSet:
     (sample.truth / "table.ecsv").write_text("12", "utf-8")
     sample.write_manifest()
     return sample
+
+
+def test_the_package_loads_no_science_library() -> None:
+    code = "import sys, workers.sample; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_whole_sample_is_found(whole: SampleSet) -> None:

@@ -76,11 +76,16 @@ class Library:
     """
 
     def __init__(self, cache: Path) -> None:
-        self.folder = cache / "references" / "jwst" / "nirspec"
+        self._folder = cache / "references" / "jwst" / "nirspec"
         self._references: list[Reference] = []
 
     def __iter__(self) -> Iterator[Reference]:
         return iter(self._references)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the files."""
+        return self._folder
 
     def offer(
         self,
@@ -102,26 +107,26 @@ class Library:
         """Publish a data model as reference file; return its name."""
         stamp(model, reftype)
         name = self._name(reftype, serial, suffix)
-        publish_model(self.folder / name, model)
+        publish_model(self._folder / name, model)
         return name
 
     def add_inline(self, reftype: str, model: Any, *, serial: int = 1) -> str:
         """Publish a model whose arrays must be readable after it is closed."""
         stamp(model, reftype)
         name = self._name(reftype, serial, "asdf")
-        publish_model(self.folder / name, model, inline=True)
+        publish_model(self._folder / name, model, inline=True)
         return name
 
     def add_json(self, reftype: str, tree: Any, *, serial: int = 1) -> str:
         """Publish a JSON reference file; return its name."""
         name = self._name(reftype, serial, "json")
-        publish_text(self.folder / name, to_json_text(tree))
+        publish_text(self._folder / name, to_json_text(tree))
         return name
 
     def add_asdf(self, reftype: str, tree: dict[str, Any], *, serial: int) -> str:
         """Publish an ASDF file without a data model; return its name."""
         name = self._name(reftype, serial, "asdf")
-        publish(self.folder / name, asdf.AsdfFile(tree).write_to)
+        publish(self._folder / name, asdf.AsdfFile(tree).write_to)
         return name
 
     def _name(self, reftype: str, serial: int, suffix: str) -> str:

@@ -55,7 +55,7 @@ def make_sample(
 
 
 def _make(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
-    from .programs import make_programs, make_references  # noqa: PLC0415  # seconds
+    from .programs import make_programs, make_references  # takes seconds
 
     (sample.directory / MANIFEST).unlink(missing_ok=True)
     on_progress("Making the reference files and both contexts.")

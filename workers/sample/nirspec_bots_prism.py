@@ -19,13 +19,16 @@ from .frames import SUB512
 from .light import SlitLight, trace_slit
 from .ramps import Noise, simulate_ramps
 from .raw_files import write_raw
+from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import SLIT_WIDTHS_ARCSEC
 from .truth import measure_resolution, publish_table, spectrum_table
 
 __all__ = ["PROGRAM", "make_exposures", "plan_exposures"]
 
-PROGRAM = "99002"
+MODE = Mode.NIRSPEC_BOTS_PRISM
+"""The mode of this sample."""
+PROGRAM = MODE.program
 """Program, which MAST does not have."""
 SEED = 99_002
 """Exposures add their number to it."""
@@ -116,12 +119,12 @@ def _publish_truth(folder: Path, light: SlitLight) -> None:
         "transit_last": TRANSIT[1],
     }
     table = spectrum_table(SPECTRUM, (0.6, 5.3), resolutions, meta)
-    publish_table(folder / "nirspec-bots-prism_spectrum.ecsv", table)
+    publish_table(folder / f"{MODE}_spectrum.ecsv", table)
     numbers = np.arange(1, SEGMENTS * INTEGRATIONS + 1)
     table = Table(
         {"integration": numbers, "transmission": transmission(numbers)}, meta=meta
     )
-    publish_table(folder / "nirspec-bots-prism_transit.ecsv", table)
+    publish_table(folder / f"{MODE}_transit.ecsv", table)
 
 
 def make_exposures(

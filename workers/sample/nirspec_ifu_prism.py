@@ -19,13 +19,16 @@ from .frames import FULL, Flaws, Image, make_flaws
 from .light import IfuLight, trace_ifu
 from .ramps import Noise, simulate_ramps
 from .raw_files import write_raw
+from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import CubeGrid
 from .truth import measure_resolution, publish_table, spectrum_table
 
 __all__ = ["CUBE", "PROGRAM", "make_exposures", "plan_exposures"]
 
-PROGRAM = "99001"
+MODE = Mode.NIRSPEC_IFU_PRISM
+"""The mode of this sample."""
+PROGRAM = MODE.program
 """Program, which MAST does not have."""
 CUBE = CubeGrid(wavelengths_um=(1.5, 3.3), step_um=0.01, spaxel_arcsec=0.1)
 """The cube of this mode covers the lines and no more, to be quick."""
@@ -134,7 +137,7 @@ def _publish_truth(folder: Path, flaws: Flaws, light: IfuLight) -> None:
     place = {"ra_deg": SOURCE.position.ra, "dec_deg": SOURCE.position.dec}
     sky = {"background_mjy_sr": SCENE.background_mjy_sr}
     table = spectrum_table(SPECTRUM, (0.6, 5.3), resolutions, {**meta, **place, **sky})
-    publish_table(folder / "nirspec-ifu-prism_spectrum.ecsv", table)
+    publish_table(folder / f"{MODE}_spectrum.ecsv", table)
     places = np.concatenate([flaws.hot, flaws.warm])
     kinds = ["hot"] * len(flaws.hot) + ["warm"] * len(flaws.warm)
     counts = {"hot": len(flaws.hot), "warm": len(flaws.warm)}
@@ -142,7 +145,7 @@ def _publish_truth(folder: Path, flaws: Flaws, light: IfuLight) -> None:
         {"row": places[:, 0], "column": places[:, 1], "kind": kinds},
         meta={**meta, **counts},
     )
-    publish_table(folder / "nirspec-ifu-prism_pixels.ecsv", table)
+    publish_table(folder / f"{MODE}_pixels.ecsv", table)
 
 
 def make_exposures(

@@ -1,6 +1,6 @@
 """References of the optics: what the pipeline builds its coordinates from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,12 @@ SHUTTERS = (365, 171)
 
 Table = NDArray[np.void]
 """A structured array."""
+
+_MSA_COLUMNS = ("NO", "XC", "YC", "SIZEX", "SIZEY")
+_SELECTED_BY: Mapping[str, tuple[str, ...]] = {
+    "disperser": (GRATING, "PRISM"),
+    "fore": (FILTER, "CLEAR"),
+}
 
 
 def _fpa_model(detector: Detector) -> Model:
@@ -136,10 +142,6 @@ def _make_models(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-_MSA_COLUMNS = ("NO", "XC", "YC", "SIZEX", "SIZEY")
-_SELECTED_BY = {"disperser": (GRATING, "PRISM"), "fore": (FILTER, "CLEAR")}
-
-
 def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
     """Publish the references of the optics for CLEAR/PRISM.
 
@@ -153,11 +155,6 @@ def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
         if reftype == "fore":
             model.meta.instrument.filter = "CLEAR"
         names[reftype] = library.add_model(reftype, model, suffix="asdf")
-        parkey, match = _SELECTED_BY.get(reftype, (None, None))
-        if parkey and match:
-            library.offer(
-                reftype, names[reftype], parkeys=(parkey,), matches=[(match,)]
-            )
-        else:
-            library.offer(reftype, names[reftype])
+        rule = _SELECTED_BY.get(reftype, ())
+        library.offer(reftype, names[reftype], parkeys=rule[:1], matches=[rule[1:]])
     return names

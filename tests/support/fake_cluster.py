@@ -1,0 +1,140 @@
+"""A cluster whose outcomes are scripted as data, and a recorder in memory."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from outcomes import make_outcome
+from plans import DoneStore
+
+from flows.execution import WorkerLostError
+from flows.models import RunJob
+from workers.contract import Job, Outcome, Status
+
+__all__ = ["WORKER_DIED", "FakeCluster", "MemoryRecorder", "Script"]
+
+WORKER_DIED = "WORKER_DIED"
+"""In a script: the Dask worker goes away with the job."""
+
+Script = Mapping[str, Sequence[Status | str]]
+"""What comes of each attempt at a job; a job that is not named succeeds."""
+
+
+class FakeFuture:
+    """The result of one scripted attempt."""
+
+    def __init__(self, end: Status | str, outcome: Outcome) -> None:
+        self._end = end
+        self._outcome = outcome
+
+    def result(self) -> Outcome:
+        """Give the outcome, or raise as Dask would."""
+        if self._end == WORKER_DIED:
+            raise WorkerLostError("the worker died")
+        return self._outcome
+
+    def release(self) -> None:
+        """Let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that was handed to the cluster."""
+
+    key: str
+    granted_bytes: int
+    in_flight: int
+
+
+class FakeCluster:
+    """Runs one job at a time, the one that was submitted first."""
+
+    def __init__(
+        self,
+        store: DoneStore,
+        script: Script | None = None,
+        *,
+        slots: int = 2,
+        largest_bytes: int = 1 << 40,
+        contents: Mapping[str, str] | None = None,
+    ) -> None:
+        self.submissions: list[Submission] = []
+        self._store = store
+        self._script = dict(script or {})
+        self._slots = slots
+        self._largest_bytes = largest_bytes
+        self._contents = dict(contents or {})
+        self._attempts: dict[str, int] = defaultdict(int)
+        self._waiting: list[FakeFuture] = []
+
+    def get_slots(self) -> int:
+        """Count the slots."""
+        return self._slots
+
+    def get_largest_bytes(self) -> int:
+        """Give the memory of the only node."""
+        return self._largest_bytes
+
+    def submit(
+        self,
+        _work: object,
+        job: Job,
+        *,
+        attempt: str,
+        data_dir: Path,  # noqa: ARG002  # that of `run_job`
+        granted_bytes: int,
+        memory_bytes: int,
+    ) -> FakeFuture:
+        """Take a job; what becomes of it is in the script."""
+        assert granted_bytes == memory_bytes
+        key = f"{job.stage}:{job.name}"
+        end = self._next_end(key)
+        if end is Status.SUCCEEDED:
+            self._store.add(job, content=self._contents.get(key, ""))
+        outcome = make_outcome(job, attempt=attempt)
+        if isinstance(end, Status):
+            outcome = make_outcome(job, attempt=attempt, status=end)
+        future = FakeFuture(end, outcome)
+        self._waiting.append(future)
+        self.submissions.append(Submission(key, granted_bytes, len(self._waiting)))
+        return future
+
+    def wait_any(self, futures: list[FakeFuture]) -> list[FakeFuture]:
+        """Bring the oldest job to its end."""
+        assert set(futures) == set(self._waiting)
+        return [self._waiting.pop(0)]
+
+    def list_grants(self, key: str) -> list[int]:
+        """List the memory that each attempt at a job was granted."""
+        return [one.granted_bytes for one in self.submissions if one.key == key]
+
+    def _next_end(self, key: str) -> Status | str:
+        ends = self._script.get(key, ())
+        number = self._attempts[key]
+        self._attempts[key] += 1
+        return ends[number] if number < len(ends) else Status.SUCCEEDED
+
+
+@dataclass
+class MemoryRecorder:
+    """Keeps what it is told."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    jobs: list[RunJob] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
+
+    def record_outcome(self, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self.outcomes.append(replace(outcome))
+
+    def record_jobs(self, jobs: Sequence[RunJob]) -> None:
+        """Keep states."""
+        self.jobs += jobs
+
+    def make_room(self, job: Job) -> None:
+        """Note the job."""
+        self.cleared.append(job.fingerprint)
+
+    def keep_alive(self) -> None:
+        """Do nothing; there is no lease."""

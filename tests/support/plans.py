@@ -1,0 +1,144 @@
+"""Graphs, resolutions and what is done, in memory, for tests of plan and execution."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from outcomes import NOON, make_reference
+
+from flows.associations import AssociationOptions, build_associations
+from flows.models import Exposure, RejectedFile, StoredJob
+from flows.planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph
+from workers.contract import (
+    Caveat,
+    CaveatKind,
+    FileHash,
+    Job,
+    ParsUse,
+    Product,
+    ReferenceUse,
+    Resolved,
+    Stage,
+    Usage,
+)
+
+__all__ = ["DoneStore", "find_entry", "make_binder", "make_graph", "make_resolved"]
+
+_SUFFIXES = {
+    Stage.DETECTOR1: ("rate", "rateints"),
+    Stage.SPEC2: ("cal", "calints", "x1d"),
+    Stage.SPEC3: ("s3d", "x1d"),
+    Stage.TSO3: ("x1dints",),
+}
+"""Products of each stage."""
+
+
+def make_graph(
+    exposures: Sequence[Exposure],
+    *,
+    selfcal: bool = False,
+    rejected: Iterable[RejectedFile] = (),
+) -> tuple[PlannedJob, ...]:
+    """Make the graph of the associations that the rules give."""
+    made = build_associations(exposures, AssociationOptions(selfcal=selfcal))
+    return build_graph(exposures, made.associations, rejected)
+
+
+def make_resolved(
+    graph: Iterable[PlannedJob], *, photom: str = "photom_1.fits"
+) -> ResolvedSet:
+    """Resolve every job to one photom and one ``pars-*`` file."""
+    jobs = list(graph)
+    return ResolvedSet(
+        context="jwst_0001.pmap",
+        crds_path="crds",
+        versions={"jwst": "3.0.0"},
+        by_key={planned.key: _resolve(planned, photom) for planned in jobs},
+        overrides={},
+        raw={str(p.exposure.path): _hash(p.exposure) for p in jobs},
+    )
+
+
+def _resolve(planned: PlannedJob, photom: str) -> Resolved:
+    used = photom if planned.stage is Stage.SPEC2 else "dark_1.fits"
+    return Resolved(
+        key=planned.key,
+        parameters={"steps": {"jump": {"skip": False}}},
+        references=(ReferenceUse("photom", make_reference(used)),),
+        pars=(ParsUse("pars-jumpstep", make_reference("pars_1.asdf")),),
+        mappings=(make_reference("jwst_0001.pmap"),),
+    )
+
+
+def _hash(exposure: Exposure) -> FileHash:
+    path = str(exposure.path)
+    return FileHash(path, 9, 7, f"sha256-{path}", f"content-{path}")
+
+
+class DoneStore:
+    """What is done, in memory; stands for `ProductStore` and the database."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self._stored: dict[str, StoredJob] = {}
+
+    def add(self, job: Job, *, content: str = "", no_data: bool = False) -> StoredJob:
+        """Note that a job is done; the same content may come from another job."""
+        names = () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
+        caveat = Caveat(CaveatKind.NO_DATA_ON_DETECTOR, "no light falls on it")
+        stored = StoredJob(
+            fingerprint=job.fingerprint,
+            stage=job.stage,
+            name=job.name,
+            attempt=f"attempt-{len(self.jobs)}",
+            folder=f"store/{job.fingerprint}",
+            finished_at=NOON + timedelta(minutes=len(self.jobs)),
+            usage=Usage(1.0, 1.0, 1, 1),
+            products=tuple(_product(n, content or job.fingerprint) for n in names),
+            caveats=(caveat,) if no_data else (),
+        )
+        self.jobs[job.fingerprint] = job
+        self._stored[job.fingerprint] = stored
+        return stored
+
+    def find_done(self, fingerprint: str) -> StoredJob | None:
+        """Find what is done."""
+        return self._stored.get(fingerprint)
+
+    def find_previous(self, stage: Stage, name: str, other_than: str) -> Job | None:
+        """Find the newest job of a name."""
+        found = [
+            job
+            for job in self.jobs.values()
+            if (job.stage, job.name) == (stage, name) and job.fingerprint != other_than
+        ]
+        return found[-1] if found else None
+
+
+def _product(name: str, content: str) -> Product:
+    return Product(name, 1000, 7, f"sha256-{content}-{name}", f"{content}-{name}")
+
+
+def make_binder(
+    resolved: ResolvedSet, store: DoneStore, *, allow_partial: bool = False
+) -> Binder:
+    """Make a binder over what is done."""
+    return Binder(
+        resolved,
+        data_dir=Path("data"),
+        find_done=store.find_done,
+        find_previous=store.find_previous,
+        allow_partial=allow_partial,
+    )
+
+
+def with_raw(resolved: ResolvedSet, changed: FileHash) -> ResolvedSet:
+    """Give another hash to a raw file."""
+    return replace(resolved, raw={**resolved.raw, changed.path: changed})
+
+
+def find_entry(plan: Plan, key: str) -> object:
+    """Find the entry of a job."""
+    [entry] = [entry for entry in plan.entries if entry.planned.key == key]
+    return entry

@@ -1,0 +1,115 @@
+"""A Prefect server, and the command line with a data folder of its own."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from commands import BIN, Ended, Rewebb, stopped, wait_until
+
+from workers.sample import SampleSet
+
+MakeRewebb = Callable[..., Rewebb]
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The one Prefect server of all system tests."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = find_free_port()
+    server = Rewebb(home).given(
+        PREFECT_HOME=home,
+        PREFECT_SERVER_API_PORT=str(port),
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        DO_NOT_TRACK="1",
+    )
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [BIN / "prefect", "server", "start"],
+            cwd=home,
+            env=server.environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        with stopped(process):
+            url = f"http://127.0.0.1:{port}/api"
+            wait_until(lambda: _is_healthy(url), pause_s=0.2)
+            yield url
+
+
+@pytest.fixture(scope="session")
+def make_rewebb(
+    sample: SampleSet, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
+) -> MakeRewebb:
+    """Give the command with an empty folder, or with a copy of a finished one."""
+
+    def make(copied: Rewebb | None = None) -> Rewebb:
+        folder = tmp_path_factory.mktemp("rewebb")
+        data = folder / "data"
+        if copied is not None:
+            shutil.copytree(copied.data / "store", data / "store", copy_function=_link)
+        return Rewebb(folder).given(
+            CRDS_PATH=sample.crds,
+            REWEBB_ARCHIVE=sample.archive,
+            REWEBB_DATA_DIR=data,
+            REWEBB_SLOTS="2",
+            PREFECT_API_URL=prefect_api,
+            PREFECT_HOME=folder / "prefect",
+        )
+
+    return make
+
+
+@pytest.fixture
+def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
+    """The command, with an empty data folder."""
+    return make_rewebb()
+
+
+@pytest.fixture(scope="session")
+def first_run(make_rewebb: MakeRewebb) -> tuple[Rewebb, Ended]:
+    """Program 99002 from empty. Do not write to its data folder: copy it."""
+    rewebb = make_rewebb()
+    return rewebb, rewebb("run", "99002", "--json")
+
+
+@pytest.fixture(scope="session")
+def finished(first_run: tuple[Rewebb, Ended]) -> Rewebb:
+    """The command with program 99002 finished. Do not write to it: copy it."""
+    rewebb, ended = first_run
+    assert ended.code == 0, ended
+    return rewebb
+
+
+@pytest.fixture(scope="session")
+def half_done(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
+    """The command with the detectors of 99002 done. Do not write to it: copy it."""
+    half = make_rewebb(finished)
+    for outcome in half.data.glob("store/*/*/outcome.json"):
+        if not list(outcome.parent.glob("*_rate.fits")):
+            shutil.rmtree(outcome.parent)
+    return half
+
+
+def find_free_port() -> int:
+    """Find a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  # loopback
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,143 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.modeling.models import Shift
+from astropy.table import Table
+from gwcs import WCS
+from gwcs.coordinate_frames import Frame2D
+from hypothesis import given
+from hypothesis import strategies as st
+from stdatamodels.jwst.datamodels import ImageModel
+
+from workers.content import content_sha256, file_sha256
+
+Change = Callable[[Any], object]
+
+
+def set_pixel(model: Any) -> None:
+    model.data[1, 2] += 1
+
+
+def set_wcs(shift: float) -> Change:
+    def change(model: Any) -> None:
+        steps = [(Frame2D(name="detector"), Shift(shift) & Shift(2)), (Frame2D(), None)]
+        model.meta.wcs = WCS(steps)
+
+    return change
+
+
+def set_meta(name: str, value: object) -> Change:
+    return lambda model: model.update({"meta": _nest(name.split("."), value)})
+
+
+def _nest(names: list[str], value: object) -> object:
+    return {names[0]: _nest(names[1:], value)} if names else value
+
+
+def write(path: Path, *changes: Change) -> Path:
+    """Write a product with a WCS and a log, as `jwst` does."""
+    model = ImageModel(np.arange(16, dtype=np.float32).reshape(4, 4))
+    set_wcs(1.0)(model)
+    model.meta.date = "2026-01-01T00:00:00"
+    model.meta.observation.program_number = "99001"
+    for change in changes:
+        change(model)
+    model.save(path)
+    model.close()
+    return path
+
+
+MATTERS: dict[str, Change] = {
+    "one pixel": set_pixel,
+    "a science keyword": set_meta("target.ra", 3.5),
+    "the WCS in the ASDF tree": set_wcs(1.5),
+    "a flag": lambda model: setattr(model, "dq", np.eye(4, dtype=np.uint32)),
+    "the status of a step": set_meta("cal_step.photom", "COMPLETE"),
+}
+
+DOES_NOT_MATTER: dict[str, Change] = {
+    "context": set_meta("ref_file.crds.context_used", "jwst_0002.pmap"),
+    "version": set_meta("calibration_software_version", "9.9.9"),
+    "name of a reference": set_meta("ref_file.photom.name", "crds://other.fits"),
+    "association table": set_meta("asn.table_name", "other_asn.json"),
+    "log": lambda model: setattr(model, "cal_logs", {"calwebb_spec2": ["a line"]}),
+}
+
+
+@pytest.mark.parametrize("change", MATTERS.values(), ids=MATTERS.keys())
+def test_what_is_science_changes_the_hash(tmp_path: Path, change: Change) -> None:
+    one, other = write(tmp_path / "a.fits"), write(tmp_path / "b.fits", change)
+    with fits.open(other, mode="update") as hdus:  # names are no science, but pixels
+        hdus[0].header["FILENAME"] = "a.fits"
+    assert content_sha256(one) != content_sha256(other)
+
+
+@pytest.mark.parametrize("change", DOES_NOT_MATTER.values(), ids=DOES_NOT_MATTER.keys())
+def test_what_tells_of_the_making_does_not(tmp_path: Path, change: Change) -> None:
+    paths = [tmp_path / folder / "a.fits" for folder in ("one", "other")]
+    for path in paths:
+        path.parent.mkdir()
+    one, other = write(paths[0]), write(paths[1], change)
+    assert content_sha256(one) == content_sha256(other)
+    assert file_sha256(one) != file_sha256(other)
+
+
+def test_the_same_product_of_another_day_has_the_same_hash(tmp_path: Path) -> None:
+    hashes = set()
+    for day in ("one", "other"):
+        (tmp_path / day).mkdir()
+        path = write(tmp_path / day / "a.fits")
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["DATE"] = f"the {day} day"
+        hashes.add(content_sha256(path))
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(("column", "same"), [("DATE", True), ("TARG_RA", False)])
+def test_headers_of_members_count_but_for_dates(
+    tmp_path: Path, column: str, same: bool
+) -> None:
+    hashes = set()
+    for value in ("one", "two"):
+        table = Table({"DATE": ["x"], "TARG_RA": ["y"], column: [value]})
+        path = tmp_path / f"{value}.fits"
+        hdus = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="HDRTAB")]
+        fits.HDUList(hdus).writeto(path)
+        hashes.add(content_sha256(path))
+    assert (len(hashes) == 1) is same
+
+
+@given(
+    st.integers(0, 15),
+    st.floats(width=32, allow_nan=False).filter(lambda value: value != 0),
+)
+def test_any_pixel_counts(
+    tmp_path_factory: pytest.TempPathFactory, pixel: int, value: float
+) -> None:
+    folder = tmp_path_factory.mktemp("pixels")
+    data = np.zeros((2, 4, 4), np.float32)
+    data[1].flat[pixel] = value
+    paths = [folder / "a.fits", folder / "b.fits"]
+    for path, plane in zip(paths, data, strict=True):
+        fits.PrimaryHDU(plane).writeto(path)
+    assert content_sha256(paths[0]) != content_sha256(paths[1])
+
+
+def test_of_other_files_the_bytes_are_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "curve.ecsv"
+    path.write_text("flux\n1.0\n")
+    assert content_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "short.fits"
+    fits.PrimaryHDU(np.zeros((100, 100), np.float32)).writeto(path)
+    path.write_bytes(path.read_bytes()[:5760])
+    with pytest.raises(OSError, match=r"short\.fits"):
+        content_sha256(path)

@@ -1,0 +1,107 @@
+from dataclasses import replace
+from pathlib import Path
+
+from exposures import bots_program, ifu_program, make_exposure
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import make_graph
+
+from flows.models import Exposure, RejectedFile
+from flows.planning import PlannedJob
+from workers.contract import Stage
+
+DITHERS = st.lists(
+    st.builds(
+        lambda visit, number, detector: make_exposure(
+            f"jw99001{visit:03}001_03101_{number:05}_nrs{detector}", PATT_NUM=number
+        ),
+        st.integers(1, 3),
+        st.integers(1, 4),
+        st.integers(1, 2),
+    ),
+    max_size=12,
+    unique_by=lambda exposure: exposure.name,
+)
+PROGRAMS = DITHERS.map(lambda extra: ifu_program("99003") + extra)
+
+
+def keys(graph: tuple[PlannedJob, ...]) -> list[str]:
+    return [planned.key for planned in graph]
+
+
+def find(graph: tuple[PlannedJob, ...], start: str) -> list[PlannedJob]:
+    return [planned for planned in graph if planned.key.startswith(start)]
+
+
+def rejected(observation: str) -> RejectedFile:
+    name = f"jw99001{observation}001_09101_00001_nrs1_uncal.fits"
+    return RejectedFile(Path(name), "99001", observation, "it is no FITS file")
+
+
+@given(PROGRAMS, st.booleans())
+def test_producers_come_first_so_there_is_no_cycle(
+    exposures: list[Exposure], selfcal: bool
+) -> None:
+    done: set[str] = set()
+    for planned in make_graph(exposures, selfcal=selfcal):
+        assert set(planned.producers) <= done
+        done.add(planned.key)
+
+
+@given(PROGRAMS)
+def test_every_job_is_there_once(exposures: list[Exposure]) -> None:
+    found = keys(make_graph(exposures))
+    assert len(found) == len(set(found))
+
+
+@given(st.data(), PROGRAMS)
+def test_the_order_of_the_files_does_not_matter(
+    data: st.DataObject, exposures: list[Exposure]
+) -> None:
+    shuffled = data.draw(st.permutations(exposures))
+    assert make_graph(shuffled) == make_graph(exposures)
+
+
+def test_every_member_of_an_association_has_a_producer() -> None:
+    graph = make_graph(ifu_program(), selfcal=True)
+    for planned in graph:
+        reads_raw = planned.stage is Stage.DETECTOR1
+        assert all((file.producer is None) == reads_raw for file in planned.inputs)
+
+
+def test_the_first_science_member_is_the_first_input() -> None:
+    for planned in make_graph(ifu_program(), selfcal=True):
+        assert planned.inputs[0].exptype == "science"
+        assert planned.inputs[0].name.startswith(planned.exposure.name)
+
+
+def test_a_time_series_ends_in_tso3() -> None:
+    graph = make_graph(bots_program())
+    assert [p.stage for p in graph] == [*["detector1"] * 2, *["spec2"] * 2, "tso3"]
+    assert graph[-1].producers == tuple(keys(graph)[2:4])
+
+
+def test_exposures_that_no_association_needs_have_no_job() -> None:
+    stray = make_exposure("jw99001004001_03101_00001_nrs1", EXP_TYPE="NRS_DARK")
+    assert make_graph([*ifu_program(), stray]) == make_graph(ifu_program())
+
+
+def test_a_damaged_exposure_has_the_defect_in_its_own_job_alone() -> None:
+    first, *others = ifu_program()
+    graph = make_graph([replace(first, defect="it is truncated"), *others])
+    assert [p.name for p in graph if p.defect] == [first.name]
+
+
+def test_a_rejected_file_blocks_the_associations_of_its_observation() -> None:
+    science = [make_exposure(f"jw99001{o}001_03101_00001_nrs1") for o in ("003", "004")]
+    graph = make_graph(science, rejected=[rejected("003")])
+    defects = {p.key: p.defect for p in graph if p.defect}
+    assert len(defects) == 2
+    assert all("jw99001003001" in key or "-o003" in key for key in defects)
+    assert "it is no FITS file" in str(defects.popitem()[1])
+
+
+def test_a_rejected_file_of_a_background_blocks_what_uses_the_background() -> None:
+    graph = make_graph(ifu_program(), rejected=[rejected("002")])
+    assert all(p.defect for p in find(graph, "spec2:jw99001001"))
+    assert not any(p.defect for p in find(graph, "detector1"))

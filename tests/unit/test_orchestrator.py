@@ -1,0 +1,221 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from exposures import bots_program, ifu_program
+from fake_cluster import WORKER_DIED, FakeCluster, MemoryRecorder, Script
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
+
+from flows.errors import StoreError
+from flows.execution import Orchestrator, Progress
+from flows.models import JobState
+from flows.planning import Plan, PlannedJob, ResolvedSet, build_plan
+from workers.contract import Status
+
+SUCCEEDED, FAILED = Status.SUCCEEDED, Status.FAILED
+LOST, OUT_OF_MEMORY = Status.LOST, Status.OUT_OF_MEMORY
+
+GRAPH = make_graph(ifu_program(), selfcal=True)
+BOTS = make_graph(bots_program())
+KEYS = [planned.key for planned in GRAPH]
+FIRST = "detector1:jw99001001001_03101_00001_nrs1"
+SKY_SPEC2 = "spec2:jw99001002001_03101_00001_nrs1"
+
+ENDS = st.sampled_from([SUCCEEDED, FAILED, LOST, OUT_OF_MEMORY, WORKER_DIED])
+SCRIPTS = st.dictionaries(st.sampled_from(KEYS), st.lists(ENDS, max_size=4))
+
+
+@dataclass
+class Ran:
+    """What a run of the orchestrator left."""
+
+    plan: Plan
+    cluster: FakeCluster
+    recorder: MemoryRecorder
+    progress: list[Progress] = field(default_factory=list)
+
+    @property
+    def states(self) -> dict[str, JobState]:
+        return {entry.planned.key: entry.state for entry in self.plan.entries}
+
+    def why(self, key: str) -> str:
+        return next(e.why for e in self.plan.entries if e.planned.key == key)
+
+
+def run(
+    graph: Sequence[PlannedJob] = GRAPH,
+    script: Script | None = None,
+    *,
+    store: DoneStore | None = None,
+    resolved: ResolvedSet | None = None,
+    **of_cluster: object,
+) -> Ran:
+    done = store or DoneStore()
+    cluster = FakeCluster(done, script, **of_cluster)
+    binder = make_binder(resolved or make_resolved(graph), done)
+    recorder, progress = MemoryRecorder(), list[Progress]()
+    plan = Orchestrator(
+        build_plan(graph, binder),
+        binder=binder,
+        cluster=cluster,
+        recorder=recorder,
+        data_dir=Path("data"),
+        max_attempts=3,
+        listener=progress.append,
+    ).run()
+    return Ran(plan, cluster, recorder, progress)
+
+
+def test_every_job_succeeds_and_is_recorded_once() -> None:
+    ran = run()
+    assert set(ran.states.values()) == {JobState.SUCCEEDED}
+    assert len(ran.recorder.outcomes) == len(GRAPH)
+
+
+def test_a_second_run_submits_nothing() -> None:
+    store = DoneStore()
+    run(store=store)
+    again = run(store=store)
+    assert set(again.states.values()) == {JobState.REUSED}
+    assert again.cluster.submissions == []
+
+
+def test_memory_is_doubled_up_to_the_largest_node() -> None:
+    script = {FIRST: [OUT_OF_MEMORY, OUT_OF_MEMORY]}
+    [estimate, *_] = run().cluster.list_grants(FIRST)
+    largest = int(3.5 * estimate)
+    ran = run(script=script, largest_bytes=largest)
+    assert ran.cluster.list_grants(FIRST) == [estimate, 2 * estimate, largest]
+    assert ran.states[FIRST] is JobState.SUCCEEDED
+
+
+def test_a_job_that_fills_the_largest_node_is_not_tried_again() -> None:
+    ran = run(script={FIRST: [OUT_OF_MEMORY]}, largest_bytes=1000)
+    assert ran.cluster.list_grants(FIRST) == [1000]
+    assert ran.states[FIRST] is JobState.FAILED
+
+
+@pytest.mark.parametrize("end", [LOST, WORKER_DIED])
+def test_a_lost_job_is_tried_again_with_the_same_memory(end: Status | str) -> None:
+    ran = run(script={FIRST: [end, end]})
+    grants = ran.cluster.list_grants(FIRST)
+    assert len(grants) == 3
+    assert len(set(grants)) == 1
+    assert ran.states[FIRST] is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("end", [LOST, WORKER_DIED, OUT_OF_MEMORY])
+def test_there_is_an_end_to_trying(end: Status | str) -> None:
+    ran = run(script={FIRST: [end] * 9})
+    assert len(ran.cluster.list_grants(FIRST)) == 3
+    assert ran.states[FIRST] is JobState.FAILED
+
+
+def test_what_the_pipeline_raised_is_not_tried_again() -> None:
+    ran = run(script={FIRST: [FAILED]})
+    assert len(ran.cluster.list_grants(FIRST)) == 1
+    assert ran.why(FIRST) == "It is odd."
+
+
+def test_every_attempt_is_recorded_with_an_identity_of_its_own() -> None:
+    ran = run(script={FIRST: [LOST, WORKER_DIED]})
+    attempts = [o for o in ran.recorder.outcomes if f":{o.job.name}" in FIRST]
+    tries = [o for o in attempts if o.job.stage == "detector1"]
+    assert [o.status for o in tries] == [LOST, LOST, SUCCEEDED]
+    assert len({o.attempt for o in tries}) == 3
+
+
+def test_a_failure_blocks_what_needs_it_and_names_it() -> None:
+    ran = run(script={SKY_SPEC2: [FAILED]})
+    blocked = {k for k, state in ran.states.items() if state is JobState.BLOCKED}
+    assert blocked == {"spec3:jw99001-o002_t001_nirspec_prism"}
+    assert all(SKY_SPEC2 in ran.why(key) for key in blocked)
+
+
+def test_what_is_independent_of_a_failure_finishes() -> None:
+    graph = (*GRAPH, *BOTS)
+    ran = run(graph, {FIRST: [FAILED]})
+    assert all(ran.states[planned.key] is JobState.SUCCEEDED for planned in BOTS)
+
+
+def test_a_blocked_job_comes_to_an_end_once() -> None:
+    ran = run(script={FIRST: [FAILED]})
+    recorded = [job.key for job in ran.recorder.jobs if job.state is JobState.BLOCKED]
+    assert len(recorded) == len(set(recorded)) > 1
+
+
+def test_a_job_is_blocked_by_all_of_its_blocked_producers() -> None:
+    ran = run(script={FIRST: [FAILED]})
+    [entry] = [e for e in ran.plan.entries if "spec3:jw99001-o001" in e.planned.key]
+    assert entry.blocked_by == entry.planned.producers
+
+
+def test_identical_products_end_the_work() -> None:
+    contents = dict.fromkeys([p.key for p in BOTS], "same")
+    store, resolved = DoneStore(), make_resolved(BOTS)
+    run(BOTS, store=store, resolved=resolved, contents=contents)
+    for path, raw in resolved.raw.items():
+        resolved = with_raw(resolved, _change(raw, path))
+    ran = run(BOTS, store=store, resolved=resolved, contents=contents)
+    assert {one.key for one in ran.cluster.submissions} == {p.key for p in BOTS[:2]}
+    assert {ran.states[p.key] for p in BOTS[2:]} == {JobState.REUSED}
+
+
+def _change(raw: object, path: str) -> object:
+    return type(raw)(path, 9, 8, f"new-{path}", f"new-content-{path}")
+
+
+def test_success_without_products_is_an_error() -> None:
+    class Forgetful(DoneStore):
+        def find_done(self, fingerprint: str) -> None:
+            """Find nothing."""
+
+    with pytest.raises(StoreError, match="its products are not intact"):
+        run(store=Forgetful())
+
+
+def test_room_is_made_before_each_attempt() -> None:
+    ran = run(script={FIRST: [LOST]})
+    assert len(ran.recorder.cleared) == len(ran.cluster.submissions)
+
+
+@given(SCRIPTS, st.integers(1, 5))
+def test_there_are_never_more_jobs_in_flight_than_slots(
+    script: Script, slots: int
+) -> None:
+    ran = run(script=script, slots=slots)
+    assert max(one.in_flight for one in ran.cluster.submissions) <= slots
+
+
+@given(SCRIPTS, st.integers(1, 5))
+def test_whatever_happens_every_job_comes_to_an_end(script: Script, slots: int) -> None:
+    ran = run(script=script, slots=slots)
+    ends = {JobState.SUCCEEDED, JobState.FAILED, JobState.BLOCKED}
+    assert set(ran.states.values()) <= ends
+    last = ran.progress[-1].counts
+    assert {k: n for k, n in last.items() if n} == {
+        state: list(ran.states.values()).count(state)
+        for state in set(ran.states.values())
+    }
+
+
+@given(SCRIPTS)
+def test_nothing_succeeds_on_top_of_what_did_not(script: Script) -> None:
+    ran = run(script=script)
+    for entry in ran.plan.entries:
+        if entry.state is JobState.SUCCEEDED:
+            above = {ran.states[key] for key in entry.planned.producers}
+            assert above <= {JobState.SUCCEEDED}
+
+
+@given(SCRIPTS)
+def test_a_run_that_goes_on_does_no_finished_job_again(script: Script) -> None:
+    store = DoneStore()
+    first = run(script=script, store=store)
+    again = run(store=store)
+    done = {k for k, state in first.states.items() if state is JobState.SUCCEEDED}
+    assert done.isdisjoint(one.key for one in again.cluster.submissions)
+    assert set(again.states.values()) <= {JobState.SUCCEEDED, JobState.REUSED}

@@ -1,0 +1,239 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from exposures import bots_program, ifu_program, make_exposure
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
+
+from flows.models import Exposure, JobState
+from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
+from workers.contract import ErrorInfo, FileHash, Stage
+
+DITHER_1 = "jw99001001001_03101_00001_nrs1"
+SKY = "jw99001002001_03101_00001_nrs1"
+
+
+def plan(
+    graph: Sequence[PlannedJob],
+    store: DoneStore,
+    resolved: ResolvedSet | None = None,
+    *,
+    allow_partial: bool = False,
+) -> Plan:
+    used = resolved or make_resolved(graph)
+    return build_plan(graph, make_binder(used, store, allow_partial=allow_partial))
+
+
+def do(made: Plan, store: DoneStore, **how: object) -> int:
+    """Do what could run now."""
+    ready = [e.job for e in made.entries if e.state is JobState.DUE and e.job]
+    for job in ready:
+        store.add(job, **how)
+    return len(ready)
+
+
+def do_all(graph: Sequence[PlannedJob], resolved: ResolvedSet) -> DoneStore:
+    store = DoneStore()
+    while do(plan(graph, store, resolved), store):
+        pass
+    return store
+
+
+def states(made: Plan) -> dict[str, JobState]:
+    return {entry.planned.key: entry.state for entry in made.entries}
+
+
+def find(made: Plan, key: str) -> PlanEntry:
+    [entry] = [entry for entry in made.entries if entry.planned.key == key]
+    return entry
+
+
+def damage(exposures: list[Exposure], name: str) -> list[Exposure]:
+    return [replace(e, defect="truncated") if e.name == name else e for e in exposures]
+
+
+@pytest.fixture
+def graph() -> tuple[PlannedJob, ...]:
+    return make_graph(ifu_program(), selfcal=True)
+
+
+def test_everything_is_due_at_first(graph: tuple[PlannedJob, ...]) -> None:
+    made = plan(graph, DoneStore())
+    assert made.count(JobState.DUE) == len(graph)
+    assert find(made, f"detector1:{DITHER_1}").why == "never done"
+
+
+def test_only_jobs_whose_inputs_are_there_have_a_fingerprint(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    for entry in plan(graph, DoneStore()).entries:
+        assert (entry.job is not None) == (entry.planned.stage is Stage.DETECTOR1)
+
+
+def test_a_job_that_can_run_has_an_estimate_of_its_memory(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    for entry in plan(graph, DoneStore()).entries:
+        assert (entry.estimate_bytes > 0) == (entry.job is not None)
+
+
+def test_a_job_that_waits_says_for_what(graph: tuple[PlannedJob, ...]) -> None:
+    entry = find(plan(graph, DoneStore()), f"spec2:{DITHER_1}")
+    assert entry.why.startswith("due, or reused if unchanged by detector1:")
+
+
+def test_everything_is_reused_once_it_is_done(graph: tuple[PlannedJob, ...]) -> None:
+    resolved = make_resolved(graph)
+    made = plan(graph, do_all(graph, resolved), resolved)
+    assert made.count(JobState.REUSED) == len(graph)
+    assert made.entries[0].why.endswith("UTC, nothing has changed")
+
+
+@given(st.integers(0, 4))
+def test_planning_again_gives_the_same_plan(rounds: int) -> None:
+    graph = make_graph(ifu_program(), selfcal=True)
+    store = DoneStore()
+    for _ in range(rounds):
+        do(plan(graph, store), store)
+    assert plan(graph, store) == plan(graph, store)
+
+
+@given(st.integers(1, 4), st.sampled_from(["reason", "context", "cache"]))
+def test_what_cannot_change_a_pixel_makes_nothing_due(rounds: int, what: str) -> None:
+    graph = make_graph(bots_program())
+    resolved = make_resolved(graph)
+    store = DoneStore()
+    for _ in range(rounds):
+        do(plan(graph, store, resolved), store)
+    before = states(plan(graph, store, resolved))
+    elsewhere = replace(resolved, context=f"{what}.pmap", crds_path=what)
+    assert states(plan(graph, store, elsewhere)) == before
+
+
+def test_another_photom_makes_spec2_due_and_says_why() -> None:
+    graph = make_graph(bots_program())
+    store = do_all(graph, make_resolved(graph))
+    made = plan(graph, store, make_resolved(graph, photom="photom_2.fits"))
+    due = [entry for entry in made.entries if entry.planned.stage is Stage.SPEC2]
+    assert {entry.state for entry in due} == {JobState.DUE}
+    assert all("photom photom_1.fits" in entry.why for entry in due)
+    assert states(made)[graph[0].key] is JobState.REUSED
+
+
+def test_the_same_content_in_other_bytes_makes_nothing_due() -> None:
+    graph = make_graph(bots_program())
+    resolved = make_resolved(graph)
+    store = do_all(graph, resolved)
+    raw = next(iter(resolved.raw.values()))
+    rewritten = replace(raw, sha256="other bytes", mtime_ns=8)
+    made = plan(graph, store, with_raw(resolved, rewritten))
+    assert made.count(JobState.REUSED) == len(graph)
+
+
+@pytest.mark.parametrize(("content", "due"), [("same", 0), ("other", 2)])
+def test_identical_products_of_a_job_done_again_end_the_work(
+    content: str, due: int
+) -> None:
+    graph = make_graph(bots_program())
+    resolved = make_resolved(graph)
+    store = DoneStore()
+    while do(plan(graph, store, resolved), store, content="same"):
+        pass
+    raw = next(iter(resolved.raw.values()))
+    changed = with_raw(resolved, replace(raw, content_sha256="a new dark column"))
+    assert plan(graph, store, changed).count(JobState.DUE) == 3
+    do(plan(graph, store, changed), store, content=content)
+    assert plan(graph, store, changed).count(JobState.DUE) == due
+
+
+def test_a_damaged_file_fails_and_blocks_what_needs_it() -> None:
+    graph = make_graph(damage(ifu_program(), DITHER_1))
+    made = plan(graph, DoneStore())
+    assert find(made, f"detector1:{DITHER_1}").why == "truncated"
+    blocked = find(made, f"spec2:{DITHER_1}")
+    assert blocked.state is JobState.BLOCKED
+    assert blocked.blocked_by == (f"detector1:{DITHER_1}",)
+
+
+def test_what_is_independent_of_a_failure_is_due_all_the_same() -> None:
+    graph = make_graph(damage(ifu_program(), DITHER_1))
+    found = states(plan(graph, DoneStore()))
+    assert found[f"spec2:{SKY}"] is JobState.DUE
+    assert found["spec2:jw99001001001_03101_00002_nrs1"] is JobState.DUE
+
+
+def test_a_job_that_cannot_be_resolved_fails(graph: tuple[PlannedJob, ...]) -> None:
+    resolved = make_resolved(graph)
+    key = f"spec2:{DITHER_1}"
+    error = ErrorInfo("ReferenceMissingError", "photom_1.fits is not there.", "")
+    broken = replace(resolved.by_key[key], error=error)
+    made = plan(
+        graph,
+        DoneStore(),
+        replace(resolved, by_key={**resolved.by_key, key: broken}),
+    )
+    assert find(made, key).why == "photom_1.fits is not there."
+    assert states(made)[f"detector1:{DITHER_1}"] is JobState.DUE
+
+
+def test_a_raw_file_that_cannot_be_hashed_fails_its_job() -> None:
+    graph = make_graph(bots_program())
+    resolved = make_resolved(graph)
+    path = str(graph[0].exposure.path)
+    broken = FileHash(path, 0, 0, "", "", ErrorInfo("OSError", "it ends early", ""))
+    made = plan(graph, DoneStore(), with_raw(resolved, broken))
+    assert made.entries[0].state is JobState.FAILED
+    assert made.entries[0].why == f"{path}: it ends early"
+
+
+def test_partial_goes_on_without_a_failed_background() -> None:
+    graph = make_graph(damage(ifu_program(), SKY))
+    store = DoneStore()
+    do(plan(graph, store, allow_partial=True), store)
+    job = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}").job
+    assert job is not None
+    assert job.partial == (f"{SKY}_rate.fits (FAILED: truncated)",)
+    assert SKY not in str(job.association)
+
+
+def test_partial_still_blocks_what_has_no_science_left() -> None:
+    graph = make_graph(damage(ifu_program(), DITHER_1))
+    store = DoneStore()
+    do(plan(graph, store, allow_partial=True), store)
+    entry = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}")
+    assert entry.state is JobState.BLOCKED
+    assert "no science input is left" in entry.why
+
+
+def test_a_detector_without_data_is_left_out_without_being_partial() -> None:
+    pair = [
+        make_exposure(f"jw99001001001_03101_00001_nrs{number}") for number in (1, 2)
+    ]
+    graph = make_graph(pair)
+    store = DoneStore()
+    do(plan(graph, store), store)
+    for job in [e.job for e in plan(graph, store).entries if e.job]:
+        if job.stage is Stage.SPEC2:
+            store.add(job, no_data=job.name.endswith("nrs2"))
+    combined = plan(graph, store).entries[-1].job
+    assert combined is not None
+    assert [file.name for file in combined.inputs] == [f"{pair[0].name}_cal.fits"]
+    assert combined.partial == ()
+
+
+def test_a_producer_that_made_something_else_blocks() -> None:
+    graph = make_graph(bots_program())
+    store = DoneStore()
+    do(plan(graph, store), store)
+    odd = [replace(p, inputs=tuple(_rename(p))) for p in graph]
+    entry = plan(odd, store).entries[2]
+    assert entry.state is JobState.BLOCKED
+    assert "made no odd.fits, only" in entry.why
+
+
+def _rename(planned: PlannedJob) -> list[object]:
+    if planned.stage is Stage.DETECTOR1:
+        return list(planned.inputs)
+    return [replace(file, name="odd.fits") for file in planned.inputs]

@@ -1,0 +1,127 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.errors import RecipeError
+from config.recipe import list_recipes, load_recipe
+
+Write = Callable[[str], str]
+
+FORBIDDEN = {
+    "override_photom": '"mine.fits"',
+    "user_supplied_dq": '"dq.fits"',
+    "pre_hooks": '["os.system"]',
+    "post_hooks": "[]",
+    "output_dir": '"/"',
+    "input_dir": '"/"',
+    "config_file": '"x.asdf"',
+    "maximum_cores": '"all"',
+    "slit_y_high_file": '"x"',
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_text(text: str) -> str:
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write_text
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_packaged_recipes_can_be_loaded(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.title
+
+
+def test_a_recipe_of_ones_own_is_named_by_its_file(write: Write) -> None:
+    recipe = load_recipe(write('title = "T"'))
+    assert (recipe.name, recipe.title) == ("mine", "T")
+
+
+SETS = """
+title = "T"
+[[parameters]]
+stage = "spec2"
+steps.photom.skip = true
+steps.photom.inverse = true
+[[parameters]]
+stage = "spec2"
+exp_types = ["NRS_IFU"]
+pipeline.fail_on_exception = false
+steps.photom.skip = false
+"""
+
+
+def test_parameters_are_for_a_stage_and_its_exp_types(write: Write) -> None:
+    recipe = load_recipe(write(SETS))
+    assert recipe.select_parameters("spec3", "NRS_IFU") == {}
+    assert recipe.select_parameters("spec2", "NRS_BRIGHTOBJ") == {
+        "steps": {"photom": {"skip": True, "inverse": True}}
+    }
+
+
+def test_of_two_sets_the_later_one_wins(write: Write) -> None:
+    assert load_recipe(write(SETS)).select_parameters("spec2", "NRS_IFU") == {
+        "fail_on_exception": False,
+        "steps": {"photom": {"skip": False, "inverse": True}},
+    }
+
+
+def test_another_text_has_another_hash(write: Write) -> None:
+    hashes = {load_recipe(write(f'title = "{word}"')).sha256 for word in ("a", "b")}
+    assert len(hashes) == 2
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(RecipeError, match="'best'.* official, selfcal"):
+        load_recipe("best")
+
+
+def test_a_recipe_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"gone\.toml cannot be read"):
+        load_recipe(str(tmp_path / "gone.toml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "title = ",
+        "",
+        'title = "T"\nunknown = 1',
+        'title = "T"\n[[parameters]]\nstage = "spec4"',
+        'title = "T"\n[[parameters]]\nstage = "spec2"\nphotom.skip = true',
+        'title = "T"\n[associations]\nbackgrounds = "all"',
+    ],
+)
+def test_what_is_no_recipe_is_refused(write: Write, text: str) -> None:
+    with pytest.raises(RecipeError, match=r"mine\.toml cannot be used"):
+        load_recipe(write(text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize(("name", "value"), FORBIDDEN.items(), ids=FORBIDDEN.keys())
+def test_files_hooks_and_places_are_refused(
+    write: Write, name: str, value: str
+) -> None:
+    given = f'stage = "spec2"\nsteps.photom.{name} = {value}\n'
+    path = write(f'title = "T"\n[[parameters]]\n{given}')
+    with pytest.raises(RecipeError, match=f"spec2.photom.{name}"):
+        load_recipe(path)
+
+
+def test_a_table_does_not_hide_what_is_forbidden(write: Write) -> None:
+    given = 'stage = "spec2"\npipeline.pre_hooks.photom = ["x"]\n'
+    path = write(f'title = "T"\n[[parameters]]\n{given}')
+    with pytest.raises(RecipeError, match="pre_hooks"):
+        load_recipe(path)

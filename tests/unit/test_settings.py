@@ -1,0 +1,96 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from config.errors import SettingsError
+from config.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without any of our variables."""
+    for name in [*os.environ]:
+        if name.startswith(("REWEBB_", "CRDS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_there_is_a_default_for_everything() -> None:
+    settings = load_settings()
+    assert settings.data_dir == Path("rewebb-data")
+    assert settings.slots >= 1
+    assert settings.memory_bytes > 0
+    assert settings.crds_path is None
+
+
+def test_arguments_win_over_variables_over_the_file(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "rewebb.toml").write_text("slots = 3\nmax_attempts = 4\n")
+    assert load_settings().slots == 3
+    monkeypatch.setenv("REWEBB_SLOTS", "5")
+    assert load_settings().slots == 5
+    assert load_settings(slots=7).slots == 7
+    assert load_settings(slots=7).max_attempts == 4
+
+
+def test_what_is_given_as_none_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWEBB_ARCHIVE", "raw")
+    assert load_settings(archive=None).archive == Path("raw")
+
+
+def test_the_variables_of_crds_are_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRDS_PATH", "cache")
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+    settings = load_settings()
+    assert settings.crds_path == Path("cache")
+    assert settings.crds_context == "jwst_0001.pmap"
+
+
+def test_our_own_variables_win_over_those_of_crds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CRDS_PATH", "cache")
+    monkeypatch.setenv("REWEBB_CRDS_PATH", "ours")
+    assert load_settings().crds_path == Path("ours")
+
+
+def test_empty_variables_of_crds_are_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRDS_PATH", "")
+    monkeypatch.setenv("CRDS_CONTEXT", "")
+    settings = load_settings()
+    assert settings.crds_path is None
+    assert settings.crds_context is None
+
+
+def test_the_database_is_in_the_data_folder_unless_told(elsewhere: Path) -> None:
+    settings = load_settings(data_dir=elsewhere / "data")
+    assert settings.database == f"sqlite:///{elsewhere}/data/rewebb.db"
+    other = load_settings(database_url="postgresql+psycopg://host/db")
+    assert other.database == "postgresql+psycopg://host/db"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("slots = 0", "slots"),
+        ("slots = 'many'", "slots"),
+        ("slot = 2", "slot"),
+        ("max_attempts = 0", "max_attempts"),
+        ("slots = ", "rewebb.toml"),
+    ],
+)
+def test_a_wrong_setting_is_an_error_that_names_it(
+    elsewhere: Path, text: str, named: str
+) -> None:
+    (elsewhere / "rewebb.toml").write_text(text)
+    with pytest.raises(SettingsError, match=named):
+        load_settings()
+
+
+def test_a_wrong_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REWEBB_SLOTS", "many")
+    with pytest.raises(SettingsError, match="slots"):
+        load_settings()
