@@ -48,7 +48,7 @@ class ParameterSet(BaseModel):
     """Stage that they are of."""
     exp_types: tuple[str, ...] = ()
     """EXP_TYPEs that they are for; none means all."""
-    pipeline: Mapping[str, Any] = Field(default_factory=dict)
+    pipeline: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
     """Parameters of the pipeline itself."""
     steps: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Parameters of its steps."""
@@ -145,7 +145,7 @@ def _read(name: str) -> str:
 
 def _find_forbidden(parameters: Iterable[ParameterSet]) -> Iterator[str]:
     for given in parameters:
-        names = {name: name for name in given.pipeline}
+        names = {name: name for name in _walk(given.pipeline)}
         for step, of_step in given.steps.items():
             names |= {f"{step}.{name}": name for name in _walk(of_step)}
         for where, name in names.items():

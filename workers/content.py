@@ -75,7 +75,7 @@ def content_sha256(path: Path) -> str:
 
 
 def _content_of_fits(path: Path) -> Iterator[bytes]:
-    from astropy.io import fits  # noqa: PLC0415  # keeps the import of this module cheap
+    from astropy.io import fits  # keeps the import of this module cheap
 
     with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
         for hdu in hdus:
@@ -123,7 +123,7 @@ def _read_span(path: Path, start: int, length: int) -> Iterator[bytes]:
 
 def _content_of_asdf(data: bytes) -> Iterator[bytes]:
     """Give the tree without what is volatile, then the binary blocks."""
-    from asdf.util import load_yaml  # noqa: PLC0415  # likewise
+    from asdf.util import load_yaml  # likewise
 
     tree = load_yaml(io.BytesIO(data), tagged=True)
     yield from _canonical(tree, _VOLATILE_TREE)

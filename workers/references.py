@@ -58,7 +58,7 @@ class ReferenceCache:
         CrdsCacheError
             The cache has no such context, or is no CRDS cache.
         """
-        import crds  # noqa: PLC0415  # two seconds
+        import crds  # two seconds
 
         config = Path(os.environ["CRDS_PATH"], "config", OBSERVATORY, "server_config")
         if not config.is_file():
@@ -112,7 +112,7 @@ class ReferenceCache:
         self, context: str, instrument: str, reftypes: Iterable[str]
     ) -> tuple[ReferenceFile, ...]:
         """List the mapping files that a selection of these types reads."""
-        import crds  # noqa: PLC0415  # two seconds
+        import crds  # two seconds
 
         imap = crds.get_symbolic_mapping(context).get_imap(instrument.lower())
         names = [context, imap.filename]
@@ -176,7 +176,7 @@ class ReferenceCache:
 
 
 def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, str]:
-    import crds  # noqa: PLC0415  # two seconds
+    import crds  # two seconds
 
     if not reftypes:
         return {}
@@ -191,7 +191,7 @@ def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, 
 
 
 def _locate(name: str) -> Path:
-    import crds  # noqa: PLC0415  # two seconds
+    import crds  # two seconds
 
     return Path(crds.locate_file(name, OBSERVATORY))
 

@@ -248,7 +248,7 @@ def _calibrate(job: Job, scratch: Path) -> _Answer:
 
 
 def _run_stage(job: Job, scratch: Path) -> _Answer:
-    from .stages.calibration import calibrate  # noqa: PLC0415  # only in the child
+    from .stages.calibration import calibrate  # only in the child
 
     _check_versions(job)
     pin(crds_path=job.crds_path, context=job.context)
@@ -320,7 +320,7 @@ def _partial(job: Job) -> tuple[Caveat, ...]:
 
 
 def _resolve(request: ResolveRequest) -> Resolution:
-    from .stages.resolve import resolve  # noqa: PLC0415  # only in the child
+    from .stages.resolve import resolve  # only in the child
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)

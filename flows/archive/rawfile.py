@@ -73,7 +73,7 @@ def _read_primary(stream: BinaryIO) -> "Header":
 
 def _read_header(stream: BinaryIO) -> "Header":
     """Read the header at the present position; leave the stream behind it."""
-    from astropy.io.fits import Header  # noqa: PLC0415  # 0.3 s: only when needed
+    from astropy.io.fits import Header  # 0.3 s: only when needed
 
     with _expecting(f"a FITS header at byte {stream.tell()}"):
         return Header.fromfile(stream)
@@ -148,8 +148,8 @@ def _padded(length_bytes: int) -> int:
 @contextmanager
 def _expecting(what: str) -> Iterator[None]:
     """Turn what astropy raises, or warns of, into one error of ours."""
-    from astropy.io.fits import VerifyError  # noqa: PLC0415
-    from astropy.utils.exceptions import AstropyUserWarning  # noqa: PLC0415
+    from astropy.io.fits import VerifyError
+    from astropy.utils.exceptions import AstropyUserWarning
 
     try:
         yield

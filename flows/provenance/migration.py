@@ -56,7 +56,7 @@ def upgrade(engine: Engine) -> None:
 
 def make_config(connection: Connection) -> "Config":
     """Make the configuration of alembic, also for ``alembic.command.revision``."""
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -118,8 +118,8 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
 
 def _migrate(connection: Connection) -> None:
     # Alembic takes 0.2 s to import and is rarely needed.
-    from alembic import command  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command
+    from alembic.script import ScriptDirectory
 
     config = make_config(connection)
     scripts = ScriptDirectory.from_config(config)

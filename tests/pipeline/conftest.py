@@ -3,43 +3,15 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import plain_script
 import pytest
+from processed import Processed
 from processing import make_request, make_settings, process, write_calls
 
-from config.settings import Settings
 from flows.phases import Preparation
-from flows.reports import RunSummary
 from workers.sample import Mode, SampleSet
-
-
-@dataclass(frozen=True, slots=True)
-class Processed:
-    """A sample program that was processed from empty."""
-
-    settings: Settings
-    summary: RunSummary
-    plain: subprocess.Popen[bytes]
-    plain_folder: Path
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self.settings.data_dir / self.summary.folder
-
-    def wait_for_plain(self) -> Path:
-        """Give the folder of the plain script, when it is through."""
-        code = self.plain.wait()
-        assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
-        return self.plain_folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the plain scripts work while the other tests of this folder run."""
-    items.sort(key=lambda item: "wait_for_plain" in getattr(item, "keywords", ()))
 
 
 def _process(
@@ -82,3 +54,11 @@ def bots(
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("bots")
         yield _process(sample, Mode.NIRSPEC_BOTS_PRISM, folder, stack)
+
+
+@pytest.fixture(scope="session")
+def bots_again(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a second run of the time series from empty."""
+    settings = make_settings(sample, tmp_path_factory.mktemp("again") / "data")
+    summary = process(settings, make_request(Mode.NIRSPEC_BOTS_PRISM))
+    return settings.data_dir / summary.folder

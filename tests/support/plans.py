@@ -85,7 +85,9 @@ class DoneStore:
 
     def add(self, job: Job, *, content: str = "", no_data: bool = False) -> StoredJob:
         """Note that a job is done; the same content may come from another job."""
-        names = () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
+        names = (
+            () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
+        )
         caveat = Caveat(CaveatKind.NO_DATA_ON_DETECTOR, "no light falls on it")
         stored = StoredJob(
             fingerprint=job.fingerprint,

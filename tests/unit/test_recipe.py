@@ -121,7 +121,13 @@ def test_files_hooks_and_places_are_refused(
 
 
 def test_a_table_does_not_hide_what_is_forbidden(write: Write) -> None:
-    given = 'stage = "spec2"\npipeline.pre_hooks.photom = ["x"]\n'
+    given = 'stage = "spec2"\nsteps.master_background_mos.steps.photom.pre_hooks = []\n'
     path = write(f'title = "T"\n[[parameters]]\n{given}')
     with pytest.raises(RecipeError, match="pre_hooks"):
         load_recipe(path)
+
+
+def test_steps_cannot_be_set_as_parameters_of_the_pipeline(write: Write) -> None:
+    given = 'stage = "spec2"\npipeline.steps.photom.override_photom = "x"\n'
+    with pytest.raises(RecipeError, match="cannot be used"):
+        load_recipe(write(f'title = "T"\n[[parameters]]\n{given}'))

@@ -1,0 +1,49 @@
+"""Products against those of a plain script, and of a second run from empty.
+
+The last file of this folder, so that the plain scripts work while the others run.
+"""
+
+from pathlib import Path
+
+import pytest
+from processed import Processed
+from fits_differences import list_differences
+
+PRODUCTS = ("*.fits", "*.ecsv")
+
+
+def list_products(folder: Path) -> set[str]:
+    return {path.name for glob in PRODUCTS for path in folder.glob(glob)}
+
+
+def compare(here: Path, there: Path) -> list[str]:
+    names = sorted(list_products(here))
+    return [d for name in names for d in list_differences(here / name, there / name)]
+
+
+def test_two_runs_from_empty_are_bitwise_equal(
+    bots: Processed, bots_again: Path
+) -> None:
+    assert list_products(bots.folder) == list_products(bots_again)
+    assert compare(bots.folder, bots_again) == []
+
+
+@pytest.mark.parametrize("program", ["bots", "ifu"])
+def test_products_are_those_of_a_plain_script(
+    request: pytest.FixtureRequest, program: str
+) -> None:
+    done: Processed = request.getfixturevalue(program)
+    plain = done.wait_for_plain()
+    assert list_products(done.folder) == list_products(plain)
+    assert compare(done.folder, plain) == []
+
+
+@pytest.mark.parametrize("program", ["bots", "ifu"])
+def test_associations_are_those_that_the_plain_script_ran_on(
+    request: pytest.FixtureRequest, program: str
+) -> None:
+    done: Processed = request.getfixturevalue(program)
+    names = [path.name for path in done.folder.glob("*_asn.json")]
+    for name in names:
+        texts = [(f / name).read_text() for f in (done.folder, done.plain_folder)]
+        assert texts[0] == texts[1]

@@ -1,0 +1,39 @@
+"""A sample program that was processed, by Rewebb and by a plain script."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings import Settings
+from flows.provenance.outcomes import load_outcome
+from flows.reports import RunSummary
+from workers.contract import Outcome
+
+__all__ = ["Processed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A sample program that was processed from empty."""
+
+    settings: Settings
+    summary: RunSummary
+    plain: subprocess.Popen[bytes]
+    plain_folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.settings.data_dir / self.summary.folder
+
+    def list_outcomes(self) -> dict[str, Outcome]:
+        """Give what each job left in the store, by key."""
+        paths = (self.settings.data_dir / "store").glob("*/*/outcome.json")
+        outcomes = [load_outcome(path) for path in paths]
+        return {f"{o.job.stage}:{o.job.name}": o for o in outcomes}
+
+    def wait_for_plain(self) -> Path:
+        """Give the folder of the plain script, when it is through."""
+        code = self.plain.wait()
+        assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
+        return self.plain_folder
