@@ -125,7 +125,11 @@ class Preparation:
             The CRDS cache or the context cannot be used; what is wrong with a single
             job is left for its plan.
         """
-        sound = [planned for planned in self.graph if planned.defect is None]
+        sound = [
+            planned
+            for planned in self.graph
+            if planned.defect is None and planned.exposure.defect is None
+        ]
         raw = self._hash_raw(sound)
         resolutions = self._resolve(sound)
         self.resolved = ResolvedSet(

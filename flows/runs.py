@@ -235,4 +235,9 @@ def _publish(plan: Plan, summary: RunSummary, services: Services) -> None:
 
 def _is_alive(host: str, pid: int) -> bool:
     """Tell whether an orchestrator may be alive; of other hosts one cannot know."""
-    return host != socket.gethostname() or psutil.pid_exists(pid)
+    if host != socket.gethostname():
+        return True
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -6,6 +6,7 @@ back to code defaults when a ``pars-*`` file is missing; here each of these is a
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -204,9 +205,27 @@ def _identify(path: Path, known: ReferenceFile | None) -> ReferenceFile:
         and known.sha1
     ):
         return known
+    if path.suffix == ".fits":
+        _refuse_truncated(path, stat.st_size)
     with path.open("rb") as stream:
         sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
     return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)
+
+
+def _refuse_truncated(path: Path, size_bytes: int) -> None:
+    """Refuse a FITS file that ends before its last header says."""
+    from astropy.io import fits  # keeps the import of this module cheap
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the truncation is told below
+        with fits.open(path, lazy_load_hdus=False) as hdus:
+            last = hdus[-1].fileinfo()
+    expected = last["datLoc"] + last["datSpan"]
+    if size_bytes < expected:
+        raise CrdsCacheError(
+            f"{path} is truncated: expected at least {expected} bytes, got "
+            f"{size_bytes}; remove it and sync the cache again."
+        )
 
 
 def _changed(

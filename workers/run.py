@@ -91,6 +91,7 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     scratch = data_dir / "scratch" / job.program / attempt
     if _is_done(job, data_dir):
         return _tell_done(job, attempt, granted_bytes)
+    shutil.rmtree(scratch, ignore_errors=True)  # of a worker that was lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     finally:
@@ -234,10 +235,19 @@ def _to_info(error: Exception) -> ErrorInfo:
     """Keep the last line as the message: spec2 raises the text of tracebacks."""
     text = str(error).strip() or type(error).__name__
     where = "".join(traceback.format_exception(error))
-    return ErrorInfo(type(error).__qualname__, text.splitlines()[-1].strip(), where)
+    message = text.splitlines()[-1].strip()
+    if isinstance(error, OSError) and error.filename is None:
+        message = f"{message} (in {Path.cwd()})"
+    return ErrorInfo(type(error).__qualname__, message, where)
 
 
 def _calibrate(job: Job, scratch: Path) -> _Answer:
+    answer = _guarded(_calibrate_logged, job, scratch)
+    # On a full disk the log itself is what fails.
+    return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
+
+
+def _calibrate_logged(job: Job, scratch: Path) -> _Answer:
     with _captured_log(scratch / "publish" / LOG_NAME):
         answer = _guarded(_run_stage, job, scratch)
         if isinstance(answer, ErrorInfo):

@@ -25,6 +25,10 @@ from .order import Order
 __all__ = ["Orchestrator", "Recorder", "to_run_job"]
 
 
+_OPEN = (JobState.DUE, JobState.BLOCKED)
+"""Of jobs that wait for others: what becomes of them may still change."""
+
+
 class Recorder(Protocol):
     """Where outcomes and states go."""
 
@@ -178,12 +182,13 @@ class Orchestrator:
         while over:
             for key in self._order.get_dependants(over.pop(0)):
                 waiting = self._entries[key]
-                if waiting.state is JobState.BLOCKED:
-                    self._change(self._binder.decide(waiting.planned, self._entries))
-                if waiting.state is not JobState.DUE or waiting.job is not None:
+                if waiting.job is not None or waiting.state not in _OPEN:
                     continue
                 decided = self._binder.decide(waiting.planned, self._entries)
-                if decided.state is not JobState.DUE:
+                if waiting.state is JobState.BLOCKED:
+                    if decided.blocked_by != waiting.blocked_by:
+                        self._change(decided)
+                elif decided.state is not JobState.DUE:
                     self._close(decided)
                     over.append(key)
                 elif decided.job is not None:

@@ -30,5 +30,5 @@ def take_fingerprint(job: Job) -> str:
         "pars": {use.reftype: use.file.sha1 for use in job.pars},
         "versions": dict(job.versions),
     }
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -96,9 +96,8 @@ def _detector1_job(exposure: Exposure) -> PlannedJob:
     raw = PlannedInput(
         member_file(exposure.name, "uncal"), "science", "the raw exposure itself", None
     )
-    return PlannedJob(
-        Stage.DETECTOR1, exposure.name, (raw,), exposure, defect=exposure.defect
-    )
+    defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
+    return PlannedJob(Stage.DETECTOR1, exposure.name, (raw,), exposure, defect=defect)
 
 
 def _association_job(

@@ -123,11 +123,11 @@ class Binder:
         """
         if planned.defect is not None:
             return PlanEntry(planned, JobState.FAILED, planned.defect)
-        if error := self._find_error(planned):
-            return PlanEntry(planned, JobState.FAILED, error)
         if failed := self._find_failed(planned, producers):
             why = f"needs {', '.join(failed)}"
             return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
+        if error := self._find_error(planned):
+            return PlanEntry(planned, JobState.FAILED, error)
         waiting = [key for key in planned.producers if not _is_over(producers[key])]
         if waiting:
             why = f"due, or reused if unchanged by {', '.join(waiting)}"
@@ -174,6 +174,11 @@ class Binder:
 
     def _bind(self, planned: PlannedJob, producers: Mapping[str, PlanEntry]) -> Job:
         resolved = self._resolved
+        if planned.key not in resolved.by_key:
+            raise BindingError(
+                f"references and parameters follow {planned.exposure.name}, but: "
+                f"{planned.exposure.defect}"
+            )
         return bind_job(
             planned,
             resolved=resolved.by_key[planned.key],
@@ -211,8 +216,8 @@ class Binder:
         )
 
     def _find_error(self, planned: PlannedJob) -> str | None:
-        resolved = self._resolved.by_key[planned.key]
-        if resolved.error is not None:
+        resolved = self._resolved.by_key.get(planned.key)
+        if resolved is not None and resolved.error is not None:
             return resolved.error.message
         raw = self._resolved.raw.get(str(planned.exposure.path))
         if planned.stage is Stage.DETECTOR1 and raw and raw.error:

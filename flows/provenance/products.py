@@ -38,12 +38,15 @@ class ProductStore:
         if not path.is_file():
             return None
         done = self._index.find_outcomes([fingerprint]).get(fingerprint)
-        if done is None:
+        if done is None or not self._is_there(done):
+            # Made again by an attempt that nobody could record, or damaged.
             self._index.record_outcome(load_outcome(path))
             done = self._index.find_outcomes([fingerprint])[fingerprint]
+        return done if self._is_there(done) else None
+
+    def _is_there(self, done: StoredJob) -> bool:
         folder = self._data_dir / done.folder
-        intact = all(_is_intact(folder / p.name, p) for p in done.products)
-        return done if intact else None
+        return all(_is_intact(folder / p.name, p) for p in done.products)
 
     def record(self, outcome: Outcome, *, run_id: str) -> None:
         """Record an attempt; of a success, what the store holds."""

@@ -27,7 +27,7 @@ class RunStore(Store):
     def finish_run(
         self, run_id: str, state: RunState, message: str | None, *, now: datetime
     ) -> None:
-        """Record how a run ended.
+        """Record how a run ended; its jobs that are not over are interrupted.
 
         Raises
         ------
@@ -40,7 +40,12 @@ class RunStore(Store):
             .values(state=state.value, message=message, finished_at=now)
             .returning(SQLRun.id)
         )
-        if not self._sessions.write(lambda session: session.scalar(statement)):
+
+        def work(session: Session) -> str | None:
+            _interrupt_jobs(session, run_id, now)
+            return session.scalar(statement)
+
+        if not self._sessions.write(work):
             raise UnknownRecordError(f"The database holds no run {run_id}.")
 
     def set_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
@@ -152,6 +157,10 @@ def _interrupt_run(session: Session, run_id: str, now: datetime) -> None:
             message="Its orchestrator vanished; found by the next run of the program.",
         )
     )
+    _interrupt_jobs(session, run_id, now)
+
+
+def _interrupt_jobs(session: Session, run_id: str, now: datetime) -> None:
     session.execute(
         update(SQLRunJob)
         .where(SQLRunJob.run_id == run_id, SQLRunJob.state.in_(_UNFINISHED))

@@ -6,8 +6,8 @@ The last file of this folder, so that the plain scripts work while the others ru
 from pathlib import Path
 
 import pytest
-from processed import Processed
 from fits_differences import list_differences
+from processed import Processed
 
 PRODUCTS = ("*.fits", "*.ecsv")
 

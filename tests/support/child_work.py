@@ -69,7 +69,7 @@ def sleep_beside(note: str) -> None:
 
 def start_child_that_sleeps(note: str) -> None:
     """Be the parent of a child that sleeps."""
-    from workers.child import run_in_child  # noqa: PLC0415  # only in the parent
+    from workers.child import run_in_child  # only in the parent
 
     run_in_child(sleep_beside, note)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ __all__ = [
     "Ended",
     "Rewebb",
     "assert_refused",
+    "find_free_port",
     "find_processes",
     "query",
     "stopped",
@@ -130,6 +132,13 @@ def wait_until(
         assert time.monotonic() < end_s, f"waited {timeout_s} s in vain"
         time.sleep(pause_s)
     return found
+
+
+def find_free_port() -> int:
+    """Find a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def find_processes(folder: Path) -> list[psutil.Process]:

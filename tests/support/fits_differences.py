@@ -9,6 +9,7 @@ from astropy.io import fits
 __all__ = ["list_differences"]
 
 _VOLATILE = {"DATE", "CHECKSUM", "DATASUM"}
+"""Keywords, and columns of the table of the headers of all members."""
 
 
 def list_differences(here: Path, there: Path) -> list[str]:
@@ -45,6 +46,9 @@ def _compare(name: str, ours: Any, theirs: Any) -> Iterator[str]:
 
 
 def _bytes(hdu: Any) -> bytes:
+    if hdu.name == "HDRTAB":
+        names = [name for name in hdu.columns.names if name not in _VOLATILE]
+        return b"".join(hdu.data.field(name).tobytes() for name in names)
     return b"" if hdu.data is None else bytes(hdu.data.tobytes())
 
 

@@ -54,7 +54,7 @@ def start(
 
 def main(file: Path) -> None:
     """Make every call of a file, in its folder."""
-    import jwst.pipeline  # noqa: PLC0415  # only in the script itself
+    import jwst.pipeline  # only in the script itself
 
     folder = file.parent
     for call in json.loads(file.read_text()):

@@ -1,7 +1,6 @@
 """A Prefect server, and the command line with a data folder of its own."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from commands import BIN, Ended, Rewebb, stopped, wait_until
+from commands import BIN, Ended, Rewebb, find_free_port, stopped, wait_until
 
 from workers.sample import SampleSet
 
@@ -18,7 +17,7 @@ MakeRewebb = Callable[..., Rewebb]
 
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The one Prefect server of all system tests."""
+    """Keep the one Prefect server of all system tests."""
     home = tmp_path_factory.mktemp("prefect")
     port = find_free_port()
     server = Rewebb(home).given(
@@ -67,7 +66,7 @@ def make_rewebb(
 
 @pytest.fixture
 def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
-    """The command, with an empty data folder."""
+    """Give the command an empty data folder."""
     return make_rewebb()
 
 
@@ -80,7 +79,7 @@ def first_run(make_rewebb: MakeRewebb) -> tuple[Rewebb, Ended]:
 
 @pytest.fixture(scope="session")
 def finished(first_run: tuple[Rewebb, Ended]) -> Rewebb:
-    """The command with program 99002 finished. Do not write to it: copy it."""
+    """Finish program 99002. Do not write to its data folder: copy it."""
     rewebb, ended = first_run
     assert ended.code == 0, ended
     return rewebb
@@ -88,19 +87,12 @@ def finished(first_run: tuple[Rewebb, Ended]) -> Rewebb:
 
 @pytest.fixture(scope="session")
 def half_done(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
-    """The command with the detectors of 99002 done. Do not write to it: copy it."""
+    """Keep only what detector1 has done. Do not write to it: copy it."""
     half = make_rewebb(finished)
     for outcome in half.data.glob("store/*/*/outcome.json"):
         if not list(outcome.parent.glob("*_rate.fits")):
             shutil.rmtree(outcome.parent)
     return half
-
-
-def find_free_port() -> int:
-    """Find a port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _link(source: str, target: str) -> None:

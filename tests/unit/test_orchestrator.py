@@ -13,7 +13,7 @@ from flows.errors import StoreError
 from flows.execution import Orchestrator, Progress
 from flows.models import JobState
 from flows.planning import Plan, PlannedJob, ResolvedSet, build_plan
-from workers.contract import Status
+from workers.contract import Stage, Status
 
 SUCCEEDED, FAILED = Status.SUCCEEDED, Status.FAILED
 LOST, OUT_OF_MEMORY = Status.LOST, Status.OUT_OF_MEMORY
@@ -39,9 +39,11 @@ class Ran:
 
     @property
     def states(self) -> dict[str, JobState]:
+        """State of each job, by key."""
         return {entry.planned.key: entry.state for entry in self.plan.entries}
 
     def why(self, key: str) -> str:
+        """Say why a job came to its state."""
         return next(e.why for e in self.plan.entries if e.planned.key == key)
 
 
@@ -141,10 +143,16 @@ def test_what_is_independent_of_a_failure_finishes() -> None:
     assert all(ran.states[planned.key] is JobState.SUCCEEDED for planned in BOTS)
 
 
-def test_a_blocked_job_comes_to_an_end_once() -> None:
+def test_a_blocked_job_is_told_once() -> None:
     ran = run(script={FIRST: [FAILED]})
-    recorded = [job.key for job in ran.recorder.jobs if job.state is JobState.BLOCKED]
-    assert len(recorded) == len(set(recorded)) > 1
+    told = [job.key for job in ran.recorder.jobs if job.state is JobState.BLOCKED]
+    assert len(told) == len(set(told)) > 1
+
+
+def test_a_blocked_job_is_told_again_when_more_of_what_it_needs_fails() -> None:
+    ran = run(BOTS, {planned.key: [FAILED] for planned in BOTS[:2]})
+    told = [job.blocked_by for job in ran.recorder.jobs if job.stage is Stage.TSO3]
+    assert told == [BOTS[-1].producers[:1], BOTS[-1].producers]
 
 
 def test_a_job_is_blocked_by_all_of_its_blocked_producers() -> None:

@@ -151,7 +151,9 @@ def test_identical_products_of_a_job_done_again_end_the_work(
 def test_a_damaged_file_fails_and_blocks_what_needs_it() -> None:
     graph = make_graph(damage(ifu_program(), DITHER_1))
     made = plan(graph, DoneStore())
-    assert find(made, f"detector1:{DITHER_1}").why == "truncated"
+    assert (
+        find(made, f"detector1:{DITHER_1}").why == f"{DITHER_1}_uncal.fits: truncated"
+    )
     blocked = find(made, f"spec2:{DITHER_1}")
     assert blocked.state is JobState.BLOCKED
     assert blocked.blocked_by == (f"detector1:{DITHER_1}",)
@@ -194,7 +196,8 @@ def test_partial_goes_on_without_a_failed_background() -> None:
     do(plan(graph, store, allow_partial=True), store)
     job = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}").job
     assert job is not None
-    assert job.partial == (f"{SKY}_rate.fits (FAILED: truncated)",)
+    (partial,) = job.partial
+    assert partial == f"{SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)"
     assert SKY not in str(job.association)
 
 

@@ -43,8 +43,19 @@ def resolve(request: ResolveRequest) -> Resolution:
 
 @lru_cache(maxsize=64)
 def read_header(path: str) -> Mapping[str, Any]:
-    """Read the metadata of a file as CRDS takes it, by ``meta.`` keys."""
-    header: Mapping[str, Any] = read_metadata(path, flatten=True)
+    """Read the metadata of a file as CRDS takes it, by ``meta.`` keys.
+
+    Raises
+    ------
+    WorkerError
+        The file has no metadata, or none that can be read.
+    """
+    try:
+        header: Mapping[str, Any] = read_metadata(path, flatten=True)
+    except (KeyError, ValueError) as error:
+        raise WorkerError(
+            f"expected the metadata of a JWST file, got {error}"
+        ) from error
     return header
 
 

@@ -1,0 +1,152 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from outcomes import make_input, make_job
+from stdatamodels.jwst.datamodels import ImageModel
+
+from workers.contract import (
+    Caveat,
+    CaveatKind,
+    Job,
+    ReferenceUse,
+    Stage,
+    StepStatus,
+)
+from workers.stages.inspection import (
+    find_caveats,
+    get_steps,
+    list_reference_conflicts,
+)
+
+NAN = np.full((2, 2), np.nan, np.float32)
+ONES = np.ones((2, 2), np.float32)
+JOB = replace(
+    make_job(),
+    stage=Stage.SPEC3,
+    exp_type="MIR_LRS",
+    parameters={"steps": {"photom": {"skip": False}, "bkg_subtract": {"skip": False}}},
+    overrides={},
+)
+
+
+def write(folder: Path, name: str, *hdus: fits.hdu.base.ExtensionHDU) -> Path:
+    path = folder / name
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
+    return path
+
+
+def save(folder: Path, **of_meta: object) -> Path:
+    model = ImageModel(ONES)
+    model.update({"meta": of_meta})
+    path = folder / "a_cal.fits"
+    model.save(path)
+    model.close()
+    return path
+
+
+def kinds(caveats: Sequence[Caveat]) -> list[CaveatKind]:
+    return [caveat.kind for caveat in caveats]
+
+
+def look_at(job: Job, *products: Path, **steps: str) -> tuple[Caveat, ...]:
+    status = [StepStatus(step, word) for step, word in steps.items()]
+    return find_caveats(job, products, status, {"bkg_subtract": "back_sub"})
+
+
+def test_data_that_are_all_nan_are_a_caveat(tmp_path: Path) -> None:
+    path = write(tmp_path, "a_s3d.fits", fits.ImageHDU(NAN, name="SCI"))
+    [caveat] = look_at(JOB, path)
+    assert caveat.kind is CaveatKind.ALL_NAN
+    assert "SCI extension 1 of a_s3d.fits" in caveat.message
+
+
+def test_one_good_pixel_is_enough(tmp_path: Path) -> None:
+    data = NAN.copy()
+    data[0, 0] = 0
+    assert not look_at(
+        JOB, write(tmp_path, "a_s3d.fits", fits.ImageHDU(data, name="SCI"))
+    )
+
+
+def test_only_science_arrays_are_looked_at(tmp_path: Path) -> None:
+    hdus = [fits.ImageHDU(ONES, name="SCI"), fits.ImageHDU(NAN, name="ERR")]
+    assert not look_at(JOB, write(tmp_path, "a_s3d.fits", *hdus))
+
+
+@pytest.mark.parametrize(("flux", "found"), [(np.nan, ["ALL_NAN"]), (1.0, [])])
+def test_spectra_are_looked_at(tmp_path: Path, flux: float, found: list[str]) -> None:
+    table = Table({"WAVELENGTH": [1.0, 2.0], "FLUX": [flux, flux]})
+    path = write(tmp_path, "a_x1d.fits", fits.BinTableHDU(table, name="EXTRACT1D"))
+    assert kinds(look_at(JOB, path)) == found
+
+
+def test_a_failed_step_is_a_caveat() -> None:
+    [caveat] = look_at(JOB, photom="FAILED")
+    assert (caveat.kind, caveat.message) == ("STEP_FAILED", "the step photom FAILED")
+
+
+def test_a_skipped_step_is_a_caveat_only_when_somebody_asked_for_it() -> None:
+    asked = replace(JOB, overrides={"steps": {"photom": {"skip": False}}})
+    assert kinds(look_at(asked, photom="SKIPPED")) == ["STEP_SKIPPED"]
+    assert look_at(JOB, photom="SKIPPED") == ()
+
+
+def test_members_ask_for_their_step() -> None:
+    member = replace(make_input("b_rate.fits"), exptype="background")
+    job = replace(JOB, inputs=(*JOB.inputs, member))
+    [caveat] = look_at(job, back_sub="SKIPPED")
+    assert "there are background members" in caveat.message
+
+
+def test_a_missing_product_is_a_caveat() -> None:
+    job = replace(JOB, exp_type="NRS_IFU")
+    found = [caveat.message for caveat in look_at(job)]
+    assert len(found) == 2
+    assert all("made no" in message for message in found)
+
+
+def test_what_a_skipped_step_would_make_is_not_missed() -> None:
+    steps = {"cube_build": {"skip": True}, "extract_1d": {"skip": True}}
+    job = replace(JOB, exp_type="NRS_IFU", parameters={"steps": steps})
+    assert look_at(job) == ()
+
+
+def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, status in zip(folders, ("COMPLETE", "FAILED"), strict=True):
+        folder.mkdir()
+        save(folder, cal_step={"photom": status, "flat_field": "SKIPPED"})
+    products = [folder / "a_cal.fits" for folder in folders]
+    assert get_steps(products, {"photom"}) == (StepStatus("photom", "FAILED"),)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "conflicts"),
+    [
+        ("crds://photom_1.fits", []),
+        (
+            "crds://photom_2.fits",
+            ["photom crds://photom_1.fits but crds://photom_2.fits"],
+        ),
+        ("N/A", ["photom crds://photom_1.fits but N/A"]),
+    ],
+)
+def test_a_product_must_record_what_was_resolved(
+    tmp_path: Path, recorded: str, conflicts: list[str]
+) -> None:
+    file = replace(make_job().pars[0].file, name="photom_1.fits")
+    job = replace(JOB, references=(ReferenceUse("photom", file),))
+    path = save(tmp_path, ref_file={"photom": {"name": recorded}})
+    assert list_reference_conflicts(job, [path]) == conflicts
+
+
+def test_a_product_must_record_the_context(tmp_path: Path) -> None:
+    path = save(tmp_path, ref_file={"crds": {"context_used": "jwst_0002.pmap"}})
+    assert list_reference_conflicts(JOB, [path]) == [
+        f"crds.context_used {JOB.context} but jwst_0002.pmap"
+    ]
