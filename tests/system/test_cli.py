@@ -100,7 +100,7 @@ def test_a_rebuilt_folder_is_all_reused_and_needs_no_server(
     assert set(ended.states.values()) == {"REUSED"}
     assert list_store(rewebb) == before
     assert query(rewebb.data, "select count(*) from attempt") == [(5,)]
-    wait_until(lambda: not find_processes(rewebb.data), timeout_s=20)
+    wait_until(lambda: not find_processes(rewebb.data), timeout_s=20, pause_s=0.3)
 
 
 def list_store(rewebb: Rewebb) -> dict[Path, tuple[int, int]]:
@@ -183,7 +183,7 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
     assert query(rewebb.data, "select state from run") == [("CANCELLED",)]
     left = "select state from run_job where state in ('RUNNING', 'DUE')"
     assert query(rewebb.data, left) == []
-    wait_until(lambda: not find_processes(rewebb.data), timeout_s=10)
+    wait_until(lambda: not find_processes(rewebb.data), timeout_s=10, pause_s=0.3)
 
 
 def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(

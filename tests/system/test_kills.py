@@ -133,7 +133,7 @@ def kill_at(
         assert flow.poll() is None, "the run ended before the moment came"
         return is_moment(rewebb.data)
 
-    wait_until(has_come, pause_s=0.001)
+    wait_until(has_come, pause_s=0.005)
     kill(victim if isinstance(victim, psutil.Process) else victim())
 
 
@@ -171,7 +171,7 @@ def assert_is_finished(rewebb: Rewebb, ended: Ended, made: dict[str, str]) -> No
     assert query(rewebb.data, running) == []
     assert query(rewebb.data, "select id from run where state = 'RUNNING'") == []
     assert query(rewebb.data, "select program from lease") == []
-    wait_until(lambda: not find_processes(rewebb.data), timeout_s=10)
+    wait_until(lambda: not find_processes(rewebb.data), timeout_s=10, pause_s=0.3)
 
 
 def assert_nothing_ran_twice(rewebb: Rewebb, made: dict[str, str]) -> None:
