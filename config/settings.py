@@ -27,6 +27,9 @@ __all__ = ["Settings", "load_settings"]
 
 _FILE = "rewebb.toml"
 
+_PREFIX = "REWEBB_"
+"""How the names of our environment variables begin."""
+
 _MEMORY_SHARE = 0.9
 """Share of this machine's memory that jobs may take together."""
 
@@ -35,7 +38,7 @@ class Settings(BaseSettings):
     """Settings of a site, all with defaults that work on one machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix="REWEBB_", toml_file=_FILE, extra="forbid", frozen=True
+        env_prefix=_PREFIX, toml_file=_FILE, extra="forbid", frozen=True
     )
 
     data_dir: Path = Path("rewebb-data")
@@ -90,6 +93,7 @@ def load_settings(**given: Path | str | int | None) -> Settings:
         A variable or the file holds what is no setting.
     """
     kept = {name: value for name, value in given.items() if value is not None}
+    _refuse_unknown_variables()
     try:
         return Settings(**kept)  # type: ignore[arg-type]  # pydantic converts and checks
     except ValidationError as error:
@@ -99,6 +103,17 @@ def load_settings(**given: Path | str | int | None) -> Settings:
         raise SettingsError(f"{_FILE} cannot be read: {error}") from error
     except (PydanticSettingsError, ValueError) as error:
         raise SettingsError(f"The settings cannot be used: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse variables of our prefix that set nothing, since one thinks they do."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    ours = {name for name in os.environ if name.upper().startswith(_PREFIX)}
+    if unknown := sorted(name for name in ours if name.upper() not in known):
+        raise SettingsError(
+            f"{', '.join(unknown)} is no setting; expected one of "
+            f"{', '.join(sorted(known))}."
+        )
 
 
 def _path_from(variable: str) -> Path | None:

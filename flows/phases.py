@@ -55,17 +55,9 @@ class Request:
 
 
 class Preparation:
-    """Finds, associates, resolves and plans one program.
+    """Finds, associates, resolves and plans one program."""
 
-    Parameters
-    ----------
-    cluster
-        Where references are resolved and files hashed.
-    """
-
-    def __init__(
-        self, services: Services, request: Request, *, cluster: Cluster
-    ) -> None:
+    def __init__(self, services: Services, request: Request) -> None:
         self.request = request
         self.recipe: Recipe = load_recipe(request.recipe)
         self.inventory = Inventory((), ())
@@ -74,7 +66,6 @@ class Preparation:
         self.resolved: ResolvedSet | None = None
         self.plan = Plan(())
         self._services = services
-        self._cluster = cluster
 
     def find(self) -> None:
         """Find the exposures of the program.
@@ -116,8 +107,13 @@ class Preparation:
             self.inventory.rejected,
         )
 
-    def resolve(self) -> None:
+    def resolve(self, cluster: Cluster) -> None:
         """Hash the raw files and resolve the references and parameters of all jobs.
+
+        Parameters
+        ----------
+        cluster
+            Where that is done.
 
         Raises
         ------
@@ -130,8 +126,8 @@ class Preparation:
             for planned in self.graph
             if planned.defect is None and planned.exposure.defect is None
         ]
-        raw = self._hash_raw(sound)
-        resolutions = self._resolve(sound)
+        raw = self._hash_raw(sound, cluster)
+        resolutions = self._resolve(sound, cluster)
         self.resolved = ResolvedSet(
             context=resolutions[0].context if resolutions else "",
             crds_path=str(self._services.crds_path),
@@ -176,7 +172,9 @@ class Preparation:
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
         return AssociationSet(kept, unused)
 
-    def _hash_raw(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
+    def _hash_raw(
+        self, sound: Iterable[PlannedJob], cluster: Cluster
+    ) -> dict[str, FileHash]:
         exposures = {str(p.exposure.path): p.exposure for p in sound}
         known = self._services.store.known_files(exposures)
         fresh = {
@@ -187,13 +185,17 @@ class Preparation:
         }
         new = [path for path in sorted(exposures) if path not in fresh]
         hashed = [
-            file for part in self._map(hash_files, self._deal(new)) for file in part
+            file
+            for part in _map(hash_files, _deal(new, cluster), cluster)
+            for file in part
         ]
         good = [file for file in hashed if file.error is None]
         self._services.store.remember_files(good)
         return fresh | {file.path: file for file in hashed}
 
-    def _resolve(self, sound: Sequence[PlannedJob]) -> list[Resolution]:
+    def _resolve(
+        self, sound: Sequence[PlannedJob], cluster: Cluster
+    ) -> list[Resolution]:
         context = self.request.context or self._services.settings.crds_context
         crds_path = str(self._services.crds_path)
         known = self._services.store.list_references(crds_path=crds_path)
@@ -202,9 +204,9 @@ class Preparation:
         )
         requests = [
             ResolveRequest(tuple(part), context, crds_path, known)
-            for part in self._deal(items)
+            for part in _deal(items, cluster)
         ]
-        return self._map(resolve_jobs, requests)
+        return _map(resolve_jobs, requests, cluster)
 
     def _make_item(self, planned: PlannedJob) -> ResolveItem:
         path = str(planned.exposure.path)
@@ -227,21 +229,6 @@ class Preparation:
             now=datetime.now(UTC),
         )
 
-    def _deal(self, items: Sequence[_Item]) -> list[Sequence[_Item]]:
-        """Part items into one contiguous batch a slot."""
-        size = -(-len(items) // max(self._cluster.get_slots(), 1)) or 1
-        return [items[i : i + size] for i in range(0, len(items), size)]
-
-    def _map(
-        self, work: Callable[[_Item], _Answer | ErrorInfo], batches: Sequence[_Item]
-    ) -> list[_Answer]:
-        light_bytes = min(_LIGHT_BYTES, self._cluster.get_largest_bytes())
-        try:
-            answers = self._cluster.map(work, batches, memory_bytes=light_bytes)
-        except WorkerLostError as error:
-            raise PlanError(f"A worker was lost while resolving: {error}") from error
-        return [_refuse_error(answer) for answer in answers]
-
     def _why_nothing(self) -> str:
         unused = self.associations.unused
         rejected = [
@@ -252,6 +239,25 @@ class Preparation:
             f"Program {self.request.program} gives no association: "
             f"{'; '.join([*rejected, *reasons]) or 'it has no exposures'}."
         )
+
+
+def _deal(items: Sequence[_Item], cluster: Cluster) -> list[Sequence[_Item]]:
+    """Part items into one contiguous batch a slot."""
+    size = -(-len(items) // max(cluster.get_slots(), 1)) or 1
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _map(
+    work: Callable[[_Item], _Answer | ErrorInfo],
+    batches: Sequence[_Item],
+    cluster: Cluster,
+) -> list[_Answer]:
+    light_bytes = min(_LIGHT_BYTES, cluster.get_largest_bytes())
+    try:
+        answers = cluster.map(work, batches, memory_bytes=light_bytes)
+    except WorkerLostError as error:
+        raise PlanError(f"A worker was lost while resolving: {error}") from error
+    return [_refuse_error(answer) for answer in answers]
 
 
 def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:

@@ -141,11 +141,12 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
     RewebbError, ConfigError
         It cannot be planned.
     """
-    with open_services(settings) as services, open_local_cluster(settings) as cluster:
-        preparation = Preparation(services, request, cluster=cluster)
+    with open_services(settings) as services:
+        preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
-        preparation.resolve()
+        with open_local_cluster(settings) as cluster:
+            preparation.resolve(cluster)
         preparation.make_plan()
     run = replace(_make_run(preparation), id="", state=_judge(preparation.plan)[0])
     notes = _list_notes(preparation)

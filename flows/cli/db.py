@@ -1,5 +1,7 @@
 """`rewebb db`: the database, which is the index of the store."""
 
+from typing import Annotated
+
 import typer
 
 from .options import AsJson, DataDir
@@ -43,18 +45,30 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @db_app.command()
-def verify(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def verify(
+    *,
+    data_dir: DataDir = None,
+    aside: Annotated[
+        bool,
+        typer.Option("--set-aside", help="Move damaged jobs away, to be redone."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Read every product of the store and compare its sha256 with what is recorded."""
-    from config.settings import load_settings  # see the package
-    from flows.provenance import find_damaged
+    from config.settings import load_settings
+    from flows.provenance import find_damaged, set_aside
 
     with said_in_one_sentence():
-        damaged = list(find_damaged(load_settings(data_dir=data_dir).data_dir))
+        folder = load_settings(data_dir=data_dir).data_dir
+        damaged = list(find_damaged(folder))
+        for job in {job for job, _ in damaged if aside}:
+            set_aside(job, data_dir=folder)
+    lines = [line for _, line in damaged]
     if as_json:
-        print_json({"damaged": damaged})
+        print_json({"damaged": lines})
     else:
-        for line in damaged:
+        for line in lines:
             say(line)
-        say(f"{len(damaged)} damaged products.")
-    if damaged:
+        say(f"{len(lines)} damaged products.")
+    if lines:
         raise typer.Exit(FAILED)

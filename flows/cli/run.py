@@ -1,7 +1,6 @@
 """`rewebb plan` and `rewebb run`."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -85,6 +84,9 @@ def run(
     The server is that of PREFECT_API_URL, else one of Prefect's own for the time of
     the run. Exit code 1 when jobs failed or were blocked, 2 when nothing could be done.
     """
+    from config.recipe import load_recipe
+    from config.settings import load_settings
+
     parameters = {
         "program": program,
         "observations": list(_split(observations)),
@@ -99,12 +101,14 @@ def run(
         plan(**parameters, observations=observations, as_json=as_json)  # type: ignore[arg-type]  # just parsed
         return
     with said_in_one_sentence():
+        folder = load_settings(archive=archive, data_dir=data_dir).data_dir
+        load_recipe(recipe)
         summary = run_flow(parameters, quiet=as_json)
     if as_json:
         print_json(summary)
     else:
         print_summary(summary)
-        say(f"products: {Path(summary.folder)}")
+        say(f"products: {folder / summary.folder}")
     if summary.state != "SUCCEEDED":
         raise typer.Exit(FAILED)
 

@@ -79,13 +79,22 @@ def bind_job(
         mappings=resolved.mappings,
         crds_path=crds_path,
         versions=versions,
-        partial=tuple(
-            f"{file.name} ({made[file.producer or ''].without})"
-            for file in left_out
-            if made[file.producer or ""].partial
-        ),
+        partial=_list_partial(planned, left_out, made),
     )
     return replace(job, fingerprint=take_fingerprint(job))
+
+
+def _list_partial(
+    planned: PlannedJob, left_out: list[PlannedInput], made: Mapping[str, Made]
+) -> tuple[str, ...]:
+    """List what should be there and is done without, with why."""
+    wanting = {file.name: made[file.producer or ""] for file in left_out}
+    wanting |= {key: made[key] for key in planned.doubts}
+    return tuple(
+        f"{name} ({source.without})"
+        for name, source in wanting.items()
+        if source.partial
+    )
 
 
 def _split(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flows.models import Association, Exposure, Member, RejectedFile
+from flows.models import Association, Exposure, Member, RejectedFile, Role
 from flows.names import member_file
 from workers.contract import Stage
 
@@ -16,6 +16,9 @@ _STAGES = {
     "tso3": Stage.TSO3,
 }
 """The stage that makes the product of an association, by its type."""
+
+_ALONE = frozenset({"tso-spec2"})
+"""Types of associations whose only member is their science: no file is missing."""
 
 _FROM_DETECTOR1 = frozenset({"rate", "rateints"})
 """Suffixes of the members that detector1 makes; spec2 makes the others."""
@@ -51,6 +54,8 @@ class PlannedJob:
     """What it runs on; None for a single exposure."""
     defect: str | None = None
     """Why it cannot run whatever its inputs: a damaged or unreadable raw file."""
+    doubts: tuple[str, ...] = ()
+    """Keys of the jobs of files that may be members, if only one could tell."""
 
     @property
     def key(self) -> str:
@@ -60,8 +65,8 @@ class PlannedJob:
     @property
     def producers(self) -> tuple[str, ...]:
         """Keys of the jobs whose products it reads, each once."""
-        keys = (file.producer for file in self.inputs)
-        return tuple(dict.fromkeys(key for key in keys if key is not None))
+        keys = [file.producer for file in self.inputs if file.producer is not None]
+        return tuple(dict.fromkeys((*keys, *self.doubts)))
 
 
 def build_graph(
@@ -74,16 +79,22 @@ def build_graph(
     Parameters
     ----------
     rejected
-        Raw files of which nothing can be told. What they might have been a member
-        of, the associations of the same observation, must not become smaller
-        without a word, so these jobs carry the defect.
+        Raw files of which nothing can be told but their names. What they may be a
+        member of, associations of the same observation, must not become smaller
+        without a word: each file has a job that cannot run, and these need it.
     """
     by_name = {exposure.name: exposure for exposure in exposures}
     documents = sorted(associations, key=lambda asn: (_level(asn), asn.product_name))
-    unknown = {(file.program, file.observation): file for file in rejected}
     needed = sorted({m.exposure for asn in documents for m in asn.members})
+    observations = {by_name[name].observation for name in needed}
+    unknown = [
+        _detector1_job(_to_exposure(file))
+        for file in sorted(rejected, key=lambda file: file.path.name)
+        if file.observation in observations
+    ]
     return (
         *(_detector1_job(by_name[name]) for name in needed),
+        *unknown,
         *(_association_job(asn, by_name, unknown) for asn in documents),
     )
 
@@ -103,17 +114,22 @@ def _detector1_job(exposure: Exposure) -> PlannedJob:
 def _association_job(
     association: Association,
     by_name: Mapping[str, Exposure],
-    unknown: Mapping[tuple[str, str], RejectedFile],
+    unknown: Iterable[PlannedJob],
 ) -> PlannedJob:
     science = next(m for m in association.members if m.exptype == "science")
-    exposures = [by_name[member.exposure] for member in association.members]
+    observations = {by_name[m.exposure].observation for m in association.members}
     return PlannedJob(
         stage=_STAGES[association.asn_type],
         name=association.product_name,
         inputs=tuple(_plan_inputs(association.members, science)),
         exposure=by_name[science.exposure],
         association=association,
-        defect=_find_unknown(exposures, unknown),
+        doubts=tuple(
+            job.key
+            for job in unknown
+            if job.exposure.observation in observations
+            and association.asn_type not in _ALONE
+        ),
     )
 
 
@@ -131,15 +147,18 @@ def _plan_input(member: Member) -> PlannedInput:
     return PlannedInput(member.expname, member.exptype, member.reason, producer)
 
 
-def _find_unknown(
-    exposures: Iterable[Exposure],
-    unknown: Mapping[tuple[str, str], RejectedFile],
-) -> str | None:
-    for exposure in exposures:
-        file = unknown.get((exposure.program, exposure.observation))
-        if file is not None:
-            return (
-                f"{file.path.name} of the same observation may belong to this "
-                f"association, but cannot be told: {file.reason}"
-            )
-    return None
+def _to_exposure(file: RejectedFile) -> Exposure:
+    """Make of a file that was rejected what its name tells."""
+    return Exposure(
+        name=file.path.name.removesuffix("_uncal.fits"),
+        program=file.program,
+        observation=file.observation,
+        visit="",
+        path=file.path,
+        size_bytes=0,
+        mtime_ns=0,
+        exp_type="",
+        role=Role.SCIENCE,
+        header={},
+        defect=file.reason,
+    )

@@ -124,7 +124,7 @@ class Binder:
         if planned.defect is not None:
             return PlanEntry(planned, JobState.FAILED, planned.defect)
         if failed := self._find_failed(planned, producers):
-            why = f"needs {', '.join(failed)}"
+            why = f"needs {'; '.join(_tell(producers[key]) for key in failed)}"
             return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
         if error := self._find_error(planned):
             return PlanEntry(planned, JobState.FAILED, error)
@@ -245,6 +245,12 @@ def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
     for planned in graph:
         entries[planned.key] = binder.decide(planned, entries)
     return Plan(tuple(entries.values()))
+
+
+def _tell(entry: PlanEntry) -> str:
+    """Name a job that failed, and why; of a blocked one the reason is elsewhere."""
+    key = entry.planned.key
+    return f"{key} ({entry.why})" if entry.state is JobState.FAILED else key
 
 
 def _is_over(entry: PlanEntry) -> bool:

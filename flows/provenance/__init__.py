@@ -3,7 +3,7 @@
 from .engine import make_engine
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome
-from .products import ProductStore, find_damaged
+from .products import ProductStore, find_damaged, set_aside
 from .store import ProvenanceStore
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "find_outcomes",
     "load_outcome",
     "make_engine",
+    "set_aside",
     "upgrade",
 ]

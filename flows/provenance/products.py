@@ -12,11 +12,12 @@ from workers.content import file_sha256
 from workers.contract import Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
+from ..errors import StoreError
 from ..models import StoredJob
 from .outcomes import load_outcome
 from .store import ProvenanceStore
 
-__all__ = ["ProductStore", "find_damaged"]
+__all__ = ["ProductStore", "find_damaged", "set_aside"]
 
 
 class ProductStore:
@@ -40,7 +41,11 @@ class ProductStore:
         done = self._index.find_outcomes([fingerprint]).get(fingerprint)
         if done is None or not self._is_there(done):
             # Made again by an attempt that nobody could record, or damaged.
-            self._index.record_outcome(load_outcome(path))
+            try:
+                outcome = load_outcome(path)
+            except StoreError:
+                return None
+            self._index.record_outcome(outcome)
             done = self._index.find_outcomes([fingerprint])[fingerprint]
         return done if self._is_there(done) else None
 
@@ -59,20 +64,37 @@ class ProductStore:
         """Set a damaged folder of a job aside, since nothing is ever overwritten."""
         folder = self._data_dir / get_store_folder(job.fingerprint)
         if folder.exists() and self.find_done(job.fingerprint) is None:
-            aside = self._data_dir / "damaged"
-            aside.mkdir(exist_ok=True)
-            now = datetime.now(UTC)
-            folder.rename(aside / f"{job.fingerprint}-{now:%Y%m%dT%H%M%S%f}")
+            set_aside(folder, data_dir=self._data_dir)
 
 
-def find_damaged(data_dir: Path) -> Iterator[str]:
-    """Read every product of the store, and say what is not as it was published."""
+def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
+    """Read every product of the store, and find what is not as it was published.
+
+    Yields
+    ------
+    tuple
+        The folder of a job, and what is wrong with one of its files.
+    """
     for path in sorted((data_dir / "store").glob(f"*/*/{OUTCOME_NAME}")):
-        for product in load_outcome(path).products:
+        try:
+            products = load_outcome(path).products
+        except StoreError as error:
+            yield path.parent, str(error)
+            continue
+        for product in products:
             file = path.with_name(product.name)
             found = file_sha256(file) if file.is_file() else "no file"
             if found != product.sha256:
-                yield f"{file}: expected sha256 {product.sha256}, got {found}"
+                wrong = f"{file}: expected sha256 {product.sha256}, got {found}"
+                yield path.parent, wrong
+
+
+def set_aside(folder: Path, *, data_dir: Path) -> None:
+    """Move the folder of a job out of the store, so that it is made again."""
+    aside = data_dir / "damaged"
+    aside.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+    folder.rename(aside / f"{folder.name}-{now:%Y%m%dT%H%M%S%f}")
 
 
 def _is_intact(path: Path, product: Product) -> bool:

@@ -73,10 +73,10 @@ def process(
         hold_lease(services, request.program) as owner,
         open_local_cluster(settings) as cluster,
     ):
-        preparation = Preparation(services, request, cluster=cluster)
+        preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
-        preparation.resolve()
+        preparation.resolve(cluster)
         binder = preparation.make_plan()
         on_planned(preparation)
         return execute(

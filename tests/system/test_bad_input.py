@@ -111,8 +111,13 @@ ONE_SEGMENT = {
 }
 """When one of the raw files is bad: the other segment is done."""
 
-UNKNOWN_ROLE = {DETECTOR_2: "REUSED", SPEC_2: "FAILED", TSO: "FAILED"}
-"""When a raw file may be a member of any association of the observation."""
+UNKNOWN_ROLE = {
+    DETECTOR_1: "FAILED",
+    DETECTOR_2: "REUSED",
+    SPEC_2: "SUCCEEDED",
+    TSO: "BLOCKED",
+}
+"""When a raw file may be a member of any association but those of one exposure."""
 
 NO_SPECTRA = {
     DETECTOR_1: "REUSED",
@@ -139,7 +144,7 @@ DAMAGES = {
     "a raw file without EXP_TYPE": Damage(
         drop_card(RAW, "EXP_TYPE"),
         UNKNOWN_ROLE,
-        SPEC_2,
+        DETECTOR_1,
         (RAW, "expected EXP_TYPE", "got None"),
     ),
     "a missing reference": Damage(

@@ -34,9 +34,9 @@ def find(graph: tuple[PlannedJob, ...], start: str) -> list[PlannedJob]:
     return [planned for planned in graph if planned.key.startswith(start)]
 
 
-def rejected(observation: str) -> RejectedFile:
-    name = f"jw99001{observation}001_09101_00001_nrs1_uncal.fits"
-    return RejectedFile(Path(name), "99001", observation, "it is no FITS file")
+def rejected(observation: str, program: str = "99001") -> RejectedFile:
+    name = f"jw{program}{observation}001_09101_00001_nrs1_uncal.fits"
+    return RejectedFile(Path(name), program, observation, "it is no FITS file")
 
 
 @pytest.mark.parametrize("selfcal", [False, True])
@@ -94,16 +94,23 @@ def test_a_damaged_exposure_has_the_defect_in_its_own_job_alone() -> None:
     assert [p.name for p in graph if p.defect] == [first.name]
 
 
-def test_a_rejected_file_blocks_the_associations_of_its_observation() -> None:
+def test_associations_need_the_rejected_files_of_their_observation() -> None:
     science = [make_exposure(f"jw99001{o}001_03101_00001_nrs1") for o in ("003", "004")]
     graph = make_graph(science, rejected=[rejected("003")])
-    defects = {p.key: p.defect for p in graph if p.defect}
-    assert len(defects) == 2
-    assert all("jw99001003001" in key or "-o003" in key for key in defects)
-    assert "it is no FITS file" in str(defects.popitem()[1])
+    [failed] = [planned for planned in graph if planned.defect]
+    doubtful = {planned.name for planned in graph if failed.key in planned.producers}
+    assert "it is no FITS file" in str(failed.defect)
+    assert len(doubtful) == 2
+    assert all("jw99001003001" in name or "-o003" in name for name in doubtful)
 
 
-def test_a_rejected_file_of_a_background_blocks_what_uses_the_background() -> None:
+def test_what_uses_a_background_needs_the_rejected_files_of_its_observation() -> None:
     graph = make_graph(ifu_program(), rejected=[rejected("002")])
-    assert all(p.defect for p in find(graph, "spec2:jw99001001"))
-    assert not any(p.defect for p in find(graph, "detector1"))
+    assert all(planned.doubts for planned in find(graph, "spec2:jw99001001"))
+    assert not any(planned.doubts for planned in find(graph, "detector1"))
+
+
+def test_a_segment_alone_needs_no_rejected_file() -> None:
+    graph = make_graph(bots_program(), rejected=[rejected("001", program="99002")])
+    assert not any(planned.doubts for planned in find(graph, "spec2"))
+    assert all(planned.doubts for planned in find(graph, "tso3"))
