@@ -15,7 +15,7 @@ db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 @db_app.command()
 def upgrade(*, data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema; every command does so by itself."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.factory import open_store
 
     with said_in_one_sentence():
@@ -27,7 +27,7 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 @db_app.command()
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Record every outcome of the store again; what is recorded already stays so."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.factory import open_store
     from flows.provenance import find_outcomes, load_outcome
 

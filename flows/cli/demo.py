@@ -34,7 +34,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make sample programs, reprocess them, and check the spectra."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from workers.sample import make_sample
 
     with said_in_one_sentence():
@@ -73,7 +73,7 @@ def _run(
 def _check(
     sample: "SampleSet", summaries: list["RunSummary"], data_dir: Path
 ) -> list["Check"]:
-    from workers.sample.check import check_products  # see the package
+    from workers.sample.check import check_products
 
     return [
         check

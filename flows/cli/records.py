@@ -25,7 +25,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.factory import open_store
 
     with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
@@ -60,7 +60,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show how far a run is, job by job."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.factory import open_store
 
     with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
@@ -86,7 +86,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Explain a product: job, inputs, members, parameters, references, attempts."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.factory import open_store
 
     with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
@@ -100,7 +100,7 @@ def show(
 
 def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
     """Find a product by its bytes when the file is there, else by its name."""
-    from workers.content import file_sha256  # see the package
+    from workers.content import file_sha256
 
     path = Path(file)
     if path.is_file():
@@ -155,7 +155,7 @@ def _print_references(job: "Job") -> None:
 
 
 def _print_parameters(job: "Job") -> None:
-    from flows.planning import flatten_parameters  # see the package
+    from flows.planning import flatten_parameters
 
     overridden = flatten_parameters(job.overrides)
     say("\neffective parameters (* set by the recipe):")

@@ -53,7 +53,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do, and why, without doing it."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.phases import Request
     from flows.runs import plan_only
 
@@ -123,7 +123,7 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from pydantic import TypeAdapter  # see the package
+    from pydantic import TypeAdapter
 
     from flows.reports import RunSummary
     from flows.reprocess import LISTENER, reprocess_program

@@ -26,7 +26,7 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Make sample programs: raw exposures, a CRDS cache, and the injected truth."""
-    from workers.sample import Mode, make_sample  # see the package
+    from workers.sample import Mode, make_sample
 
     known = [str(name) for name in Mode]
     if unknown := sorted(set(mode or ()) - set(known)):
