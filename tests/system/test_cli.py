@@ -172,9 +172,10 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
     rewebb: Rewebb,
 ) -> None:
     with stopped(rewebb.start("run", "99002")) as first:
-        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
+        wait_until(lambda: query(rewebb.data, "select 1 from lease"))
         words = (f"process {first.pid} on {socket.gethostname()}", "99002")
         assert_refused(rewebb("run", "99002"), *words)
+        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
         os.kill(first.pid, signal.SIGINT)
         _, err = first.communicate(timeout=60)
     assert first.returncode not in {0, -signal.SIGKILL}
