@@ -7,7 +7,7 @@ from flows.models import Association, Member
 
 __all__ = ["RULES_VERSION", "document_name", "to_json_text"]
 
-RULES_VERSION: Final = "rewebb-rules-1"
+RULES_VERSION: Final = "rewebb-rules-2"
 """Version of our rules, in place of that of the official generator; raise it when a
 rule changes what it selects."""
 
@@ -16,8 +16,15 @@ _UNDEGRADED: Final = "No known degraded exposures in association."
 
 
 def document_name(association: Association) -> str:
-    """Name the file of an association; without a date, so that it stays the same."""
-    return f"{association.product_name}_{association.asn_type}_asn.json"
+    """Name the file of an association; without a date, so that it stays the same.
+
+    Placeholders of a product name (``{source_id}``) lose their braces.
+    """
+    plain = association.product_name.translate(_WITHOUT_BRACES)
+    return f"{plain}_{association.asn_type}_asn.json"
+
+
+_WITHOUT_BRACES: Final = str.maketrans("", "", "{}")
 
 
 def to_json_text(association: Association, *, pool_name: str = "none") -> str:

@@ -106,12 +106,13 @@ def _association_job(
     by_name: Mapping[str, Exposure],
     unknown: Mapping[tuple[str, str], RejectedFile],
 ) -> PlannedJob:
-    science = next(m for m in association.members if m.exptype == "science")
-    exposures = [by_name[member.exposure] for member in association.members]
+    members = tuple(association.members)
+    science = next(m for m in members if m.exptype == "science")
+    exposures = [by_name[member.exposure] for member in members]
     return PlannedJob(
         stage=_STAGES[association.asn_type],
         name=association.product_name,
-        inputs=tuple(_plan_inputs(association.members, science)),
+        inputs=tuple(_plan_inputs(members, science)),
         exposure=by_name[science.exposure],
         association=association,
         defect=_find_unknown(exposures, unknown),
@@ -126,9 +127,9 @@ def _plan_inputs(members: Iterable[Member], science: Member) -> Iterator[Planned
 
 
 def _plan_input(member: Member) -> PlannedInput:
-    suffix = member.expname.removesuffix(".fits").rpartition("_")[2]
+    product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
     stage = Stage.DETECTOR1 if suffix in _FROM_DETECTOR1 else Stage.SPEC2
-    producer = f"{stage}:{member.exposure}"
+    producer = f"{stage}:{product}"
     return PlannedInput(member.expname, member.exptype, member.reason, producer)
 
 
