@@ -1,6 +1,8 @@
 """Exposures, or rows of a pool, to associations."""
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -73,17 +75,30 @@ def associate_rows(
     FileNameError
         A value makes a product name that is none.
     """
+    with _without_collection():
+        return _associate(rows, options, candidates, exposures or {})
+
+
+def _associate(
+    rows: Sequence[PoolRow],
+    options: AssociationOptions,
+    candidates: Sequence[str] | None,
+    exposures: Mapping[str, Exposure],
+) -> AssociationSet:
+    """Apply the rules and the choices."""
     drafts = apply_rules(rows, candidates)
     if not options.is_official:
-        drafts = _choose(drafts, rows, options, exposures or {})
+        drafts = _choose(drafts, rows, options, exposures)
     drafts = _tell_apart(drafts)
     used, taken = _find_used(drafts)
+    images = {member.exposure for draft in drafts for member in draft.extra}
+    used |= {row for row in rows if row.name in images}
     return AssociationSet(
         tuple(_finish(draft) for draft in drafts),
         tuple(
             UnusedExposure(row.name, explain_unused(row, options))
             for row in sorted(rows, key=lambda row: row.name)
-            if row not in used
+            if row not in used and not (row in taken and _serves(row))
         ),
         tuple(explain_untaken(rows, taken)),
     )
@@ -139,16 +154,33 @@ def _find_used(drafts: Iterable[Draft]) -> tuple[set[PoolRow], set[PoolRow]]:
     """Find who is science or leakcal of any, and who is a member of any."""
     used: set[PoolRow] = set()
     taken: set[PoolRow] = set()
-    seen: set[int] = set()
+    left: dict[int, frozenset[PoolRow]] = {}
     for draft in drafts:
         for place, part in enumerate(draft.parts):
-            # Shared tuples are looked at once.
-            if part.but or id(part.rows) not in seen:
-                seen.add(id(part.rows))
-                rows = set(part.rows).difference(part.but)
-                taken |= rows if place else set()
-                used |= rows if part.exptype in _USES else set()
+            # Shared tuples are looked at once, and then who was left out of them.
+            before = left.get(id(part.rows))
+            found = set(part.rows if before is None else before) - part.but
+            left[id(part.rows)] = part.but if before is None else before & part.but
+            taken |= found if place else set()
+            used |= found if part.exptype in _USES else set()
     return used, taken
+
+
+def _serves(row: PoolRow) -> bool:
+    """Tell whether an exposure is only there for others: an acquisition."""
+    return row.kind == "target_acquisition"
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector, which looks at all that is made again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _finish(draft: Draft) -> Association:

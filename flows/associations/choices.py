@@ -22,6 +22,9 @@ __all__ = ["Chooser"]
 _MASTER_BACKGROUND: Final = "-masterbg"
 """What the products are called that keep their background for spec2 to model."""
 
+_IFUS: Final = frozenset({"mir_mrs", "nrs_ifu"})
+"""EXP_TYPEs that `badpix_selfcal` is for."""
+
 _FOUND: Final = "dedicated background of the same program and mode, nearest in time"
 _NAMED: Final = "background named by the recipe, of the same mode"
 _SKY_LEAKCAL: Final = "leakcal of the dedicated background, to be subtracted from it"
@@ -117,7 +120,7 @@ class Chooser:
         parts = _take_once(parts)
         if science.exp_type == "nrs_msaspec":
             parts = _keep_one_imprint(parts)
-        if self._options.selfcal:
+        if self._options.selfcal and science.exp_type in _IFUS:
             parts += self._selfcal(science, mode, parts)
         return replace(draft, parts=tuple(parts))
 

@@ -62,7 +62,7 @@ class AssociationOptions:
     """Whether the nods of a pattern are each other's background; ``both`` makes a
     second set of products without, for the master background of the MSA."""
     selfcal: bool | Literal["all"] = False
-    """Whether the other exposures of the mode that see the sky become ``selfcal``
+    """Whether the other IFU exposures of the mode that see the sky become ``selfcal``
     members, for `badpix_selfcal`; ``all`` takes leakcals too. No official rule ever
     does that."""
     imprints: bool = True
