@@ -2,7 +2,7 @@
 
 from .build import associate_rows, build_associations
 from .difference import Difference, compare_documents
-from .document import document_name, to_json_text
+from .document import document_name, name_documents, to_json_text
 from .options import (
     AssociationOptions,
     DeclaredCandidate,
@@ -24,6 +24,7 @@ __all__ = [
     "build_associations",
     "compare_documents",
     "document_name",
+    "name_documents",
     "options_of",
     "read_pool",
     "repair",

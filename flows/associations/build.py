@@ -88,8 +88,7 @@ def _associate(
     """Apply the rules and the choices."""
     drafts = apply_rules(rows, candidates)
     if not options.is_official:
-        drafts = _choose(drafts, rows, options, exposures)
-    drafts = _tell_apart(drafts)
+        drafts = _tell_apart(_choose(drafts, rows, options, exposures))
     used, taken = _find_used(drafts)
     images = {member.exposure for draft in drafts for member in draft.extra}
     used |= {row for row in rows if row.name in images}
@@ -116,7 +115,7 @@ def _choose(
     level3: Iterable[Draft] = [draft for draft in drafts if not draft.is_level2]
     if options.level3 == "target":
         level3 = _join_targets(level3, rows)
-    chosen = list(chain.from_iterable(map(chooser.choose, level2)))
+    chosen = _keep_one(chain.from_iterable(map(chooser.choose, level2)))
     doubled = {draft.product for draft in chosen if draft.product != draft.first.name}
     made = {draft.product for draft in chosen}
     for draft in map(chooser.choose_level3, level3):
@@ -125,6 +124,16 @@ def _choose(
             if any(chooser.double_name(row) in doubled for row in draft.parts[0].rows):
                 chosen.append(chooser.double(draft))
     return chosen
+
+
+def _keep_one(drafts: Iterable[Draft]) -> list[Draft]:
+    """Keep one association of a product: the larger, else that of the observation."""
+    kept: dict[str, Draft] = {}
+    for draft in drafts:
+        other = kept.setdefault(draft.product, draft)
+        if (len(draft), draft.candidate.id) > (len(other), other.candidate.id):
+            kept[draft.product] = draft
+    return list(kept.values())
 
 
 def _join_targets(drafts: Iterable[Draft], rows: Sequence[PoolRow]) -> Iterator[Draft]:

@@ -1,6 +1,5 @@
 """What a recipe asks for beyond the official rules."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from .imprints import prune_imprints
 from .modes import loose_mode, mode_of
 from .nods import NOD_REASON
 from .options import AssociationOptions, MemberChoice
+from .part_edits import is_dedicated, keep_one_imprint, leave_out, take_once
 from .parts import Draft, Part
 from .repair import name_of_target
 from .rows import PoolRow
@@ -75,7 +75,7 @@ class Chooser:
         """
         parts = [part for part in draft.parts if part.exptype != "target_acquisition"]
         if self._options.backgrounds == "none":
-            parts = [part for part in parts if not _is_dedicated(part)]
+            parts = [part for part in parts if not is_dedicated(part)]
         return self._edit(replace(draft, parts=tuple(parts)))
 
     @staticmethod
@@ -117,9 +117,9 @@ class Chooser:
             parts += self._leakcals_of_sky(science, mode)
         elif draft.asn_type == "spec2":
             parts += self._backgrounds(science, mode, parts)
-        parts = _take_once(parts)
+        parts = take_once(parts)
         if science.exp_type == "nrs_msaspec":
-            parts = _keep_one_imprint(parts)
+            parts = keep_one_imprint(parts)
         if self._options.selfcal and science.exp_type in _IFUS:
             parts += self._selfcal(science, mode, parts)
         return replace(draft, parts=tuple(parts))
@@ -130,7 +130,7 @@ class Chooser:
             is_of_sky = all(row.bkgdtarg == "t" for row in part.rows)
             without = not self._has_sky_leakcals
             return self._options.imprints and not (is_of_sky and without)
-        return self._options.backgrounds != "none" or not _is_dedicated(part)
+        return self._options.backgrounds != "none" or not is_dedicated(part)
 
     @property
     def _has_sky_leakcals(self) -> bool:
@@ -259,7 +259,7 @@ class Chooser:
         parts = list(draft.parts)
         for choice in self._options.exclude:
             if fnmatchcase(draft.product, choice.product):
-                parts = [p for part in parts for p in _leave_out(part, choice)]
+                parts = [p for part in parts for p in leave_out(part, choice)]
         for choice in self._options.include:
             if fnmatchcase(draft.product, choice.product):
                 parts += self._put_in(choice, parts, draft.first)
@@ -290,52 +290,6 @@ def _full_mode(row: PoolRow) -> tuple[object, ...] | None:
     return None if mode is None else (*mode, *loose_mode(row), row.is_tso)
 
 
-def _is_dedicated(part: Part) -> bool:
-    """Tell whether members are dedicated backgrounds."""
-    return part.exptype == "background" and part.rows[0].kind == "background"
-
-
 def _gap(one: float | None, other: float | None) -> float:
     """Measure the days between the starts of two exposures."""
     return float("inf") if one is None or other is None else abs(one - other)
-
-
-def _take_once(parts: Iterable[Part]) -> list[Part]:
-    """Let no exposure be a member twice: who is first stays."""
-    kept: list[Part] = []
-    by_exptype: dict[str, set[PoolRow]] = defaultdict(set)
-    for part in parts:
-        others = [rows for rows in by_exptype.values() if rows]
-        repeated = {
-            row for row in part.rows for rows in others if row in rows
-        } - part.but
-        left = replace(part, but=part.but | repeated) if repeated else part
-        if len(left):
-            kept.append(left)
-        by_exptype[part.exptype] |= set(part.rows) - left.but
-    return kept
-
-
-def _keep_one_imprint(parts: Iterable[Part]) -> list[Part]:
-    """Keep one leakcal: spec2 of jwst 3.0.0 crashes on several of the MSA."""
-    kept: list[Part] = []
-    has_one = False
-    for part in parts:
-        if part.exptype != "imprint":
-            kept.append(part)
-        elif not has_one:
-            first = next(row for row in part.rows if row not in part.but)
-            kept.append(replace(part, rows=(first,), but=frozenset()))
-            has_one = True
-    return kept
-
-
-def _leave_out(part: Part, choice: MemberChoice) -> Iterator[Part]:
-    """Leave members out; science stays."""
-    if part.exptype == "science" or choice.exptype not in {"*", part.exptype}:
-        yield part
-        return
-    left = frozenset(r for r in part.rows if fnmatchcase(r.name, choice.exposure))
-    edited = replace(part, but=part.but | left)
-    if len(edited):
-        yield edited

@@ -186,13 +186,13 @@ def _write(
 ) -> tuple[str, ...]:
     """Write the documents."""
     from flows.archive import write_texts  # see the package
-    from flows.associations import document_name, to_json_text
+    from flows.associations import name_documents, to_json_text
 
     if out is None:
         return ()
     texts = {
-        document_name(one): to_json_text(one, pool_name=source.pool_name)
-        for one in made.associations
+        name: to_json_text(one, pool_name=source.pool_name)
+        for name, one in name_documents(made.associations).items()
     }
     return write_texts(out, texts)
 

@@ -330,8 +330,10 @@ def _extra(mode: str, *, is_sky: bool) -> st.SearchStrategy[Row]:
 
 def _link(draw: st.DrawFn, observations: list[_Observation]) -> None:
     """Give observations their candidates."""
-    kinds = st.sampled_from(["", "background", "background", "group", "mosaic"])
-    kind = draw(kinds) if len(observations) > 1 else ""
+    usual = ["", "background", "background", "group", "mosaic"]
+    is_grism = observations[0].mode in _IMAGES
+    kinds = st.sampled_from([*usual, *(["direct_image"] * 3 if is_grism else [])])
+    kind = draw(kinds) if is_grism or len(observations) > 1 else ""
     for one in observations:
         entries = [(f"o{one.number:03d}", "observation")]
         if kind and (one.number < 3 or draw(st.booleans())):
