@@ -1,15 +1,15 @@
 """Why nothing is made of an exposure, or why it corrects no other."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from flows.models import UnusedExposure
 
-from .cliques import bucket_by
 from .detectors import sees_ifu, sees_slit
 from .modes import SPECTRA, loose_mode, mode_of
 from .options import AssociationOptions
-from .rows import PoolRow
+from .rows import Candidate, PoolRow
 
 __all__ = ["explain_untaken", "explain_unused"]
 
@@ -143,34 +143,40 @@ def explain_untaken(
         Who is a member of any association other than as its science.
     """
     members = set(taken)
-    science = [row for row in rows if row.kind in {"science", "psf"}]
-    modes = bucket_by(science, mode_of)
-    kinds = bucket_by(science, lambda row: row.exp_type)
+    science = _Science(rows)
     for row in sorted(rows, key=lambda row: row.name):
         if row.kind in {"background", "imprint"} and row not in members:
-            of_mode = modes.get(mode_of(row) or (), [])
-            reason = _why_untaken(row, of_mode, kinds.get(row.exp_type or "", []))
+            reason = science.refuse(row)
             yield UnusedExposure(row.name, f"not taken as {row.kind}: {reason}")
 
 
-def _why_untaken(
-    row: PoolRow, of_mode: Sequence[PoolRow], of_kind: Sequence[PoolRow]
-) -> str:
-    """Compare it with the science exposures that it might correct."""
-    if not of_kind:
-        return f"no science exposure of {_exp_type(row)}"
-    if not of_mode:
-        return f"no science exposure of its mode: {_compare(row, of_kind[0])}"
-    fitting = [other for other in of_mode if loose_mode(other) == loose_mode(row)]
-    if not fitting:
-        return f"no science exposure of its mode: {_compare(row, of_mode[0])}"
-    own = set(row.candidates)
-    linked = [other for other in fitting if own.intersection(other.candidates)]
-    if not linked:
-        return "no candidate links it to science, and the choices do not"
-    if row.kind == "imprint":
-        return "others are nearer: of the same tile, target or dither"
-    return "the rule for this mode or pattern, or a choice, takes none"
+class _Science:
+    """The science exposures that backgrounds and leakcals might correct."""
+
+    def __init__(self, rows: Sequence[PoolRow]) -> None:
+        self._kinds: dict[str | None, PoolRow] = {}
+        self._modes: dict[object, PoolRow] = {}
+        self._candidates: dict[object, set[Candidate]] = defaultdict(set)
+        for row in rows:
+            if row.kind in {"science", "psf"}:
+                self._kinds.setdefault(row.exp_type, row)
+                self._modes.setdefault(mode_of(row), row)
+                full_mode = (mode_of(row), loose_mode(row))
+                self._candidates[full_mode].update(row.candidates)
+
+    def refuse(self, row: PoolRow) -> str:
+        """Say why an exposure corrects none of them."""
+        if row.exp_type not in self._kinds:
+            return f"no science exposure of {_exp_type(row)}"
+        full_mode = (mode_of(row), loose_mode(row))
+        if full_mode not in self._candidates:
+            near = self._modes.get(mode_of(row), self._kinds[row.exp_type])
+            return f"no science exposure of its mode: {_compare(row, near)}"
+        if self._candidates[full_mode].isdisjoint(row.candidates):
+            return "no candidate links it to science, and the choices do not"
+        if row.kind == "imprint":
+            return "others are nearer: of the same tile, target or dither"
+        return "the rule for this mode or pattern, or a choice, takes none"
 
 
 _COMPARED: Final = (

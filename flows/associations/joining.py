@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from .cliques import bucket_by, gather_cliques
-from .level3 import JOINT_RULES, JointRule
+from .level3 import JOINT_RULES, JointRule, elements
 from .parts import Draft, Part
-from .product_names import slit_names, target_of
+from .product_names import join_slits, target_of
 from .rows import Candidate, PoolRow
 
 __all__ = ["make_level3"]
@@ -83,12 +83,19 @@ class _Path:
     acquisitions: _Acquisitions
     backgrounds: tuple[PoolRow, ...] = ()
     observations: frozenset[Observation] = frozenset()
+    slits: frozenset[str | None] = frozenset()
+    elements: tuple[str | None, ...] = (None, None)
     shared: tuple[Part, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Find the backgrounds, which go with every target."""
         if not self.rule.is_of_background:
             self.backgrounds = tuple(r for r in self.rows if r.kind == "background")
+        self.slits = frozenset(row.fxd_slit for row in self.backgrounds)
+        self.elements = tuple(
+            next((v for row in self.backgrounds if (v := elements(row)[place])), None)
+            for place in (0, 1)
+        )
         self.observations = _observations(self.backgrounds)
         acquired = self.acquisitions.of(self.observations)
         parts = (
@@ -96,6 +103,15 @@ class _Path:
             Part(_TA, acquired, "cal", "acquisition of a background"),
         )
         self.shared = tuple(part for part in parts if part.rows)
+
+    def name_elements(self, rows: Sequence[PoolRow]) -> list[str | None]:
+        """Name filter and grating: loose values, whoever has them defined."""
+        if not self.rule.has_aperture:
+            return []
+        return [
+            next((value for row in rows if (value := elements(row)[place])), sky)
+            for place, sky in enumerate(self.elements)
+        ]
 
     def kind_of(self, row: PoolRow) -> str:
         """Tell the exptype of a row in this rule."""
@@ -141,23 +157,21 @@ def _make(
         parts.append(Part("background", science, "x1d", "spectrum of another nod"))
     if acquired := path.acquisitions.of(observations):
         parts.append(Part(_TA, acquired, "cal", "acquisition of the same observation"))
-    name = _name(path, science, rows)
+    name = _name(path, science[0], rows)
     yield Draft(rule.name, rule.asn_type, path.candidate, name, tuple(parts))
 
 
-def _name(path: _Path, science: Sequence[PoolRow], rows: Sequence[PoolRow]) -> str:
+def _name(path: _Path, first: PoolRow, rows: Sequence[PoolRow]) -> str:
     """Name the product."""
-    rule, first = path.rule, science[0]
-    everyone = (*rows, *path.backgrounds)
+    rule = path.rule
     if rule.optics:
         optics = [getattr(first, column) for column in rule.optics]
     else:
-        # Loose values: whoever of the path has them defined.
-        optics = [
-            next((value for r in everyone if (value := rule.loose(r)[place])), None)
-            for place in range(2 if rule.has_aperture else 0)
-        ]
-    tail = [slit_names(everyone), first.subarray or ""] if rule.has_aperture else []
+        optics = path.name_elements(rows)
+    tail: list[str] = []
+    if rule.has_aperture:
+        slits = {row.fxd_slit for row in rows} | path.slits
+        tail = [join_slits(slits), first.subarray or ""]
     given = [value for value in optics if value]
     return rule.name_product(path.candidate, first, given, tail)
 

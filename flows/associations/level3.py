@@ -19,7 +19,7 @@ from .product_names import (
 )
 from .rows import Candidate, PoolRow
 
-__all__ = ["JOINT_RULES", "JointRule"]
+__all__ = ["JOINT_RULES", "JointRule", "elements"]
 
 NameProduct = Callable[[Candidate, PoolRow, Iterable[str], Iterable[str]], str]
 
@@ -29,10 +29,15 @@ def _nothing_loose(_row: PoolRow) -> Loose:
     return ()
 
 
+def elements(row: PoolRow) -> tuple[str | None, str | None]:
+    """Give filter, and grating or pupil."""
+    return (row.filter, row.pupil or row.grating)
+
+
 def _loose_path(row: PoolRow) -> Loose:
     """Give what of the optical path may be undefined; S200A1 and A2 go with any."""
     slit = None if row.fxd_slit in {"s200a1", "s200a2"} else row.fxd_slit
-    return (row.filter, row.pupil or row.grating, slit)
+    return (*elements(row), slit)
 
 
 def _path(row: PoolRow) -> tuple[Hashable, ...]:

@@ -1,7 +1,7 @@
 """Names of level-3 products, as the official rules make them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from flows.errors import FileNameError
@@ -10,11 +10,11 @@ from .rows import Candidate, PoolRow
 
 __all__ = [
     "image_name",
+    "join_slits",
     "name_of_optics",
     "name_of_slit_sources",
     "name_of_sources",
     "name_without_optics",
-    "slit_names",
     "target_name",
     "target_of",
 ]
@@ -128,6 +128,6 @@ def _check(name: str) -> str:
     return name
 
 
-def slit_names(rows: Sequence[PoolRow]) -> str:
-    """Name the slits of some exposures."""
-    return "-".join(sorted({row.fxd_slit for row in rows if row.fxd_slit}))
+def join_slits(slits: Iterable[str | None]) -> str:
+    """Name some slits."""
+    return "-".join(sorted(slit for slit in slits if slit))

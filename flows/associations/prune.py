@@ -47,7 +47,12 @@ def _find_smaller(drafts: Sequence[Draft], comparison: "_Comparison") -> set[Dra
     """Find those to prune among the associations of one product."""
     pruned: set[Draft] = set()
     left = list(drafts)
+    count = 0
     for draft in drafts:
+        if len(left) != count:
+            count = len(left)
+            if len({len(other) for other in left}) == 1:
+                break
         if draft in pruned:
             continue
         largest = draft

@@ -17,6 +17,7 @@ _LRS: Final = frozenset({"mir_lrs-fixedslit", "mir_lrs-slitless"})
 _ACQUISITION: Final = "mir_taconfirm"
 _SCIENCE: Final = frozenset({"science", "psf"})
 _TA: Final = "target_acquisition"
+_SKY_REASON: Final = "background at the other nod"
 
 
 def make_slits(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft]:
@@ -111,6 +112,7 @@ def _make_nodded(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draf
     """Make Asn_Lv2MIRLRSFixedSlitNod: the nods along the slit subtract each other."""
     nods = [row for row in rows if _is_nod(row)]
     science = [row for row in nods if row.kind in _SCIENCE]
+    sky = _SkyNods(nods)
     acquisitions = tuple(row for row in rows if row.exp_type == _ACQUISITION)
     opposites = _find_opposites(science)
     positions = bucket_by(science, lambda row: row.patt_num)
@@ -121,12 +123,7 @@ def _make_nodded(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draf
         parts = (
             Part("science", (row,), "rate", reason),
             Part("background", shared.get(opposite or "", ()), "rate", NOD_REASON),
-            Part(
-                "background",
-                tuple(_sky_after(row, nods, opposite)),
-                "rate",
-                "background at the other nod",
-            ),
+            Part("background", sky.after(row, opposite), "rate", _SKY_REASON),
             Part(_TA, acquisitions, "rate", "confirms where the target is"),
         )
         kept = tuple(part for part in parts if part.rows)
@@ -173,15 +170,21 @@ def _distance(found: Sequence[int], place: int, count: int) -> int:
     return found[0] + count
 
 
-def _sky_after(
-    row: PoolRow, nods: Sequence[PoolRow], opposite: str | None
-) -> Iterator[PoolRow]:
-    """Give the dedicated backgrounds of the other nod that follow an exposure."""
-    sky = [other for other in nods if other.kind == "background"]
-    if sky and opposite is not None:
-        start = nods.index(row)
-        yield from (
-            other
-            for other in nods[start:]
-            if other.kind == "background" and other.patt_num == opposite
-        )
+class _SkyNods:
+    """Dedicated backgrounds along the slit; an exposure has those that follow it."""
+
+    def __init__(self, nods: Sequence[PoolRow]) -> None:
+        self._place_of = {row: place for place, row in enumerate(nods)}
+        sky = (row for row in nods if row.kind == "background")
+        self._by_position = bucket_by(sky, lambda row: row.patt_num)
+        self._shared: dict[tuple[str, int], tuple[PoolRow, ...]] = {}
+
+    def after(self, row: PoolRow, position: str | None) -> tuple[PoolRow, ...]:
+        """Give those at a position of the slit."""
+        found = self._by_position.get(position or "", [])
+        place = self._place_of[row]
+        start = bisect_right(found, place, key=self._place_of.__getitem__)
+        key = (position or "", start)
+        if key not in self._shared:
+            self._shared[key] = tuple(found[start:])
+        return self._shared[key]

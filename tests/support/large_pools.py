@@ -123,6 +123,41 @@ def _slit(observation: int) -> Iterator[Row]:
         )
 
 
+def _lrs(observation: int) -> Iterator[Row]:
+    """Make an acquisition and nine pairs of nods along the slit."""
+    for place in range(19):
+        is_science = place > 0
+        row = _row(
+            observation,
+            place,
+            exp_type="mir_lrs-fixedslit" if is_science else "mir_taconfirm",
+            instrume="miri",
+            detector="mirimage",
+            filter="p750l" if is_science else "f560w",
+            subarray="full",
+            patttype="along-slit-nod" if is_science else "null",
+            patt_num=str(place % 2 + 1),
+        )
+        yield row | ({} if is_science else {"pntgtype": "target_acquisition"})
+
+
+def _wfss(observation: int) -> Iterator[Row]:
+    """Make four times a direct image and four grism exposures."""
+    for place in range(20):
+        is_image = place % 5 == 0
+        yield _row(
+            observation,
+            place,
+            exp_type="nis_image" if is_image else "nis_wfss",
+            instrume="niriss",
+            detector="nis",
+            filter="clear" if is_image else "gr150r",
+            pupil="f115w",
+            subarray="full",
+            expspcin=str(place // 5 * 2 + 1 + (not is_image)),
+        )
+
+
 def _repeat(
     make: Callable[[int], Iterator[Row]], size: int, edit: Callable[[Row], Row]
 ) -> str:
@@ -154,6 +189,11 @@ LARGE_POOLS: Final[Mapping[str, Callable[[int], str]]] = {
     "MRS": lambda size: _repeat(_mrs, size, _as_is),
     "IFU nods and leakcals": lambda size: _repeat(_ifu, size, _as_is),
     "MOS nods": lambda size: _repeat(_mos, size, _as_is),
+    "LRS nods": lambda size: _repeat(_lrs, size, _as_is),
+    "WFSS": lambda size: _repeat(_wfss, size, _as_is),
+    "LRS nods, one background": lambda size: _repeat(_lrs, size, _linked),
+    "WFSS, one background": lambda size: _repeat(_wfss, size, _linked),
+    "MOS nods, one background": lambda size: _repeat(_mos, size, _linked),
     "slit nods": lambda size: _repeat(_slit, size, _as_is),
     "MRS, one background": lambda size: _repeat(_mrs, size, _linked),
     "IFU nods, one background": lambda size: _repeat(_ifu, size, _linked),
