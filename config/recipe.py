@@ -12,14 +12,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from .errors import RecipeError
 from .problems import list_problems
 
-__all__ = ["AssociationChoice", "ParameterSet", "Recipe", "list_recipes", "load_recipe"]
+__all__ = [
+    "AssociationChoice",
+    "LinkedObservations",
+    "MemberRule",
+    "ParameterSet",
+    "Recipe",
+    "list_recipes",
+    "load_recipe",
+]
 
 _FORBIDDEN = re.compile(
     r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_.*|input_.*"
@@ -28,15 +43,74 @@ _FORBIDDEN = re.compile(
 """Parameters that name files, code or places, or that take more than one core."""
 
 
+_Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
+"""Id of an observation."""
+
+
+class LinkedObservations(BaseModel):
+    """Observations that the proposal links, which no header tells."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^c1[0-9]{3}$")
+    """Candidate: ``c1000``, ..."""
+    type: Literal["background", "group", "mosaic"]
+    """What they are to each other."""
+    observations: tuple[_Observation, ...] = Field(min_length=2)
+    """Three digits each."""
+
+
+class MemberRule(BaseModel):
+    """Members to put in, or to leave out; patterns are those of a shell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exposure: str = Field(min_length=1)
+    """Pattern of the exposures."""
+    exptype: Literal["background", "imprint", "selfcal", "target_acquisition", "*"]
+    """As what; ``*`` for any, of those left out."""
+    product: str = "*"
+    """Pattern of the products."""
+
+
 class AssociationChoice(BaseModel):
     """What a recipe asks of the associations."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backgrounds: Literal["same-program", "none"] = "same-program"
+    backgrounds: Literal["same-program", "linked", "none"] = "same-program"
     """Which dedicated background exposures join the science of a program."""
-    selfcal: bool = False
-    """Whether exposures of the same detector and optics join as selfcal members."""
+    background_observations: tuple[_Observation, ...] = ()
+    """Observations that are off-scene backgrounds, whatever their headers say."""
+    background_targets: tuple[str, ...] = ()
+    """Names of targets that are."""
+    nod_backgrounds: Literal["on", "off", "both"] = "on"
+    """Whether nods are each other's background; ``both`` processes the MSA twice."""
+    selfcal: bool | Literal["all"] = False
+    """Whether exposures of the same detector and optics join as selfcal members;
+    ``all``: leakcals too."""
+    imprints: bool = True
+    """Whether leakcals are members."""
+    background_imprints: bool = True
+    """Whether those of the backgrounds are."""
+    imprints_as_science: bool = False
+    """Whether leakcals are processed to spectra of their own."""
+    level3: Literal["observation", "target"] = "observation"
+    """Whether spec3 joins a target by observation, or over all observations."""
+    candidates: tuple[LinkedObservations, ...] = ()
+    """What the proposal links besides the observations."""
+    include: tuple[MemberRule, ...] = ()
+    """Members to put in."""
+    exclude: tuple[MemberRule, ...] = ()
+    """Members to leave out; science stays."""
+
+    @field_validator("include")
+    @classmethod
+    def _names_exptype(cls, rules: tuple[MemberRule, ...]) -> tuple[MemberRule, ...]:
+        """Refuse to put in members without saying as what."""
+        if any(rule.exptype == "*" for rule in rules):
+            raise ValueError("expected the exptype of members to put in, got '*'")
+        return rules
 
 
 class ParameterSet(BaseModel):

@@ -5,6 +5,7 @@ RewebbError
 * UnknownObservationError
 * ArchiveError
 * FileNameError
+* PoolError
 * PlanError
 * StoreError
   x ConflictError
@@ -18,6 +19,7 @@ __all__ = [
     "FileNameError",
     "LeaseHeldError",
     "PlanError",
+    "PoolError",
     "RewebbError",
     "StoreError",
     "UnknownProgramError",
@@ -39,6 +41,10 @@ class UnknownObservationError(RewebbError):
 
 class FileNameError(RewebbError):
     """A file name is not of the JWST grammar, or not safe to use in a path."""
+
+
+class PoolError(RewebbError):
+    """A pool file is none, or contradicts itself."""
 
 
 class ArchiveError(RewebbError):

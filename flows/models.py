@@ -1,6 +1,6 @@
 """The words of the control plane: exposures, associations and their members."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -132,8 +132,8 @@ class Association:
     """Target id of the rules (``t001``), or the target's name where there is none."""
     product_name: str
     """Name of its product."""
-    members: tuple[Member, ...]
-    """Science first, then by exptype and name."""
+    members: Sequence[Member]
+    """Science first, then by exptype and name; they may be made when they are read."""
 
 
 class RunState(StrEnum):
@@ -342,3 +342,5 @@ class AssociationSet:
     """By rule (level 2b before level 3) and product name."""
     unused: tuple[UnusedExposure, ...]
     """Exposures of which nothing is made, by name."""
+    untaken: tuple[UnusedExposure, ...] = ()
+    """Backgrounds and leakcals that correct no other, by name."""

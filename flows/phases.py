@@ -22,7 +22,7 @@ from workers.contract import (
 )
 from workers.run import hash_files, resolve_jobs
 
-from .associations import AssociationOptions, build_associations
+from .associations import build_associations, options_of
 from .errors import PlanError, UnknownObservationError
 from .execution import Cluster, WorkerLostError
 from .factory import Services
@@ -92,10 +92,8 @@ class Preparation:
         PlanError
             No rule takes any of the exposures.
         """
-        choice = self.recipe.associations
-        options = AssociationOptions(
-            backgrounds=choice.backgrounds, selfcal=choice.selfcal
-        )
+        # Nothing combines direct images yet, which grism exposures need.
+        options = options_of(self.recipe.associations, has_grisms=False)
         self.associations = self._narrow(
             build_associations(self.inventory.exposures, options)
         )

@@ -1,12 +1,32 @@
 """Exposures to associations: pure, deterministic, nothing left out silently."""
 
-from .build import build_associations
-from .document import document_name, to_json_text
-from .options import AssociationOptions
+from .build import associate_rows, build_associations
+from .difference import Difference, compare_documents
+from .document import document_name, name_documents, to_json_text
+from .options import (
+    AssociationOptions,
+    DeclaredCandidate,
+    MemberChoice,
+    options_of,
+)
+from .pool import read_pool
+from .repair import repair
+from .rows import Candidate, PoolRow
 
 __all__ = [
     "AssociationOptions",
+    "Candidate",
+    "DeclaredCandidate",
+    "Difference",
+    "MemberChoice",
+    "PoolRow",
+    "associate_rows",
     "build_associations",
+    "compare_documents",
     "document_name",
+    "name_documents",
+    "options_of",
+    "read_pool",
+    "repair",
     "to_json_text",
 ]

@@ -1,39 +1,31 @@
-"""Exposures to associations, by the rules."""
+"""Exposures, or rows of a pool, to associations."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from flows.models import Association, AssociationSet, Exposure, Member, UnusedExposure
-from flows.names import (
-    ProductName,
-    format_product_name,
-    member_file,
-    parse_product_name,
-)
+from flows.models import Association, AssociationSet, Exposure, UnusedExposure
 
+from .choices import Chooser
+from .engine import apply_rules
+from .explain import explain_untaken, explain_unused
+from .joining import make_level3
 from .options import AssociationOptions
-from .rules import RULES, Companion, Rule, explain_unused
-from .traits import Trait, mode_of, trait, traits
+from .parts import Draft, MemberList
+from .product_names import target_name
+from .repair import repair
+from .rows import Candidate, PoolRow
 
-__all__ = ["build_associations"]
+__all__ = ["associate_rows", "build_associations"]
 
 _USES: Final = frozenset({"science", "imprint"})
 """As what an exposure must be a member somewhere to be used."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """Exposures, arranged for the rules."""
-
-    exposures: tuple[Exposure, ...]
-    """All of them, by name."""
-    modes: Mapping[tuple[Trait, ...], Sequence[Exposure]]
-    """The same by mode."""
-    targets: Mapping[tuple[Trait, ...], str]
-    """Target id (``t001``) by program and TARGNAME."""
+_JOINED: Final = Candidate("a3001", "target")
+"""Candidate of what is joined over all observations of a program."""
 
 
 def build_associations(
@@ -41,10 +33,9 @@ def build_associations(
 ) -> AssociationSet:
     """Associate exposures, in whatever order they come.
 
-    Target ids are in no header: the targets of a program are numbered by TARGNAME in
-    sorted order, so give all exposures of a program at once; a new target that sorts
-    between others renumbers those behind it. Damaged exposures are members like any
-    other: their jobs fail and what needs them is blocked.
+    Target ids are in no header: give all exposures of a program at once (`repair`).
+    Damaged exposures are members like any other: their jobs fail and what needs them
+    is blocked.
 
     Parameters
     ----------
@@ -58,137 +49,158 @@ def build_associations(
     FileNameError
         A header makes a product name that is none.
     """
-    pool = _arrange(exposures)
-    associations = tuple(
-        association
-        for rule in RULES
-        if rule.is_wanted(options)
-        for association in _apply(rule, pool, options)
-    )
-    return AssociationSet(associations, _find_unused(pool, associations))
+    rows = repair(exposures, options.candidates)
+    by_name = {exposure.name: exposure for exposure in exposures}
+    return associate_rows(rows, options, exposures=by_name)
 
 
-def _arrange(exposures: Sequence[Exposure]) -> _Pool:
-    """Sort exposures and group them by mode."""
-    by_name = tuple(sorted(exposures, key=lambda exposure: exposure.name))
-    modes: dict[tuple[Trait, ...], list[Exposure]] = defaultdict(list)
-    for exposure in by_name:
-        modes[mode_of(exposure)].append(exposure)
-    return _Pool(by_name, modes, _number_targets(by_name))
+def associate_rows(
+    rows: Sequence[PoolRow],
+    options: AssociationOptions,
+    *,
+    candidates: Sequence[str] | None = None,
+    exposures: Mapping[str, Exposure] | None = None,
+) -> AssociationSet:
+    """Associate the rows of a pool.
 
+    Parameters
+    ----------
+    candidates
+        Ids of the candidates to look at (``o001``, ``c1000``); all if None.
+    exposures
+        The exposures of the rows, by name, where there are headers.
 
-def _number_targets(exposures: Sequence[Exposure]) -> Mapping[tuple[Trait, ...], str]:
-    """Give each target of a program its id, in the order of their names."""
-    names: dict[str, set[Trait]] = defaultdict(set)
-    for exposure in exposures:
-        names[exposure.program].add(trait(exposure, "TARGNAME"))
-    return {
-        (program, name): f"t{number:03d}"
-        for program, found in names.items()
-        for number, name in enumerate(sorted(found, key=str), start=1)
-    }
-
-
-def _apply(
-    rule: Rule, pool: _Pool, options: AssociationOptions
-) -> Iterator[Association]:
-    """Make the associations of a rule, by product name."""
-    groups: dict[tuple[Trait, ...], list[Exposure]] = defaultdict(list)
-    for exposure in filter(rule.selects, pool.exposures):
-        groups[traits(exposure, rule.together or ("name",))].append(exposure)
-    made = (_associate(rule, science, pool, options) for science in groups.values())
-    yield from sorted(made, key=lambda association: association.product_name)
+    Raises
+    ------
+    FileNameError
+        A value makes a product name that is none.
+    """
+    with _without_collection():
+        return _associate(rows, options, candidates, exposures or {})
 
 
 def _associate(
-    rule: Rule, science: Sequence[Exposure], pool: _Pool, options: AssociationOptions
-) -> Association:
-    """Make one association of the science exposures that belong together."""
-    first = science[0]
-    target = pool.targets[traits(first, ("program", "TARGNAME"))]
-    return Association(
-        asn_type=rule.asn_type,
-        asn_rule=rule.name,
-        asn_id=_candidate(first),
-        program=first.program,
-        target=target,
-        product_name=_product_name(rule, first, target),
-        members=_members(rule, science, pool, options),
+    rows: Sequence[PoolRow],
+    options: AssociationOptions,
+    candidates: Sequence[str] | None,
+    exposures: Mapping[str, Exposure],
+) -> AssociationSet:
+    """Apply the rules and the choices."""
+    drafts = apply_rules(rows, candidates)
+    if not options.is_official:
+        drafts = _tell_apart(_choose(drafts, rows, options, exposures))
+    used, taken = _find_used(drafts)
+    images = {member.exposure for draft in drafts for member in draft.extra}
+    used |= {row for row in rows if row.name in images}
+    return AssociationSet(
+        tuple(_finish(draft) for draft in drafts),
+        tuple(
+            UnusedExposure(row.name, explain_unused(row, options))
+            for row in sorted(rows, key=lambda row: row.name)
+            if row not in used and not (row in taken and _serves(row))
+        ),
+        tuple(explain_untaken(rows, taken)),
     )
 
 
-def _candidate(exposure: Exposure) -> str:
-    """Name the candidate of an association: the observation of its science."""
-    return f"o{exposure.observation}"
+def _choose(
+    drafts: Sequence[Draft],
+    rows: Sequence[PoolRow],
+    options: AssociationOptions,
+    exposures: Mapping[str, Exposure],
+) -> list[Draft]:
+    """Apply what the recipe asks for."""
+    chooser = Chooser(rows, exposures, options)
+    level2 = [draft for draft in drafts if draft.is_level2]
+    level3: Iterable[Draft] = [draft for draft in drafts if not draft.is_level2]
+    if options.level3 == "target":
+        level3 = _join_targets(level3, rows)
+    chosen = _keep_one(chain.from_iterable(map(chooser.choose, level2)))
+    doubled = {draft.product for draft in chosen if draft.product != draft.first.name}
+    made = {draft.product for draft in chosen}
+    for draft in map(chooser.choose_level3, level3):
+        if all(row.name in made for row in draft.parts[0].rows):
+            chosen.append(draft)
+            if any(chooser.double_name(row) in doubled for row in draft.parts[0].rows):
+                chosen.append(chooser.double(draft))
+    return chosen
 
 
-def _product_name(rule: Rule, first: Exposure, target: str) -> str:
-    """Name the product: after its only exposure, or by the level-3 grammar."""
-    if not rule.together:
-        return first.name
-    optical = sorted(str(value) for value in traits(first, rule.optical))
-    aperture = [str(value) for value in traits(first, rule.aperture) if value != "FULL"]
-    name = ProductName(
-        program=first.program,
-        candidate=_candidate(first),
-        target=target,
-        instrument=str(trait(first, "INSTRUME")).lower(),
-        optical="-".join((*optical, *aperture)).lower(),
-    )
-    # Headers come from outside; the name ends in paths.
-    return format_product_name(parse_product_name(format_product_name(name)))
+def _keep_one(drafts: Iterable[Draft]) -> list[Draft]:
+    """Keep one association of a product: the larger, else that of the observation."""
+    kept: dict[str, Draft] = {}
+    for draft in drafts:
+        other = kept.setdefault(draft.product, draft)
+        if (len(draft), draft.candidate.id) > (len(other), other.candidate.id):
+            kept[draft.product] = draft
+    return list(kept.values())
 
 
-def _members(
-    rule: Rule, science: Sequence[Exposure], pool: _Pool, options: AssociationOptions
-) -> tuple[Member, ...]:
-    """List the members of an association, every exposure once."""
-    reason = f"science of {rule.name}"
-    members = {
-        exposure.name: _member(exposure, rule.suffix, "science", reason)
-        for exposure in science
-    }
-    for companion in rule.companions:
-        if companion.is_wanted(options):
-            for exposure in _choose(companion, science[0], pool):
-                member = _member(
-                    exposure, rule.suffix, companion.exptype, companion.reason
-                )
-                members.setdefault(exposure.name, member)
-    return tuple(sorted(members.values(), key=_science_first))
+def _join_targets(drafts: Iterable[Draft], rows: Sequence[PoolRow]) -> Iterator[Draft]:
+    """Join the spectra of a target over all observations; time series stay apart."""
+    yield from make_level3(_JOINED, sorted(rows, key=lambda row: row.name))
+    yield from (draft for draft in drafts if draft.asn_type == "tso3")
 
 
-def _choose(companion: Companion, science: Exposure, pool: _Pool) -> Sequence[Exposure]:
-    """Let a companion choose among the exposures of the mode."""
-    return companion.choose(science, pool.modes[mode_of(science)])
+def _tell_apart(drafts: Iterable[Draft]) -> list[Draft]:
+    """Give associations of one product name and type a name of their own.
 
-
-def _member(exposure: Exposure, suffix: str, exptype: str, reason: str) -> Member:
-    """Make a member."""
-    return Member(
-        expname=member_file(exposure.name, suffix),
-        exptype=exptype,
-        exposure=exposure.name,
-        reason=reason,
-    )
-
-
-def _science_first(member: Member) -> tuple[bool, str, str]:
-    """Order members: science first, then by exptype and name."""
-    return member.exptype != "science", member.exptype, member.expname
-
-
-def _find_unused(
-    pool: _Pool, associations: Sequence[Association]
-) -> tuple[UnusedExposure, ...]:
-    """List the exposures that are neither science nor leakcal of any, and why.
-
-    A science exposure that only serves others, as selfcal, is still not processed.
+    The official names of the MSA tell no target, those of the IFU no pattern
+    (https://github.com/spacetelescope/jwst/issues/8939); the last would win.
     """
-    members = chain.from_iterable(made.members for made in associations)
-    used = {member.exposure for member in members if member.exptype in _USES}
-    return tuple(
-        UnusedExposure(exposure.name, explain_unused(exposure))
-        for exposure in pool.exposures
-        if exposure.name not in used
+    told: list[Draft] = []
+    seen: dict[tuple[str, str], int] = {}
+    for draft in drafts:
+        key = (draft.asn_type, draft.product)
+        seen[key] = count = seen.get(key, 0) + 1
+        told.append(
+            draft if count == 1 else replace(draft, product=f"{draft.product}-{count}")
+        )
+    return told
+
+
+def _find_used(drafts: Iterable[Draft]) -> tuple[set[PoolRow], set[PoolRow]]:
+    """Find who is science or leakcal of any, and who is a member of any."""
+    used: set[PoolRow] = set()
+    taken: set[PoolRow] = set()
+    left: dict[int, frozenset[PoolRow]] = {}
+    for draft in drafts:
+        for place, part in enumerate(draft.parts):
+            # Shared tuples are looked at once, and then who was left out of them.
+            before = left.get(id(part.rows))
+            found = set(part.rows if before is None else before) - part.but
+            left[id(part.rows)] = part.but if before is None else before & part.but
+            taken |= found if place else set()
+            used |= found if part.exptype in _USES else set()
+    return used, taken
+
+
+def _serves(row: PoolRow) -> bool:
+    """Tell whether an exposure is only there for others: an acquisition."""
+    return row.kind == "target_acquisition"
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector, which looks at all that is made again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _finish(draft: Draft) -> Association:
+    """Make an association, its members still unread."""
+    first = draft.first
+    return Association(
+        asn_type=draft.asn_type,
+        asn_rule=draft.rule,
+        asn_id=draft.candidate.id,
+        program=f"{first.program:0>5s}",
+        target=target_name(draft.candidate, first) or "none",
+        product_name=draft.product,
+        members=MemberList(draft.parts, draft.extra),
     )

@@ -1,13 +1,15 @@
 """The text of an association, as `jwst` reads it."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from flows.models import Association, Member
 
-__all__ = ["RULES_VERSION", "document_name", "to_json_text"]
+__all__ = ["RULES_VERSION", "document_name", "name_documents", "to_json_text"]
 
-RULES_VERSION: Final = "rewebb-rules-1"
+RULES_VERSION: Final = "rewebb-rules-2"
 """Version of our rules, in place of that of the official generator; raise it when a
 rule changes what it selects."""
 
@@ -16,8 +18,33 @@ _UNDEGRADED: Final = "No known degraded exposures in association."
 
 
 def document_name(association: Association) -> str:
-    """Name the file of an association; without a date, so that it stays the same."""
-    return f"{association.product_name}_{association.asn_type}_asn.json"
+    """Name the file of an association; without a date, so that it stays the same.
+
+    Placeholders of a product name (``{source_id}``) lose their braces.
+    """
+    plain = association.product_name.translate(_WITHOUT_BRACES)
+    return f"{plain}_{association.asn_type}_asn.json"
+
+
+def name_documents(associations: Iterable[Association]) -> dict[str, Association]:
+    """Name the files of a set of associations.
+
+    The official rules make several of one type and product
+    (https://github.com/spacetelescope/jwst/issues/8939); the later are numbered.
+    """
+    named: dict[str, Association] = {}
+    counts: Counter[str] = Counter()
+    for association in associations:
+        name = document_name(association)
+        counts[name] += 1
+        if counts[name] > 1:
+            stem = name.removesuffix("_asn.json")
+            name = f"{stem}_{counts[name]:05d}_asn.json"
+        named[name] = association
+    return named
+
+
+_WITHOUT_BRACES: Final = str.maketrans("", "", "{}")
 
 
 def to_json_text(association: Association, *, pool_name: str = "none") -> str:

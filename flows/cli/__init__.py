@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it, so that `rewebb --help` is 
 
 import typer
 
+from .asn import asn
 from .db import db_app
 from .demo import demo
 from .records import runs, show, status
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reprocess JWST spectroscopy in bulk, with provenance.",
 )
-for command in (demo, plan, run, status, runs, show):
+for command in (asn, demo, plan, run, status, runs, show):
     app.command()(command)
 app.add_typer(sample_app, name="sample")
 app.add_typer(db_app, name="db")

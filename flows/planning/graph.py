@@ -116,12 +116,13 @@ def _association_job(
     by_name: Mapping[str, Exposure],
     unknown: Iterable[PlannedJob],
 ) -> PlannedJob:
-    science = next(m for m in association.members if m.exptype == "science")
-    observations = {by_name[m.exposure].observation for m in association.members}
+    members = tuple(association.members)
+    science = next(m for m in members if m.exptype == "science")
+    observations = {by_name[member.exposure].observation for member in members}
     return PlannedJob(
         stage=_STAGES[association.asn_type],
         name=association.product_name,
-        inputs=tuple(_plan_inputs(association.members, science)),
+        inputs=tuple(_plan_inputs(members, science)),
         exposure=by_name[science.exposure],
         association=association,
         doubts=tuple(
@@ -141,9 +142,9 @@ def _plan_inputs(members: Iterable[Member], science: Member) -> Iterator[Planned
 
 
 def _plan_input(member: Member) -> PlannedInput:
-    suffix = member.expname.removesuffix(".fits").rpartition("_")[2]
+    product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
     stage = Stage.DETECTOR1 if suffix in _FROM_DETECTOR1 else Stage.SPEC2
-    producer = f"{stage}:{member.exposure}"
+    producer = f"{stage}:{product}"
     return PlannedInput(member.expname, member.exptype, member.reason, producer)
 
 

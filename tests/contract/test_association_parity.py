@@ -1,29 +1,116 @@
 """Our associations against those of the generator in the installed `jwst`."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from exposures import bots_program, ifu_program, make_exposure
-from jwst.associations import AssociationPool, Main, load_as_asn, load_asn
+from hypothesis import HealthCheck, Phase, given, settings
+from jwst.associations import load_as_asn, load_asn
+from official_generator import (
+    SHIPPED,
+    Summary,
+    ask_command,
+    ask_official,
+    expand_pool,
+    load_answers,
+    summarize,
+    to_pool_text,
+)
+from pools import COLUMNS, Row, pools
 
 from flows.associations import (
     AssociationOptions,
+    DeclaredCandidate,
+    associate_rows,
     build_associations,
     document_name,
+    read_pool,
     to_json_text,
 )
-from flows.models import Exposure, Role
+from flows.models import AssociationSet, Exposure, Role
 
-Summary = tuple[str, str, frozenset[tuple[str, str]]]
-"""asn_type, product name, members with their exptype."""
+OFFICIAL = AssociationOptions(is_official=True)
 
-OFFICIAL = AssociationOptions(imprints_as_science=True)
-"""The options that follow the official rules to the letter."""
+ANSWERS = load_answers()
 
-BACKGROUND_CANDIDATE = "c1000"
-"""Candidate that links the background observation with the science."""
+LIVE = (
+    "jw09505_20251216t202003_pool",
+    "pool_010_spec_nirspec_lv2bkg",
+    "pool_021_tso",
+    "pool_025_nirspec_fss_nod_chop",
+)
+"""Shipped pools for which the generator is asked again."""
+
+
+def summarize_all(made: AssociationSet) -> set[Summary]:
+    """Summarize what is written of a set."""
+    documents = [json.loads(to_json_text(one)) for one in made.associations]
+    return {summarize(asn["asn_type"], asn["products"][0]) for asn in documents}
+
+
+def ours(rows: Sequence[Row]) -> set[Summary]:
+    """Ask our rules about a pool."""
+    made = associate_rows(read_pool(to_pool_text(rows)), OFFICIAL)
+    return summarize_all(made)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_pool_gives_what_the_official_rules_give(name: str) -> None:
+    assert ours(expand_pool(name)) == ANSWERS[name]
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_the_kept_answers_are_those_of_the_generator(name: str) -> None:
+    assert ask_command(expand_pool(name), "--all-candidates") == ANSWERS[name]
+
+
+@settings(
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(pools())
+def test_generated_pools_give_what_the_official_rules_give(rows: list[Row]) -> None:
+    made, expected = ours(rows), ask_official(rows)
+    assert (made - expected, expected - made) == (set(), set())
+
+
+def test_a_psf_reference_that_is_a_background_gives_one_science_member() -> None:
+    """The official rule puts every such exposure into one association as science."""
+    rows = [
+        dict.fromkeys(COLUMNS, "null")
+        | {
+            "filename": f"jw99001001001_03101_0000{n}_mirifulong_uncal.fits",
+            "program": "99001",
+            "exp_type": "mir_mrs",
+            "instrume": "miri",
+            "detector": "mirifulong",
+            "band": "short",
+            "channel": "34",
+            "subarray": "full",
+            "mostilno": "1",
+            "targetid": "1",
+            "obs_num": "1",
+            "pntgtype": "science",
+            "is_psf": "t",
+            "bkgdtarg": "t",
+            "asn_candidate": "[('o001', 'observation')]",
+        }
+        for n in (1, 2)
+    ]
+    kinds = [
+        [kind for _, kind in members if kind == "science"]
+        for asn_type, _, members in ours(rows)
+        if asn_type == "spec2"
+    ]
+    assert kinds == [["science"], ["science"]]
+    official = {members for kind, _, members in ask_official(rows) if kind == "spec2"}
+    assert max(len(members) for members in official) == 2
 
 
 def grating_program() -> list[Exposure]:
@@ -65,18 +152,34 @@ def acquisition_program() -> list[Exposure]:
     return [make_exposure("jw99006001001_03101_00001_nrs1"), acquisition]
 
 
-def pool_row(exposure: Exposure, target_id: int) -> dict[str, str]:
+def nod_program() -> list[Exposure]:
+    """Make nods of the MSA and of a slit, and of the IFU with leakcals."""
+    mos = {"EXP_TYPE": "NRS_MSASPEC", "MSAMETFL": "jw99007001001_01_msa.fits"}
+    slit = {"EXP_TYPE": "NRS_FIXEDSLIT", "FXD_SLIT": "S400A1", "TARGNAME": "STAR"}
+    ifu = {"PATTTYPE": "4-POINT-NOD"}
+    made = []
+    for n in (1, 2, 3):
+        for obs, keywords in (("001", mos), ("002", slit), ("003", ifu)):
+            name = f"jw99007{obs}001_03101_0000{n}_nrs1"
+            made.append(make_exposure(name, PATT_NUM=n, **keywords))
+    leakcal = make_exposure("jw99007003001_05101_00001_nrs1", IS_IMPRT=True, **ifu)
+    return [*made, leakcal]
+
+
+def pool_row(exposure: Exposure, target_id: int) -> Row:
     """Make a row of the pool, with the ten columns that no header gives."""
     words = {True: "t", False: "f"}
-    row = {
+    row = dict.fromkeys(COLUMNS, "null") | {
         keyword.lower(): words[value] if isinstance(value, bool) else str(value)
         for keyword, value in exposure.header.items()
+        if keyword.lower() in COLUMNS
     }
     observation = (f"o{exposure.observation}", "observation")
-    candidates = [observation, (BACKGROUND_CANDIDATE, "background")]
     acquisition = exposure.role is Role.TARGET_ACQUISITION
+    slit = row["fxd_slit"]
     return row | {
-        "asn_candidate": str(candidates),
+        "program": exposure.program,
+        "asn_candidate": str([observation, ("c1000", "background")]),
         "filename": exposure.path.name,
         "obs_num": exposure.observation,
         "targetid": str(target_id),
@@ -84,70 +187,8 @@ def pool_row(exposure: Exposure, target_id: int) -> dict[str, str]:
         "mostilno": "1",
         "dithptin": row["patt_num"],
         "expspcin": "1",
-        "subpxpns": row["subpxpts"],
-        "dms_note": "null",
-        "exposerr": "null",
+        "fxd_slit": "null" if slit == "NONE" else slit,
     }
-
-
-def read_pool(exposures: list[Exposure], folder: Path) -> AssociationPool:
-    """Write and read the pool; only reading brings it into the case of the rules."""
-    names = sorted({str(e.header["TARGNAME"]) for e in exposures})
-    rows = [pool_row(e, names.index(str(e.header["TARGNAME"])) + 1) for e in exposures]
-    path = folder / "pool.csv"
-    AssociationPool(rows=rows).write(str(path))
-    return AssociationPool.read(str(path))
-
-
-def official(exposures: list[Exposure], folder: Path) -> set[Summary]:
-    """Ask the official generator, candidate by candidate."""
-    observations = sorted({f"o{exposure.observation}" for exposure in exposures})
-    arguments = ["--dry-run", "-i", *observations, BACKGROUND_CANDIDATE]
-    generator = Main(arguments, pool=read_pool(exposures, folder))
-    generator.generate()
-    return {
-        summarize(asn["asn_type"], asn["products"][0]) for asn in generator.associations
-    }
-
-
-def summarize(asn_type: str, product: dict[str, object]) -> Summary:
-    """Keep what decides the pixels."""
-    members = product["members"]
-    assert isinstance(members, Iterable)
-    pairs = frozenset((member["expname"], member["exptype"]) for member in members)
-    return asn_type, str(product["name"]), pairs
-
-
-def ours(exposures: list[Exposure]) -> set[Summary]:
-    """Ask our own rules."""
-    made = build_associations(exposures, OFFICIAL).associations
-    documents = [json.loads(to_json_text(association)) for association in made]
-    return {summarize(asn["asn_type"], asn["products"][0]) for asn in documents}
-
-
-def is_joint_level_3(summary: Summary) -> bool:
-    """Tell whether an association lists extracted backgrounds.
-
-    The official background candidate makes a spec3 of science and background, for
-    the master background step. Where spec2 has subtracted the background pixel by
-    pixel, that step skips itself, and the product is that of the observation.
-    """
-    return summary[0] == "spec3" and f"-{BACKGROUND_CANDIDATE}_" in summary[1]
-
-
-def is_acquisition(summary: Summary) -> bool:
-    """Tell whether an association is of an acquisition image (image2, not ours)."""
-    return summary[0] == "image2"
-
-
-def without_acquisitions(summary: Summary) -> Summary:
-    """Leave out acquisitions, which spec3 ignores and nothing of ours would make."""
-    asn_type, product, members = summary
-    return (
-        asn_type,
-        product,
-        frozenset(member for member in members if member[1] != "target_acquisition"),
-    )
 
 
 @pytest.mark.parametrize(
@@ -158,43 +199,32 @@ def without_acquisitions(summary: Summary) -> Summary:
         grating_program,
         leakcal_program,
         acquisition_program,
+        nod_program,
     ],
 )
-def test_our_rules_give_what_the_official_ones_give(
-    program: Callable[[], list[Exposure]], tmp_path: Path
+def test_headers_give_what_the_official_rules_give_of_the_pool(
+    program: Callable[[], list[Exposure]],
 ) -> None:
     exposures = program()
-    expected = {
-        without_acquisitions(summary)
-        for summary in official(exposures, tmp_path)
-        if not is_joint_level_3(summary) and not is_acquisition(summary)
-    }
-    assert ours(exposures) == expected
+    names = sorted({str(e.header["TARGNAME"]) for e in exposures})
+    rows = [pool_row(e, names.index(str(e.header["TARGNAME"])) + 1) for e in exposures]
+    observations = tuple(sorted({e.observation for e in exposures}))
+    linked = DeclaredCandidate("c1000", "background", observations)
+    options = AssociationOptions(is_official=True, candidates=(linked,))
+    made = build_associations(exposures, options)
+    assert summarize_all(made) == ask_official(sorted(rows, key=_by_name))
 
 
-@pytest.mark.parametrize(
-    ("program", "names"),
-    [
-        (ifu_program, {"jw99001-c1000_t002_nirspec_prism"}),
-        (bots_program, set()),
-        (grating_program, set()),
-        (leakcal_program, {"jw99005-c1000_t001_nirspec_prism"}),
-        (acquisition_program, {"jw99006001001_02101_00001_nrs1"}),
-    ],
-)
-def test_these_are_all_the_products_that_only_the_official_rules_make(
-    program: Callable[[], list[Exposure]], names: set[str], tmp_path: Path
-) -> None:
-    exposures = program()
-    products = {name for _, name, _ in official(exposures, tmp_path)}
-    assert products - {name for _, name, _ in ours(exposures)} == names
+def _by_name(row: Row) -> str:
+    return row["filename"]
 
 
-@pytest.mark.parametrize("program", [ifu_program, bots_program])
+@pytest.mark.parametrize("program", [ifu_program, bots_program, nod_program])
+@pytest.mark.parametrize("is_official", [True, False])
 def test_the_documents_are_valid_and_load(
-    program: Callable[[], list[Exposure]], tmp_path: Path
+    program: Callable[[], list[Exposure]], tmp_path: Path, *, is_official: bool
 ) -> None:
-    options = AssociationOptions(selfcal=True)
+    options = AssociationOptions(selfcal=True, is_official=is_official)
     for association in build_associations(program(), options).associations:
         path = tmp_path / document_name(association)
         path.write_text(to_json_text(association))

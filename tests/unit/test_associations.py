@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flows.associations import (
     AssociationOptions,
+    MemberChoice,
     build_associations,
     document_name,
     to_json_text,
@@ -200,17 +201,25 @@ def test_a_damaged_exposure_stays_a_member() -> None:
         ({"EXP_TYPE": "NRS_WATA"}, "ignored: NRS_WATA is a target acquisition"),
         ({"EXP_TYPE": "NRS_IMAGE"}, "ignored: NRS_IMAGE is not spectroscopic science"),
         ({"EXP_TYPE": "NRS_LAMP"}, "ignored: NRS_LAMP is not spectroscopic science"),
-        ({"EXP_TYPE": "NRS_MSASPEC"}, "no rule yet for NRS_MSASPEC"),
-        ({"EXP_TYPE": "NRS_FIXEDSLIT"}, "no rule yet for NRS_FIXEDSLIT"),
-        ({"EXP_TYPE": "MIR_MRS"}, "no rule yet for MIR_MRS"),
-        ({"PATTTYPE": "4-POINT-NOD"}, "no rule yet for the nods of 4-POINT-NOD"),
-        ({"TSOVISIT": True}, "no rule yet for time series of NRS_IFU"),
+        (
+            {"EXP_TYPE": "NRS_MSASPEC"},
+            "no value of MSAMETFL, which the rules for NRS_MSASPEC need",
+        ),
+        (
+            {"EXP_TYPE": "NRS_FIXEDSLIT"},
+            "no light of PRISM with CLEAR falls on NRS1",
+        ),
+        (
+            {"EXP_TYPE": "NIS_SOSS", "FILTER": "F277W", "TSOVISIT": True},
+            "exposures through F277W are not calibrated",
+        ),
+        ({"EXP_TYPE": "NRC_WFSS"}, "no direct image of the same field"),
         ({"DETECTOR": "NRS2"}, "no light of PRISM with CLEAR falls on NRS2"),
         ({"FILTER": "OPAQUE"}, "no light of PRISM with OPAQUE falls on NRS1"),
         ({"IS_IMPRT": True}, "no exposure that is processed goes with this leakcal"),
         (
-            {"EXP_TYPE": "NRS_BRIGHTOBJ", "BKGDTARG": True},
-            "no rule yet for background exposures of NRS_BRIGHTOBJ",
+            {"EXP_TYPE": "NRS_BRIGHTOBJ", "FXD_SLIT": "S1600A1", "DETECTOR": "NRS2"},
+            "no light of PRISM with CLEAR falls on NRS2",
         ),
     ],
 )
@@ -221,11 +230,15 @@ def test_what_no_rule_takes_is_listed_with_the_reason(
 
 
 def test_what_only_serves_others_is_still_listed() -> None:
-    nodded = make_exposure(DITHER_2, PATTTYPE="2-POINT-NOD")
-    dithered = make_exposure(DITHER_1)
-    made = build([dithered, nodded], AssociationOptions(selfcal=True))
-    assert ("selfcal", DITHER_2) in members(find(made, DITHER_1))
-    assert [unused.name for unused in made.unused] == [DITHER_2]
+    lone = make_exposure(SKY, BKGDTARG=True, TARGNAME="SKY")
+    leave_out = MemberChoice("*", "*")
+    options = AssociationOptions(include=(MemberChoice(SKY, "selfcal", DITHER_1),))
+    made = build([make_exposure(DITHER_1), lone], options)
+    assert ("background", SKY) in members(find(made, DITHER_1))
+    bare = build(
+        [make_exposure(DITHER_1), lone], AssociationOptions(exclude=(leave_out,))
+    )
+    assert members(find(bare, DITHER_1)) == [("science", DITHER_1)]
 
 
 def test_nothing_comes_of_nothing() -> None:
@@ -234,7 +247,11 @@ def test_nothing_comes_of_nothing() -> None:
 
 def test_a_header_cannot_lead_a_product_out_of_its_folder() -> None:
     hostile = make_exposure(
-        DITHER_1, EXP_TYPE="NRS_BRIGHTOBJ", SUBARRAY="../../etc/passwd"
+        DITHER_1,
+        EXP_TYPE="NRS_BRIGHTOBJ",
+        FXD_SLIT="S1600A1",
+        TSOVISIT=True,
+        SUBARRAY="../../etc/passwd",
     )
     with pytest.raises(FileNameError):
         build([hostile])

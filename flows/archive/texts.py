@@ -1,0 +1,73 @@
+"""Small text files: association documents and pools, read and written whole."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.errors import ArchiveError
+from flows.names import check_file_name
+
+__all__ = ["read_text", "read_texts", "write_texts"]
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises
+    ------
+    ArchiveError
+        It cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"{path} cannot be read: {error}") from error
+
+
+def read_texts(path: Path, pattern: str) -> Mapping[str, str]:
+    """Read a file, or those of a folder whose names fit a pattern.
+
+    Raises
+    ------
+    ArchiveError
+        One cannot be read, or there is none.
+    """
+    paths = sorted(path.glob(pattern)) if path.is_dir() else [path]
+    if not paths:
+        raise ArchiveError(f"{path} holds no {pattern}")
+    return {one.name: read_text(one) for one in paths}
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Write texts as files, those that are new or differ from what is there.
+
+    Returns
+    -------
+    tuple of str
+        Names of the files that were written.
+
+    Raises
+    ------
+    ArchiveError
+        The folder cannot be written to.
+    FileNameError
+        A name is refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(name for name, text in texts.items() if _write(folder, name, text))
+    except OSError as error:
+        raise ArchiveError(f"cannot write to {folder}: {error}") from error
+
+
+def _write(folder: Path, name: str, text: str) -> bool:
+    """Write a file if it changes; nobody ever sees half of it."""
+    path = folder / check_file_name(name)
+    data = text.encode()
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(data)
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
+    return True

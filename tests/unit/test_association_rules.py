@@ -1,0 +1,361 @@
+"""What holds for associations of every mode, and what recipes choose."""
+
+import json
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+from exposures import bots_program, ifu_program, make_exposure
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from large_pools import LARGE_POOLS
+from pools import COLUMNS, Row, pools
+
+from flows.associations import (
+    AssociationOptions,
+    DeclaredCandidate,
+    MemberChoice,
+    associate_rows,
+    build_associations,
+    compare_documents,
+    document_name,
+    name_documents,
+    options_of,
+    read_pool,
+    repair,
+    to_json_text,
+)
+from flows.errors import PoolError
+from flows.models import Association, AssociationSet, Exposure
+from flows.planning import build_graph
+
+OFFICIAL = AssociationOptions(is_official=True)
+LEVEL_2B = {"spec2", "tso-spec2"}
+
+some_pools = settings(
+    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def text_of(rows: list[Row]) -> str:
+    lines = ["|".join(COLUMNS)]
+    lines += ["|".join(row[column] for column in COLUMNS) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def associate(
+    rows: list[Row], options: AssociationOptions = OFFICIAL
+) -> AssociationSet:
+    return associate_rows(read_pool(text_of(rows)), options)
+
+
+def science(association: Association) -> list[str]:
+    return [m.exposure for m in association.members if m.exptype == "science"]
+
+
+def level_2b(made: AssociationSet) -> list[Association]:
+    return [one for one in made.associations if one.asn_type in LEVEL_2B]
+
+
+def of_type(association: Association, exptype: str) -> list[str]:
+    return [m.exposure for m in association.members if m.exptype == exptype]
+
+
+def find(made: AssociationSet, product: str) -> Association:
+    [found] = [one for one in made.associations if one.product_name == product]
+    return found
+
+
+any_options = st.builds(
+    AssociationOptions,
+    is_official=st.booleans(),
+    backgrounds=st.sampled_from(["same-program", "linked", "none"]),
+    nod_backgrounds=st.sampled_from(["on", "off", "both"]),
+    selfcal=st.sampled_from([False, True, "all"]),
+    imprints=st.booleans(),
+    background_imprints=st.booleans(),
+    imprints_as_science=st.booleans(),
+    level3=st.sampled_from(["observation", "target"]),
+)
+
+
+@some_pools
+@given(pools(), any_options, st.randoms())
+def test_the_order_of_rows_does_not_matter(
+    rows: list[Row], options: AssociationOptions, random: Random
+) -> None:
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert associate(shuffled, options) == associate(rows, options)
+
+
+@some_pools
+@given(pools())
+def test_an_unrelated_observation_changes_nothing_else(rows: list[Row]) -> None:
+    other = rows[-1] | {
+        "filename": "jw99001900001_03101_00001_nrs1_uncal.fits",
+        "obs_num": "900",
+        "targetid": "900",
+        "asn_candidate": "[('o900', 'observation')]",
+    }
+    before = associate(rows).associations
+    after = associate([*rows, other]).associations
+    assert [one for one in after if one.asn_id != "o900"] == list(before)
+
+
+@some_pools
+@given(pools(), any_options)
+def test_a_level_2b_has_one_science_member_and_no_member_twice(
+    rows: list[Row], options: AssociationOptions
+) -> None:
+    for association in level_2b(associate(rows, options)):
+        assert len(science(association)) == 1
+        names = Counter(member.expname for member in association.members)
+        assert set(names.values()) == {1}
+        assert all(member.reason for member in association.members)
+
+
+@some_pools
+@given(pools())
+def test_an_exposure_is_in_one_level_2b_of_its_own(rows: list[Row]) -> None:
+    made = associate(rows, AssociationOptions())
+    names = [name for one in level_2b(made) for name in science(one)]
+    doubled = {name for name, count in Counter(names).items() if count > 1}
+    assert not doubled
+
+
+@some_pools
+@given(pools(), any_options)
+def test_every_exposure_is_of_use_or_is_told_why_not(
+    rows: list[Row], options: AssociationOptions
+) -> None:
+    made = associate(rows, options)
+    members = {m.exposure for one in made.associations for m in one.members}
+    told = {one.name for one in (*made.unused, *made.untaken)}
+    names = {row["filename"].removesuffix("_uncal.fits") for row in rows}
+    assert members | told == names
+    assert all(one.reason for one in made.unused)
+
+
+@some_pools
+@given(pools(), any_options)
+def test_documents_have_names_of_their_own(
+    rows: list[Row], options: AssociationOptions
+) -> None:
+    made = associate(rows, options).associations
+    names = name_documents(made)
+    assert len(names) == len(made)
+    if not options.is_official:
+        assert {document_name(one) for one in made} == set(names)
+    assert all("/" not in name and "{" not in name for name in names)
+
+
+@pytest.mark.parametrize("name", sorted(LARGE_POOLS))
+def test_time_is_linear_in_rows(name: str) -> None:
+    rows = read_pool(LARGE_POOLS[name](10_000))
+    start = time.process_time()
+    associate_rows(rows, OFFICIAL)
+    assert (time.process_time() - start) / len(rows) < 200e-6
+
+
+def mos_program() -> list[Exposure]:
+    keywords = {"EXP_TYPE": "NRS_MSASPEC", "MSAMETFL": "jw99007001001_01_msa.fits"}
+    return [
+        make_exposure(f"jw99007001001_03101_0000{n}_nrs1", PATT_NUM=n, **keywords)
+        for n in (1, 2, 3)
+    ]
+
+
+NOD = "jw99007001001_03101_00001_nrs1"
+
+
+def test_nods_of_the_msa_are_each_others_background() -> None:
+    made = build_associations(mos_program(), AssociationOptions())
+    others = [exposure.name for exposure in mos_program()[1:]]
+    assert of_type(find(made, NOD), "background") == others
+
+
+def test_nods_can_be_left_alone() -> None:
+    options = AssociationOptions(nod_backgrounds="off")
+    made = build_associations(mos_program(), options)
+    assert of_type(find(made, NOD), "background") == []
+
+
+def test_the_msa_is_processed_twice_when_both_are_wanted() -> None:
+    options = AssociationOptions(nod_backgrounds="both")
+    made = build_associations(mos_program(), options)
+    assert len(of_type(find(made, NOD), "background")) == 2
+    assert of_type(find(made, f"{NOD}-masterbg"), "background") == []
+    joined = find(made, "jw99007-o001_{source_id}_nirspec_clear-prism-masterbg")
+    assert joined.members[0].expname == f"{NOD}-masterbg_cal.fits"
+    graph = build_graph(mos_program(), made.associations)
+    keys = {job.key for job in graph}
+    assert all(producer in keys for job in graph for producer in job.producers)
+
+
+def test_the_msa_never_gets_two_leakcals() -> None:
+    leakcals = [
+        make_exposure(
+            f"jw99007001001_03101_0000{n}_nrs1",
+            EXP_TYPE="NRS_MSASPEC",
+            MSAMETFL="jw99007001001_01_msa.fits",
+            IS_IMPRT=True,
+        )
+        for n in (5, 6)
+    ]
+    made = build_associations([*mos_program(), *leakcals], AssociationOptions())
+    assert len(of_type(find(made, NOD), "imprint")) == 1
+
+
+SKY = "jw99001002001_03101_00001_nrs1"
+DITHER_1 = "jw99001001001_03101_00001_nrs1"
+LEAKCAL = "jw99001001001_05101_00001_nrs1"
+SKY_LEAKCAL = "jw99001002001_05101_00001_nrs1"
+
+
+def unflagged() -> list[Exposure]:
+    """Make a program whose background does not say that it is one."""
+    return [
+        make_exposure(DITHER_1),
+        make_exposure(SKY, TARGNAME="empty field"),
+        make_exposure(SKY_LEAKCAL, TARGNAME="empty field", IS_IMPRT=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        AssociationOptions(background_observations=("002",)),
+        AssociationOptions(background_targets=("Empty Field",)),
+    ],
+)
+def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationOptions) -> None:
+    made = build_associations(unflagged(), options)
+    assert of_type(find(made, DITHER_1), "background") == [SKY]
+    assert of_type(find(made, DITHER_1), "imprint") == [SKY_LEAKCAL]
+    assert of_type(find(made, SKY), "background") == []
+
+
+def test_linked_backgrounds_are_those_of_a_declared_candidate() -> None:
+    options = AssociationOptions(backgrounds="linked")
+    made = build_associations(ifu_program(), options)
+    assert of_type(find(made, DITHER_1), "background") == []
+    linked = DeclaredCandidate("c1000", "background", ("001", "002"))
+    options = AssociationOptions(backgrounds="linked", candidates=(linked,))
+    made = build_associations(ifu_program(), options)
+    assert of_type(find(made, DITHER_1), "background") == [SKY]
+    assert find(made, "jw99001-c1000_t002_nirspec_prism").asn_type == "spec3"
+
+
+def test_leakcals_of_backgrounds_can_be_left_out() -> None:
+    options = AssociationOptions(background_imprints=False)
+    made = build_associations(ifu_program(), options)
+    assert of_type(find(made, DITHER_1), "imprint") == [LEAKCAL]
+    made = build_associations(ifu_program(), AssociationOptions(imprints=False))
+    assert of_type(find(made, DITHER_1), "imprint") == []
+
+
+def test_selfcal_can_take_leakcals_too() -> None:
+    made = build_associations(ifu_program(), AssociationOptions(selfcal="all"))
+    assert LEAKCAL in of_type(find(made, SKY), "selfcal")
+
+
+def test_members_are_put_in_and_left_out_by_name() -> None:
+    options = AssociationOptions(
+        include=(MemberChoice(LEAKCAL, "selfcal", SKY),),
+        exclude=(MemberChoice("*_05101_*", "imprint"), MemberChoice(SKY, "*")),
+    )
+    made = build_associations(ifu_program(), options)
+    assert [m.exptype for m in find(made, DITHER_1).members] == ["science"]
+    assert of_type(find(made, SKY), "selfcal") == [LEAKCAL]
+
+
+def test_a_target_is_joined_over_observations() -> None:
+    pair = [make_exposure(f"jw9900100{n}001_03101_00001_nrs1") for n in (1, 2)]
+    options = AssociationOptions(level3="target")
+    made = build_associations(pair, options)
+    joined = find(made, "jw99001-a3001_t001_nirspec_prism")
+    assert science(joined) == [exposure.name for exposure in pair]
+
+
+def test_segments_and_visits_are_read_from_names_and_headers() -> None:
+    [first, _] = repair(bots_program())
+    assert (first.obs_num, first.pntgtype, first.is_tso) == ("1", "science", True)
+    assert first.candidates == (("o001", "observation"),)
+
+
+def test_a_document_differs_by_its_members() -> None:
+    made = build_associations(ifu_program(), AssociationOptions())
+    documents = {document_name(one): to_json_text(one) for one in made.associations}
+    assert compare_documents(made.associations, documents) == ()
+    name = f"{DITHER_1}_spec2_asn.json"
+    edited = json.loads(documents[name])
+    edited["products"][0]["members"].pop()
+    documents[name] = json.dumps(edited)
+    del documents[f"{SKY}_spec2_asn.json"]
+    found = compare_documents(made.associations, documents)
+    assert [(one.what, one.member != "") for one in found] == [
+        ("member only here", True),
+        ("only here", False),
+    ]
+    with pytest.raises(PoolError):
+        compare_documents(made.associations, {"a.json": "[]"})
+
+
+def bad_row(**values: str) -> Row:
+    row = dict.fromkeys(COLUMNS, "null") | {
+        "filename": "jw99001001001_03101_00001_nrs1_uncal.fits",
+        "program": "99001",
+        "exp_type": "nrs_ifu",
+        "asn_candidate": "[('o001', 'observation')]",
+    }
+    return row | values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("filename|program\n", "asn_candidate, targetid, pntgtype"),
+        (text_of([]) + "a|b\n", "expected 38 cells"),
+        (text_of([bad_row(filename="../x_uncal.fits")]), "name of a raw file"),
+        (text_of([bad_row(filename="x.fits")]), "name of a raw file"),
+        (text_of([bad_row(asn_candidate="__import__('os')")]), "expected a list like"),
+        (text_of([bad_row(program="9x")]), "five digits"),
+        (text_of([bad_row(), bad_row(program="99002")]), "is there twice"),
+        (text_of([bad_row(), bad_row(detector="nrs2")]), "with DETECTOR"),
+        (text_of([bad_row(grating="\x07")]), "plain text in GRATING"),
+    ],
+)
+def test_what_is_no_pool_is_told_in_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(PoolError, match=message):
+        read_pool(text)
+
+
+def test_a_pool_without_rows_gives_nothing() -> None:
+    assert associate([]) == AssociationSet((), ())
+
+
+def test_rows_without_a_candidate_or_a_value_say_so() -> None:
+    alone = bad_row(asn_candidate="null")
+    made = associate([alone])
+    assert [one.reason for one in made.unused] == ["in no candidate of the pool"]
+
+
+def test_recipes_choose_all_of_it() -> None:
+    from config.recipe import AssociationChoice
+
+    choice = AssociationChoice.model_validate(
+        {
+            "selfcal": "all",
+            "candidates": [
+                {"id": "c1000", "type": "background", "observations": ["001", "002"]}
+            ],
+            "exclude": [{"exposure": "jw*_nrs2", "exptype": "*"}],
+        }
+    )
+    options = options_of(choice)
+    assert options.selfcal == "all"
+    assert options.candidates[0].observations == ("001", "002")
+    assert options.exclude == (MemberChoice("jw*_nrs2", "*"),)
