@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from flows.errors import (
     ArchiveError,
@@ -22,8 +22,8 @@ from .roles import HeaderValue, role_of
 
 __all__ = ["FolderArchive"]
 
-_RAW_ENDING: Final = "_uncal.fits"
-"""How the name of a raw file ends."""
+Suffix = Literal["uncal", "rate"]
+"""Suffix of the files that headers are read from."""
 
 _IDENTITY: Final = (
     ("PROGRAM", "program"),
@@ -49,10 +49,13 @@ class FolderArchive:
     ----------
     root
         The folder. It may be nested at will; symbolic links are followed.
+    suffix
+        Of the files: raw ones, or rates where only headers are wanted.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, suffix: Suffix = "uncal") -> None:
         self._root = root
+        self._suffix = suffix
 
     def programs(self) -> Mapping[str, int]:
         """Count the raw files of every program, by file name alone.
@@ -62,7 +65,9 @@ class FolderArchive:
         ArchiveError
             The folder is missing or cannot be read.
         """
-        counts = Counter(raw.name.program for raw in _find_raw(self._root))
+        counts = Counter(
+            raw.name.program for raw in _find_raw(self._root, self._suffix)
+        )
         return dict(sorted(counts.items()))
 
     def find(self, program: str) -> Inventory:
@@ -80,7 +85,8 @@ class FolderArchive:
         ArchiveError
             The folder cannot be read, or one name stands for different files.
         """
-        found = [raw for raw in _find_raw(self._root) if raw.name.program == program]
+        there = _find_raw(self._root, self._suffix)
+        found = [raw for raw in there if raw.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
         return _to_inventory(_without_twins(found))
@@ -94,9 +100,10 @@ class FolderArchive:
         )
 
 
-def _find_raw(root: Path) -> list[_Raw]:
-    """Find the raw files below a folder, by path."""
-    paths = (path for path in _walk(root) if path.name.endswith(_RAW_ENDING))
+def _find_raw(root: Path, suffix: str) -> list[_Raw]:
+    """Find the files of a suffix below a folder, by path."""
+    ending = f"_{suffix}.fits"
+    paths = (path for path in _walk(root) if path.name.endswith(ending))
     named = ((path, _exposure_name(path.name)) for path in paths)
     return sorted(
         (_Raw(path, name) for path, name in named if name), key=lambda raw: raw.path

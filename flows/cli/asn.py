@@ -27,7 +27,7 @@ _Pool = Annotated[
     Path | None, typer.Option("--pool", help="A pool file of DMS (jw*_pool.csv).")
 ]
 _Headers = Annotated[
-    Path | None, typer.Option("--headers", help="A folder of raw files.")
+    Path | None, typer.Option("--headers", help="A folder of raw or rate files.")
 ]
 _Candidates = Annotated[
     str, typer.Option(help="Ids of candidates, comma-separated, or all.")
@@ -71,7 +71,7 @@ def asn(
 
     Exit code 1 when --diff finds differences, 2 when nothing could be done.
     """
-    from flows.associations import associate_rows  # see the package
+    from flows.associations import associate_rows
 
     if sum(given is not None for given in (program, pool, headers)) != 1:
         fail("Give one of PROGRAM, --pool and --headers.")
@@ -96,7 +96,7 @@ def asn(
 
 
 def _choose_options(recipe: str, *, official: bool) -> Any:
-    from config.recipe import load_recipe  # see the package
+    from config.recipe import load_recipe
     from flows.associations import AssociationOptions, options_of
 
     if official:
@@ -112,7 +112,7 @@ def _find_source(
     options: Any,
 ) -> _Source:
     """Read a pool, or the headers of a folder."""
-    from flows.archive import read_text  # see the package
+    from flows.archive import read_text
     from flows.associations import read_pool
 
     if pool is not None:
@@ -124,7 +124,7 @@ def _find_inventories(
     program: str | None, headers: Path | None, archive: Path | None
 ) -> list["Inventory"]:
     """Find the exposures of a program, or of all programs of a folder."""
-    from config.settings import load_settings  # see the package
+    from config.settings import load_settings
     from flows.archive import FolderArchive
     from flows.errors import ArchiveError
 
@@ -137,16 +137,16 @@ def _find_inventories(
                 "the settings file."
             )
         return [FolderArchive(root).find(program)]
-    folder = FolderArchive(headers)
-    inventories = [folder.find(one) for one in folder.programs()]
-    if not inventories:
-        raise ArchiveError(f"{headers} holds no raw files (..._uncal.fits)")
-    return inventories
+    for folder in (FolderArchive(headers), FolderArchive(headers, suffix="rate")):
+        inventories = [folder.find(one) for one in folder.programs()]
+        if inventories:
+            return inventories
+    raise ArchiveError(f"{headers} holds neither ..._uncal.fits nor ..._rate.fits")
 
 
 def _read_headers(inventories: list["Inventory"], options: Any) -> _Source:
     """Make rows of headers."""
-    from flows.associations import repair  # see the package
+    from flows.associations import repair
 
     found = [e for inventory in inventories for e in inventory.exposures]
     rejected = [f.reason for inventory in inventories for f in inventory.rejected]
@@ -157,7 +157,7 @@ def _read_headers(inventories: list["Inventory"], options: Any) -> _Source:
 
 def _choose_candidates(text: str, source: _Source) -> tuple[str, ...] | None:
     """Take the ids of candidates apart, and refuse those that are not there."""
-    from flows.errors import PoolError  # see the package
+    from flows.errors import PoolError
 
     if text == "all":
         return None
@@ -173,7 +173,7 @@ def _choose_candidates(text: str, source: _Source) -> tuple[str, ...] | None:
 
 def _compare(made: "AssociationSet", path: Path | None) -> tuple["Difference", ...]:
     """Compare with other associations."""
-    from flows.archive import read_texts  # see the package
+    from flows.archive import read_texts
     from flows.associations import compare_documents
 
     if path is None:
@@ -185,7 +185,7 @@ def _write(
     made: "AssociationSet", source: _Source, out: Path | None
 ) -> tuple[str, ...]:
     """Write the documents."""
-    from flows.archive import write_texts  # see the package
+    from flows.archive import write_texts
     from flows.associations import name_documents, to_json_text
 
     if out is None:

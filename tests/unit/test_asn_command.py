@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from exposures import ifu_program
 from large_pools import LARGE_POOLS
 from typer.testing import CliRunner, Result
 
@@ -44,6 +47,23 @@ def test_it_prints_json(pool: Path) -> None:
     assert record["associations"][0]["members"][0]["reason"]
 
 
+def write_program(folder: Path, suffix: str) -> Path:
+    folder.mkdir()
+    for exposure in ifu_program():
+        pixels = fits.ImageHDU(np.ones((2, 2)), name="SCI")
+        primary = fits.PrimaryHDU(header=fits.Header(dict(exposure.header)))
+        path = folder / f"{exposure.name}_{suffix}.fits"
+        fits.HDUList([primary, pixels]).writeto(path)
+    return folder
+
+
+def test_rates_give_the_associations_of_the_raw_files(tmp_path: Path) -> None:
+    raw, rates = (write_program(tmp_path / s, s) for s in ("uncal", "rate"))
+    [of_raw, of_rates] = [run("--headers", f, "--json").output for f in (raw, rates)]
+    assert json.loads(of_raw) == json.loads(of_rates)
+    assert json.loads(of_raw)["associations"]
+
+
 def test_documents_are_written_when_they_change(pool: Path, tmp_path: Path) -> None:
     out = tmp_path / "asn"
     first = run("--pool", pool, "--out", out)
@@ -70,7 +90,7 @@ def test_it_compares_member_by_member(pool: Path, tmp_path: Path) -> None:
     [
         ([], "Give one of PROGRAM"),
         (["--pool", "missing.csv"], "cannot be read"),
-        (["--headers", "."], "holds no raw files"),
+        (["--headers", "."], "holds neither ..._uncal.fits nor ..._rate.fits"),
         (["99001", "--pool", "a.csv"], "Give one of PROGRAM"),
     ],
 )
