@@ -1,6 +1,7 @@
 """A Prefect server, and the command line with a data folder of its own."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,12 @@ from commands import BIN, Ended, Rewebb, find_free_port, stopped, wait_until
 from workers.sample import SampleSet
 
 MakeRewebb = Callable[..., Rewebb]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let commands be interrupted, although a background job ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
