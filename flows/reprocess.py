@@ -24,11 +24,10 @@ from prefect.states import Completed, Failed
 
 from config.settings import Settings, load_settings
 
-from .execution import Cluster, Listener, Progress
-from .factory import Services, open_local_cluster, open_services
+from .execution import Listener, Progress
+from .factory import open_local_cluster, open_services
 from .models import JobState, RunState
 from .phases import Preparation, Request
-from .planning import Binder
 from .reports import RunSummary
 from .runs import execute, hold_lease
 
@@ -96,8 +95,17 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
         cluster = stack.enter_context(open_local_cluster(settings))
         _phase("resolve", lambda: preparation.resolve(cluster))()
         binder = _phase("plan", preparation.make_plan)()
-        run = _Execution(services, preparation, binder, cluster, owner)
-        summary: RunSummary = _phase("execute", run.execute)()
+        summary: RunSummary = _phase(
+            "execute",
+            lambda: execute(
+                preparation,
+                binder,
+                services=services,
+                cluster=cluster,
+                owner=owner,
+                listener=_Announcer(len(preparation.plan.entries)),
+            ),
+        )()
         _phase("report", lambda: _report(summary))()
         return summary
 
@@ -108,35 +116,6 @@ def _phase(name: str, work: Callable[[], Any]) -> Callable[[], Any]:
         name=name, cache_policy=NO_CACHE, persist_result=False
     )(work)
     return phase
-
-
-class _Execution:
-    """The phase that takes long."""
-
-    def __init__(
-        self,
-        services: Services,
-        preparation: Preparation,
-        binder: Binder,
-        cluster: Cluster,
-        owner: str,
-    ) -> None:
-        self._services = services
-        self._preparation = preparation
-        self._binder = binder
-        self._cluster = cluster
-        self._owner = owner
-
-    def execute(self) -> RunSummary:
-        """Run every job that is due."""
-        return execute(
-            self._preparation,
-            self._binder,
-            services=self._services,
-            cluster=self._cluster,
-            owner=self._owner,
-            listener=_Announcer(len(self._preparation.plan.entries)),
-        )
 
 
 class _Announcer:
