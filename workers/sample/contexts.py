@@ -9,7 +9,9 @@ from pathlib import Path
 from crds.jwst import FILEKINDS
 from jwst.stpipe.integration import get_steps
 
-from .library import CONTEXTS, NOT_APPLICABLE, Reference
+from workers.contract import NOT_APPLICABLE
+
+from .library import CONTEXTS, Reference
 from .publishing import publish_text
 
 __all__ = ["context_name", "sign", "write_contexts"]

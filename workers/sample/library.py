@@ -15,7 +15,6 @@ __all__ = [
     "EXP_TYPE",
     "FILTER",
     "GRATING",
-    "NOT_APPLICABLE",
     "SUBARRAY",
     "Library",
     "Reference",
@@ -24,8 +23,6 @@ __all__ = [
 
 CONTEXTS = (1, 2)
 """Serials of the contexts: ``jwst_0001.pmap`` and ``jwst_0002.pmap``."""
-NOT_APPLICABLE = "N/A"
-"""The word of CRDS for a reference that is not needed."""
 
 EXP_TYPE = "META.EXPOSURE.TYPE"
 """Parkey of references by mode."""

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .library import EXP_TYPE, NOT_APPLICABLE, Library
+from workers.contract import NOT_APPLICABLE
+
+from .library import EXP_TYPE, Library
 
 __all__ = [
     "ARCSEC2_SR",

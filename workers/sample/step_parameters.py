@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .library import EXP_TYPE, NOT_APPLICABLE, Library
+from workers.contract import NOT_APPLICABLE
+
+from .library import EXP_TYPE, Library
 from .publishing import DATE
 
 __all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
