@@ -9,18 +9,26 @@ WorkerError                     stop and mend what the message names
 * ResolvedNotUsedError          a product records other references or parameters
 * VersionMismatchError          this worker has another calibration code
 * SampleError                   a sample program cannot be made
+* TransferError                 a file cannot be had from a server
+  x TransientTransferError      this try failed; another one may not
+  x AccessDeniedError           the server does not give it to us
+  x NotHeldError                the server does not have it
 
 They cross the wire as `ErrorInfo`, never as exceptions.
 """
 
 __all__ = [
+    "AccessDeniedError",
     "CrdsCacheError",
     "InputChangedError",
+    "NotHeldError",
     "ParameterError",
     "ReferenceChangedError",
     "ReferenceMissingError",
     "ResolvedNotUsedError",
     "SampleError",
+    "TransferError",
+    "TransientTransferError",
     "VersionMismatchError",
     "WorkerError",
 ]
@@ -60,3 +68,29 @@ class VersionMismatchError(WorkerError):
 
 class SampleError(WorkerError):
     """A sample program cannot be made here."""
+
+
+class TransferError(WorkerError):
+    """A file cannot be had from a server; it says what was tried."""
+
+
+class TransientTransferError(TransferError):
+    """This try failed (connection, 429, 5xx, wrong bytes); another one may not.
+
+    Parameters
+    ----------
+    retry_after_s
+        How long the server asks to wait.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AccessDeniedError(TransferError):
+    """The server does not give the file to us (401, 403)."""
+
+
+class NotHeldError(TransferError):
+    """The server does not have the file (404)."""
