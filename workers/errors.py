@@ -77,10 +77,7 @@ class TransferError(WorkerError):
 class TransientTransferError(TransferError):
     """This try failed (connection, 429, 5xx, wrong bytes); another one may not.
 
-    Parameters
-    ----------
-    retry_after_s
-        How long the server asks to wait.
+    Its `retry_after_s` is how long the server asks to wait.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
