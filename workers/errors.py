@@ -75,7 +75,7 @@ class TransferError(WorkerError):
 
 
 class TransientTransferError(TransferError):
-    """This try failed (connection, 429, 5xx, wrong bytes); another one may not.
+    """A try that failed (connection, 429, 5xx, wrong bytes); another one may not.
 
     Its `retry_after_s` is how long the server asks to wait.
     """

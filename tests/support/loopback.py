@@ -115,7 +115,8 @@ class RandomFaults:
         """Throw dice that depend on the request and its number alone."""
         if request.number % (self._most + 1) == self._most:
             return None
-        text = f"{self._seed} {request.path} {sorted(request.query.items())}"
+        asked = f"{request.path} {sorted(request.query.items())} {request.body!r}"
+        text = f"{self._seed} {asked}"
         dice = random.Random(f"{text} {request.number}")  # noqa: S311  # no secret
         return dice.choice(self._kinds) if dice.random() < self._share else None
 
