@@ -20,11 +20,13 @@ __all__ = [
     "Association",
     "Attempt",
     "Exposure",
+    "FetchedFile",
     "InterruptedRun",
     "JobRecord",
     "JobState",
     "Lease",
     "Member",
+    "PoolFile",
     "RejectedFile",
     "Role",
     "Run",
@@ -76,6 +78,8 @@ class Exposure:
     defect: str | None = None
     """One sentence when the file is damaged (truncated, ...) though its header could
     be read; its jobs fail and what needs it is blocked."""
+    is_remote: bool = False
+    """Whether only its header was read, and the file is still to be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,16 @@ class RejectedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolFile:
+    """A pool of DMS: what the observing proposal says of every exposure."""
+
+    name: str
+    """``jw02736_20240229t024723_pool.csv``."""
+    text: str
+    """What is in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What an archive holds of a program."""
 
@@ -100,6 +114,44 @@ class Inventory:
     """Every exposure, damaged ones included, by name."""
     rejected: tuple[RejectedFile, ...]
     """Raw files that are no exposures, by path."""
+    withheld: tuple[str, ...] = ()
+    """Observations that the archive does not give to us yet, each with the date."""
+    pool: PoolFile | None = None
+    """The newest pool of DMS of the program, where the archive has one."""
+    refused: tuple[str, ...] = ()
+    """Names that the archive gave and that touch no path, each with why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file of an archive as it was fetched: one version, never overwritten."""
+
+    name: str
+    """Bare file name."""
+    program: str
+    """Five digits."""
+    version: int
+    """1, or more where the archive changed the file under its name."""
+    folder: str
+    """Where it is, relative to the data folder."""
+    source: str
+    """The archive."""
+    uri: str
+    """How the archive calls it."""
+    size_bytes: int
+    """Its size."""
+    mtime_ns: int
+    """Its time of last modification here."""
+    sha256: str
+    """Hash of its bytes."""
+    entity: str | None
+    """ETag of the archive."""
+    modified: str | None
+    """When it was changed last, as the archive says it."""
+    fetched_at: datetime
+    """UTC."""
+    checks: tuple[str, ...]
+    """What was verified: size, FITS structure, CHECKSUM, DATASUM, ..."""
 
 
 @dataclass(frozen=True, slots=True)
