@@ -11,6 +11,7 @@ from .demo import demo
 from .records import runs, show, status
 from .run import plan, run
 from .sample import sample_app
+from .search import fetch, search
 
 __all__ = ["app"]
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reprocess JWST spectroscopy in bulk, with provenance.",
 )
-for command in (asn, demo, plan, run, status, runs, show):
+for command in (search, fetch, asn, plan, run, status, runs, show, demo):
     app.command()(command)
 app.add_typer(sample_app, name="sample")
 app.add_typer(db_app, name="db")

@@ -64,7 +64,7 @@ def _run(
     parameters = {
         "program": program,
         "recipe": "selfcal",
-        "archive": sample.archive,
+        "archive": str(sample.archive),
         "data_dir": data_dir,
     }
     return run_flow(parameters, quiet=quiet)

@@ -1,12 +1,20 @@
 """Exposures made up for tests: a name, and the headers that matter to the rules."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.archive import role_of
-from flows.models import Exposure
+from flows.associations import AssociationOptions, associate_rows, repair
+from flows.models import AssociationSet, Exposure
 from flows.names import parse_exposure_name
 
-__all__ = ["bots_program", "ifu_program", "make_exposure", "raw_header"]
+__all__ = [
+    "associate_headers",
+    "bots_program",
+    "ifu_program",
+    "make_exposure",
+    "raw_header",
+]
 
 Keywords = dict[str, str | float | bool]
 """Cards of a primary header."""
@@ -96,3 +104,12 @@ def bots_program(program: str = "99002") -> list[Exposure]:
         make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
         for segment in ("001", "002")
     ]
+
+
+def associate_headers(
+    exposures: Sequence[Exposure], options: AssociationOptions
+) -> AssociationSet:
+    """Associate exposures by their headers."""
+    rows = repair(exposures, options.candidates)
+    by_name = {exposure.name: exposure for exposure in exposures}
+    return associate_rows(rows, options, exposures=by_name)

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from exposures import associate_headers
 from outcomes import NOON, make_reference
 
-from flows.associations import AssociationOptions, build_associations
+from flows.associations import AssociationOptions
 from flows.models import Exposure, RejectedFile, StoredJob
 from flows.planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph
 from workers.contract import (
@@ -41,7 +42,7 @@ def make_graph(
     rejected: Iterable[RejectedFile] = (),
 ) -> tuple[PlannedJob, ...]:
     """Make the graph of the associations that the rules give."""
-    made = build_associations(exposures, AssociationOptions(selfcal=selfcal))
+    made = associate_headers(exposures, AssociationOptions(selfcal=selfcal))
     return build_graph(exposures, made.associations, rejected)
 
 

@@ -33,11 +33,16 @@ _PIPELINES = {
 
 
 def make_settings(
-    sample: SampleSet, data_dir: Path, *, context: str | None = None
+    sample: SampleSet,
+    data_dir: Path,
+    *,
+    context: str | None = None,
+    mast_url: str | None = None,
 ) -> Settings:
-    """Make settings for a sample, with two slots."""
+    """Make settings for a sample, with two slots; from a folder, or a MAST."""
     return load_settings(
-        archive=sample.archive,
+        archive="mast" if mast_url else sample.archive,
+        mast_url=mast_url,
         data_dir=data_dir,
         crds_path=sample.crds,
         crds_context=context or sample.contexts[0],
@@ -76,6 +81,7 @@ def process(
         preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
+        preparation.fetch()
         preparation.resolve(cluster)
         binder = preparation.make_plan()
         on_planned(preparation)
