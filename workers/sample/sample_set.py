@@ -24,6 +24,8 @@ class Mode(StrEnum):
     """Program 99001: dithered point source, background, leakcals."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
+    """Program 99004: slitlets with three sources, nodded."""
 
     @property
     def program(self) -> str:
@@ -31,7 +33,11 @@ class Mode(StrEnum):
         return _PROGRAMS[self]
 
 
-_PROGRAMS = {Mode.NIRSPEC_IFU_PRISM: "99001", Mode.NIRSPEC_BOTS_PRISM: "99002"}
+_PROGRAMS = {
+    Mode.NIRSPEC_IFU_PRISM: "99001",
+    Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.NIRSPEC_MOS_PRISM: "99004",
+}
 
 
 @dataclass(frozen=True, slots=True)
