@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from config.recipe import Recipe, load_recipe
 from workers.contract import (
+    METAFILE,
     ErrorInfo,
     FileHash,
     Parameters,
@@ -106,7 +107,7 @@ class Preparation:
         )
 
     def resolve(self, cluster: Cluster) -> None:
-        """Hash the raw files and resolve the references and parameters of all jobs.
+        """Hash the files of the archive; resolve references and parameters of all jobs.
 
         Parameters
         ----------
@@ -124,7 +125,7 @@ class Preparation:
             for planned in self.graph
             if planned.defect is None and planned.exposure.defect is None
         ]
-        raw = self._hash_raw(sound, cluster)
+        raw = self._hash_files(sound, cluster)
         resolutions = self._resolve(sound, cluster)
         self.resolved = ResolvedSet(
             context=resolutions[0].context if resolutions else "",
@@ -170,18 +171,23 @@ class Preparation:
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
         return AssociationSet(kept, unused)
 
-    def _hash_raw(
+    def _hash_files(
         self, sound: Iterable[PlannedJob], cluster: Cluster
     ) -> dict[str, FileHash]:
-        exposures = {str(p.exposure.path): p.exposure for p in sound}
-        known = self._services.store.known_files(exposures)
+        exposures = [planned.exposure for planned in sound]
+        files = {str(e.path): (e.size_bytes, e.mtime_ns) for e in exposures}
+        files |= {
+            str(e.metafile.path): (e.metafile.size_bytes, e.metafile.mtime_ns)
+            for e in exposures
+            if e.metafile is not None and e.metafile.defect is None
+        }
+        known = self._services.store.known_files(files)
         fresh = {
             path: file
             for path, file in known.items()
-            if (file.size_bytes, file.mtime_ns)
-            == (exposures[path].size_bytes, exposures[path].mtime_ns)
+            if (file.size_bytes, file.mtime_ns) == files[path]
         }
-        new = [path for path in sorted(exposures) if path not in fresh]
+        new = [path for path in sorted(files) if path not in fresh]
         hashed = [
             file
             for part in _map(hash_files, _deal(new, cluster), cluster)
@@ -207,8 +213,14 @@ class Preparation:
         return _map(resolve_jobs, requests, cluster)
 
     def _make_item(self, planned: PlannedJob) -> ResolveItem:
-        path = str(planned.exposure.path)
-        return ResolveItem(planned.key, planned.stage, path, self._override(planned))
+        metafiles = [file.path for file in planned.inputs if file.exptype == METAFILE]
+        return ResolveItem(
+            key=planned.key,
+            stage=planned.stage,
+            exposure=str(planned.exposure.path),
+            overrides=self._override(planned),
+            metafile=next(iter(metafiles), None),
+        )
 
     def _override(self, planned: PlannedJob) -> Parameters:
         exp_type = planned.exposure.exp_type

@@ -17,6 +17,7 @@ from flows.errors import (
 from flows.models import Exposure, Inventory, RejectedFile
 from flows.names import ExposureName, format_exposure_name, parse_file_name
 
+from .metafiles import with_metafiles
 from .rawfile import RawFile, UnreadableHeaderError, read_raw_file
 from .roles import HeaderValue, role_of
 
@@ -89,7 +90,8 @@ class FolderArchive:
         found = [raw for raw in there if raw.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
-        return _to_inventory(_without_twins(found))
+        inventory = _to_inventory(_without_twins(found))
+        return with_metafiles(inventory, lambda: _walk(self._root))
 
     def _unknown_program(self, program: str) -> str:
         """Say what there is instead."""
