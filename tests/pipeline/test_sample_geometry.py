@@ -18,6 +18,7 @@ from nirspec_full_model import (
 from workers.sample import (
     light,
     nirspec_bots_prism,
+    nirspec_fs_prism,
     nirspec_ifu_prism,
     nirspec_mos_prism,
     shutter_light,
@@ -61,7 +62,8 @@ def list_slits(raw: RawExposure) -> Sequence[Any]:
 
 
 @pytest.fixture(
-    scope="module", params=[nirspec_ifu_prism, nirspec_bots_prism, nirspec_mos_prism]
+    scope="module",
+    params=[nirspec_ifu_prism, nirspec_bots_prism, nirspec_mos_prism, nirspec_fs_prism],
 )
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

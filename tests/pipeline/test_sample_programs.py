@@ -63,7 +63,7 @@ def differences(sample: SampleSet, path: Path) -> dict[str, tuple[str, str]]:
 
 def test_raw_files_have_the_cards_of_the_archive(sample: SampleSet) -> None:
     headers = raw_headers(sample)
-    assert len(headers) == 13
+    assert len(headers) == 16
     for name, header in headers.items():
         assert set(header) >= EVERY_RAW_FILE_HAS, name
         assert header["FILENAME"] == name

@@ -25,6 +25,7 @@ RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
     Mode.NIRSPEC_BOTS_PRISM: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
+    Mode.NIRSPEC_FS_PRISM: "official",
 }
 """The recipe of each sample program."""
 

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from workers.sample import nirspec_bots_prism, nirspec_ifu_prism, nirspec_mos_prism
+from workers.sample import (
+    nirspec_bots_prism,
+    nirspec_fs_prism,
+    nirspec_ifu_prism,
+    nirspec_mos_prism,
+)
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards, sky_cards
 
@@ -35,6 +40,16 @@ def test_nods_are_as_far_apart_as_shutters() -> None:
     first, down, up = (np.array(raw.offset_arcsec) for raw in plan_mos()[::2])
     assert np.hypot(*(down - first)) == pytest.approx(0.53, abs=0.01)
     assert np.allclose(down, -up, atol=1e-3)
+
+
+def test_nods_along_the_slit_are_as_far_apart_as_they_say() -> None:
+    plan = nirspec_fs_prism.plan_exposures(READINGS)
+    first, middle, last = (np.array(raw.offset_arcsec) for raw in plan)
+    assert np.allclose(middle, 0, atol=1e-6)
+    for nod in (first, last):
+        assert np.hypot(*nod) == pytest.approx(0.95, abs=0.01)
+    assert [primary_cards(raw)["PATT_NUM"] for raw in plan] == [1, 2, 3]
+    assert {primary_cards(raw)["FXD_SLIT"] for raw in plan} == {"S200A1"}
 
 
 def test_exposures_of_the_shutters_name_their_metafile() -> None:

@@ -17,6 +17,7 @@ _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
         source: f"jw99004-o001_{source}_*_x1d.fits"
         for source in ("s000000001", "s000000002", "s000000003")
     },
+    Mode.NIRSPEC_FS_PRISM: {"spectrum": "jw99005-*_x1d.fits"},
 }
 """Spectra of each mode, by the name of their truth."""
 _EMPTY_SKY = "jw99001-o002_*"

@@ -101,10 +101,7 @@ def plan_exposures(tilt_readings: tuple[float, float]) -> list[RawExposure]:
         What the sensors of the grating wheel read.
     """
     first = _plan_first(tilt_readings)
-    # Sources move against the telescope.
-    offsets = find_nods(
-        first, load_msa_geometry(), SLITLETS[1], [-step for step in STEPS]
-    )
+    offsets = find_nods(first, load_msa_geometry(), SLITLETS[1], STEPS)
     return [
         replace(
             first,

@@ -5,13 +5,18 @@ from pathlib import Path
 
 from workers.contract import NOT_APPLICABLE
 
-from . import nirspec_bots_prism, nirspec_ifu_prism, nirspec_mos_prism
+from . import (
+    nirspec_bots_prism,
+    nirspec_fs_prism,
+    nirspec_ifu_prism,
+    nirspec_mos_prism,
+)
 from .contexts import write_contexts
 from .detector_references import Readout, add_detector_references
-from .frames import FULL, SUB512
+from .frames import FULL, SUB512, SUBS200A1
 from .geometry import Geometry, load_geometry, load_msa_geometry
 from .library import Library
-from .msa_references import add_shutter_references
+from .msa_references import add_fixed_slit_references, add_shutter_references
 from .optics import add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
 from .spectral_references import (
@@ -30,6 +35,7 @@ _MAKERS = {
     Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
     Mode.NIRSPEC_BOTS_PRISM: nirspec_bots_prism.make_exposures,
     Mode.NIRSPEC_MOS_PRISM: nirspec_mos_prism.make_exposures,
+    Mode.NIRSPEC_FS_PRISM: nirspec_fs_prism.make_exposures,
 }
 
 _READOUTS = {
@@ -39,10 +45,11 @@ _READOUTS = {
         Readout(FULL, serial=1),
         Readout(FULL, serial=3, detector="NRS2"),
     ),
+    Mode.NIRSPEC_FS_PRISM: (Readout(SUBS200A1, serial=4),),
 }
 """What modes read of the detectors; several may read the same."""
 
-_MSA = frozenset({Mode.NIRSPEC_MOS_PRISM})
+_MSA = frozenset({Mode.NIRSPEC_MOS_PRISM, Mode.NIRSPEC_FS_PRISM})
 """Modes that take the optics of the shutters and the slits beside them."""
 
 
@@ -63,6 +70,7 @@ _REFERENCES: Mapping[Mode, Callable[[Library], None]] = {
     Mode.NIRSPEC_IFU_PRISM: _add_ifu_prism,
     Mode.NIRSPEC_BOTS_PRISM: _add_bots_prism,
     Mode.NIRSPEC_MOS_PRISM: _add_mos_prism,
+    Mode.NIRSPEC_FS_PRISM: add_fixed_slit_references,
 }
 
 

@@ -26,6 +26,8 @@ class Mode(StrEnum):
     """Program 99002: a transit in two segments."""
     NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
     """Program 99004: slitlets with three sources, nodded."""
+    NIRSPEC_FS_PRISM = "nirspec-fs-prism"
+    """Program 99005: a point source nodded along a fixed slit."""
 
     @property
     def program(self) -> str:
@@ -37,6 +39,7 @@ _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
     Mode.NIRSPEC_MOS_PRISM: "99004",
+    Mode.NIRSPEC_FS_PRISM: "99005",
 }
 
 

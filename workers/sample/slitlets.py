@@ -1,4 +1,4 @@
-"""Slitlets of the shutter array: which shutters are open, where they look, and on what.
+"""Slitlets of the shutter array: which shutters are open, and what is in them.
 
 Rows of shutters are counted along dispersion and columns across it, as in metafiles.
 """
@@ -8,17 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.modeling import models
-from jwst.assign_wcs.pointing import v23tosky
 
+from .aiming import Place, find_offsets, look_through
 from .exposures import RawExposure
 from .geometry import Geometry
-from .raw_files import make_model
 from .scene import Position, Spectrum
 
 __all__ = ["Slitlet", "Source", "find_nods", "locate_sources"]
-
-_WAVELENGTH_M = 2.5e-6
-"""Where the refraction of the filter is taken for the position in the sky."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +58,12 @@ class Slitlet:
         return range(first, last + 1)
 
 
-def _look(
-    raw: RawExposure, geometry: Geometry, slitlet: Slitlet, column: int
-) -> Position:
-    """Tell where the middle of a shutter looks."""
+def _place(geometry: Geometry, slitlet: Slitlet, column: int) -> Place:
+    """Give where a shutter is in the MSA plane."""
     quadrant = geometry.quadrants[slitlet.quadrant - 1]
     turn = models.Rotation2D(np.rad2deg(quadrant.rotation))
     x, y = turn((slitlet.row - 1) * quadrant.pitch[0], (column - 1) * quadrant.pitch[1])
-    focus = geometry.fore(quadrant.x + x, quadrant.y + y, _WAVELENGTH_M)
-    ra, dec = v23tosky(make_model(raw))(*geometry.ote(*focus))
-    return Position(float(ra), float(dec))
+    return float(quadrant.x + x), float(quadrant.y + y)
 
 
 def locate_sources(
@@ -85,7 +77,9 @@ def locate_sources(
         By source id.
     """
     return {
-        slitlet.source.number: _look(raw, geometry, slitlet, slitlet.middle)
+        slitlet.source.number: look_through(
+            raw, geometry, _place(geometry, slitlet, slitlet.middle)
+        )
         for slitlet in slitlets
         if slitlet.source
     }
@@ -103,12 +97,8 @@ def find_nods(
     slitlet
         The one that is looked at; others differ by less than a hundredth of a shutter.
     steps
-        Shutters to move by.
+        Shutters to move by, to higher columns.
     """
-    middle = _look(raw, geometry, slitlet, slitlet.middle)
-    nods = []
-    for step in steps:
-        there = _look(raw, geometry, slitlet, slitlet.middle + step)
-        east, north = middle.offsets_arcsec(np.array(there.ra), np.array(there.dec))
-        nods.append((float(east), float(north)))
-    return nods
+    middle = slitlet.middle
+    columns = [_place(geometry, slitlet, middle + step) for step in steps]
+    return find_offsets(raw, geometry, _place(geometry, slitlet, middle), columns)
