@@ -82,23 +82,19 @@ def _choose(exposure: Exposure, name: str, paths: list[Path]) -> Metafile:
     if not paths:
         return _refuse(exposure, name, "expected it in the archive, got no such file")
     first, *others = paths
-    for other in others:
-        if not filecmp.cmp(first, other, shallow=False):
-            why = f"expected one file of this name, got {first} and {other}"
-            return _refuse(exposure, name, why)
-    return _describe(exposure, name, first)
-
-
-def _describe(exposure: Exposure, name: str, path: Path) -> Metafile:
     try:
-        status = path.stat()
+        for other in others:
+            if not filecmp.cmp(first, other, shallow=False):
+                why = f"expected one file of this name, got {first} and {other}"
+                return _refuse(exposure, name, why)
+        status = first.stat()
     except OSError as error:
         return _refuse(
             exposure, name, f"expected a readable file, got {error.strerror}"
         )
     if not stat.S_ISREG(status.st_mode):
         return _refuse(exposure, name, "expected a regular file, got another kind")
-    return Metafile(name, path, status.st_size, status.st_mtime_ns)
+    return Metafile(name, first, status.st_size, status.st_mtime_ns)
 
 
 def _refuse(exposure: Exposure, name: str, why: str) -> Metafile:
