@@ -49,7 +49,7 @@ SCENE = Scene(SOURCE.position, SPECTRUM, background_mjy_sr=0.2, sigma_arcsec=0.1
 
 _APERTURE = Aperture("NRS_S200A1_SLIT", 331.867035, -479.417542, 138.84190369)
 _SLIT = "S200A1"
-_SLIT_ARCSEC = 3.2
+_SLIT_ARCSEC = 3.28  # between its corners in the SIAF
 
 
 def _find_nods(first: RawExposure) -> list[tuple[float, float]]:
