@@ -26,6 +26,7 @@ __all__ = [
     "JobState",
     "Lease",
     "Member",
+    "Metafile",
     "PoolFile",
     "RejectedFile",
     "Role",
@@ -48,6 +49,23 @@ class Role(StrEnum):
     """A NIRSpec leakcal exposure (IS_IMPRT)."""
     TARGET_ACQUISITION = "target_acquisition"
     """A target-acquisition or confirmation exposure, by EXP_TYPE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metafile:
+    """The file that says which shutters of the MSA are open (MSAMETFL)."""
+
+    name: str
+    """As the header of the exposure gives it."""
+    path: Path
+    """Where it is; only its name when it is not there."""
+    size_bytes: int = 0
+    """Its size."""
+    mtime_ns: int = 0
+    """Its time of last modification."""
+    defect: str | None = None
+    """One sentence when it is missing or cannot be told from another; spec2 of the
+    exposure fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,8 @@ class Exposure:
     be read; its jobs fail and what needs it is blocked."""
     is_remote: bool = False
     """Whether only its header was read, and the file is still to be fetched."""
+    metafile: Metafile | None = None
+    """What the shutters of the MSA are; None for other modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +238,8 @@ class JobState(StrEnum):
     """Its last attempt did not succeed and no other is planned."""
     BLOCKED = "BLOCKED"
     """A job that it needs failed."""
+    NO_DATA = "NO_DATA"
+    """No light falls on any detector of its science members: nothing is to be made."""
     INTERRUPTED = "INTERRUPTED"
     """It was DUE or RUNNING when the orchestrator died."""
 

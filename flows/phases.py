@@ -157,7 +157,7 @@ class Preparation:
         return report
 
     def resolve(self, cluster: Cluster) -> None:
-        """Hash the raw files and resolve the references and parameters of all jobs.
+        """Hash the files of the archive; resolve references and parameters of all jobs.
 
         Parameters
         ----------

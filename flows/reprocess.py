@@ -44,7 +44,7 @@ FETCH_LISTENER: ContextVar[FetchListener] = ContextVar(
 
 _ARTIFACT_INTERVAL_S = 5.0
 
-_OVER = (JobState.SUCCEEDED, JobState.REUSED, JobState.FAILED, JobState.BLOCKED)
+_OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
 
 
 @flow(name="reprocess-program", flow_run_name="reprocess-{program}")

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from config.recipe import Recipe
 from workers.contract import (
+    METAFILE,
     ErrorInfo,
     FileHash,
-    Parameters,
     PrefetchReport,
     PrefetchRequest,
     ReferenceFile,
@@ -84,7 +84,7 @@ class Resolver:
         return report
 
     def resolve(self, graph: Iterable[PlannedJob]) -> ResolvedSet:
-        """Hash the raw files of jobs, and resolve their references and parameters.
+        """Hash the files of the archive, and resolve references and parameters.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Resolver:
             job is in its answer.
         """
         sound = _sound(graph)
-        raw = self._hash_raw(sound)
+        raw = self._hash_files(sound)
         items = list_items(sound, self._recipe)
         resolutions = self._resolve(items)
         resolved = [one for part in resolutions for one in part.resolved]
@@ -107,16 +107,21 @@ class Resolver:
             raw=raw,
         )
 
-    def _hash_raw(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
-        exposures = {str(p.exposure.path): p.exposure for p in sound}
-        known = self._services.store.known_files(exposures)
+    def _hash_files(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
+        exposures = [planned.exposure for planned in sound]
+        files = {str(e.path): (e.size_bytes, e.mtime_ns) for e in exposures}
+        files |= {
+            str(e.metafile.path): (e.metafile.size_bytes, e.metafile.mtime_ns)
+            for e in exposures
+            if e.metafile is not None and e.metafile.defect is None
+        }
+        known = self._services.store.known_files(files)
         fresh = {
             path: file
             for path, file in known.items()
-            if (file.size_bytes, file.mtime_ns)
-            == (exposures[path].size_bytes, exposures[path].mtime_ns)
+            if (file.size_bytes, file.mtime_ns) == files[path]
         }
-        new = [path for path in sorted(exposures) if path not in fresh]
+        new = [path for path in sorted(files) if path not in fresh]
         hashed = [
             file
             for part in _map(hash_files, self._deal(new), self._cluster)
@@ -150,14 +155,20 @@ class Resolver:
 
 def list_items(graph: Iterable[PlannedJob], recipe: Recipe) -> tuple[ResolveItem, ...]:
     """List what is to be resolved of jobs, by exposure."""
-
-    def override(planned: PlannedJob) -> Parameters:
-        return recipe.select_parameters(planned.stage.value, planned.exposure.exp_type)
-
-    items = (
-        ResolveItem(p.key, p.stage, str(p.exposure.path), override(p)) for p in graph
-    )
+    items = (_make_item(planned, recipe) for planned in graph)
     return tuple(sorted(items, key=lambda item: item.exposure))
+
+
+def _make_item(planned: PlannedJob, recipe: Recipe) -> ResolveItem:
+    metafiles = (file.path for file in planned.inputs if file.exptype == METAFILE)
+    stage, exposure = planned.stage, planned.exposure
+    return ResolveItem(
+        key=planned.key,
+        stage=stage,
+        exposure=str(exposure.path),
+        overrides=recipe.select_parameters(stage.value, exposure.exp_type),
+        metafile=next(metafiles, None),
+    )
 
 
 def _sound(graph: Iterable[PlannedJob]) -> list[PlannedJob]:

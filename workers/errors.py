@@ -5,6 +5,7 @@ WorkerError                     stop and mend what the message names
   x ReferenceMissingError       a selected file is not in the cache
   x ReferenceChangedError       a file is not the one that was resolved
 * InputChangedError             an input is not the file that was planned
+* MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
 * ResolvedNotUsedError          a product records other references or parameters
 * VersionMismatchError          this worker has another calibration code
@@ -21,6 +22,7 @@ __all__ = [
     "AccessDeniedError",
     "CrdsCacheError",
     "InputChangedError",
+    "MetafileError",
     "NotHeldError",
     "ParameterError",
     "ReferenceChangedError",
@@ -52,6 +54,10 @@ class ReferenceChangedError(CrdsCacheError):
 
 class InputChangedError(WorkerError):
     """An input file is not the one that was planned."""
+
+
+class MetafileError(WorkerError):
+    """An MSA metafile is damaged, or is not that of the exposure."""
 
 
 class ParameterError(WorkerError):

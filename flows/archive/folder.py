@@ -19,6 +19,7 @@ from flows.models import Exposure, Inventory, PoolFile, RejectedFile
 from flows.names import ExposureName, parse_file_name
 
 from .headers import reject, to_exposure
+from .metafiles import with_metafiles
 from .progress import FetchListener
 from .rawfile import UnreadableHeaderError, read_raw_file
 from .texts import read_text
@@ -85,7 +86,8 @@ class FolderArchive:
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
         inventory = _to_inventory(_without_twins(found))
-        return replace(inventory, pool=_find_pool(self._root, program))
+        inventory = replace(inventory, pool=_find_pool(self._root, program))
+        return with_metafiles(inventory, lambda: walk_files(self._root))
 
     def fetch(
         self,

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from flows.errors import UnknownProgramError
-from flows.models import Exposure, Inventory, PoolFile, RejectedFile
+from flows.models import (
+    Exposure,
+    FetchedFile,
+    Inventory,
+    Metafile,
+    PoolFile,
+    RejectedFile,
+)
 from flows.names import ExposureName, parse_exposure_name, parse_file_name
 from workers.errors import TransferError
 from workers.transfer import RetryPolicy, retry
@@ -17,6 +24,7 @@ from .access import admit, explain_withheld
 from .fetch import Fetcher, FetchReport, ToFetch
 from .headers import reject, to_exposure
 from .listing import FileKind, Query, RemoteFile, Source
+from .metafiles import name_metafile, refuse_metafile
 from .progress import FetchListener
 from .rawfile import RawFile, UnreadableHeaderError, read_raw_file, read_raw_header
 from .tokens import tell_withheld
@@ -50,6 +58,7 @@ class RemoteArchive:
         self._parallel = parallel
         self._policy = policy or RetryPolicy()
         self._files: dict[str, RemoteFile] = {}
+        self._metafiles: dict[str, FetchedFile] = {}
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
 
     def find(self, program: str) -> Inventory:
@@ -71,17 +80,19 @@ class RemoteArchive:
                 "of it"
             )
         self._files = {file.name: file for file in listing}
+        self._metafiles = self._find_metafiles()
         allowed, barred = (
             [file for file in files if file.kind is FileKind.UNCAL]
             for files in admit(self._source, listing)
         )
         with ThreadPoolExecutor(self._parallel) as pool:
             found = list(pool.map(self._examine, allowed))
+        exposures = [self._with_metafile(e) for e in found if isinstance(e, Exposure)]
         observed = {file.observation for file in allowed}
         # Of an observation that is there in part, no association may become smaller.
         missed = [explain_withheld(f) for f in barred if f.observation in observed]
         return Inventory(
-            exposures=tuple(e for e in found if isinstance(e, Exposure)),
+            exposures=tuple(exposures),
             rejected=(*(e for e in found if isinstance(e, RejectedFile)), *missed),
             withheld=tell_withheld(f for f in barred if f.observation not in observed),
             pool=self._read_pool(listing),
@@ -105,9 +116,41 @@ class RemoteArchive:
             There is no room for them.
         """
         wanted = tuple(exposures)
-        missing = {e.path: self._files[e.path.name] for e in wanted if e.is_remote}
+        missing = self._list_missing(e for e in wanted if e.is_remote)
         report = self._fetcher.fetch(ToFetch({}, missing, {}), listener=listener)
         return tuple(self._settle(e, report) if e.is_remote else e for e in wanted)
+
+    def _list_missing(self, remote: Iterable[Exposure]) -> dict[Path, RemoteFile]:
+        """List raw files and metafiles that are not here, by their places."""
+        missing: dict[Path, RemoteFile] = {}
+        for exposure in remote:
+            if not exposure.path.is_file():
+                missing[exposure.path] = self._files[exposure.path.name]
+            name = name_metafile(exposure)
+            if name in self._files and name not in self._metafiles:
+                file = self._files[name]
+                missing[self._vault.path_of_next(file)] = file
+        return missing
+
+    def _with_metafile(self, exposure: Exposure) -> Exposure:
+        """Give an exposure its metafile, if it is here, as the archive has it."""
+        name = name_metafile(exposure)
+        if not name:
+            return exposure
+        if name not in self._files:
+            why = "expected it in the archive, got no such file"
+            return replace(exposure, metafile=refuse_metafile(exposure, name, why))
+        copy = self._metafiles.get(name)
+        if copy is None:
+            return replace(exposure, is_remote=True)
+        path = self._vault.locate(copy)
+        metafile = Metafile(name, path, copy.size_bytes, copy.mtime_ns)
+        return replace(exposure, metafile=metafile)
+
+    def _find_metafiles(self) -> dict[str, FetchedFile]:
+        """Find the metafiles that are here, as the archive has them."""
+        files = [file for file in self._files.values() if file.kind is FileKind.MSA]
+        return dict(self._fetcher.decide(files).have)
 
     def _read_pool(self, listed: Iterable[RemoteFile]) -> PoolFile | None:
         """Read the newest pool; its name tells the time it was made."""
@@ -154,17 +197,25 @@ class RemoteArchive:
         return retry(file.uri, read, policy=self._policy)
 
     def _settle(self, exposure: Exposure, report: FetchReport) -> Exposure:
-        """Say where an exposure is, or why it is not here."""
+        """Say where an exposure and its metafile are, or why they are not here."""
         name = exposure.path.name
-        copy = report.files.get(name)
-        if copy is None:
+        if name in report.failed:
             return replace(exposure, defect=report.failed[name])
+        copy = report.files.get(name) or self._vault.find(self._files[name])
+        assert copy is not None
         found = _read_copy(self._vault.locate(copy), parse_exposure_name(exposure.name))
-        if isinstance(found, Exposure) and found.header == exposure.header:
-            return found
-        return replace(
-            exposure, defect="the archive changed it while it was fetched; run again"
-        )
+        if not isinstance(found, Exposure) or found.header != exposure.header:
+            why = "the archive changed it while it was fetched; run again"
+            return replace(exposure, defect=f"{name}: {why}")
+        return self._settle_metafile(found, report)
+
+    def _settle_metafile(self, exposure: Exposure, report: FetchReport) -> Exposure:
+        name = name_metafile(exposure)
+        if why := report.failed.get(name):
+            return replace(exposure, metafile=refuse_metafile(exposure, name, why))
+        if name in report.files:
+            self._metafiles[name] = report.files[name]
+        return self._with_metafile(exposure)
 
 
 def _read_copy(path: Path, name: ExposureName) -> Exposure | RejectedFile:

@@ -1,11 +1,12 @@
 """Exposures made up for tests: a name, and the headers that matter to the rules."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flows.archive import role_of
 from flows.associations import AssociationOptions, associate_rows, repair
-from flows.models import AssociationSet, Exposure
+from flows.models import AssociationSet, Exposure, Metafile
 from flows.names import parse_exposure_name
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "bots_program",
     "ifu_program",
     "make_exposure",
+    "mos_program",
     "raw_header",
 ]
 
@@ -51,6 +53,17 @@ _BOTS: Keywords = {
     "NINTS": 10,
 }
 """What is different in a bright-object time series."""
+
+_MOS: Keywords = {
+    "EXP_TYPE": "NRS_MSASPEC",
+    "MSAMETFL": "jw99004001001_01_msa.fits",
+    "MSAMETID": 1,
+    "TARGNAME": "",
+    "TARGPROP": "FIELD",
+    "PATTTYPE": "NONE",
+    "NUMDTHPT": 3,
+}
+"""What is different in nods of the MSA."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -104,6 +117,21 @@ def bots_program(program: str = "99002") -> list[Exposure]:
         make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
         for segment in ("001", "002")
     ]
+
+
+def mos_program(
+    program: str = "99004", *, detectors: tuple[str, ...] = ("nrs1", "nrs2")
+) -> list[Exposure]:
+    """Make three nods of one configuration of shutters, with their metafile."""
+    metafile = Metafile(str(_MOS["MSAMETFL"]), Path("archive") / str(_MOS["MSAMETFL"]))
+    nods = [
+        make_exposure(
+            f"jw{program}001001_03101_0000{nod}_{detector}", **_MOS, PATT_NUM=nod
+        )
+        for nod in (1, 2, 3)
+        for detector in detectors
+    ]
+    return [replace(exposure, metafile=metafile) for exposure in nods]
 
 
 def associate_headers(

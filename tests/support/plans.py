@@ -57,8 +57,14 @@ def make_resolved(
         versions={"jwst": "3.0.0"},
         by_key={planned.key: _resolve(planned, photom) for planned in jobs},
         overrides={},
-        raw={str(p.exposure.path): _hash(p.exposure) for p in jobs},
+        raw={path: _hash(path) for path in sorted(_list_paths(jobs))},
     )
+
+
+def _list_paths(jobs: Iterable[PlannedJob]) -> set[str]:
+    """List the files of the archive that jobs read."""
+    paths = {str(planned.exposure.path) for planned in jobs}
+    return paths | {file.path for p in jobs for file in p.inputs if file.path}
 
 
 def _resolve(planned: PlannedJob, photom: str) -> Resolved:
@@ -72,8 +78,7 @@ def _resolve(planned: PlannedJob, photom: str) -> Resolved:
     )
 
 
-def _hash(exposure: Exposure) -> FileHash:
-    path = str(exposure.path)
+def _hash(path: str) -> FileHash:
     return FileHash(path, 9, 7, f"sha256-{path}", f"content-{path}")
 
 

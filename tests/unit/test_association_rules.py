@@ -175,6 +175,35 @@ def test_nods_of_the_msa_are_each_others_background() -> None:
     assert of_type(find(made, NOD), "background") == others
 
 
+@pytest.mark.parametrize(
+    ("slit", "nod", "backgrounds"),
+    [
+        ("S1600A1", 1, [3, 4, 5]),
+        ("S1600A1", 3, [1, 5]),
+        ("S200A1", 3, [1, 2, 4, 5]),
+    ],
+)
+def test_nods_next_to_each_other_in_the_small_slit_see_the_same_source(
+    slit: str, nod: int, backgrounds: list[int]
+) -> None:
+    names = [f"jw99005001001_03101_0000{n}_nrs1" for n in range(1, 6)]
+    program = [
+        make_exposure(
+            name,
+            EXP_TYPE="NRS_FIXEDSLIT",
+            FXD_SLIT=slit,
+            SUBARRAY="SUB2048",
+            PATTTYPE="NONE",
+            PATT_NUM=number,
+            NUMDTHPT=5,
+        )
+        for number, name in enumerate(names, start=1)
+    ]
+    made = associate_headers(program, AssociationOptions())
+    found = of_type(find(made, names[nod - 1]), "background")
+    assert found == [names[n - 1] for n in backgrounds]
+
+
 def test_nods_can_be_left_alone() -> None:
     options = AssociationOptions(nod_backgrounds="off")
     made = associate_headers(mos_program(), options)

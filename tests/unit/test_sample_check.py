@@ -110,6 +110,47 @@ def test_a_time_series_without_light_curve_is_an_error(
         check_products([write_time_series(tmp_path)], truth)
 
 
+def write_nods(folder: Path, share: float) -> list[Path]:
+    wavelength = np.arange(0.6, 5.3, 0.01)
+    table = Table({"WAVELENGTH": wavelength, "FLUX": share * SPECTRUM.flux(wavelength)})
+    paths = []
+    for number in (1, 2, 3):
+        name = f"jw99004-o001_s{number:09d}_nirspec_clear-prism_x1d.fits"
+        hdus = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="EXTRACT1D")]
+        fits.HDUList(hdus).writeto(folder / name)
+        paths.append(folder / name)
+    return paths
+
+
+@pytest.fixture
+def truth_of_nods(truth: Path) -> Path:
+    table = spectrum_table(SPECTRUM, (0.6, 5.3), {LINE: 0.036}, {"kept_share": 0.7})
+    for number in (1, 2, 3):
+        publish_table(truth / f"nirspec-mos-prism_s{number:09d}.ecsv", table)
+    return truth
+
+
+def test_nods_may_lose_what_they_subtract(tmp_path: Path, truth_of_nods: Path) -> None:
+    checks = check_products(write_nods(tmp_path, 0.65), truth_of_nods)
+    assert len(checks) == 6
+    assert not failed(checks)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.0])
+def test_nods_that_keep_another_share_fail(
+    tmp_path: Path, truth_of_nods: Path, share: float
+) -> None:
+    checks = check_products(write_nods(tmp_path, share), truth_of_nods)
+    assert len(failed(checks)) == 3
+
+
+def test_a_source_that_is_missing_is_an_error(
+    tmp_path: Path, truth_of_nods: Path
+) -> None:
+    with pytest.raises(SampleError, match="s000000003"):
+        check_products(write_nods(tmp_path, 0.7)[:2], truth_of_nods)
+
+
 def test_nothing_to_check_is_an_error(truth: Path) -> None:
     with pytest.raises(SampleError, match="None of 0 files"):
         check_products([], truth)

@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workers.transfer.tries import Tries, wait_s
 
 from workers.errors import TransferError, TransientTransferError
 from workers.transfer import Pacing, RetryPolicy, retry
+from workers.transfer.tries import Tries, wait_s
 
 POLICY = RetryPolicy(first_wait_s=1, longest_wait_s=20, longest_retry_after_s=100)
 

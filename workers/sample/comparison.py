@@ -19,6 +19,7 @@ Values = NDArray[np.float64]
 """One value for each wavelength or integration."""
 
 _FLUX_TOLERANCE = 0.05
+_NODS_TOLERANCE = 0.1
 _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
 
@@ -55,8 +56,13 @@ def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     return _Spectrum(wavelength[good], np.asarray(flux[good], dtype=float))
 
 
-def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
+def compare_spectrum(
+    mode: Mode, path: Path, truth: Path, *, kind: str = "spectrum"
+) -> Iterator[Check]:
     """Compare flux and lines of a spectrum with the truth.
+
+    Of nods the truth says which share of the light is left when they are subtracted
+    from each other.
 
     Parameters
     ----------
@@ -66,23 +72,28 @@ def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
         Its level-3 ``x1d`` or ``x1dints``.
     truth
         Folder of the truth.
+    kind
+        Name of its table there.
     """
-    table = _read_truth(truth, mode, "spectrum")
+    table = _read_truth(truth, mode, kind)
+    name = str(mode) if kind == "spectrum" else f"{mode} {kind}"
+    share = table.meta.get("kept_share", 1.0)
+    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
     spectrum = _read_spectrum(path, _find_baseline(truth, mode))
     expected = np.interp(spectrum.wavelength_um, table["wavelength"], table["flux"])
     ratio = float(np.median(spectrum.flux_jy / expected))
-    yield Check(f"{mode} flux / injected flux", ratio, 1.0, _FLUX_TOLERANCE, "")
+    yield Check(f"{name} flux / injected flux", ratio, share, tolerance, "")
     continuum = np.interp(
         spectrum.wavelength_um, table["wavelength"], table["continuum"]
     )
-    excess = spectrum.flux_jy - continuum
+    excess = spectrum.flux_jy - share * continuum
     for line in table.meta["lines"]:
         centre = line["wavelength_um"]
         measured = _centroid(
             spectrum.wavelength_um, excess, centre, _LINE_SIGMAS * line["sigma_um"]
         )
-        name = f"{mode} line at {centre} um"
-        yield Check(name, measured, centre, line["resolution_um"], "um")
+        title = f"{name} line at {centre} um"
+        yield Check(title, measured, centre, line["resolution_um"], "um")
 
 
 def _centroid(

@@ -1,18 +1,33 @@
 """References of detector1: what the ramps of a subarray are corrected with."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .frames import READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["add_detector_references"]
+__all__ = ["Readout", "add_detector_references"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """A part of a detector that sample programs read."""
+
+    subarray: Subarray
+    """The part."""
+    serial: int
+    """Number in the names of its references."""
+    detector: str = "NRS1"
+    """The detector."""
+    dark: bool = False
+    """Whether there is a dark; the one of a full frame would be 150 MB of zeros."""
 
 
 def _make_mask(subarray: Subarray) -> Any:
@@ -75,44 +90,30 @@ def _make_models(subarray: Subarray) -> Mapping[str, Any]:
     }
 
 
-def _fill_meta(model: Any, subarray: Subarray) -> None:
+def _fill_meta(model: Any, readout: Readout) -> None:
     instrument, part = model.meta.instrument, model.meta.subarray
-    instrument.detector, part.name = "NRS1", subarray.name
+    subarray, detector = readout.subarray, DETECTORS[readout.detector]
+    instrument.detector, part.name = readout.detector, subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
-    part.fastaxis, part.slowaxis = 2, 1
+    part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
 
 
-def add_detector_references(
-    library: Library, subarray: Subarray, *, serial: int, dark: bool
-) -> None:
-    """Publish what detector1 needs for one subarray of NRS1.
-
-    Parameters
-    ----------
-    library
-        Takes the references.
-    subarray
-        The part of the detector.
-    serial
-        Number in the file names.
-    dark
-        Whether there is a dark; the one of a full frame would be 150 MB of zeros.
-    """
-    models = dict(_make_models(subarray))
-    if dark:
-        models["dark"] = _make_dark(subarray)
+def add_detector_references(library: Library, readout: Readout) -> None:
+    """Publish what detector1 needs for one part of a detector."""
+    models = dict(_make_models(readout.subarray))
+    if readout.dark:
+        models["dark"] = _make_dark(readout.subarray)
     for reftype, model in models.items():
-        _fill_meta(model, subarray)
+        _fill_meta(model, readout)
         if reftype in {"readnoise", "superbias"}:
             model.meta.exposure.readpatt = "ANY"
-        name = library.add_model(reftype, model, serial=serial)
-        _offer(library, reftype, name, subarray)
-    if not dark:
-        _offer(library, "dark", "N/A", subarray)
+        name = library.add_model(reftype, model, serial=readout.serial)
+        _offer(library, reftype, name, readout)
+    if not readout.dark:
+        _offer(library, "dark", "N/A", readout)
 
 
-def _offer(library: Library, reftype: str, name: str, subarray: Subarray) -> None:
-    library.offer(
-        reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[("NRS1", subarray.name)]
-    )
+def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:
+    match = readout.detector, readout.subarray.name
+    library.offer(reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[match])

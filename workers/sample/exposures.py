@@ -84,6 +84,12 @@ class RawExposure:
     """Pattern, number and count of positions."""
     slit: str | None = None
     """Fixed slit."""
+    metafile: str | None = None
+    """File that says which shutters are open."""
+    nod: str | None = None
+    """Nod type."""
+    detector: str = "NRS1"
+    """Detector."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
     tilt_readings: tuple[float, float]
@@ -98,7 +104,8 @@ class RawExposure:
     def stem(self) -> str:
         """File name without suffix."""
         part = f"-seg{self.segment.number:03d}" if self.segment else ""
-        return f"jw{self.visit}_{self.activity}_{self.number:05d}{part}_nrs1"
+        detector = self.detector.lower()
+        return f"jw{self.visit}_{self.activity}_{self.number:05d}{part}_{detector}"
 
     @property
     def pointing(self) -> Position:

@@ -11,7 +11,7 @@ from .publishing import publish_text, to_json_text
 
 __all__ = ["MANIFEST", "SAMPLE_VERSION", "Mode", "SampleSet", "find_sample"]
 
-SAMPLE_VERSION = 1
+SAMPLE_VERSION = 2
 """Version of what is made; a sample of another version is made anew."""
 MANIFEST = "sample.json"
 """File that lists the files of a whole sample."""
@@ -24,6 +24,10 @@ class Mode(StrEnum):
     """Program 99001: dithered point source, background, leakcals."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
+    """Program 99004: slitlets with three sources, nodded."""
+    NIRSPEC_FS_PRISM = "nirspec-fs-prism"
+    """Program 99005: a point source nodded along a fixed slit."""
 
     @property
     def program(self) -> str:
@@ -31,7 +35,12 @@ class Mode(StrEnum):
         return _PROGRAMS[self]
 
 
-_PROGRAMS = {Mode.NIRSPEC_IFU_PRISM: "99001", Mode.NIRSPEC_BOTS_PRISM: "99002"}
+_PROGRAMS = {
+    Mode.NIRSPEC_IFU_PRISM: "99001",
+    Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.NIRSPEC_MOS_PRISM: "99004",
+    Mode.NIRSPEC_FS_PRISM: "99005",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ __all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
 Value = bool | float | str
 """What a step parameter can be."""
 
-EXP_TYPES = ("NRS_IFU", "NRS_BRIGHTOBJ")
+EXP_TYPES = ("NRS_IFU", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_MSASPEC")
 """Exposure types of the sample programs."""
 
 
