@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rich.filesize import decimal
 
 from config.recipe import Recipe, load_recipe
-from workers.contract import DueFile, PrefetchReport
+from workers.cache_contract import DueFile
 
 from .archive import FetchListener
 from .associations import associate_rows, choose_rows, options_of
@@ -28,7 +28,7 @@ from .planning import (
     build_graph,
     build_plan,
 )
-from .resolution import Resolver
+from .resolution import Prefetched, Resolver
 
 __all__ = ["Preparation", "Request"]
 
@@ -133,7 +133,7 @@ class Preparation:
             self.inventory.rejected,
         )
 
-    def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> PrefetchReport:
+    def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> Prefetched:
         """Bring the references of all jobs to the cache, if there is a CRDS server.
 
         Parameters
@@ -150,11 +150,10 @@ class Preparation:
             for the jobs that need them.
         """
         self.draw_graph()
-        report = self._resolver(cluster).prefetch(self.graph, dry_run=dry_run)
-        mended = (*report.repaired, *report.failed)
-        self.notes += (*(file.message for file in mended), *report.notes)
-        self._context = report.context or self._context
-        return report
+        prefetched = self._resolver(cluster).prefetch(self.graph, dry_run=dry_run)
+        self.notes += prefetched.notes
+        self._context = prefetched.context
+        return prefetched
 
     def resolve(self, cluster: Cluster) -> None:
         """Hash the files of the archive; resolve references and parameters of all jobs.

@@ -4,16 +4,16 @@ All of it is worked out on the workers, in batches, since only they have `jwst`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from config.recipe import Recipe
+from workers.cache_contract import DueFile, PrefetchReport, PrefetchRequest
 from workers.contract import (
     METAFILE,
     ErrorInfo,
     FileHash,
-    PrefetchReport,
-    PrefetchRequest,
     ReferenceFile,
     Resolution,
     Resolved,
@@ -27,13 +27,25 @@ from .execution import Cluster, WorkerLostError
 from .factory import Services
 from .planning import PlannedJob, ResolvedSet
 
-__all__ = ["Resolver", "list_items"]
+__all__ = ["Prefetched", "Resolver", "list_items"]
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 _LIGHT_BYTES = 1 << 30
 """Memory that resolving or hashing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetched:
+    """What bringing references to the cache came to."""
+
+    context: str
+    """The context, by its final name: what jobs are to be pinned to."""
+    due: tuple[DueFile, ...]
+    """References that a dry run did not fetch."""
+    notes: tuple[str, ...]
+    """What was repaired, what could not be had, what the context rests on."""
 
 
 class Resolver:
@@ -63,8 +75,11 @@ class Resolver:
 
     def prefetch(
         self, graph: Iterable[PlannedJob], *, dry_run: bool = False
-    ) -> PrefetchReport:
-        """Bring the references of jobs to the cache, in one place for all.
+    ) -> Prefetched:
+        """Bring the references of jobs to the cache.
+
+        The mappings come first and fix the context by its name: "latest" must be the
+        same for all.
 
         Raises
         ------
@@ -72,16 +87,22 @@ class Resolver:
             The CRDS server or the cache cannot be used.
         """
         request = PrefetchRequest(
-            items=list_items(_sound(graph), self._recipe),
+            items=(),
             context=self._context,
             crds_path=self._crds_path,
             server_url=self._services.settings.crds_server_url,
             known=self._known(),
             dry_run=dry_run,
         )
-        (report,) = _map(prefetch_references, [request], self._cluster)
-        self._remember(report.files)
-        return report
+        (head,) = _map(prefetch_references, [request], self._cluster)
+        items = list_items(_sound(graph), self._recipe)
+        requests = [
+            replace(request, items=tuple(part), context=head.context)
+            for part in self._deal(items)
+        ]
+        reports = [head, *_map(prefetch_references, requests, self._cluster)]
+        self._remember({f.name: f for r in reports for f in r.files}.values())
+        return _join(head.context, reports)
 
     def resolve(self, graph: Iterable[PlannedJob]) -> ResolvedSet:
         """Hash the files of the archive, and resolve references and parameters.
@@ -151,6 +172,16 @@ class Resolver:
         self._services.store.remember_references(
             files, crds_path=self._crds_path, now=datetime.now(UTC)
         )
+
+
+def _join(context: str, reports: Sequence[PrefetchReport]) -> Prefetched:
+    """Join the reports of batches, which may have files in common."""
+    mended = [file for r in reports for file in (*r.repaired, *r.failed)]
+    said = [file.message for file in mended] + [
+        note for r in reports for note in r.notes
+    ]
+    due = {file.name: file for report in reports for file in report.due}
+    return Prefetched(context, tuple(due.values()), tuple(dict.fromkeys(said)))
 
 
 def list_items(graph: Iterable[PlannedJob], recipe: Recipe) -> tuple[ResolveItem, ...]:

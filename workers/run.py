@@ -23,6 +23,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from .cache_contract import (
+    PrefetchReport,
+    PrefetchRequest,
+    ReferenceProgress,
+    VerifyReport,
+    VerifyRequest,
+)
 from .child import ChildEnd, run_in_child
 from .content import content_sha256, file_sha256
 from .contract import (
@@ -33,18 +40,13 @@ from .contract import (
     Job,
     Outcome,
     ParsUse,
-    PrefetchReport,
-    PrefetchRequest,
     Product,
-    ReferenceProgress,
     ReferenceUse,
     Resolution,
     ResolveRequest,
     Status,
     StepStatus,
     Usage,
-    VerifyReport,
-    VerifyRequest,
     to_json,
 )
 from .errors import InputChangedError, VersionMismatchError, WorkerError

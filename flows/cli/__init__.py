@@ -9,6 +9,7 @@ from .asn import asn
 from .db import db_app
 from .demo import demo
 from .records import runs, show, status
+from .refs import refs_app
 from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
@@ -24,4 +25,5 @@ app = typer.Typer(
 for command in (search, fetch, asn, plan, run, status, runs, show, demo):
     app.command()(command)
 app.add_typer(sample_app, name="sample")
+app.add_typer(refs_app, name="refs")
 app.add_typer(db_app, name="db")

@@ -7,26 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 
-from workers.contract import (
-    ErrorInfo,
+from workers.cache_contract import (
     PrefetchReport,
     PrefetchRequest,
-    ReferenceFile,
     ReferenceProblem,
     ReferenceProgress,
-    ResolveItem,
     VerifyReport,
     VerifyRequest,
 )
+from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
 
 from .options import Archive, AsJson, Context, DataDir, RecipeName
 from .output import FAILED, fail, print_json, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from config.recipe import Recipe
     from config.settings import Settings
-    from flows.planning import PlannedJob
 
 __all__ = ["refs_app"]
 
@@ -166,6 +163,7 @@ def _list_items(
         return ()
     from flows.factory import open_services
     from flows.phases import Preparation, Request
+    from flows.resolution import list_items
 
     items: list[ResolveItem] = []
     with open_services(settings) as services:
@@ -174,18 +172,13 @@ def _list_items(
             preparation.find()
             preparation.associate()
             preparation.draw_graph()
-            items += [
-                _make_item(planned, preparation.recipe)
+            here = (
+                planned
                 for planned in preparation.graph
                 if planned.exposure.path.is_file() and planned.defect is None
-            ]
+            )
+            items += list_items(here, preparation.recipe)
     return tuple(items)
-
-
-def _make_item(planned: "PlannedJob", recipe: "Recipe") -> ResolveItem:
-    exposure, stage = planned.exposure, planned.stage
-    overrides = recipe.select_parameters(stage.value, exposure.exp_type)
-    return ResolveItem(planned.key, stage, str(exposure.path), overrides)
 
 
 def _unwrap(answer: _Report | ErrorInfo) -> _Report:
@@ -199,13 +192,13 @@ def _print_sync(report: PrefetchReport, *, as_json: bool) -> None:
         print_json(report)
         return
     for due in report.due:
-        say(f"missing {due.name} ({_say_bytes(due.size_bytes)})")
+        say(f"missing {due.name} ({decimal(due.size_bytes)})")
     _print_problems("repaired", report.repaired)
     _print_problems("failed", report.failed)
     for line in (*report.skipped, *report.notes):
         say(line)
-    fetched = _say_bytes(sum(file.size_bytes for file in report.fetched))
-    left = _say_bytes(sum(due.size_bytes for due in report.due))
+    fetched = decimal(sum(file.size_bytes for file in report.fetched))
+    left = decimal(sum(due.size_bytes for due in report.due))
     say(
         f"{report.context}: {report.checked} files wanted, {len(report.fetched)} "
         f"fetched ({fetched}), {len(report.due)} to be fetched ({left}), "
@@ -272,7 +265,7 @@ def _make_lines(console: Console) -> _Tell:
         nonlocal told
         if progress.doing != told:
             told = progress.doing
-            size = _say_bytes(progress.total_bytes)
+            size = decimal(progress.total_bytes)
             console.print(f"{told}: {progress.total} files, {size}", markup=False)
 
     return show
@@ -292,13 +285,3 @@ def _make_bar(bars: Any) -> _Tell:
         )
 
     return show
-
-
-def _say_bytes(count: int) -> str:
-    """Write a size as people do."""
-    size, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -28,7 +28,8 @@ from prefetching import (
     spoil,
 )
 
-from workers.contract import ErrorInfo, PrefetchRequest, ResolveItem, Stage
+from workers.cache_contract import PrefetchRequest
+from workers.contract import ErrorInfo, ResolveItem, Stage
 from workers.run import prefetch_references
 from workers.sample import SampleSet
 
@@ -279,7 +280,8 @@ def test_a_disk_that_runs_full_names_the_files_and_keeps_the_rest(
 
 PREFETCH = """
 import sys
-from workers.contract import PrefetchRequest, ResolveItem, Stage
+from workers.cache_contract import (PrefetchRequest)
+from workers.contract import (ResolveItem, Stage)
 from workers.run import prefetch_references
 if __name__ == "__main__":
     raw, cache, url = sys.argv[1:]

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from workers.contract import (
-    ErrorInfo,
+from workers.cache_contract import (
     PrefetchReport,
     PrefetchRequest,
+    VerifyReport,
+    VerifyRequest,
+)
+from workers.contract import (
+    ErrorInfo,
     ReferenceFile,
     Resolution,
     ResolveItem,
     ResolveRequest,
     Stage,
-    VerifyReport,
-    VerifyRequest,
 )
 from workers.run import prefetch_references, resolve_jobs, verify_references
 from workers.sample import Mode, SampleSet

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from memory_catalogue import MemoryCatalogue, sha1
 
-from workers.contract import ReferenceFile, ReferenceProgress
+from workers.cache_contract import ReferenceProgress
+from workers.contract import ReferenceFile
 from workers.errors import CrdsCacheError
 from workers.references.catalogue import FileFacts
 from workers.references.inspection import Verdict, judge

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..contract import ReferenceProgress
+from ..cache_contract import ReferenceProgress
 
 __all__ = ["Meter", "Tell"]
 

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from ..contract import DueFile, ReferenceFile, ReferenceProblem
+from ..cache_contract import DueFile, ReferenceProblem
+from ..contract import ReferenceFile
 from ..errors import (
     CrdsCacheError,
     ReferenceChangedError,

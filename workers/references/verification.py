@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..contract import ReferenceProblem, VerifyReport, VerifyRequest
+from ..cache_contract import ReferenceProblem, VerifyReport, VerifyRequest
 from .cache import pin
 from .catalogue import Catalogue
 from .contexts import explain_absence

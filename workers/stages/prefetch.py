@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..contract import PrefetchReport, PrefetchRequest, ResolveItem
+from ..cache_contract import PrefetchReport, PrefetchRequest
+from ..contract import ResolveItem
 from ..errors import WorkerError
 from ..references import name_pars, name_references
 from ..references.contexts import explain_absence, provide_context, refuse_if_alone
