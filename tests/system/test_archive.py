@@ -191,7 +191,7 @@ def test_the_sample_programs_are_an_archive(rewebb: Rewebb, sample: SampleSet) -
     )
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"DUE"}
-    assert ended.record["context"] == sample.contexts[-1]
+    assert ended.record["context"] == sample.contexts[0]
 
 
 def test_show_says_where_raw_files_were_fetched_also_after_a_rebuild(
