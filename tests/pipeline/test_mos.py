@@ -168,7 +168,7 @@ def change_configuration(path: Path) -> None:
     [
         (remove, ("MSAMETFL", "no such file")),
         (write_text, ("expected",)),
-        (cut, ("ends",)),
+        (cut, ("expected", "SHUTTER_INFO", "cannot be read")),
         (rename_program, ("expected", "99004", "got one of program 01345")),
         (drop_sources, ("expected", "SOURCE_INFO")),
         (change_configuration, ("expected", "MSAMETID/PATT_NUM 1/1", "only for 64/1")),
