@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from .publishing import DATE, publish
 from .scene import Position
@@ -76,6 +77,34 @@ def _header(program: str, observation: str, name: str) -> fits.Header:
     return fits.Header(cards.items())
 
 
+def _list_shutters(
+    slitlets: Sequence[Slitlet], steps: Sequence[int]
+) -> NDArray[np.void]:
+    rows = [
+        row
+        for nod, step in enumerate(steps, start=1)
+        for slitlet in slitlets
+        for row in _shutter_rows(slitlet, nod, step)
+    ]
+    return np.array(rows, _SHUTTER_COLUMNS)
+
+
+def _list_sources(
+    program: int, slitlets: Sequence[Slitlet], positions: Mapping[int, Position]
+) -> NDArray[np.void]:
+    rows = [
+        (
+            *(program, source.number, f"{program}_{source.number}"),
+            *(str(source.number), str(source.number)),
+            *(positions[source.number].ra, positions[source.number].dec),
+            *("None", source.stellarity),
+        )
+        for source in (slitlet.source for slitlet in slitlets)
+        if source
+    ]
+    return np.array(rows, _SOURCE_COLUMNS)
+
+
 def write_metafile(
     path: Path,
     slitlets: Sequence[Slitlet],
@@ -96,28 +125,14 @@ def write_metafile(
         Of each nod, by how many shutters sources are off the middle.
     """
     program, observation = path.name[2:7], path.name[7:10]
-    shutters = [
-        row
-        for nod, step in enumerate(steps, start=1)
-        for slitlet in slitlets
-        for row in _shutter_rows(slitlet, nod, step)
-    ]
-    sources = [
-        (
-            *(int(program), source.number, f"{int(program)}_{source.number}"),
-            *(str(source.number), str(source.number)),
-            *(positions[source.number].ra, positions[source.number].dec),
-            *("None", source.stellarity),
-        )
-        for source in (slitlet.source for slitlet in slitlets)
-        if source
-    ]
+    shutters = _list_shutters(slitlets, steps)
+    sources = _list_sources(int(program), slitlets, positions)
     hdus = fits.HDUList(
         [
             fits.PrimaryHDU(header=_header(program, observation, path.name)),
             fits.ImageHDU(np.zeros(_IMAGE_SHAPE, np.float32), name="SHUTTER_IMAGE"),
-            fits.BinTableHDU(np.array(shutters, _SHUTTER_COLUMNS), name="SHUTTER_INFO"),
-            fits.BinTableHDU(np.array(sources, _SOURCE_COLUMNS), name="SOURCE_INFO"),
+            fits.BinTableHDU(shutters, name="SHUTTER_INFO"),
+            fits.BinTableHDU(sources, name="SOURCE_INFO"),
         ]
     )
     return publish(path, hdus.writeto)

@@ -22,7 +22,7 @@ from .raw_files import write_raw
 from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import SLIT_WIDTHS_ARCSEC
-from .truth import measure_resolution, publish_table, spectrum_table
+from .truth import measure_resolutions, publish_table, spectrum_table
 
 __all__ = ["PROGRAM", "make_exposures", "plan_exposures"]
 
@@ -101,14 +101,7 @@ def _simulate(raw: RawExposure, light: SlitLight, *, seed: int) -> Any:
 
 
 def _publish_truth(folder: Path, light: SlitLight) -> None:
-    steps = np.gradient(light.wavelength_um, axis=1)
-    lit = np.isfinite(steps)
-    resolutions = {
-        line: measure_resolution(
-            light.wavelength_um[lit], steps[lit], line.wavelength_um
-        )
-        for line in SPECTRUM.lines
-    }
+    resolutions = measure_resolutions(SPECTRUM, light.wavelength_um)
     meta = {
         "program": PROGRAM,
         "seed": SEED,

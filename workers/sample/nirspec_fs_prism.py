@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from .aiming import find_offsets
 from .exposures import Aperture, RawExposure, Target
 from .frames import SUBS200A1
@@ -21,7 +19,7 @@ from .raw_files import write_raw
 from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import PIXEL_ARCSEC, SLIT_WIDTHS_ARCSEC
-from .truth import kept_share, measure_resolution, publish_table, spectrum_table
+from .truth import kept_share, measure_resolutions, publish_table, spectrum_table
 
 __all__ = ["PROGRAM", "make_exposures", "plan_exposures"]
 
@@ -99,14 +97,7 @@ def plan_exposures(tilt_readings: tuple[float, float]) -> list[RawExposure]:
 
 
 def _publish_truth(folder: Path, light: SlitLight) -> None:
-    steps = np.gradient(light.wavelength_um, axis=1)
-    lit = np.isfinite(steps)
-    resolutions = {
-        line: measure_resolution(
-            light.wavelength_um[lit], steps[lit], line.wavelength_um
-        )
-        for line in SPECTRUM.lines
-    }
+    resolutions = measure_resolutions(SPECTRUM, light.wavelength_um)
     half_height = APERTURE_PIXELS * PIXEL_ARCSEC / 2
     meta = {
         "program": PROGRAM,

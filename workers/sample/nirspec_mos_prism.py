@@ -24,7 +24,7 @@ from .scene import Line, Position, Scene, Spectrum
 from .shutter_light import SlitletLight, trace_slitlets
 from .slitlets import Slitlet, Source, find_nods, locate_sources
 from .spectral_references import PIXEL_ARCSEC
-from .truth import kept_share, measure_resolution, publish_table, spectrum_table
+from .truth import kept_share, measure_resolutions, publish_table, spectrum_table
 
 __all__ = ["PROGRAM", "STUCK_OPEN", "make_exposures", "plan_exposures"]
 
@@ -151,29 +151,26 @@ def _publish_truth(
     """Publish one table for each source, under the id that its products have."""
     shutter_arcsec = _measure_shutter(geometry)
     for slitlet, trace in zip(SLITLETS, traces, strict=False):
-        if (source := slitlet.source) is None:
-            continue
-        wavelength = trace.wavelength_um
-        steps = np.gradient(wavelength, axis=1)
-        lit = np.isfinite(steps)
-        resolutions = {
-            line: measure_resolution(wavelength[lit], steps[lit], line.wavelength_um)
-            for line in source.spectrum.lines
-        }
-        meta = {
-            "program": PROGRAM,
-            "seed": SEED,
-            "source": source.number,
-            "ra_deg": positions[source.number].ra,
-            "dec_deg": positions[source.number].dec,
-            "kept_share": kept_share(
-                source.sigma_arcsec,
-                APERTURE_PIXELS * PIXEL_ARCSEC / 2,
-                [step * shutter_arcsec for step in STEPS],
-            ),
-        }
-        table = spectrum_table(source.spectrum, (0.6, 5.3), resolutions, meta)
-        publish_table(folder / f"{MODE}_s{source.number:09d}.ecsv", table)
+        if source := slitlet.source:
+            resolutions = measure_resolutions(source.spectrum, trace.wavelength_um)
+            meta = _describe(source, positions[source.number], shutter_arcsec)
+            table = spectrum_table(source.spectrum, (0.6, 5.3), resolutions, meta)
+            publish_table(folder / f"{MODE}_s{source.number:09d}.ecsv", table)
+
+
+def _describe(
+    source: Source, position: Position, shutter_arcsec: float
+) -> Mapping[str, str | float]:
+    half_height = APERTURE_PIXELS * PIXEL_ARCSEC / 2
+    nods = [step * shutter_arcsec for step in STEPS]
+    return {
+        "program": PROGRAM,
+        "seed": SEED,
+        "source": source.number,
+        "ra_deg": position.ra,
+        "dec_deg": position.dec,
+        "kept_share": kept_share(source.sigma_arcsec, half_height, nods),
+    }
 
 
 def _measure_shutter(geometry: Geometry) -> float:

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from .publishing import publish
 from .scene import Line, Spectrum
 
-__all__ = ["kept_share", "measure_resolution", "publish_table", "spectrum_table"]
+__all__ = [
+    "kept_share",
+    "measure_resolution",
+    "measure_resolutions",
+    "publish_table",
+    "spectrum_table",
+]
 
 Values = NDArray[np.float64]
 """One value for each pixel or wavelength."""
@@ -34,6 +40,22 @@ def measure_resolution(wavelength_um: Values, steps_um: Values, at_um: float) ->
     """
     near = np.abs(wavelength_um - at_um) < 0.05
     return float(2 * np.median(np.abs(steps_um[near])))
+
+
+def measure_resolutions(spectrum: Spectrum, wavelength_um: Values) -> dict[Line, float]:
+    """Give the size of a resolution element at each line of a spectrum.
+
+    Parameters
+    ----------
+    wavelength_um
+        Picture of the wavelengths, dispersed along rows; NaN where nothing is lit.
+    """
+    steps = np.gradient(wavelength_um, axis=1)
+    lit = np.isfinite(steps)
+    return {
+        line: measure_resolution(wavelength_um[lit], steps[lit], line.wavelength_um)
+        for line in spectrum.lines
+    }
 
 
 def kept_share(
