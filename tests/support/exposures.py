@@ -6,7 +6,13 @@ from flows.archive import role_of
 from flows.models import Exposure
 from flows.names import parse_exposure_name
 
-__all__ = ["bots_program", "ifu_program", "make_exposure", "raw_header"]
+__all__ = [
+    "bots_program",
+    "ifu_program",
+    "make_exposure",
+    "mrs_program",
+    "raw_header",
+]
 
 Keywords = dict[str, str | float | bool]
 """Cards of a primary header."""
@@ -43,6 +49,18 @@ _BOTS: Keywords = {
     "NINTS": 10,
 }
 """What is different in a bright-object time series."""
+
+_MRS: Keywords = {
+    "INSTRUME": "MIRI",
+    "EXP_TYPE": "MIR_MRS",
+    "FILTER": "N/A",
+    "GRATING": "N/A",
+    "CHANNEL": "12",
+    "BAND": "SHORT",
+    "PATTTYPE": "2-POINT",
+    "NUMDTHPT": 2,
+}
+"""What is different in an exposure of the MRS."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -95,4 +113,16 @@ def bots_program(program: str = "99002") -> list[Exposure]:
     return [
         make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
         for segment in ("001", "002")
+    ]
+
+
+def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Exposure]:
+    """Make two dithers of the MRS, and a background (002)."""
+    names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
+    sky = f"jw{program}002001_02101_00001_mirifushort"
+    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
+    return [
+        make_exposure(names[0], **_MRS),
+        make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
+        make_exposure(sky, **background),
     ]
