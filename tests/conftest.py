@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("rewebb")
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleSet]:
-    """Both sample programs, made once in a run of the tests. Do not write to it."""
+    """All sample programs, made once in a run of the tests. Do not write to it."""
     directory = tmp_path_factory.mktemp("sample")
     yield make_sample(directory)
     shutil.rmtree(directory)

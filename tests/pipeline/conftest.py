@@ -57,6 +57,16 @@ def bots(
 
 
 @pytest.fixture(scope="session")
+def mrs(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processed]:
+    """Give the MRS program, processed with the recipe residual-fringe."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("mrs")
+        yield _process(sample, Mode.MIRI_MRS, folder, stack)
+
+
+@pytest.fixture(scope="session")
 def bots_again(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a second run of the time series from empty."""
     settings = make_settings(sample, tmp_path_factory.mktemp("again") / "data")

@@ -11,8 +11,12 @@ from .sample_set import Mode
 __all__ = ["Check", "check_products"]
 
 _SPECTRA = {
-    Mode.NIRSPEC_IFU_PRISM: "jw99001-o001_*_x1d.fits",
-    Mode.NIRSPEC_BOTS_PRISM: "jw99002-*_x1dints.fits",
+    Mode.NIRSPEC_IFU_PRISM: ("jw99001-o001_*_x1d.fits",),
+    Mode.NIRSPEC_BOTS_PRISM: ("jw99002-*_x1dints.fits",),
+    Mode.MIRI_MRS: (
+        "jw99003-o001_*_ch1-short_x1d.fits",
+        "jw99003-o001_*_ch2-short_x1d.fits",
+    ),
 }
 _EMPTY_SKY = "jw99001-o002_*"
 _LIGHT_CURVES = {Mode.NIRSPEC_BOTS_PRISM: "jw99002-*_whtlt.ecsv"}
@@ -45,7 +49,7 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
     Parameters
     ----------
     products
-        A folder that has them at any depth, or the files themselves: of the IFU the
+        A folder that has them at any depth, or the files themselves: of IFUs the
         level-3 ``x1d``, of the time series the level-3 ``x1dints`` and ``whtlt``.
         What else there is does not matter.
     truth
@@ -59,9 +63,10 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
     files = sorted(products.rglob("*") if isinstance(products, Path) else products)
     checks = [check for mode in Mode for check in _check_mode(mode, files, truth)]
     if not checks:
+        expected = (pattern for patterns in _SPECTRA.values() for pattern in patterns)
         raise SampleError(
             f"None of {len(files)} files is a level-3 spectrum of a sample program;"
-            f" expected {', '.join(_SPECTRA.values())}."
+            f" expected {', '.join(expected)}."
         )
     return tuple(checks)
 
@@ -69,19 +74,20 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
 def _check_mode(mode: Mode, files: Sequence[Path], truth: Path) -> Iterator[Check]:
     from .comparison import compare_depth, compare_spectrum  # takes seconds
 
-    kinds = [kind[mode] for kind in (_SPECTRA, _LIGHT_CURVES) if mode in kind]
-    found = [_find(files, pattern) for pattern in kinds]
-    if not any(found):
+    curves = [_LIGHT_CURVES[mode]] if mode in _LIGHT_CURVES else []
+    kinds = [*_SPECTRA[mode], *curves]
+    found = {pattern: path for pattern in kinds if (path := _find(files, pattern))}
+    if not found:
         return
-    spectrum, *light_curves = found
-    if spectrum is None or None in light_curves:
-        there = ", ".join(path.name for path in found if path)
+    if len(found) < len(kinds):
+        there = ", ".join(path.name for path in found.values())
         raise SampleError(
             f"Of {mode} there is {there} alone; expected all of {', '.join(kinds)}."
         )
-    yield from compare_spectrum(mode, spectrum, truth)
-    for light_curve in filter(None, light_curves):
-        yield compare_depth(mode, light_curve, truth)
+    for pattern in _SPECTRA[mode]:
+        yield from compare_spectrum(mode, found[pattern], truth)
+    for pattern in curves:
+        yield compare_depth(mode, found[pattern], truth)
 
 
 def _find(files: Sequence[Path], pattern: str) -> Path | None:

@@ -1,6 +1,6 @@
 """Measures products of the sample programs beside what was put into them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,17 @@ Values = NDArray[np.float64]
 _FLUX_TOLERANCE = 0.05
 _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
+_FRINGE_TOLERANCE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Spectrum:
     """An extracted spectrum, without its empty wavelengths."""
 
+    label: str
     wavelength_um: Values
     flux_jy: Values
+    is_defringed: bool
 
 
 def _read_truth(truth: Path, mode: Mode, kind: str) -> Any:
@@ -42,9 +45,16 @@ def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
     return np.array(_read_truth(truth, mode, "transit")["transmission"] == 1)
 
 
-def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
+def _label(mode: Mode, path: Path) -> str:
+    """Name a spectrum; the MRS makes several, named by channel and band."""
+    part = path.stem.split("_")[-2]
+    return f"{mode} {part}" if part.startswith("ch") else str(mode)
+
+
+def _read_spectrum(mode: Mode, path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     """Read a spectrum, of a time series the median outside the transit."""
     with fits.open(path) as hdus:
+        is_defringed = hdus[0].header.get("S_RESFRI") == "COMPLETE"
         tables = [hdu.data for hdu in hdus if hdu.name == "EXTRACT1D"]
         flux = np.concatenate([table["FLUX"] for table in tables])
         wavelength = np.array(tables[0]["WAVELENGTH"], dtype=float)
@@ -52,11 +62,14 @@ def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
         wavelength = wavelength[0]
         flux = np.median(flux[baseline], axis=0)
     good = np.isfinite(flux) & (flux != 0) & (wavelength > 0)
-    return _Spectrum(wavelength[good], np.asarray(flux[good], dtype=float))
+    flux = np.asarray(flux[good], dtype=float)
+    return _Spectrum(_label(mode, path), wavelength[good], flux, is_defringed)
 
 
 def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
-    """Compare flux and lines of a spectrum with the truth.
+    """Compare flux, lines and fringes of a spectrum with the truth.
+
+    Fringes are compared only where `residual_fringe` should have taken them away.
 
     Parameters
     ----------
@@ -68,21 +81,37 @@ def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
         Folder of the truth.
     """
     table = _read_truth(truth, mode, "spectrum")
-    spectrum = _read_spectrum(path, _find_baseline(truth, mode))
-    expected = np.interp(spectrum.wavelength_um, table["wavelength"], table["flux"])
-    ratio = float(np.median(spectrum.flux_jy / expected))
-    yield Check(f"{mode} flux / injected flux", ratio, 1.0, _FLUX_TOLERANCE, "")
-    continuum = np.interp(
-        spectrum.wavelength_um, table["wavelength"], table["continuum"]
-    )
+    spectrum = _read_spectrum(mode, path, _find_baseline(truth, mode))
+    label, wavelength = spectrum.label, spectrum.wavelength_um
+    expected = np.interp(wavelength, table["wavelength"], table["flux"])
+    ratio = spectrum.flux_jy / expected
+    median = float(np.median(ratio))
+    yield Check(f"{label} flux / injected flux", median, 1.0, _FLUX_TOLERANCE, "")
+    continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
     excess = spectrum.flux_jy - continuum
     for line in table.meta["lines"]:
         centre = line["wavelength_um"]
-        measured = _centroid(
-            spectrum.wavelength_um, excess, centre, _LINE_SIGMAS * line["sigma_um"]
-        )
-        name = f"{mode} line at {centre} um"
-        yield Check(name, measured, centre, line["resolution_um"], "um")
+        if wavelength[0] < centre < wavelength[-1]:
+            half_um = _LINE_SIGMAS * line["sigma_um"]
+            measured = _centroid(wavelength, excess, centre, half_um)
+            name = f"{label} line at {centre} um"
+            yield Check(name, measured, centre, line["resolution_um"], "um")
+    if spectrum.is_defringed:
+        yield _compare_fringes(label, wavelength, ratio, table.meta["fringe"])
+
+
+def _compare_fringes(
+    label: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+) -> Check:
+    """Compare the fringes that are left with those that were injected."""
+    wavenumber = 1e4 / wavelength_um
+    phase = 2 * np.pi * wavenumber / injected["period_per_cm"]
+    slow = np.vander(wavenumber - wavenumber.mean(), 3)
+    columns = np.column_stack([np.cos(phase), np.sin(phase), slow])
+    left = np.hypot(*np.linalg.lstsq(columns, ratio, rcond=None)[0][:2])
+    share = float(left / injected["amplitude"])
+    name = f"{label} fringes / injected fringes"
+    return Check(name, share, 0.0, _FRINGE_TOLERANCE, "")
 
 
 def _centroid(

@@ -6,21 +6,18 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .frames import READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .frames import MRS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["add_detector_references"]
+__all__ = ["add_detector_references", "add_mrs_detector_references"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
 
 
 def _make_mask(subarray: Subarray) -> Any:
-    flags = np.zeros(subarray.shape, np.uint32)
-    if subarray.border:
-        edge = subarray.border
-        flags[:edge] = flags[-edge:] = _REFERENCE_PIXEL
-        flags[:, :edge] = flags[:, -edge:] = _REFERENCE_PIXEL
+    flags = np.full(subarray.shape, _REFERENCE_PIXEL, np.uint32)
+    flags[subarray.inside] = 0
     definition = np.array(
         [(0, 1, "DO_NOT_USE", ""), (1, _REFERENCE_PIXEL, "REFERENCE_PIXEL", "")],
         dtype=[("BIT", "i4"), ("VALUE", "u4"), ("NAME", "S40"), ("DESCRIPTION", "S80")],
@@ -71,16 +68,30 @@ def _make_models(subarray: Subarray) -> Mapping[str, Any]:
         "mask": _make_mask(subarray),
         "readnoise": datamodels.ReadnoiseModel(data=noise),
         "saturation": _make_saturation(subarray),
-        "superbias": _make_superbias(subarray),
     }
 
 
-def _fill_meta(model: Any, subarray: Subarray) -> None:
-    instrument, part = model.meta.instrument, model.meta.subarray
-    instrument.detector, part.name = "NRS1", subarray.name
+def _make_rscd() -> Any:
+    model = datamodels.RSCDModel()
+    model.rscd_group_skip_table = np.array(
+        [("FULL", "FASTR1", 1, 1)],
+        dtype=[
+            ("subarray", "S17"),
+            ("readpatt", "S12"),
+            ("group_skip1", "i4"),
+            ("group_skip", "i4"),
+        ],
+    )
+    return model
+
+
+def _fill_meta(model: Any, subarray: Subarray, detector: str) -> None:
+    model.meta.instrument.detector = detector
+    part = model.meta.subarray
+    part.name = subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
-    part.fastaxis, part.slowaxis = 2, 1
+    part.fastaxis, part.slowaxis = (2, 1) if detector == "NRS1" else (1, 2)
 
 
 def add_detector_references(
@@ -99,11 +110,11 @@ def add_detector_references(
     dark
         Whether there is a dark; the one of a full frame would be 150 MB of zeros.
     """
-    models = dict(_make_models(subarray))
+    models = {**_make_models(subarray), "superbias": _make_superbias(subarray)}
     if dark:
         models["dark"] = _make_dark(subarray)
     for reftype, model in models.items():
-        _fill_meta(model, subarray)
+        _fill_meta(model, subarray, "NRS1")
         if reftype in {"readnoise", "superbias"}:
             model.meta.exposure.readpatt = "ANY"
         name = library.add_model(reftype, model, serial=serial)
@@ -112,7 +123,27 @@ def add_detector_references(
         _offer(library, "dark", "N/A", subarray)
 
 
-def _offer(library: Library, reftype: str, name: str, subarray: Subarray) -> None:
-    library.offer(
-        reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[("NRS1", subarray.name)]
-    )
+def add_mrs_detector_references(library: Library) -> None:
+    """Publish what detector1 needs for MIRIFUSHORT.
+
+    There is no dark and no reset: they would be 100 MB of zeros.
+    """
+    detector, skips = "MIRIFUSHORT", _make_rscd()
+    for reftype, model in _make_models(MRS).items():
+        _fill_meta(model, MRS, detector)
+        if reftype == "readnoise":
+            model.meta.exposure.readpatt = "ANY"
+        _offer(library, reftype, library.add_model(reftype, model), MRS, detector)
+    skips.meta.instrument.detector = detector
+    _offer(library, "rscd", library.add_model("rscd", skips), MRS, detector)
+
+
+def _offer(
+    library: Library,
+    reftype: str,
+    name: str,
+    subarray: Subarray,
+    detector: str = "NRS1",
+) -> None:
+    matches = [(detector, subarray.name)]
+    library.offer(reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=matches)

@@ -86,8 +86,17 @@ class RawExposure:
     """Fixed slit."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
-    tilt_readings: tuple[float, float]
-    """What the sensors of the grating wheel read in x and y."""
+    tilt_readings: tuple[float, float] | None = None
+    """What the sensors of the grating wheel of NIRSpec read in x and y."""
+    detector: str = "NRS1"
+    """Detector."""
+    band: str | None = None
+    """Setting of the MRS gratings."""
+
+    @property
+    def instrument(self) -> str:
+        """Instrument of the detector."""
+        return "NIRSPEC" if self.detector.startswith("NRS") else "MIRI"
 
     @property
     def visit(self) -> str:
@@ -98,7 +107,8 @@ class RawExposure:
     def stem(self) -> str:
         """File name without suffix."""
         part = f"-seg{self.segment.number:03d}" if self.segment else ""
-        return f"jw{self.visit}_{self.activity}_{self.number:05d}{part}_nrs1"
+        detector = self.detector.lower()
+        return f"jw{self.visit}_{self.activity}_{self.number:05d}{part}_{detector}"
 
     @property
     def pointing(self) -> Position:

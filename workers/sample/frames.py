@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 __all__ = [
     "BIAS_DN",
     "FULL",
+    "MRS",
     "READ_NOISE_DN",
     "SATURATION_DN",
     "SUB512",
     "Flaws",
+    "SliceMap",
     "Subarray",
     "bias_image",
     "make_flaws",
@@ -19,6 +21,8 @@ __all__ = [
 
 Image = NDArray[np.float32]
 """A picture of the subarray."""
+SliceMap = NDArray[np.int16]
+"""The slice that each pixel belongs to, or 0."""
 
 BIAS_DN = 10_000.0
 """Mean level of the first read."""
@@ -32,7 +36,7 @@ _WARM_DN_PER_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Subarray:
-    """The part of NRS1 that is read out, in detector pixels counted from 1."""
+    """The part of a detector that is read out, in its pixels counted from 1."""
 
     name: str
     """Name of the subarray."""
@@ -50,6 +54,15 @@ class Subarray:
     """Time of one read."""
     border: int
     """Width of the frame of reference pixels."""
+    sides_only: bool = False
+    """Whether that frame is at the left and the right alone."""
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Rows and columns that see light."""
+        rows = 0 if self.sides_only else self.border
+        columns = slice(self.border, self.columns - self.border)
+        return slice(rows, self.rows - rows), columns
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -58,9 +71,11 @@ class Subarray:
 
 
 FULL = Subarray("FULL", 1, 1, 2048, 2048, 4, 10.73676, 4)
-"""The whole detector."""
+"""The whole of NRS1."""
 SUB512 = Subarray("SUB512", 1025, 957, 512, 32, 1, 0.22560, 0)
 """Around the spectrum of the slit S1600A1."""
+MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
+"""The whole of MIRIFUSHORT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +109,9 @@ def make_flaws(subarray: Subarray, *, hot: int, warm: int, seed: int) -> Flaws:
     seed
         Seed of the choice.
     """
-    edge = subarray.border
     numbers = np.arange(subarray.rows * subarray.columns).reshape(subarray.shape)
-    inside = numbers[edge : subarray.rows - edge, edge : subarray.columns - edge]
-    chosen = np.random.default_rng(seed).choice(
-        inside.ravel(), hot + warm, replace=False
-    )
+    inside = numbers[subarray.inside].ravel()
+    chosen = np.random.default_rng(seed).choice(inside, hot + warm, replace=False)
     places = np.stack(np.unravel_index(chosen, subarray.shape), axis=-1)
     return Flaws(hot=places[:hot], warm=places[hot:])
 

@@ -37,7 +37,7 @@ def _program_cards(raw: RawExposure) -> Mapping[str, Card]:
         "TITLE": "Rewebb sample program (simulated)",
         "PI_NAME": "Rewebb, Sample",
         "CATEGORY": "GO",
-        "SUBCAT": "NIRSPEC",
+        "SUBCAT": raw.instrument,
         "SCICAT": "Galaxies and the IGM",
         "PROGRAM": raw.program,
         "OBSERVTN": raw.observation,
@@ -99,12 +99,25 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
 
 
 def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
-    slit: Mapping[str, Card] = {"FXD_SLIT": raw.slit} if raw.slit else {}
     subarray = raw.subarray
     return {
         "TELESCOP": "JWST",
-        "INSTRUME": "NIRSPEC",
-        "DETECTOR": "NRS1",
+        "INSTRUME": raw.instrument,
+        "DETECTOR": raw.detector,
+        "SUBARRAY": subarray.name,
+        "SUBSTRT1": subarray.x,
+        "SUBSTRT2": subarray.y,
+        "SUBSIZE1": subarray.columns,
+        "SUBSIZE2": subarray.rows,
+        "NOUTPUTS": subarray.outputs,
+        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
+    }
+
+
+def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
+    slit: Mapping[str, Card] = {"FXD_SLIT": raw.slit} if raw.slit else {}
+    assert raw.tilt_readings
+    return {
         "FILTER": "CLEAR",
         "GRATING": "PRISM",
         "FOCUSPOS": 3.0,
@@ -114,15 +127,30 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
         "GWA_XTIL": raw.tilt_readings[0],
         "GWA_YTIL": raw.tilt_readings[1],
         "GWA_TILT": 37.0,
-        "SUBARRAY": subarray.name,
-        "SUBSTRT1": subarray.x,
-        "SUBSTRT2": subarray.y,
-        "SUBSIZE1": subarray.columns,
-        "SUBSIZE2": subarray.rows,
         "FASTAXIS": 2,
         "SLOWAXIS": 1,
-        "NOUTPUTS": subarray.outputs,
+        "READPATT": "NRSRAPID",
+        "SCA_NUM": 491,
+        "GAINFACT": 1.0,
         **slit,
+    }
+
+
+def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.band
+    return {
+        "CHANNEL": "12",
+        "BAND": raw.band,
+        "CCCSTATE": "OPEN",
+        "FASTAXIS": 1,
+        "SLOWAXIS": 2,
+        "READPATT": "FASTR1",
+        "SCA_NUM": 494,
+        "MIRNGRPS": raw.groups,
+        "MIRNFRMS": 1,
+        "DITHDIRC": "NEGATIVE",
+        "MRSPRCHN": "ALL",
+        "DITHOPFR": "POINT-SOURCE",
     }
 
 
@@ -132,7 +160,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "EXPCOUNT": 1,
         "EXPRIPAR": "PRIME",
         "EXP_TYPE": raw.exp_type,
-        "READPATT": "NRSRAPID",
         "NINTS": raw.total_integrations,
         "NGROUPS": raw.groups,
         "NFRAMES": 1,
@@ -151,8 +178,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "NRESETS": 1,
         "ZEROFRAM": False,
         "DATAPROB": False,
-        "SCA_NUM": 491,
-        "GAINFACT": 1.0,
         "IS_IMPRT": raw.is_imprint,
     }
 

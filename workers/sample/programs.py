@@ -1,20 +1,25 @@
 """What each mode adds to a sample: references and exposures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import nirspec_bots_prism, nirspec_ifu_prism
+from . import miri_mrs, nirspec_bots_prism, nirspec_ifu_prism
 from .contexts import write_contexts
-from .detector_references import add_detector_references
+from .detector_references import add_detector_references, add_mrs_detector_references
 from .frames import FULL, SUB512
-from .geometry import Geometry, load_geometry
+from .geometry import load_geometry
 from .library import Library
+from .mrs_geometry import load_bands
+from .mrs_light import MrsLight, trace_mrs
+from .mrs_optics import add_mrs_optics
+from .mrs_references import add_band_references, add_mrs_references
 from .optics import add_optics
 from .sample_set import Mode, SampleSet
 from .spectral_references import add_ifu_references, add_slit_references
 from .step_parameters import add_parameters
 
-__all__ = ["make_programs", "make_references"]
+__all__ = ["Optics", "make_programs", "make_references"]
 
 _MAKERS = {
     Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
@@ -38,36 +43,65 @@ _REFERENCES = {
 }
 
 
-def make_references(
-    cache: Path, modes: tuple[Mode, ...]
-) -> tuple[Geometry, Mapping[str, Path]]:
-    """Publish a CRDS cache with two contexts.
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """What exposures are simulated with."""
 
-    Returns
-    -------
-    geometry
-        What the optics were made of.
-    references
-        The references of the optics by type.
-    """
-    geometry, library = load_geometry(), Library(cache)
-    names = add_optics(library, geometry)
+    nirspec: Mapping[str, Path]
+    """References of the optics of NIRSpec by type."""
+    tilt_readings: tuple[float, float]
+    """What the sensors of the grating wheel of NIRSpec read."""
+    mrs: Mapping[str, MrsLight]
+    """The lit pixels of MIRIFUSHORT by band."""
+
+
+def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[str, Path]:
+    if not modes:
+        return {}
+    names = add_optics(library, load_geometry())
     for mode in modes:
         _REFERENCES[mode](library)
     add_parameters(library)
-    write_contexts(cache, library)
-    return geometry, {kind: library.folder / name for kind, name in names.items()}
+    return {kind: library.folder / name for kind, name in names.items()}
+
+
+def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
+    if not modes:
+        return {}
+    programs = [miri_mrs.PROGRAMS[mode] for mode in modes]
+    wanted = {name for program in programs for name in program.bands}
+    bands = {name: band for name, band in load_bands().items() if name in wanted}
+    maps = add_mrs_optics(library, bands)
+    lights = {name: trace_mrs(bands[name], maps[name]) for name in bands}
+    for name, light in lights.items():
+        add_band_references(library, name, maps[name], light)
+    grids = {grid for program in programs for grid in program.grids}
+    add_mrs_references(library, sorted(grids))
+    add_mrs_detector_references(library)
+    add_parameters(library)
+    return lights
+
+
+def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
+    """Publish a CRDS cache with two contexts."""
+    nirspec, miri = Library(cache), Library(cache, "MIRI")
+    references = _add_nirspec(nirspec, [mode for mode in modes if mode in _MAKERS])
+    lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
+    write_contexts(cache, [*nirspec, *miri])
+    prism = load_geometry().prism
+    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    return Optics(references, readings, lights)
 
 
 def make_programs(
-    sample: SampleSet,
-    geometry: Geometry,
-    references: Mapping[str, Path],
-    on_progress: Callable[[str], None],
+    sample: SampleSet, optics: Optics, on_progress: Callable[[str], None]
 ) -> None:
     """Publish the raw exposures and the truth of each mode."""
-    prism = geometry.prism
-    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    folders = sample.archive, sample.truth
     for mode in sample.modes:
         on_progress(f"Simulating program {mode.program} ({mode}).")
-        _MAKERS[mode](sample.archive, sample.truth, references, readings)
+        if mode in miri_mrs.PROGRAMS:
+            program = miri_mrs.PROGRAMS[mode]
+            miri_mrs.make_exposures(*folders, program, optics.mrs)
+        else:
+            _MAKERS[mode](*folders, optics.nirspec, optics.tilt_readings)

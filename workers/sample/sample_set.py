@@ -24,14 +24,30 @@ class Mode(StrEnum):
     """Program 99001: dithered point source, background, leakcals."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    MIRI_MRS = "miri-mrs"
+    """Program 99003: dithered point source with fringes and showers, background."""
 
     @property
     def program(self) -> str:
         """Number of the sample program."""
         return _PROGRAMS[self]
 
+    @property
+    def recipe(self) -> str:
+        """Packaged recipe that mends what is wrong with its exposures."""
+        return _RECIPES[self]
 
-_PROGRAMS = {Mode.NIRSPEC_IFU_PRISM: "99001", Mode.NIRSPEC_BOTS_PRISM: "99002"}
+
+_PROGRAMS = {
+    Mode.NIRSPEC_IFU_PRISM: "99001",
+    Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.MIRI_MRS: "99003",
+}
+_RECIPES = {
+    Mode.NIRSPEC_IFU_PRISM: "selfcal",
+    Mode.NIRSPEC_BOTS_PRISM: "official",
+    Mode.MIRI_MRS: "residual-fringe",
+}
 
 
 @dataclass(frozen=True, slots=True)
