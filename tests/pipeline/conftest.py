@@ -67,6 +67,14 @@ def mrs(
 
 
 @pytest.fixture(scope="session")
+def mrs_bands(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the MRS program in three bands, joined in one cube."""
+    settings = make_settings(sample, tmp_path_factory.mktemp("bands") / "data")
+    summary = process(settings, make_request(Mode.MIRI_MRS_BANDS))
+    return settings.data_dir / summary.folder
+
+
+@pytest.fixture(scope="session")
 def bots_again(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a second run of the time series from empty."""
     settings = make_settings(sample, tmp_path_factory.mktemp("again") / "data")

@@ -45,7 +45,7 @@ def places(
     """Give the coordinates of both models, and lit pixels."""
     band = request.param
     library = Library(tmp_path_factory.mktemp("optics"), "MIRI")
-    maps = add_mrs_optics(library, {band: load_bands()[band]})
+    maps = add_mrs_optics(library, load_bands(), [band])
     compact = {
         kind: library.folder / f"jwst_miri_{kind}_{SERIALS[band]:04d}.asdf"
         for kind in ("distortion", "regions", "specwcs")

@@ -18,6 +18,7 @@ FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
     Mode.NIRSPEC_BOTS_PRISM: 2,
     Mode.MIRI_MRS: 3,
+    Mode.MIRI_MRS_BANDS: 6,
 }
 INSTRUMENTS = ("nirspec", "miri")
 EVERY_RAW_FILE_HAS = {

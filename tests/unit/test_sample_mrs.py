@@ -10,16 +10,16 @@ from workers.sample.miri_mrs import (
     FRINGE,
     PROGRAMS,
     SCENE,
-    SHOWERS,
     SKY,
+    MrsProgram,
     plan_exposures,
 )
 from workers.sample.mrs_geometry import Band, load_bands, map_slices
-from workers.sample.mrs_light import Fringe, MrsLight, trace_mrs
+from workers.sample.mrs_light import MrsLight, trace_mrs
 from workers.sample.mrs_references import FLAT_FRINGE
 
 PROGRAM = PROGRAMS[Mode.MIRI_MRS]
-EVEN = Fringe(amplitude=0.0, period_per_cm=2.8, phase=0.0)
+BANDS = PROGRAMS[Mode.MIRI_MRS_BANDS]
 
 
 @pytest.fixture(scope="module", params=["SHORT", "MEDIUM", "LONG"])
@@ -66,6 +66,36 @@ def test_the_program_has_two_dithers_and_a_background() -> None:
     ]
 
 
+def test_three_bands_are_observed_from_the_same_two_places() -> None:
+    plan = plan_exposures(BANDS)
+    kinds = [(raw.activity, raw.number, raw.band) for raw in plan]
+    assert kinds == [
+        (activity, number, band)
+        for activity, band in (
+            ("02101", "SHORT"),
+            ("02103", "MEDIUM"),
+            ("02105", "LONG"),
+        )
+        for number in (1, 2)
+    ]
+    assert len({raw.pointing for raw in plan}) == 2
+
+
+@pytest.mark.parametrize("program", [PROGRAM, BANDS])
+def test_exposures_follow_each_other(program: MrsProgram) -> None:
+    plan = plan_exposures(program)
+    ends = [raw.start_s + raw.duration_s for raw in plan]
+    starts = [raw.start_s for raw in plan]
+    assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
+
+
+def test_the_truth_has_the_lines_that_the_cubes_cover() -> None:
+    lines = [line.wavelength_um for line in PROGRAM.spectrum.lines]
+    assert lines == [5.34, 8.025]
+    lines = [line.wavelength_um for line in BANDS.spectrum.lines]
+    assert lines == [5.34, 6.1, 8.025]
+
+
 def test_headers_tell_channel_and_band() -> None:
     cards = primary_cards(plan_exposures(PROGRAM)[0])
     wanted = {"INSTRUME": "MIRI", "CHANNEL": "12", "BAND": "SHORT"}
@@ -89,7 +119,7 @@ def test_all_light_of_the_source_falls_on_the_detector(light: MrsLight) -> None:
 
 
 def test_empty_sky_is_even(light: MrsLight) -> None:
-    rate = light.rate(plan_exposures(PROGRAM)[2], SKY, EVEN)
+    rate = light.rate(plan_exposures(PROGRAM)[2], SKY)
     assert np.unique(rate).tolist() == [0, 1]
 
 
@@ -107,7 +137,7 @@ def test_no_fringe_is_where_no_light_is(light: MrsLight) -> None:
 
 
 def test_a_shower_is_brightest_at_its_centre() -> None:
-    shower = SHOWERS[0]
+    shower = PROGRAM.showers[0]
     charge = shower.charge(MRS)
     peak = np.unravel_index(charge.argmax(), charge.shape)
     assert peak == (shower.row, shower.column)

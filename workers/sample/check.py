@@ -17,6 +17,7 @@ _SPECTRA = {
         "jw99003-o001_*_ch1-short_x1d.fits",
         "jw99003-o001_*_ch2-short_x1d.fits",
     ),
+    Mode.MIRI_MRS_BANDS: ("jw99013-o001_*_ch1-shortmediumlong_x1d.fits",),
 }
 _EMPTY_SKY = "jw99001-o002_*"
 _LIGHT_CURVES = {Mode.NIRSPEC_BOTS_PRISM: "jw99002-*_whtlt.ecsv"}

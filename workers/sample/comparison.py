@@ -87,6 +87,14 @@ def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
     ratio = spectrum.flux_jy / expected
     median = float(np.median(ratio))
     yield Check(f"{label} flux / injected flux", median, 1.0, _FLUX_TOLERANCE, "")
+    yield from _compare_lines(spectrum, table)
+    if spectrum.is_defringed:
+        yield _compare_fringes(label, wavelength, ratio, table.meta["fringe"])
+
+
+def _compare_lines(spectrum: _Spectrum, table: Any) -> Iterator[Check]:
+    """Compare the centres of the lines that a spectrum reaches."""
+    wavelength = spectrum.wavelength_um
     continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
     excess = spectrum.flux_jy - continuum
     for line in table.meta["lines"]:
@@ -94,10 +102,8 @@ def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
         if wavelength[0] < centre < wavelength[-1]:
             half_um = _LINE_SIGMAS * line["sigma_um"]
             measured = _centroid(wavelength, excess, centre, half_um)
-            name = f"{label} line at {centre} um"
+            name = f"{spectrum.label} line at {centre} um"
             yield Check(name, measured, centre, line["resolution_um"], "um")
-    if spectrum.is_defringed:
-        yield _compare_fringes(label, wavelength, ratio, table.meta["fringe"])
 
 
 def _compare_fringes(

@@ -1,16 +1,18 @@
-"""Sample of the MIRI MRS, MIRIFUSHORT (channels 1 and 2): program 99003.
+"""Samples of the MIRI MRS, MIRIFUSHORT (channels 1 and 2): programs 99003 and 99013.
 
-Observation 001 looks at a point source with two emission lines on an even background,
-from two dither positions; showers of cosmic rays fall on the second exposure.
-Observation 002 looks at empty sky. All light has fringes that the fringe reference
-divides out, and others of the same period that only `residual_fringe` takes away.
+Observation 001 looks at a point source with emission lines on an even background, from
+two dither positions in every band of the program. All light has fringes that the fringe
+reference divides out, and others of the same period that only `residual_fringe` takes
+away. In program 99003, which has one band, showers of cosmic rays fall on the second
+exposure, and observation 002 looks at empty sky. Program 99013 has all three bands.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.table import Table
 
 from .exposures import Aperture, RawExposure, Target
@@ -33,7 +35,11 @@ EMPTY = Target("SAMPLE-SKY", Position(150.02, 2.02), "EXTENDED")
 SPECTRUM = Spectrum(
     continuum_jy=0.1,
     slope=-0.5,
-    lines=(Line(5.34, 0.0025, 0.1), Line(8.025, 0.0035, 0.1)),
+    lines=(
+        Line(5.34, 0.0025, 0.1),
+        Line(6.1, 0.003, 0.1),
+        Line(8.025, 0.0035, 0.1),
+    ),
 )
 """What the source shines."""
 SCENE = Scene(SOURCE.position, SPECTRUM, background_mjy_sr=50.0, sigma_arcsec=0.14)
@@ -42,17 +48,12 @@ SKY = Scene(EMPTY.position, None, background_mjy_sr=50.0, sigma_arcsec=0.14)
 """The background field."""
 FRINGE = Fringe(amplitude=0.04, period_per_cm=2.8, phase=1.0)
 """The fringes that are in no reference."""
-SHOWERS = (
-    Shower(6, 300, 400, 14.0, 22.0, 40.0),
-    Shower(9, 720, 800, 20.0, 16.0, 60.0),
-)
-"""The showers on the second exposure."""
-GROUPS = 13
-"""Reads of an exposure: the jump step seeks showers in 10 differences or more."""
-
+_OFFSETS = ((0.5, 0.35), (-0.55, -0.4))
 _APERTURE = Aperture("MIRIFU_CHANNEL1A", -503.340569, -318.864046, 8.4)
 _HOT, _WARM = 100, 300
 _COSMIC_RAYS = 30
+_TRUTH_UM = (5.2, 8.3)
+_STRUCK = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,19 @@ class MrsProgram:
     """Bands that it is observed in."""
     grids: tuple[BandGrid, ...]
     """Cubes, which cover the lines and no more, to be quick."""
+    groups: int
+    """Reads of an exposure."""
+    has_background: bool
+    """Whether there is an observation of empty sky."""
+    showers: tuple[Shower, ...] = ()
+    """The showers on the second exposure."""
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """What the source shines, with the lines that the cubes cover."""
+        lines = SPECTRUM.lines
+        seen = [line for line in lines if any(g.covers(line) for g in self.grids)]
+        return replace(SPECTRUM, lines=tuple(seen))
 
     @property
     def seed(self) -> int:
@@ -72,22 +86,42 @@ class MrsProgram:
         return int(self.mode.program)
 
 
+_SHORT = (
+    BandGrid("1", "SHORT", (5.25, 5.45), 0.0008, 0.13),
+    BandGrid("2", "SHORT", (7.8, 8.2), 0.0013, 0.17),
+)
+_OTHERS = (
+    BandGrid("1", "MEDIUM", (6.05, 6.15), 0.0008, 0.13),
+    BandGrid("2", "MEDIUM", (8.9, 9.0), 0.0013, 0.17),
+    BandGrid("1", "LONG", (6.55, 6.6), 0.0008, 0.13),
+    BandGrid("2", "LONG", (10.2, 10.3), 0.0013, 0.17),
+)
 PROGRAMS = {
     Mode.MIRI_MRS: MrsProgram(
         Mode.MIRI_MRS,
         ("SHORT",),
-        (
-            BandGrid("1", "SHORT", (5.25, 5.45), 0.0008, 0.13),
-            BandGrid("2", "SHORT", (7.8, 8.2), 0.0013, 0.17),
+        _SHORT,
+        # The jump step seeks showers in 10 differences or more.
+        groups=13,
+        has_background=True,
+        showers=(
+            Shower(6, 300, 400, 14.0, 22.0, 40.0),
+            Shower(9, 720, 800, 20.0, 16.0, 60.0),
         ),
-    )
+    ),
+    Mode.MIRI_MRS_BANDS: MrsProgram(
+        Mode.MIRI_MRS_BANDS,
+        ("SHORT", "MEDIUM", "LONG"),
+        (*_SHORT, *_OTHERS),
+        groups=6,
+        has_background=False,
+    ),
 }
 """The sample programs of the MRS by mode."""
 
 
-def plan_exposures(program: MrsProgram) -> list[RawExposure]:
-    """List the raw exposures of a program."""
-    science = RawExposure(
+def _plan_first(program: MrsProgram) -> RawExposure:
+    return RawExposure(
         program=program.mode.program,
         observation="001",
         activity="02101",
@@ -97,56 +131,64 @@ def plan_exposures(program: MrsProgram) -> list[RawExposure]:
         target=SOURCE,
         aperture=_APERTURE,
         subarray=MRS,
-        groups=GROUPS,
+        groups=program.groups,
         integrations=1,
         start_s=0.0,
         detector="MIRIFUSHORT",
         band=program.bands[0],
-        offset_arcsec=(0.5, 0.35),
-        dither=("2-POINT", 1, 2),
     )
-    second = replace(
-        science,
-        number=2,
-        start_s=600.0,
-        offset_arcsec=(-0.55, -0.4),
-        dither=("2-POINT", 2, 2),
-    )
-    background = replace(
-        science,
-        observation="002",
-        target=EMPTY,
-        is_background=True,
-        start_s=7200.0,
-        offset_arcsec=(0.0, 0.0),
-        dither=("NONE", 1, 1),
-    )
-    return [science, second, background]
 
 
-def _list_showers(raw: RawExposure) -> tuple[Shower, ...]:
-    return SHOWERS if raw.number == 2 and raw.band == "SHORT" else ()
+def plan_exposures(program: MrsProgram) -> list[RawExposure]:
+    """List the raw exposures of a program."""
+    first, total = _plan_first(program), len(_OFFSETS)
+    plan = [
+        replace(
+            first,
+            activity=f"021{1 + 2 * place:02d}",
+            number=number,
+            start_s=3600.0 * place + 600 * number,
+            band=band,
+            offset_arcsec=offset,
+            dither=("2-POINT", number, total),
+        )
+        for place, band in enumerate(program.bands)
+        for number, offset in enumerate(_OFFSETS, start=1)
+    ]
+    if program.has_background:
+        sky = replace(first, observation="002", target=EMPTY, start_s=14_400.0)
+        plan.append(replace(sky, is_background=True))
+    return plan
 
 
-def _simulate(raw: RawExposure, light: MrsLight, still: Image, *, seed: int) -> Any:
+def _simulate(
+    raw: RawExposure,
+    light: MrsLight,
+    still: Image,
+    *,
+    seed: int,
+    showers: Sequence[Shower],
+) -> Any:
     scene = SKY if raw.is_background else SCENE
-    rate = light.rate(raw, scene, FRINGE) * light.fringes(FLAT_FRINGE)
+    rate = light.rate(raw, scene) * light.fringes(FRINGE) * light.fringes(FLAT_FRINGE)
     return simulate_ramps(
         [rate + still],
         MRS,
         groups=raw.groups,
         noise=Noise(seed, cosmic_rays_per_group=_COSMIC_RAYS, stripes_dn=0.0),
-        showers=_list_showers(raw),
+        showers=showers,
     )
 
 
 def _publish_truth(
-    folder: Path, program: MrsProgram, plan: Iterable[RawExposure], light: MrsLight
+    folder: Path, program: MrsProgram, lights: Iterable[MrsLight], struck: RawExposure
 ) -> None:
     meta = {"program": program.mode.program, "seed": program.seed}
+    wavelength, steps = np.hstack([light.dispersion() for light in lights])
+    spectrum = program.spectrum
     resolutions = {
-        line: measure_resolution(*light.dispersion(), line.wavelength_um)
-        for line in SPECTRUM.lines
+        line: measure_resolution(wavelength, steps, line.wavelength_um)
+        for line in spectrum.lines
     }
     more = {
         **meta,
@@ -155,14 +197,12 @@ def _publish_truth(
         "background_mjy_sr": SCENE.background_mjy_sr,
         "fringe": asdict(FRINGE),
     }
-    table = spectrum_table(SPECTRUM, (5.2, 8.3), resolutions, more, step_um=0.0005)
+    table = spectrum_table(spectrum, _TRUTH_UM, resolutions, more, step_um=0.0005)
     publish_table(folder / f"{program.mode}_spectrum.ecsv", table)
-    rows = [
-        {"exposure": raw.stem, **asdict(shower)}
-        for raw in plan
-        for shower in _list_showers(raw)
-    ]
-    publish_table(folder / f"{program.mode}_showers.ecsv", Table(rows=rows, meta=meta))
+    rows = [{"exposure": struck.stem, **asdict(each)} for each in program.showers]
+    if rows:
+        table = Table(rows=rows, meta=meta)
+        publish_table(folder / f"{program.mode}_showers.ecsv", table)
 
 
 def make_exposures(
@@ -182,15 +222,17 @@ def make_exposures(
         The lit pixels of each band.
     """
     plan, seed = plan_exposures(program), program.seed
-    _publish_truth(truth, program, plan, lights[program.bands[0]])
-    flaws = make_flaws(MRS, hot=_HOT, warm=_WARM, seed=seed)
-    still = flaws.dark_current(MRS.shape)
-    folder = archive / program.mode.program
-    return [
-        write_raw(
-            folder,
+    seen = [lights[band] for band in program.bands]
+    _publish_truth(truth, program, seen, plan[_STRUCK])
+    still = make_flaws(MRS, hot=_HOT, warm=_WARM, seed=seed).dark_current(MRS.shape)
+    made = []
+    for place, raw in enumerate(plan):
+        ramps = _simulate(
             raw,
-            _simulate(raw, lights[str(raw.band)], still, seed=seed + number),
+            lights[str(raw.band)],
+            still,
+            seed=seed + place + 1,
+            showers=program.showers if place == _STRUCK else (),
         )
-        for number, raw in enumerate(plan, start=1)
-    ]
+        made.append(write_raw(archive / raw.program, raw, ramps))
+    return made

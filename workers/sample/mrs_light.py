@@ -3,6 +3,7 @@
 The coordinates are those of the references that the pipeline reads.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,37 +85,33 @@ class MrsLight:
     channels: tuple[_ChannelLight, ...]
     """Channels 1 and 2."""
 
-    def rate(self, raw: RawExposure, scene: Scene, fringe: Fringe) -> Image:
-        """Give the light (DN/s) of a scene in an exposure, with its fringes."""
-        image = np.zeros(MRS.shape, np.float32)
-        for each in self.channels:
-            light = each.brightness(raw, scene) / MJY_SR_PER_DN
-            light *= fringe.transmission(each.wavelength_um)
-            image[each.rows, each.columns] = light
-        return image
+    def rate(self, raw: RawExposure, scene: Scene) -> Image:
+        """Give the light (DN/s) of a scene in an exposure, without fringes."""
+        return self._paint(lambda each: each.brightness(raw, scene) / MJY_SR_PER_DN)
 
     def fringes(self, fringe: Fringe) -> Image:
         """Give the sensitivity of each pixel, 1 in the dark."""
-        image = np.ones(MRS.shape, np.float32)
-        for each in self.channels:
-            image[each.rows, each.columns] = fringe.transmission(each.wavelength_um)
-        return image
+        return self._paint(lambda each: fringe.transmission(each.wavelength_um), dark=1)
 
     def pixel_areas(self) -> Image:
         """Give the sky that each pixel sees, in square arcsec, 0 in the dark."""
-        image = np.zeros(MRS.shape, np.float32)
-        for each in self.channels:
-            image[each.rows, each.columns] = each.sky_arcsec2
-        return image
+        return self._paint(lambda each: each.sky_arcsec2)
 
     def dispersion(self) -> tuple[Values, Values]:
         """Give wavelengths of lit pixels, and the change to the next row."""
-        wavelength = np.full(MRS.shape, np.nan)
-        for each in self.channels:
-            wavelength[each.rows, each.columns] = each.wavelength_um
-        steps = np.diff(wavelength, axis=0, append=np.nan)
+        wavelength = self._paint(lambda each: each.wavelength_um, dark=np.nan)
+        steps = np.diff(wavelength.astype(float), axis=0, append=np.nan)
         ok = np.isfinite(steps)
-        return wavelength[ok], steps[ok]
+        return wavelength[ok].astype(float), steps[ok]
+
+    def _paint(
+        self, values: Callable[[_ChannelLight], Values], *, dark: float = 0.0
+    ) -> Image:
+        """Make a picture of the values of lit pixels."""
+        image = np.full(MRS.shape, dark, np.float32)
+        for each in self.channels:
+            image[each.rows, each.columns] = values(each)
+        return image
 
 
 def _share(distance: Values, width: float | Values, sigma: float) -> Values:

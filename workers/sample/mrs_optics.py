@@ -84,28 +84,42 @@ def _make_wavelengthrange(bands: Iterable[Band]) -> Any:
     return model
 
 
-def add_mrs_optics(library: Library, bands: Mapping[str, Band]) -> dict[str, SliceMap]:
+def _add_band(library: Library, band: Band, slices: SliceMap) -> None:
+    made = {
+        "distortion": _make_distortion(band),
+        "regions": _make_regions(slices),
+        "specwcs": _make_specwcs(band),
+    }
+    for reftype, model in made.items():
+        mark_band(model, band.name)
+        model.meta.exposure.type = "MIR_MRS"
+        serial = SERIALS[band.name]
+        file = library.add_model(reftype, model, serial=serial, suffix="asdf")
+        offer_by_band(library, reftype, file, band.name)
+
+
+def add_mrs_optics(
+    library: Library, bands: Mapping[str, Band], wanted: Iterable[str]
+) -> dict[str, SliceMap]:
     """Publish the references of the optics.
+
+    Parameters
+    ----------
+    library
+        Takes the references.
+    bands
+        All bands.
+    wanted
+        Names of those that have references of their own.
 
     Returns
     -------
     slices
-        The map of the slices of each band.
+        The map of the slices of each band that is wanted.
     """
-    maps = {name: map_slices(band) for name, band in bands.items()}
-    for name, band in bands.items():
-        made = {
-            "distortion": _make_distortion(band),
-            "regions": _make_regions(maps[name]),
-            "specwcs": _make_specwcs(band),
-        }
-        for reftype, model in made.items():
-            mark_band(model, name)
-            model.meta.exposure.type = "MIR_MRS"
-            file = library.add_model(
-                reftype, model, serial=SERIALS[name], suffix="asdf"
-            )
-            offer_by_band(library, reftype, file, name)
+    maps = {name: map_slices(bands[name]) for name in wanted}
+    for name, slices in maps.items():
+        _add_band(library, bands[name], slices)
     ranges = _make_wavelengthrange(bands.values())
     library.offer(
         "wavelengthrange", library.add_model("wavelengthrange", ranges, suffix="asdf")

@@ -15,6 +15,7 @@ from .library import DETECTOR, EXP_TYPE, Library
 from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
 from .mrs_optics import SERIALS, mark_band, offer_by_band
 from .publishing import DATE, publish
+from .scene import Line
 from .spectral_references import make_table
 
 __all__ = ["FLAT_FRINGE", "BandGrid", "add_band_references", "add_mrs_references"]
@@ -25,6 +26,21 @@ FLAT_FRINGE = Fringe(amplitude=0.03, period_per_cm=2.8, phase=0.0)
 _MRS = "MIR_MRS"
 _SLICES = (*range(101, 122), *range(201, 218))
 _DO_NOT_USE = 1
+_SAMPLING = "spaxelsize spectralstep wavemin wavemax"
+_MSM = "roispatial roispectral power softrad"
+_EMSM = "roispatial roispectral scalerad"
+_FREQUENCY_CARDS = {
+    "TELESCOP": "JWST",
+    "INSTRUME": "MIRI",
+    "DETECTOR": "MIRIFUSHORT",
+    "REFTYPE": "FRINGEFREQ",
+    "DATAMODL": "FringeFreqModel",
+    "DESCRIP": "Synthetic fringefreq reference of a sample program",
+    "AUTHOR": "Rewebb",
+    "PEDIGREE": "DUMMY",
+    "USEAFTER": "2022-01-01T00:00:00",
+    "DATE": DATE,
+}
 _APERTURE = {"radius": 0.6, "inner_bkg": 0.8, "outer_bkg": 1.15}
 
 
@@ -42,6 +58,11 @@ class BandGrid:
     """Width of a plane."""
     spaxel_arcsec: float
     """Width of a spaxel."""
+
+    def covers(self, line: Line) -> bool:
+        """Whether it has a line."""
+        low, high = self.wavelengths_um
+        return low < line.wavelength_um < high
 
     @property
     def planes_um(self) -> NDArray[np.float64]:
@@ -87,31 +108,45 @@ def add_band_references(
         offer_by_band(library, reftype, name, band)
 
 
+def _make_band_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
+    """Make the tables that have a row for each channel and band."""
+    sampling: list[tuple[object, ...]] = []
+    msm, emsm = sampling.copy(), sampling.copy()
+    for grid in grids:
+        name, width = (grid.channel, grid.band), 4 * grid.step_um
+        size = (grid.spaxel_arcsec, grid.step_um, *grid.wavelengths_um)
+        sampling.append((*name, *size))
+        msm.append((*name, 0.3, width, 2.0, 0.01))
+        emsm.append((*name, 0.3, width, 0.1))
+    return {
+        "ifucubepars_table": make_table(f"channel band {_SAMPLING}", sampling),
+        "ifucubepars_msm_table": make_table(f"channel band {_MSM}", msm),
+        "ifucubepars_emsm_table": make_table(f"channel band {_EMSM}", emsm),
+    }
+
+
+def _make_wave_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
+    """Make the tables of cubes of several channels: a row for each wavelength."""
+    waves = np.unique(np.concatenate([grid.planes_um for grid in grids]))
+    width = 4 * grids[0].step_um
+    kinds: dict[str, tuple[str, tuple[float, ...]]] = {
+        "driz": ("", ()),
+        "msm": (_MSM, (0.3, width, 2.0, 0.01)),
+        "emsm": (_EMSM, (0.3, width, 0.1)),
+    }
+    return {
+        f"ifucubepars_multichannel_{kind}_wavetable": make_table(
+            f"wavelength {columns}", [(wave, *row) for wave in waves]
+        )
+        for kind, (columns, row) in kinds.items()
+    }
+
+
 def _make_cubepar(grids: Sequence[BandGrid]) -> Any:
     model = datamodels.MiriIFUCubeParsModel()
-    names = [(grid.channel, grid.band) for grid in grids]
-    emsm = [(0.3, 4 * grid.step_um, 0.1) for grid in grids]
-    msm = [(0.3, 4 * grid.step_um, 2.0, 0.01) for grid in grids]
-    sampling = [
-        (grid.spaxel_arcsec, grid.step_um, *grid.wavelengths_um) for grid in grids
-    ]
-    tables: dict[str, tuple[str, Sequence[tuple[object, ...]]]] = {
-        "table": ("spaxelsize spectralstep wavemin wavemax", sampling),
-        "msm_table": ("roispatial roispectral power softrad", msm),
-        "emsm_table": ("roispatial roispectral scalerad", emsm),
-    }
-    for kind, (columns, values) in tables.items():
-        rows = [(*name, *row) for name, row in zip(names, values, strict=True)]
-        table = make_table(f"channel band {columns}", rows)
-        setattr(model, f"ifucubepars_{kind}", table)
-    waves = np.unique(np.concatenate([grid.planes_um for grid in grids]))
-    for kind, columns, row in (
-        ("driz", "", ()),
-        ("msm", "roispatial roispectral power softrad", msm[0]),
-        ("emsm", "roispatial roispectral scalerad", emsm[0]),
-    ):
-        table = make_table(f"wavelength {columns}", [(wave, *row) for wave in waves])
-        setattr(model, f"ifucubepars_multichannel_{kind}_wavetable", table)
+    tables = {**_make_band_tables(grids), **_make_wave_tables(grids)}
+    for name, table in tables.items():
+        setattr(model, name, table)
     return model
 
 
@@ -153,18 +188,6 @@ def _write_frequencies(path: Path) -> None:
 
     The schema of its model has scalars where the step wants vectors.
     """
-    cards = {
-        "TELESCOP": "JWST",
-        "INSTRUME": "MIRI",
-        "DETECTOR": "MIRIFUSHORT",
-        "REFTYPE": "FRINGEFREQ",
-        "DATAMODL": "FringeFreqModel",
-        "DESCRIP": "Synthetic fringefreq reference of a sample program",
-        "AUTHOR": "Rewebb",
-        "PEDIGREE": "DUMMY",
-        "USEAFTER": "2022-01-01T00:00:00",
-        "DATE": DATE,
-    }
     tables = [_frequency_table(f"RFC_FREQ_{band}", FLAT_FRINGE) for band in SERIALS]
     wavelength = np.linspace(4.5, 12.5, 17)
     largest = fits.BinTableHDU.from_columns(
@@ -174,7 +197,7 @@ def _write_frequencies(path: Path) -> None:
         ],
         name="MAX_AMP",
     )
-    primary = fits.PrimaryHDU(header=fits.Header(cards))
+    primary = fits.PrimaryHDU(header=fits.Header(_FREQUENCY_CARDS))
     fits.HDUList([primary, *tables, largest]).writeto(path)
 
 

@@ -68,14 +68,14 @@ def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[str, Path]:
 def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
     if not modes:
         return {}
-    programs = [miri_mrs.PROGRAMS[mode] for mode in modes]
-    wanted = {name for program in programs for name in program.bands}
-    bands = {name: band for name, band in load_bands().items() if name in wanted}
-    maps = add_mrs_optics(library, bands)
-    lights = {name: trace_mrs(bands[name], maps[name]) for name in bands}
+    bands, programs = load_bands(), miri_mrs.PROGRAMS
+    wanted = {name for mode in modes for name in programs[mode].bands}
+    maps = add_mrs_optics(library, bands, sorted(wanted))
+    lights = {name: trace_mrs(bands[name], maps[name]) for name in maps}
     for name, light in lights.items():
         add_band_references(library, name, maps[name], light)
-    grids = {grid for program in programs for grid in program.grids}
+    # What is shared does not depend on the modes: a mode can be added to a sample.
+    grids = {grid for program in programs.values() for grid in program.grids}
     add_mrs_references(library, sorted(grids))
     add_mrs_detector_references(library)
     add_parameters(library)

@@ -26,6 +26,8 @@ class Mode(StrEnum):
     """Program 99002: a transit in two segments."""
     MIRI_MRS = "miri-mrs"
     """Program 99003: dithered point source with fringes and showers, background."""
+    MIRI_MRS_BANDS = "miri-mrs-bands"
+    """Program 99013: dithered point source in all bands of channels 1 and 2."""
 
     @property
     def program(self) -> str:
@@ -34,7 +36,7 @@ class Mode(StrEnum):
 
     @property
     def recipe(self) -> str:
-        """Packaged recipe that mends what is wrong with its exposures."""
+        """Packaged recipe that suits its exposures."""
         return _RECIPES[self]
 
 
@@ -42,11 +44,13 @@ _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
     Mode.MIRI_MRS: "99003",
+    Mode.MIRI_MRS_BANDS: "99013",
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
     Mode.NIRSPEC_BOTS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",
+    Mode.MIRI_MRS_BANDS: "channel-cubes",
 }
 
 
