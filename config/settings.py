@@ -7,9 +7,10 @@ here can change a pixel; what can is in recipes and contexts.
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import psutil
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -34,6 +35,10 @@ _MEMORY_SHARE = 0.9
 """Share of this machine's memory that jobs may take together."""
 
 
+def _to_text(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
 class Settings(BaseSettings):
     """Settings of a site, all with defaults that work on one machine."""
 
@@ -45,14 +50,28 @@ class Settings(BaseSettings):
     """Folder for store, runs and the embedded database; on one file system."""
     database_url: str | None = None
     """SQLAlchemy URL; by default an SQLite file in the data folder."""
-    archive: Path | None = None
-    """Folder of JWST files, of any nesting."""
+    archive: Annotated[str, BeforeValidator(_to_text)] | None = None
+    """Where exposures come from: ``mast``, the URL of an S3 mirror
+    (``s3://stpubdata/jwst/public``), ``sample``, or a folder of any nesting."""
+    mast_url: str = "https://mast.stsci.edu"
+    """Server of MAST."""
+    mast_token_block: str | None = None
+    """Prefect Secret block with a token of MAST; ``MAST_API_TOKEN`` is stronger."""
+    s3_endpoint: str | None = None
+    """URL of an S3 service other than that of AWS."""
+    requests: int = Field(default=4, ge=1, le=32)
+    """Requests to an archive at a time."""
     crds_path: Path | None = Field(default_factory=lambda: _path_from("CRDS_PATH"))
     """CRDS cache; by default that of ``CRDS_PATH``."""
     crds_context: str | None = Field(
         default_factory=lambda: os.environ.get("CRDS_CONTEXT") or None
     )
     """CRDS context; by default ``CRDS_CONTEXT``, else the operational one."""
+    crds_server_url: str | None = Field(
+        default_factory=lambda: os.environ.get("CRDS_SERVER_URL") or None
+    )
+    """CRDS server that fills the cache; by default that of ``CRDS_SERVER_URL``, and
+    without either the cache is taken as it is."""
     scheduler: str | None = None
     """Address of a Dask scheduler; by default a cluster is started on this machine."""
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)

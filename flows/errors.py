@@ -4,6 +4,7 @@ RewebbError
 * UnknownProgramError
 * UnknownObservationError
 * ArchiveError
+  x AccessError
 * FileNameError
 * PoolError
 * PlanError
@@ -14,6 +15,7 @@ RewebbError
 """
 
 __all__ = [
+    "AccessError",
     "ArchiveError",
     "ConflictError",
     "FileNameError",
@@ -49,6 +51,10 @@ class PoolError(RewebbError):
 
 class ArchiveError(RewebbError):
     """The archive cannot be read."""
+
+
+class AccessError(ArchiveError):
+    """The archive does not give it to us: no token, a bad one, or no permission."""
 
 
 class PlanError(RewebbError):

@@ -1,18 +1,48 @@
 """Settings become services; the only place that builds things."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from config.settings import Settings
 
-from .archive import FolderArchive
-from .errors import PlanError, StoreError
+from .archive import (
+    Archive,
+    FolderArchive,
+    FolderSource,
+    RemoteArchive,
+    Source,
+    Vault,
+    find_token,
+)
+from .errors import ArchiveError, PlanError, StoreError
 from .execution import Cluster, open_cluster
+from .logs import get_logger
+from .models import FetchedFile
 from .provenance import ProductStore, ProvenanceStore, make_engine, upgrade
 
-__all__ = ["Services", "open_local_cluster", "open_services", "open_store"]
+if TYPE_CHECKING:
+    from workers.sample import SampleSet
+
+__all__ = [
+    "SAMPLE_DIR",
+    "Services",
+    "make_archive",
+    "make_source",
+    "make_vault",
+    "open_local_cluster",
+    "open_services",
+    "open_store",
+]
+
+_MAST: Final = "mast"
+_S3: Final = "s3://"
+
+SAMPLE_DIR: Final = Path("rewebb-sample")
+"""Where the sample programs are made, and found again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +51,7 @@ class Services:
 
     settings: Settings
     """Settings of the site."""
-    archive: FolderArchive
+    archive: Archive
     """Where exposures come from."""
     store: ProvenanceStore
     """The database."""
@@ -57,31 +87,136 @@ def open_services(settings: Settings) -> Iterator[Services]:
 
     Raises
     ------
+    ArchiveError
+        No archive is set, or it cannot be used.
     PlanError
-        No archive or no CRDS cache is set.
+        No CRDS cache is set.
     StoreError
         The data folder or the database cannot be used.
     """
-    if settings.archive is None:
-        raise PlanError(
-            "No archive is set: give --archive DIR, REWEBB_ARCHIVE or `archive` in "
-            "rewebb.toml."
-        )
-    if settings.crds_path is None:
-        raise PlanError(
-            "No CRDS cache is set: give CRDS_PATH, REWEBB_CRDS_PATH or `crds_path` in "
-            "rewebb.toml."
-        )
+    crds_path = _find_crds(settings)
     with open_store(settings) as store:
         data_dir = settings.data_dir.absolute()
         yield Services(
             settings=settings,
-            archive=FolderArchive(settings.archive.absolute()),
+            archive=make_archive(settings, store.remember_fetched),
             store=store,
             products=ProductStore(data_dir, store),
             data_dir=data_dir,
-            crds_path=settings.crds_path.absolute(),
+            crds_path=crds_path,
         )
+
+
+def make_archive(
+    settings: Settings, remember: Callable[[FetchedFile], object] = lambda _: None
+) -> Archive:
+    """Make the archive that the settings name.
+
+    Parameters
+    ----------
+    remember
+        Told of every file that is fetched.
+
+    Raises
+    ------
+    ArchiveError
+        None is named, or it cannot be used.
+    """
+    folder = _find_folder(settings)
+    if folder is not None:
+        return FolderArchive(folder)
+    return RemoteArchive(
+        make_source(settings),
+        make_vault(settings, remember),
+        parallel=settings.requests,
+    )
+
+
+def make_source(settings: Settings) -> Source:
+    """Make the source that the settings name; it is searched, and fetched from.
+
+    Raises
+    ------
+    ArchiveError
+        None is named, or it cannot be used.
+    """
+    folder = _find_folder(settings)
+    if folder is not None:
+        return FolderSource(folder)
+    if settings.archive == _MAST:
+        return _make_mast(settings)
+    return _make_s3(settings)
+
+
+def make_vault(
+    settings: Settings, remember: Callable[[FetchedFile], object] = lambda _: None
+) -> Vault:
+    """Make the place of local copies."""
+    return Vault(settings.data_dir.absolute(), remember)
+
+
+def _find_folder(settings: Settings) -> Path | None:
+    """Find the folder that the archive is, unless it is far away."""
+    match settings.archive:
+        case None:
+            raise ArchiveError(
+                "No archive is set: give --archive, REWEBB_ARCHIVE or `archive` in "
+                "rewebb.toml: mast, s3://BUCKET/PREFIX, sample, or a folder."
+            )
+        case "sample":
+            return _make_sample().archive
+        case str(url) if url == _MAST or url.startswith(_S3):
+            return None
+        case folder:
+            return Path(folder).absolute()
+
+
+def _make_mast(settings: Settings) -> Source:
+    from .archive.mast import MastSource  # astroquery: only when needed
+
+    token = find_token(
+        os.environ, block=settings.mast_token_block, load_block=_load_block
+    )
+    return MastSource(settings.mast_url, token=token, parallel=settings.requests)
+
+
+def _load_block(name: str) -> str:
+    """Read a Secret block of Prefect."""
+    from prefect.blocks.system import Secret  # two seconds
+
+    try:
+        block: Any = Secret.load(name)
+    except ValueError as error:
+        raise ArchiveError(
+            f"There is no Secret block {name} on the Prefect server, which "
+            "`mast_token_block` names; make it, or set MAST_API_TOKEN."
+        ) from error
+    return str(block.get())
+
+
+def _make_s3(settings: Settings) -> Source:
+    from .archive.s3 import S3Source  # s3fs: only when needed
+
+    url = settings.archive or ""
+    return S3Source(url, endpoint=settings.s3_endpoint, parallel=settings.requests)
+
+
+def _make_sample() -> "SampleSet":
+    from workers.sample import make_sample  # numpy and asdf: only when needed
+
+    log = get_logger()
+    return make_sample(SAMPLE_DIR.absolute(), on_progress=log.info)
+
+
+def _find_crds(settings: Settings) -> Path:
+    if settings.crds_path is not None:
+        return settings.crds_path.absolute()
+    if settings.archive == "sample":
+        return _make_sample().crds
+    raise PlanError(
+        "No CRDS cache is set: give CRDS_PATH, REWEBB_CRDS_PATH or `crds_path` in "
+        "rewebb.toml."
+    )
 
 
 @contextmanager

@@ -20,11 +20,14 @@ __all__ = [
     "Association",
     "Attempt",
     "Exposure",
+    "FetchedFile",
     "InterruptedRun",
     "JobRecord",
     "JobState",
     "Lease",
     "Member",
+    "Metafile",
+    "PoolFile",
     "RejectedFile",
     "Role",
     "Run",
@@ -46,6 +49,23 @@ class Role(StrEnum):
     """A NIRSpec leakcal exposure (IS_IMPRT)."""
     TARGET_ACQUISITION = "target_acquisition"
     """A target-acquisition or confirmation exposure, by EXP_TYPE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metafile:
+    """The file that says which shutters of the MSA are open (MSAMETFL)."""
+
+    name: str
+    """As the header of the exposure gives it."""
+    path: Path
+    """Where it is; only its name when it is not there."""
+    size_bytes: int = 0
+    """Its size."""
+    mtime_ns: int = 0
+    """Its time of last modification."""
+    defect: str | None = None
+    """One sentence when it is missing or cannot be told from another; spec2 of the
+    exposure fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,10 @@ class Exposure:
     defect: str | None = None
     """One sentence when the file is damaged (truncated, ...) though its header could
     be read; its jobs fail and what needs it is blocked."""
+    is_remote: bool = False
+    """Whether only its header was read, and the file is still to be fetched."""
+    metafile: Metafile | None = None
+    """What the shutters of the MSA are; None for other modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +117,16 @@ class RejectedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolFile:
+    """A pool of DMS: what the observing proposal says of every exposure."""
+
+    name: str
+    """``jw02736_20240229t024723_pool.csv``."""
+    text: str
+    """What is in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What an archive holds of a program."""
 
@@ -100,6 +134,44 @@ class Inventory:
     """Every exposure, damaged ones included, by name."""
     rejected: tuple[RejectedFile, ...]
     """Raw files that are no exposures, by path."""
+    withheld: tuple[str, ...] = ()
+    """Observations that the archive does not give to us yet, each with the date."""
+    pool: PoolFile | None = None
+    """The newest pool of DMS of the program, where the archive has one."""
+    refused: tuple[str, ...] = ()
+    """Names that the archive gave and that touch no path, each with why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file of an archive as it was fetched: one version, never overwritten."""
+
+    name: str
+    """Bare file name."""
+    program: str
+    """Five digits."""
+    version: int
+    """1, or more where the archive changed the file under its name."""
+    folder: str
+    """Where it is, relative to the data folder."""
+    source: str
+    """The archive."""
+    uri: str
+    """How the archive calls it."""
+    size_bytes: int
+    """Its size."""
+    mtime_ns: int
+    """Its time of last modification here."""
+    sha256: str
+    """Hash of its bytes."""
+    entity: str | None
+    """ETag of the archive."""
+    modified: str | None
+    """When it was changed last, as the archive says it."""
+    fetched_at: datetime
+    """UTC."""
+    checks: tuple[str, ...]
+    """What was verified: size, FITS structure, CHECKSUM, DATASUM, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +238,8 @@ class JobState(StrEnum):
     """Its last attempt did not succeed and no other is planned."""
     BLOCKED = "BLOCKED"
     """A job that it needs failed."""
+    NO_DATA = "NO_DATA"
+    """No light falls on any detector of its science members: nothing is to be made."""
     INTERRUPTED = "INTERRUPTED"
     """It was DUE or RUNNING when the orchestrator died."""
 

@@ -53,7 +53,7 @@ LEVEL2_SUFFIXES: Final = frozenset(
 """What detector1 and spec2 write of one exposure, and spec3 flags again (crf)."""
 
 LEVEL3_SUFFIXES: Final = frozenset(
-    ["crf", "crfints", "s2d", "s3d", "x1d", "x1dints", "c1d", "whtlt", "mbsub"]
+    ["cal", "crf", "crfints", "s2d", "s3d", "x1d", "x1dints", "c1d", "whtlt", "mbsub"]
 )
 """What spec3 and tso3 write of one association."""
 

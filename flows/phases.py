@@ -1,41 +1,36 @@
 """The phases of a run before and after its execution, without Prefect.
 
-find -> associate -> resolve -> plan -> execute -> report. Each phase leaves what the
-next needs in the `Reprocessing`; a dry run stops after `plan`.
+find -> associate -> fetch -> prefetch -> resolve -> plan -> execute -> report. Each
+phase leaves what the next needs in the `Preparation`; a dry run fetches nothing and
+stops after `plan`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.filesize import decimal
 
 from config.recipe import Recipe, load_recipe
-from workers.contract import (
-    ErrorInfo,
-    FileHash,
-    Parameters,
-    ReferenceFile,
-    Resolution,
-    Resolved,
-    ResolveItem,
-    ResolveRequest,
-)
-from workers.run import hash_files, resolve_jobs
+from workers.cache_contract import DueFile
 
-from .associations import build_associations, options_of
+from .archive import FetchListener
+from .associations import associate_rows, choose_rows, options_of
 from .errors import PlanError, UnknownObservationError
-from .execution import Cluster, WorkerLostError
+from .execution import Cluster
 from .factory import Services
-from .models import AssociationSet, Inventory
-from .planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph, build_plan
+from .models import AssociationSet, Exposure, Inventory, JobState
+from .planning import (
+    Binder,
+    Plan,
+    PlanEntry,
+    PlannedJob,
+    ResolvedSet,
+    build_graph,
+    build_plan,
+)
+from .resolution import Prefetched, Resolver
 
 __all__ = ["Preparation", "Request"]
-
-_Item = TypeVar("_Item")
-_Answer = TypeVar("_Answer")
-
-_LIGHT_BYTES = 1 << 30
-"""Memory that resolving or hashing may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,12 @@ class Preparation:
         self.recipe: Recipe = load_recipe(request.recipe)
         self.inventory = Inventory((), ())
         self.associations = AssociationSet((), ())
+        self.notes: tuple[str, ...] = ()
         self.graph: tuple[PlannedJob, ...] = ()
         self.resolved: ResolvedSet | None = None
         self.plan = Plan(())
         self._services = services
+        self._context = request.context or services.settings.crds_context
 
     def find(self) -> None:
         """Find the exposures of the program.
@@ -85,28 +82,81 @@ class Preparation:
             )
 
     def associate(self) -> None:
-        """Build associations and the graph of jobs that they need.
+        """Build associations.
 
         Raises
         ------
         PlanError
             No rule takes any of the exposures.
+        PoolError
+            The pool of the archive is none.
         """
         # Nothing combines direct images yet, which grism exposures need.
         options = options_of(self.recipe.associations, has_grisms=False)
+        rows, self.notes = choose_rows(self.inventory, options)
+        by_name = {exposure.name: exposure for exposure in self.inventory.exposures}
         self.associations = self._narrow(
-            build_associations(self.inventory.exposures, options)
+            associate_rows(rows, options, exposures=by_name)
         )
         if not self.associations.associations:
             raise PlanError(self._why_nothing())
+
+    def list_remote(self) -> tuple[Exposure, ...]:
+        """List the exposures that are needed and whose files are not here."""
+        needed = self._list_needed()
+        return tuple(
+            exposure
+            for exposure in self.inventory.exposures
+            if exposure.is_remote and exposure.name in needed
+        )
+
+    def fetch(self, listener: FetchListener = lambda _: None) -> None:
+        """Fetch the exposures that the associations need.
+
+        Raises
+        ------
+        ArchiveError
+            There is no room for them.
+        """
+        fetched = self._services.archive.fetch(self.list_remote(), listener=listener)
+        here = {exposure.name: exposure for exposure in fetched}
+        self.inventory = replace(
+            self.inventory,
+            exposures=tuple(here.get(e.name, e) for e in self.inventory.exposures),
+        )
+
+    def draw_graph(self) -> None:
+        """Draw the graph of the jobs that the associations need."""
         self.graph = build_graph(
             self.inventory.exposures,
             self.associations.associations,
             self.inventory.rejected,
         )
 
+    def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> Prefetched:
+        """Bring the references of all jobs to the cache, if there is a CRDS server.
+
+        Parameters
+        ----------
+        cluster
+            Where that is done.
+        dry_run
+            Whether to list only what is missing.
+
+        Raises
+        ------
+        PlanError
+            The CRDS server or the cache cannot be used; what single files lack is left
+            for the jobs that need them.
+        """
+        self.draw_graph()
+        prefetched = self._resolver(cluster).prefetch(self.graph, dry_run=dry_run)
+        self.notes += prefetched.notes
+        self._context = prefetched.context
+        return prefetched
+
     def resolve(self, cluster: Cluster) -> None:
-        """Hash the raw files and resolve the references and parameters of all jobs.
+        """Hash the files of the archive; resolve references and parameters of all jobs.
 
         Parameters
         ----------
@@ -119,22 +169,8 @@ class Preparation:
             The CRDS cache or the context cannot be used; what is wrong with a single
             job is left for its plan.
         """
-        sound = [
-            planned
-            for planned in self.graph
-            if planned.defect is None and planned.exposure.defect is None
-        ]
-        raw = self._hash_raw(sound, cluster)
-        resolutions = self._resolve(sound, cluster)
-        self.resolved = ResolvedSet(
-            context=resolutions[0].context if resolutions else "",
-            crds_path=str(self._services.crds_path),
-            versions=resolutions[0].versions if resolutions else {},
-            by_key={r.key: r for part in resolutions for r in part.resolved},
-            overrides={planned.key: self._override(planned) for planned in sound},
-            raw=raw,
-        )
-        self._remember_references(self.resolved.by_key.values())
+        self.draw_graph()
+        self.resolved = self._resolver(cluster).resolve(self.graph)
 
     def make_plan(self) -> Binder:
         """Plan what is due; the binder decides on the rest as the run goes on."""
@@ -151,6 +187,36 @@ class Preparation:
         )
         self.plan = build_plan(self.graph, binder)
         return binder
+
+    def plan_unfetched(self, due: Sequence[DueFile] = ()) -> None:
+        """Plan as far as one can while files are not here: every job is due.
+
+        Parameters
+        ----------
+        due
+            References that are missing.
+        """
+        self.draw_graph()
+        remote = self.list_remote()
+        sizes = [e.size_bytes for e in remote] + [file.size_bytes for file in due]
+        why = f"{len(sizes)} files, {decimal(sum(sizes))}, are to be fetched first"
+        self.plan = Plan(
+            tuple(
+                PlanEntry(planned, JobState.FAILED, planned.defect)
+                if planned.defect
+                else PlanEntry(planned, JobState.DUE, why)
+                for planned in self.graph
+            )
+        )
+
+    def _resolver(self, cluster: Cluster) -> Resolver:
+        return Resolver(
+            self._services, cluster, recipe=self.recipe, context=self._context
+        )
+
+    def _list_needed(self) -> set[str]:
+        associations = self.associations.associations
+        return {member.exposure for asn in associations for member in asn.members}
 
     def _narrow(self, found: AssociationSet) -> AssociationSet:
         """Keep the associations of the observations that are asked for.
@@ -170,95 +236,12 @@ class Preparation:
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
         return AssociationSet(kept, unused)
 
-    def _hash_raw(
-        self, sound: Iterable[PlannedJob], cluster: Cluster
-    ) -> dict[str, FileHash]:
-        exposures = {str(p.exposure.path): p.exposure for p in sound}
-        known = self._services.store.known_files(exposures)
-        fresh = {
-            path: file
-            for path, file in known.items()
-            if (file.size_bytes, file.mtime_ns)
-            == (exposures[path].size_bytes, exposures[path].mtime_ns)
-        }
-        new = [path for path in sorted(exposures) if path not in fresh]
-        hashed = [
-            file
-            for part in _map(hash_files, _deal(new, cluster), cluster)
-            for file in part
-        ]
-        good = [file for file in hashed if file.error is None]
-        self._services.store.remember_files(good)
-        return fresh | {file.path: file for file in hashed}
-
-    def _resolve(
-        self, sound: Sequence[PlannedJob], cluster: Cluster
-    ) -> list[Resolution]:
-        context = self.request.context or self._services.settings.crds_context
-        crds_path = str(self._services.crds_path)
-        known = self._services.store.list_references(crds_path=crds_path)
-        items = sorted(
-            (self._make_item(planned) for planned in sound), key=lambda i: i.exposure
-        )
-        requests = [
-            ResolveRequest(tuple(part), context, crds_path, known)
-            for part in _deal(items, cluster)
-        ]
-        return _map(resolve_jobs, requests, cluster)
-
-    def _make_item(self, planned: PlannedJob) -> ResolveItem:
-        path = str(planned.exposure.path)
-        return ResolveItem(planned.key, planned.stage, path, self._override(planned))
-
-    def _override(self, planned: PlannedJob) -> Parameters:
-        exp_type = planned.exposure.exp_type
-        return self.recipe.select_parameters(planned.stage.value, exp_type)
-
-    def _remember_references(self, resolved: Iterable[Resolved]) -> None:
-        files: dict[str, ReferenceFile] = {}
-        for one in resolved:
-            found = [use.file for use in one.references]
-            found += [use.file for use in one.pars]
-            files |= {file.name: file for file in found if file}
-            files |= {file.name: file for file in one.mappings}
-        self._services.store.remember_references(
-            files.values(),
-            crds_path=str(self._services.crds_path),
-            now=datetime.now(UTC),
-        )
-
     def _why_nothing(self) -> str:
         unused = self.associations.unused
-        rejected = [
-            f"{file.path.name}: {file.reason}" for file in self.inventory.rejected
-        ]
+        rejected = [file.reason for file in self.inventory.rejected]
+        rejected += self.inventory.withheld
         reasons = [f"{exposure.name}: {exposure.reason}" for exposure in unused]
         return (
             f"Program {self.request.program} gives no association: "
             f"{'; '.join([*rejected, *reasons]) or 'it has no exposures'}."
         )
-
-
-def _deal(items: Sequence[_Item], cluster: Cluster) -> list[Sequence[_Item]]:
-    """Part items into one contiguous batch a slot."""
-    size = -(-len(items) // max(cluster.get_slots(), 1)) or 1
-    return [items[i : i + size] for i in range(0, len(items), size)]
-
-
-def _map(
-    work: Callable[[_Item], _Answer | ErrorInfo],
-    batches: Sequence[_Item],
-    cluster: Cluster,
-) -> list[_Answer]:
-    light_bytes = min(_LIGHT_BYTES, cluster.get_largest_bytes())
-    try:
-        answers = cluster.map(work, batches, memory_bytes=light_bytes)
-    except WorkerLostError as error:
-        raise PlanError(f"A worker was lost while resolving: {error}") from error
-    return [_refuse_error(answer) for answer in answers]
-
-
-def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:
-    if isinstance(answer, ErrorInfo):
-        raise PlanError(answer.message)
-    return answer

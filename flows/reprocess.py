@@ -24,6 +24,7 @@ from prefect.states import Completed, Failed
 
 from config.settings import Settings, load_settings
 
+from .archive import FetchListener
 from .execution import Listener, Progress
 from .factory import open_local_cluster, open_services
 from .models import JobState, RunState
@@ -31,14 +32,19 @@ from .phases import Preparation, Request
 from .reports import RunSummary
 from .runs import execute, hold_lease
 
-__all__ = ["LISTENER", "reprocess_program"]
+__all__ = ["FETCH_LISTENER", "LISTENER", "reprocess_program"]
 
 LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
 """Who else is told of progress: the terminal, when a person started the flow."""
 
+FETCH_LISTENER: ContextVar[FetchListener] = ContextVar(
+    "FETCH_LISTENER", default=lambda _: None
+)
+"""Who is told of the files that come."""
+
 _ARTIFACT_INTERVAL_S = 5.0
 
-_OVER = (JobState.SUCCEEDED, JobState.REUSED, JobState.FAILED, JobState.BLOCKED)
+_OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
 
 
 @flow(name="reprocess-program", flow_run_name="reprocess-{program}")
@@ -48,11 +54,11 @@ def reprocess_program(
     recipe: str = "official",
     *,
     context: str | None = None,
-    archive: Path | None = None,
+    archive: str | None = None,
     data_dir: Path | None = None,
     allow_partial: bool = False,
 ) -> State[dict[str, Any]]:
-    """Reprocess a program: find, associate, resolve, plan, execute, report.
+    """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
     Parameters
     ----------
@@ -92,7 +98,10 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
         preparation = Preparation(services, request)
         _phase("find", preparation.find)()
         _phase("associate", preparation.associate)()
+        _phase("fetch", lambda: preparation.fetch(FETCH_LISTENER.get()))()
         cluster = stack.enter_context(open_local_cluster(settings))
+        if settings.crds_server_url is not None:
+            _phase("prefetch", lambda: preparation.prefetch(cluster))()
         _phase("resolve", lambda: preparation.resolve(cluster))()
         binder = _phase("plan", preparation.make_plan)()
         summary: RunSummary = _phase(

@@ -145,21 +145,37 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
         preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
-        with open_local_cluster(settings) as cluster:
-            preparation.resolve(cluster)
-        preparation.make_plan()
+        if preparation.list_remote():
+            preparation.plan_unfetched()
+        else:
+            with open_local_cluster(settings) as cluster:
+                _plan_fetched(preparation, cluster, settings)
     run = replace(_make_run(preparation), id="", state=_judge(preparation.plan)[0])
     notes = _list_notes(preparation)
     return summarize(preparation.plan, run=run, folder="", notes=notes)
 
 
+def _plan_fetched(
+    preparation: Preparation, cluster: Cluster, settings: Settings
+) -> None:
+    """Plan when the raw files are here, and perhaps the references."""
+    if settings.crds_server_url is not None:
+        due = preparation.prefetch(cluster, dry_run=True).due
+        if due:
+            preparation.plan_unfetched(due)
+            return
+    preparation.resolve(cluster)
+    preparation.make_plan()
+
+
 def _list_notes(preparation: Preparation) -> list[str]:
     """List exposures that are in no association, and refused files, with why."""
+    inventory = preparation.inventory
     return [
-        *(
-            f"{file.path.name}: {file.reason}"
-            for file in preparation.inventory.rejected
-        ),
+        *preparation.notes,
+        *inventory.refused,
+        *inventory.withheld,
+        *(file.reason for file in inventory.rejected),
         *(f"{e.name}: {e.reason}" for e in preparation.associations.unused),
     ]
 
@@ -192,13 +208,13 @@ class _RunRecorder:
 
 def _make_run(preparation: Preparation) -> Run:
     request, recipe = preparation.request, preparation.recipe
-    assert preparation.resolved is not None
+    resolved = preparation.resolved
     return Run(
         id=str(uuid.uuid4()),
         program=request.program,
         recipe_name=recipe.name,
         recipe_sha256=recipe.sha256,
-        context=preparation.resolved.context,
+        context=resolved.context if resolved else "not resolved",
         environment=_describe_environment(),
         request={**asdict(request), "observations": list(request.observations)},
         requested_by=getpass.getuser(),

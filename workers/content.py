@@ -132,11 +132,20 @@ def _content_of_asdf(data: bytes) -> Iterator[bytes]:
     yield blocks if index < 0 else blocks[:index]
 
 
-def _canonical(node: Any, left_out: frozenset[str] = frozenset()) -> Iterator[bytes]:
+def _canonical(
+    node: Any, left_out: frozenset[str] = frozenset(), above: tuple[int, ...] = ()
+) -> Iterator[bytes]:
     """Write a YAML tree in one way only, tags of nodes included.
 
-    Spectra of a time series have a ``meta`` of their own, with its date.
+    Spectra of a time series have a ``meta`` of their own, with its date. The world
+    coordinates of a resampled slit hold themselves: a node that is below itself is
+    written as how far up it is.
     """
+    if id(node) in above:
+        yield b"^%d" % above[::-1].index(id(node))
+        return
+    if isinstance(node, Mapping | list | tuple):
+        above = (*above, id(node))
     yield str(getattr(node, "_tag", "")).encode()
     match node:
         case Mapping():
@@ -144,12 +153,12 @@ def _canonical(node: Any, left_out: frozenset[str] = frozenset()) -> Iterator[by
             for key in sorted(set(node) - left_out, key=str):
                 yield str(key).encode() + b":"
                 below = _VOLATILE_META if key == "meta" else frozenset[str]()
-                yield from _canonical(node[key], below)
+                yield from _canonical(node[key], below, above)
             yield b"}"
         case list() | tuple():
             yield b"["
             for item in node:
-                yield from _canonical(item)
+                yield from _canonical(item, above=above)
                 yield b","
             yield b"]"
         case _:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "CONTENT_VERSION",
+    "METAFILE",
     "NOT_APPLICABLE",
     "Caveat",
     "CaveatKind",
@@ -59,6 +60,10 @@ Parameters = Mapping[str, JsonValue]
 
 NOT_APPLICABLE = "N/A"
 """The word of CRDS for a reference type that an exposure does not need."""
+
+METAFILE = "metafile"
+"""The exptype of an input that says which shutters of the MSA are open; no member of
+the association."""
 
 CONTENT_VERSION = 1
 """Version of the content hash and of `Outcome`; a change makes every job due."""
@@ -126,9 +131,10 @@ class Input:
     path: str
     """Where the file is."""
     exptype: str
-    """Role in the association: science, background, imprint, selfcal, ..."""
+    """Role in the association: science, background, imprint, selfcal, ...; or
+    `METAFILE`."""
     reason: str
-    """Why it is a member, in one sentence."""
+    """Why it is read, in one sentence."""
     sha256: str
     """Hash of the bytes of the file."""
     content_sha256: str
@@ -324,6 +330,8 @@ class ResolveItem:
     """Path of the raw file whose header decides: the first science member's."""
     overrides: Parameters
     """Parameters that the recipe sets."""
+    metafile: str | None = None
+    """Path of the metafile of the MSA that it reads; it must fit the header."""
 
 
 @dataclass(frozen=True, slots=True)

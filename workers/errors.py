@@ -5,22 +5,32 @@ WorkerError                     stop and mend what the message names
   x ReferenceMissingError       a selected file is not in the cache
   x ReferenceChangedError       a file is not the one that was resolved
 * InputChangedError             an input is not the file that was planned
+* MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
 * ResolvedNotUsedError          a product records other references or parameters
 * VersionMismatchError          this worker has another calibration code
 * SampleError                   a sample program cannot be made
+* TransferError                 a file cannot be had from a server
+  x TransientTransferError      this try failed; another one may not
+  x AccessDeniedError           the server does not give it to us
+  x NotHeldError                the server does not have it
 
 They cross the wire as `ErrorInfo`, never as exceptions.
 """
 
 __all__ = [
+    "AccessDeniedError",
     "CrdsCacheError",
     "InputChangedError",
+    "MetafileError",
+    "NotHeldError",
     "ParameterError",
     "ReferenceChangedError",
     "ReferenceMissingError",
     "ResolvedNotUsedError",
     "SampleError",
+    "TransferError",
+    "TransientTransferError",
     "VersionMismatchError",
     "WorkerError",
 ]
@@ -46,6 +56,10 @@ class InputChangedError(WorkerError):
     """An input file is not the one that was planned."""
 
 
+class MetafileError(WorkerError):
+    """An MSA metafile is damaged, or is not that of the exposure."""
+
+
 class ParameterError(WorkerError):
     """A recipe sets a parameter that the pipeline does not have."""
 
@@ -60,3 +74,26 @@ class VersionMismatchError(WorkerError):
 
 class SampleError(WorkerError):
     """A sample program cannot be made here."""
+
+
+class TransferError(WorkerError):
+    """A file cannot be had from a server; it says what was tried."""
+
+
+class TransientTransferError(TransferError):
+    """A try that failed (connection, 429, 5xx, wrong bytes); another one may not.
+
+    Its `retry_after_s` is how long the server asks to wait.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AccessDeniedError(TransferError):
+    """The server does not give the file to us (401, 403)."""
+
+
+class NotHeldError(TransferError):
+    """The server does not have the file (404)."""

@@ -19,9 +19,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from .cache_contract import (
+    PrefetchReport,
+    PrefetchRequest,
+    ReferenceProgress,
+    VerifyReport,
+    VerifyRequest,
+)
 from .child import ChildEnd, run_in_child
 from .content import content_sha256, file_sha256
 from .contract import (
@@ -43,9 +51,17 @@ from .contract import (
 )
 from .errors import InputChangedError, VersionMismatchError, WorkerError
 from .references import ReferenceCache, pin
+from .telling import listening, make_tell
 from .versions import calibration_versions
 
-__all__ = ["get_store_folder", "hash_files", "resolve_jobs", "run_job"]
+__all__ = [
+    "get_store_folder",
+    "hash_files",
+    "prefetch_references",
+    "resolve_jobs",
+    "run_job",
+    "verify_references",
+]
 
 LOG_NAME = "job.log"
 """Log of an attempt, beside its products."""
@@ -149,6 +165,36 @@ def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
     """Resolve references and parameters of a batch of jobs, in a child."""
     end = run_in_child(_guarded, _resolve, request)
     return end.answer if isinstance(end.answer, Resolution | ErrorInfo) else _lost(end)
+
+
+def prefetch_references(
+    request: PrefetchRequest,
+    *,
+    listener: Callable[[ReferenceProgress], None] | None = None,
+) -> PrefetchReport | ErrorInfo:
+    """Bring the references of a batch of jobs into the cache, in a child.
+
+    Parameters
+    ----------
+    listener
+        Told how far it is, in a thread of its own.
+    """
+    with listening(listener) as sender:
+        end = run_in_child(_guarded, _prefetch, request, sender)
+    answer = end.answer
+    return answer if isinstance(answer, PrefetchReport | ErrorInfo) else _lost(end)
+
+
+def verify_references(
+    request: VerifyRequest,
+    *,
+    listener: Callable[[ReferenceProgress], None] | None = None,
+) -> VerifyReport | ErrorInfo:
+    """Verify every file of a CRDS cache, in a child; see `prefetch_references`."""
+    with listening(listener) as sender:
+        end = run_in_child(_guarded, _verify, request, sender)
+    answer = end.answer
+    return answer if isinstance(answer, VerifyReport | ErrorInfo) else _lost(end)
 
 
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
@@ -334,6 +380,20 @@ def _resolve(request: ResolveRequest) -> Resolution:
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)
+
+
+def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:
+    from .stages.prefetch import prefetch  # only in the child
+
+    logging.getLogger("CRDS").setLevel(logging.WARNING)
+    return prefetch(request, make_tell(sender))
+
+
+def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
+    from .references.verification import verify_cache  # only in the child
+
+    logging.getLogger("CRDS").setLevel(logging.WARNING)
+    return verify_cache(request, make_tell(sender))
 
 
 def _hash_all(paths: tuple[str, ...]) -> tuple[FileHash, ...]:

@@ -5,33 +5,29 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from flows.errors import (
     ArchiveError,
     FileNameError,
     UnknownProgramError,
 )
-from flows.models import Exposure, Inventory, RejectedFile
-from flows.names import ExposureName, format_exposure_name, parse_file_name
+from flows.models import Exposure, Inventory, PoolFile, RejectedFile
+from flows.names import ExposureName, parse_file_name
 
-from .rawfile import RawFile, UnreadableHeaderError, read_raw_file
-from .roles import HeaderValue, role_of
+from .headers import reject, to_exposure
+from .metafiles import with_metafiles
+from .progress import FetchListener
+from .rawfile import UnreadableHeaderError, read_raw_file
+from .texts import read_text
 
-__all__ = ["FolderArchive"]
+__all__ = ["FolderArchive", "walk_files"]
 
 Suffix = Literal["uncal", "rate"]
 """Suffix of the files that headers are read from."""
-
-_IDENTITY: Final = (
-    ("PROGRAM", "program"),
-    ("OBSERVTN", "observation"),
-    ("VISIT", "visit"),
-)
-"""Keywords that must agree with the part of the file name; only the first must be
-there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,18 @@ class FolderArchive:
         found = [raw for raw in there if raw.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
-        return _to_inventory(_without_twins(found))
+        inventory = _to_inventory(_without_twins(found))
+        inventory = replace(inventory, pool=_find_pool(self._root, program))
+        return with_metafiles(inventory, lambda: walk_files(self._root))
+
+    def fetch(
+        self,
+        exposures: Iterable[Exposure],
+        *,
+        listener: FetchListener,  # noqa: ARG002  # there is nothing to tell
+    ) -> tuple[Exposure, ...]:
+        """Give the same exposures: files of a folder are used where they are."""
+        return tuple(exposures)
 
     def _unknown_program(self, program: str) -> str:
         """Say what there is instead."""
@@ -103,7 +110,7 @@ class FolderArchive:
 def _find_raw(root: Path, suffix: str) -> list[_Raw]:
     """Find the files of a suffix below a folder, by path."""
     ending = f"_{suffix}.fits"
-    paths = (path for path in _walk(root) if path.name.endswith(ending))
+    paths = (path for path in walk_files(root) if path.name.endswith(ending))
     named = ((path, _exposure_name(path.name)) for path in paths)
     return sorted(
         (_Raw(path, name) for path, name in named if name), key=lambda raw: raw.path
@@ -119,7 +126,7 @@ def _exposure_name(file_name: str) -> ExposureName | None:
     return name if isinstance(name, ExposureName) else None
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def walk_files(root: Path) -> Iterator[Path]:
     """Give all files below a folder; every folder once, however often it is linked."""
     seen: set[tuple[int, int]] = set()
     for folder, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
@@ -137,6 +144,14 @@ def _refuse(error: OSError) -> None:
     raise ArchiveError(
         f"cannot read the archive folder {error.filename}: {error.strerror}"
     ) from error
+
+
+def _find_pool(root: Path, program: str) -> PoolFile | None:
+    """Find the newest pool of a program; its name tells the time it was made."""
+    pattern = f"jw{program}_*_pool.csv"
+    found = [path for path in walk_files(root) if fnmatch(path.name, pattern)]
+    newest = max(found, key=lambda path: (path.name, str(path)), default=None)
+    return None if newest is None else PoolFile(newest.name, read_text(newest))
 
 
 def _without_twins(found: Iterable[_Raw]) -> list[_Raw]:
@@ -176,52 +191,20 @@ def _read(raw: _Raw) -> Exposure | RejectedFile:
     try:
         status = raw.path.stat()
         if not stat.S_ISREG(status.st_mode):
-            return _reject(raw, "expected a regular file, got a device or a pipe")
+            reason = "expected a regular file, got a device or a pipe"
+            return reject(raw.path, raw.name, reason)
         file = read_raw_file(raw.path, status.st_size)
     except OSError as error:
-        return _reject(raw, f"expected a readable file, got {error.strerror or error}")
+        reason = f"expected a readable file, got {error.strerror or error}"
+        return reject(raw.path, raw.name, reason)
     except UnreadableHeaderError as error:
-        return _reject(raw, str(error))
-    if objection := _objection(raw.name, file.header):
-        return _reject(raw, objection)
-    return _to_exposure(raw, status, file)
-
-
-def _reject(raw: _Raw, reason: str) -> RejectedFile:
-    """Set a file aside."""
-    return RejectedFile(
-        path=raw.path,
-        program=raw.name.program,
-        observation=raw.name.observation,
-        reason=f"{raw.path.name}: {reason}",
-    )
-
-
-def _objection(name: ExposureName, header: Mapping[str, HeaderValue]) -> str | None:
-    """Say what in the header forbids to take the file for what its name says."""
-    for keyword, part in _IDENTITY:
-        expected, got = getattr(name, part), header.get(keyword)
-        if got != expected and (got is not None or keyword == "PROGRAM"):
-            return f"expected {keyword} {expected!r} as in the file name, got {got!r}"
-    if not isinstance(header.get("EXP_TYPE"), str):
-        return f"expected EXP_TYPE in the header, got {header.get('EXP_TYPE')!r}"
-    return None
-
-
-def _to_exposure(raw: _Raw, status: os.stat_result, file: RawFile) -> Exposure:
-    """Put together what name, file and header tell."""
-    return Exposure(
-        name=format_exposure_name(raw.name),
-        program=raw.name.program,
-        observation=raw.name.observation,
-        visit=raw.name.visit,
-        path=raw.path,
+        return reject(raw.path, raw.name, str(error))
+    return to_exposure(
+        raw.path,
+        raw.name,
+        file,
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
-        exp_type=str(file.header["EXP_TYPE"]).upper(),
-        role=role_of(file.header),
-        header=file.header,
-        defect=file.defect,
     )
 
 

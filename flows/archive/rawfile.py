@@ -15,7 +15,7 @@ from .roles import HeaderValue
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["RawFile", "UnreadableHeaderError", "read_raw_file"]
+__all__ = ["RawFile", "UnreadableHeaderError", "read_raw_file", "read_raw_header"]
 
 _BLOCK_BYTES: Final = 2880
 """FITS headers and data come in blocks of this size."""
@@ -58,6 +58,17 @@ def read_raw_file(path: Path, size_bytes: int) -> RawFile:
     with path.open("rb") as stream:
         primary = _read_primary(stream)
         return RawFile(_values(primary), _defect(stream, primary, size_bytes))
+
+
+def read_raw_header(stream: BinaryIO) -> RawFile:
+    """Read the primary header of a FITS file of which only the begin is there.
+
+    Raises
+    ------
+    UnreadableHeaderError
+        It is no FITS file, or its primary header is damaged or longer than this.
+    """
+    return RawFile(_values(_read_primary(stream)), None)
 
 
 def _read_primary(stream: BinaryIO) -> "Header":

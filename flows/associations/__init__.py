@@ -1,6 +1,7 @@
 """Exposures to associations: pure, deterministic, nothing left out silently."""
 
-from .build import associate_rows, build_associations
+from .build import associate_rows
+from .choose_rows import choose_rows
 from .difference import Difference, compare_documents
 from .document import document_name, name_documents, to_json_text
 from .options import (
@@ -21,7 +22,7 @@ __all__ = [
     "MemberChoice",
     "PoolRow",
     "associate_rows",
-    "build_associations",
+    "choose_rows",
     "compare_documents",
     "document_name",
     "name_documents",

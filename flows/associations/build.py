@@ -1,4 +1,4 @@
-"""Exposures, or rows of a pool, to associations."""
+"""Rows of a pool to associations."""
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,42 +16,15 @@ from .joining import make_level3
 from .options import AssociationOptions
 from .parts import Draft, MemberList
 from .product_names import target_name
-from .repair import repair
 from .rows import Candidate, PoolRow
 
-__all__ = ["associate_rows", "build_associations"]
+__all__ = ["associate_rows"]
 
 _USES: Final = frozenset({"science", "imprint"})
 """As what an exposure must be a member somewhere to be used."""
 
 _JOINED: Final = Candidate("a3001", "target")
 """Candidate of what is joined over all observations of a program."""
-
-
-def build_associations(
-    exposures: Sequence[Exposure], options: AssociationOptions
-) -> AssociationSet:
-    """Associate exposures, in whatever order they come.
-
-    Target ids are in no header: give all exposures of a program at once (`repair`).
-    Damaged exposures are members like any other: their jobs fail and what needs them
-    is blocked.
-
-    Parameters
-    ----------
-    exposures
-        All exposures of one or more programs.
-    options
-        What the recipe chooses.
-
-    Raises
-    ------
-    FileNameError
-        A header makes a product name that is none.
-    """
-    rows = repair(exposures, options.candidates)
-    by_name = {exposure.name: exposure for exposure in exposures}
-    return associate_rows(rows, options, exposures=by_name)
 
 
 def associate_rows(
@@ -61,7 +34,10 @@ def associate_rows(
     candidates: Sequence[str] | None = None,
     exposures: Mapping[str, Exposure] | None = None,
 ) -> AssociationSet:
-    """Associate the rows of a pool.
+    """Associate the rows of a pool, in whatever order they come.
+
+    Damaged exposures are members like any other: their jobs fail and what needs them
+    is blocked.
 
     Parameters
     ----------

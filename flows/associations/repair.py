@@ -7,6 +7,7 @@ Ten columns of a pool are in no header: ``asn_candidate``, ``targetid``, ``obs_n
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flows.errors import FileNameError
@@ -16,7 +17,7 @@ from flows.names import parse_exposure_name
 from .options import DeclaredCandidate
 from .rows import COLUMNS, Candidate, PoolRow, make_row
 
-__all__ = ["name_of_target", "repair"]
+__all__ = ["add_declared", "name_of_target", "repair"]
 
 _Observation = tuple[str, str]
 
@@ -60,8 +61,9 @@ def repair(
             "fxd_slit": _slit(exposure),
         }
         header = {column: _text(exposure, column.upper()) for column in COLUMNS}
-        candidates = _candidates(exposure, declared)
-        rows.append(make_row(exposure.name, candidates, header | worked_out))
+        own = (Candidate(f"o{exposure.observation}", "observation"),)
+        row = make_row(exposure.name, own, header | worked_out)
+        rows.append(add_declared(row, exposure.observation, declared))
     return tuple(rows)
 
 
@@ -109,17 +111,16 @@ def _name_activity(exposure: Exposure) -> str:
     return "v" + "".join(body.removeprefix("jw").split("_")[:2])
 
 
-def _candidates(
-    exposure: Exposure, declared: Sequence[DeclaredCandidate]
-) -> tuple[Candidate, ...]:
-    """List what an exposure belongs to."""
-    own = Candidate(f"o{exposure.observation}", "observation")
-    more = (
+def add_declared(
+    row: PoolRow, observation: str, declared: Sequence[DeclaredCandidate]
+) -> PoolRow:
+    """Add the candidates that a recipe declares to those of a row."""
+    more = tuple(
         Candidate(one.id, one.type)
         for one in declared
-        if exposure.observation in one.observations
+        if observation in one.observations and one.id not in dict(row.candidates)
     )
-    return (own, *more)
+    return replace(row, candidates=(*row.candidates, *more)) if more else row
 
 
 def _number_targets(exposures: Sequence[Exposure]) -> Mapping[tuple[str, str], str]:

@@ -9,8 +9,10 @@ from .asn import asn
 from .db import db_app
 from .demo import demo
 from .records import runs, show, status
+from .refs import refs_app
 from .run import plan, run
 from .sample import sample_app
+from .search import fetch, search
 
 __all__ = ["app"]
 
@@ -20,7 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reprocess JWST spectroscopy in bulk, with provenance.",
 )
-for command in (asn, demo, plan, run, status, runs, show):
+for command in (search, fetch, asn, plan, run, status, runs, show, demo):
     app.command()(command)
 app.add_typer(sample_app, name="sample")
+app.add_typer(refs_app, name="refs")
 app.add_typer(db_app, name="db")

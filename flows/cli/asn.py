@@ -47,6 +47,7 @@ class _Source:
     exposures: Mapping[str, "Exposure"]
     pool_name: str
     rejected: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def asn(
@@ -108,7 +109,7 @@ def _find_source(
     program: str | None,
     pool: Path | None,
     headers: Path | None,
-    archive: Path | None,
+    archive: str | None,
     options: Any,
 ) -> _Source:
     """Read a pool, or the headers of a folder."""
@@ -121,22 +122,17 @@ def _find_source(
 
 
 def _find_inventories(
-    program: str | None, headers: Path | None, archive: Path | None
+    program: str | None, headers: Path | None, archive: str | None
 ) -> list["Inventory"]:
     """Find the exposures of a program, or of all programs of a folder."""
     from config.settings import load_settings
     from flows.archive import FolderArchive
     from flows.errors import ArchiveError
+    from flows.factory import make_archive
 
     if headers is None:
         assert program is not None
-        root = load_settings(archive=archive).archive
-        if root is None:
-            raise ArchiveError(
-                "No archive is set: give --archive DIR, REWEBB_ARCHIVE or `archive` in "
-                "the settings file."
-            )
-        return [FolderArchive(root).find(program)]
+        return [make_archive(load_settings(archive=archive)).find(program)]
     for folder in (FolderArchive(headers), FolderArchive(headers, suffix="rate")):
         inventories = [folder.find(one) for one in folder.programs()]
         if inventories:
@@ -145,14 +141,27 @@ def _find_inventories(
 
 
 def _read_headers(inventories: list["Inventory"], options: Any) -> _Source:
-    """Make rows of headers."""
-    from flows.associations import repair
+    """Make rows of the pool of each program, or of its headers."""
+    from flows.associations import choose_rows
 
+    rows: list[PoolRow] = []
+    notes: list[str] = []
+    for inventory in inventories:
+        chosen, said = choose_rows(inventory, options)
+        rows += chosen
+        notes += said
     found = [e for inventory in inventories for e in inventory.exposures]
-    rejected = [f.reason for inventory in inventories for f in inventory.rejected]
+    rejected = [file.reason for i in inventories for file in i.rejected]
+    rejected += [said for i in inventories for said in (*i.refused, *i.withheld)]
     by_name = {exposure.name: exposure for exposure in found}
-    rows = repair(found, options.candidates)
-    return _Source(rows, by_name, "none", tuple(rejected))
+    pools = [inventory.pool.name for inventory in inventories if inventory.pool]
+    return _Source(
+        rows=tuple(rows),
+        exposures=by_name,
+        pool_name=pools[0] if len(pools) == len(inventories) == 1 else "none",
+        rejected=tuple(rejected),
+        notes=tuple(notes),
+    )
 
 
 def _choose_candidates(text: str, source: _Source) -> tuple[str, ...] | None:
@@ -211,6 +220,7 @@ def _to_record(
         "unused": made.unused,
         "untaken": made.untaken,
         "rejected": source.rejected,
+        "notes": source.notes,
         "differences": differences,
     }
 
@@ -245,6 +255,8 @@ def _print(
                 for a in made.associations
             ],
         )
+    for note in source.notes:
+        say(f"note      {note}")
     for reason in source.rejected:
         say(f"rejected  {reason}")
     for unused in (*made.unused, *(made.untaken if explain else ())):

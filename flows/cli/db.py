@@ -26,22 +26,26 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 
 @db_app.command()
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Record every outcome of the store again; what is recorded already stays so."""
+    """Record every outcome and fetched file again; what is recorded stays so."""
     from config.settings import load_settings
+    from flows.archive import find_records, load_record
     from flows.factory import open_store
     from flows.provenance import find_outcomes, load_outcome
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
         with open_store(settings) as store:
-            count = 0
+            outcomes = fetched = 0
             for path in find_outcomes(settings.data_dir):
                 store.record_outcome(load_outcome(path))
-                count += 1
+                outcomes += 1
+            for path in find_records(settings.data_dir):
+                store.remember_fetched(load_record(path))
+                fetched += 1
     if as_json:
-        print_json({"outcomes": count})
+        print_json({"outcomes": outcomes, "fetched": fetched})
     else:
-        say(f"{count} outcomes are recorded.")
+        say(f"{outcomes} outcomes and {fetched} fetched files are recorded.")
 
 
 @db_app.command()

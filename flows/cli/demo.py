@@ -62,7 +62,7 @@ def _run(
     parameters = {
         "program": mode.program,
         "recipe": mode.recipe,
-        "archive": sample.archive,
+        "archive": str(sample.archive),
         "data_dir": data_dir,
     }
     return run_flow(parameters, quiet=quiet)

@@ -14,6 +14,7 @@ __all__ = [
     "Observations",
     "Program",
     "RecipeName",
+    "split",
 ]
 
 Program = Annotated[
@@ -25,7 +26,11 @@ DataDir = Annotated[
     typer.Option(help="Data folder; else REWEBB_DATA_DIR, else ./rewebb-data."),
 ]
 Archive = Annotated[
-    Path | None, typer.Option(help="Folder of raw JWST files; else REWEBB_ARCHIVE.")
+    str | None,
+    typer.Option(
+        help="mast, s3://BUCKET/PREFIX, sample, or a folder of raw JWST files; else "
+        "REWEBB_ARCHIVE."
+    ),
 ]
 Observations = Annotated[
     str | None,
@@ -40,3 +45,8 @@ AllowPartial = Annotated[
     bool,
     typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
 ]
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """Split what is given with commas."""
+    return tuple(part.strip() for part in text.split(",")) if text else ()

@@ -1,12 +1,15 @@
 """What the terminal shows: tables, JSON, errors in one sentence, live progress."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from config.errors import ConfigError
@@ -14,11 +17,13 @@ from flows.errors import RewebbError
 from workers.errors import WorkerError
 
 if TYPE_CHECKING:
-    from flows.execution import Listener
+    from flows.archive import FetchListener, FetchProgress
+    from flows.execution import Listener, Progress
     from flows.reports import RunSummary
 
 __all__ = [
     "FAILED",
+    "Listeners",
     "fail",
     "print_json",
     "print_rows",
@@ -100,18 +105,27 @@ def print_summary(summary: "RunSummary") -> None:
     say(f"\nprogram {summary.program}, {summary.context}, {summary.recipe}: {counts}")
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told how far things are."""
+
+    jobs: "Listener | None"
+    """Told of every job."""
+    files: "FetchListener"
+    """Told of the bytes that come."""
+
+
 @contextmanager
-def watched(*, quiet: bool) -> Iterator["Listener | None"]:
-    """Show the progress of a run: a live bar on a terminal, else a line a job."""
+def watched(*, quiet: bool) -> Iterator[Listeners]:
+    """Show the progress of a run or a fetch: live bars on a terminal, else lines."""
     if quiet:
-        yield None
+        yield Listeners(None, lambda _: None)
         return
     if not _err.is_terminal:
-        yield _print_line
+        yield Listeners(_print_line, _print_tenths())
         return
     from rich.progress import (  # only when it is wanted
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeElapsedColumn,
@@ -120,28 +134,75 @@ def watched(*, quiet: bool) -> Iterator["Listener | None"]:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
         console=_err,
         transient=True,
     ) as bars:
-        yield _make_bar(bars)
+        yield Listeners(_make_job_bar(bars), _make_file_bar(bars))
 
 
-def _make_bar(bars: Any) -> "Listener":
-    bar = bars.add_task("jobs", total=None)
+def _make_job_bar(bars: Any) -> "Listener":
+    bar = bars.add_task("jobs", total=None, amount="", visible=False)
 
-    def show(progress: Any) -> None:
+    def show(progress: "Progress") -> None:
         counts = {str(state): count for state, count in progress.counts.items()}
         running = counts.get("RUNNING", 0)
-        left = running + counts.get("DUE", 0)
         total = sum(counts.values())
+        done = total - running - counts.get("DUE", 0)
         text = f"{running} running, {counts.get('FAILED', 0)} failed"
-        bars.update(bar, total=total, completed=total - left, description=text)
+        bars.update(
+            bar,
+            total=total,
+            completed=done,
+            description=text,
+            amount=f"{done}/{total}",
+            visible=True,
+        )
         if progress.state in {"FAILED", "BLOCKED"}:
             bars.console.print(_styled(f"{progress.state} {progress.key}"))
 
     return show
+
+
+def _make_file_bar(bars: Any) -> "FetchListener":
+    bar = bars.add_task("files", total=None, amount="", visible=False)
+
+    def show(progress: "FetchProgress") -> None:
+        rate = bars.tasks[bar].speed or 0.0
+        bars.update(
+            bar,
+            total=progress.total_bytes,
+            completed=progress.done_bytes,
+            description=f"fetched {progress.done_files} of {progress.files} files",
+            amount=f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
+            visible=progress.done_files < progress.files,
+        )
+
+    return show
+
+
+def _print_tenths() -> "FetchListener":
+    """Print a line for every tenth of the bytes, with the rate since the begin."""
+    told, start_s = 0, time.monotonic()
+
+    def show(progress: "FetchProgress") -> None:
+        nonlocal told
+        tenth = 10 * progress.done_bytes // max(progress.total_bytes, 1)
+        if tenth > told:
+            told = tenth
+            rate = progress.done_bytes / max(time.monotonic() - start_s, 1e-3)
+            _err.print(
+                f"fetched {progress.done_files} of {progress.files} files, "
+                f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
+                markup=False,
+            )
+
+    return show
+
+
+def _say_bytes(progress: "FetchProgress") -> str:
+    return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 
 def _print_line(progress: Any) -> None:

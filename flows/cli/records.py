@@ -1,5 +1,6 @@
 """`rewebb status`, `rewebb runs` and `rewebb show`: what is recorded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from flows.models import JobRecord, StoredProduct
+    from flows.models import FetchedFile, JobRecord, StoredProduct
     from flows.provenance import ProvenanceStore
     from workers.contract import Job
 
@@ -92,10 +93,11 @@ def show(
     with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
         product = _find(store, file)
         record = store.get_job(product.fingerprint)
+        origins = store.find_fetched(file.sha256 for file in record.job.inputs)
     if as_json:
-        print_json({"product": product, "record": record})
+        print_json({"product": product, "record": record, "origins": origins})
     else:
-        _print_record(product, record)
+        _print_record(product, record, origins)
 
 
 def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
@@ -117,7 +119,11 @@ def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
     return found[0]
 
 
-def _print_record(product: "StoredProduct", record: "JobRecord") -> None:
+def _print_record(
+    product: "StoredProduct",
+    record: "JobRecord",
+    origins: Mapping[str, "FetchedFile"],
+) -> None:
     job = record.job
     say(f"{product.product.name}  ({product.product.size_bytes} bytes)")
     say(f"sha256       {product.product.sha256}")
@@ -128,6 +134,7 @@ def _print_record(product: "StoredProduct", record: "JobRecord") -> None:
     if job.association_name:
         say(f"association  {job.association_name}")
     _print_inputs(job)
+    _print_origins(origins)
     _print_references(job)
     _print_parameters(job)
     _print_attempts(record)
@@ -139,6 +146,23 @@ def _print_inputs(job: "Job") -> None:
         ("exptype", "file", "sha256", "why"),
         [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
     )
+
+
+def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
+    """Say where raw files were fetched."""
+    if origins:
+        say("\nfetched:")
+        print_rows(
+            ("file", "version", "from", "URI", "when (UTC)", "verified"),
+            [
+                (
+                    *(file.name, file.version, file.source, file.uri),
+                    f"{file.fetched_at:%Y-%m-%d %H:%M:%S}",
+                    ", ".join(file.checks) or "-",
+                )
+                for file in origins.values()
+            ],
+        )
 
 
 def _print_references(job: "Job") -> None:

@@ -14,6 +14,7 @@ from .options import (
     Observations,
     Program,
     RecipeName,
+    split,
 )
 from .output import (
     FAILED,
@@ -59,7 +60,7 @@ def plan(
 
     with said_in_one_sentence():
         settings = load_settings(archive=archive, data_dir=data_dir)
-        request = Request(program, _split(observations), recipe, context, allow_partial)
+        request = Request(program, split(observations), recipe, context, allow_partial)
         summary = plan_only(settings, request)
     if as_json:
         print_json(summary)
@@ -89,7 +90,7 @@ def run(
 
     parameters = {
         "program": program,
-        "observations": list(_split(observations)),
+        "observations": list(split(observations)),
         "recipe": recipe,
         "context": context,
         "archive": archive,
@@ -126,19 +127,17 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     from pydantic import TypeAdapter
 
     from flows.reports import RunSummary
-    from flows.reprocess import LISTENER, reprocess_program
+    from flows.reprocess import FETCH_LISTENER, LISTENER, reprocess_program
 
-    with watched(quiet=quiet) as listener:
-        token = LISTENER.set(listener)
+    with watched(quiet=quiet) as listeners:
+        token = LISTENER.set(listeners.jobs)
+        fetch_token = FETCH_LISTENER.set(listeners.files)
         try:
             state = reprocess_program(**parameters, return_state=True)
         finally:
             LISTENER.reset(token)
+            FETCH_LISTENER.reset(fetch_token)
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
     return TypeAdapter(RunSummary).validate_python(result)
-
-
-def _split(observations: str | None) -> tuple[str, ...]:
-    return tuple(observations.split(",")) if observations else ()

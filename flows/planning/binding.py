@@ -10,11 +10,15 @@ from workers.contract import FileHash, Input, Job, Parameters, Product, Resolved
 from .fingerprint import take_fingerprint
 from .graph import PlannedInput, PlannedJob
 
-__all__ = ["BindingError", "Made", "bind_job"]
+__all__ = ["BindingError", "Made", "NothingToMakeError", "bind_job"]
 
 
 class BindingError(Exception):
     """A planned job cannot become a job; the message says for want of what."""
+
+
+class NothingToMakeError(BindingError):
+    """There is no data for a job, and nothing is wrong with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def bind_job(
     *,
     resolved: Resolved,
     overrides: Parameters,
-    raw: FileHash | None,
+    raw: Mapping[str, FileHash],
     made: Mapping[str, Made],
     context: str,
     crds_path: str,
@@ -50,12 +54,14 @@ def bind_job(
     overrides
         Parameters that the recipe sets.
     raw
-        Hashes of the raw file, for a detector1 job.
+        Hashes of files of the archive, by path.
     made
         What each producer made, by key.
 
     Raises
     ------
+    NothingToMakeError
+        No science member has data on its detector.
     BindingError
         A science input is not there, or a producer did not make what is needed.
     """
@@ -107,7 +113,10 @@ def _split(
         without = file.producer is not None and made[file.producer].without
         (left_out if without else kept).append(file)
     if not any(file.exptype == "science" for file in kept):
-        raise BindingError(f"no science input is left: {_why(left_out, made)}")
+        science = [file for file in left_out if file.exptype == "science"]
+        if any(made[file.producer or ""].partial for file in science):
+            raise BindingError(f"no science input is left: {_why(science, made)}")
+        raise NothingToMakeError(f"no data: {_why(science, made)}")
     return kept, left_out
 
 
@@ -118,12 +127,12 @@ def _why(left_out: list[PlannedInput], made: Mapping[str, Made]) -> str:
 
 def _bind_input(
     file: PlannedInput,
-    raw: FileHash | None,
+    raw: Mapping[str, FileHash],
     made: Mapping[str, Made],
 ) -> Input:
     if file.producer is None:
-        assert raw is not None
-        return _input(file, raw.path, raw.sha256, raw.content_sha256)
+        found = raw[file.path or ""]
+        return _input(file, found.path, found.sha256, found.content_sha256)
     source = made[file.producer]
     product = source.products.get(file.name)
     if product is None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flows.models import Association, Exposure, Member, RejectedFile, Role
+from flows.models import Association, Exposure, Member, Metafile, RejectedFile, Role
 from flows.names import member_file
-from workers.contract import Stage
+from workers.contract import METAFILE, Stage
 
 __all__ = ["PlannedInput", "PlannedJob", "build_graph"]
 
@@ -35,7 +35,9 @@ class PlannedInput:
     reason: str
     """Why it is a member."""
     producer: str | None
-    """Key of the job that makes it; None for a raw file."""
+    """Key of the job that makes it; None for a file of the archive."""
+    path: str | None = None
+    """Where it is, if it is of the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class PlannedJob:
     association: Association | None = None
     """What it runs on; None for a single exposure."""
     defect: str | None = None
-    """Why it cannot run whatever its inputs: a damaged or unreadable raw file."""
+    """Why it cannot run whatever its inputs: a file of the archive that is damaged,
+    unreadable or missing."""
     doubts: tuple[str, ...] = ()
     """Keys of the jobs of files that may be members, if only one could tell."""
 
@@ -105,7 +108,11 @@ def _level(association: Association) -> int:
 
 def _detector1_job(exposure: Exposure) -> PlannedJob:
     raw = PlannedInput(
-        member_file(exposure.name, "uncal"), "science", "the raw exposure itself", None
+        name=member_file(exposure.name, "uncal"),
+        exptype="science",
+        reason="the raw exposure itself",
+        producer=None,
+        path=str(exposure.path),
     )
     defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
     return PlannedJob(Stage.DETECTOR1, exposure.name, (raw,), exposure, defect=defect)
@@ -119,12 +126,15 @@ def _association_job(
     members = tuple(association.members)
     science = next(m for m in members if m.exptype == "science")
     observations = {by_name[member.exposure].observation for member in members}
+    stage, exposure = _STAGES[association.asn_type], by_name[science.exposure]
+    metafile = exposure.metafile if stage is Stage.SPEC2 else None
     return PlannedJob(
-        stage=_STAGES[association.asn_type],
+        stage=stage,
         name=association.product_name,
-        inputs=tuple(_plan_inputs(members, science)),
-        exposure=by_name[science.exposure],
+        inputs=(*_plan_inputs(members, science), *_plan_metafile(metafile)),
+        exposure=exposure,
         association=association,
+        defect=metafile.defect if metafile else None,
         doubts=tuple(
             job.key
             for job in unknown
@@ -146,6 +156,15 @@ def _plan_input(member: Member) -> PlannedInput:
     stage = Stage.DETECTOR1 if suffix in _FROM_DETECTOR1 else Stage.SPEC2
     producer = f"{stage}:{product}"
     return PlannedInput(member.expname, member.exptype, member.reason, producer)
+
+
+def _plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
+    """Plan to read what the shutters are, which only the world coordinates need."""
+    if metafile is not None:
+        reason = "the shutters of the science exposure (MSAMETFL)"
+        yield PlannedInput(
+            metafile.name, METAFILE, reason, producer=None, path=str(metafile.path)
+        )
 
 
 def _to_exposure(file: RejectedFile) -> Exposure:

@@ -21,7 +21,7 @@ from workers.contract import (
 )
 from workers.memory import estimate_bytes
 
-from .binding import BindingError, Made, bind_job
+from .binding import BindingError, Made, NothingToMakeError, bind_job
 from .explain import explain_difference
 from .graph import PlannedJob
 
@@ -43,7 +43,7 @@ class ResolvedSet:
     overrides: Mapping[str, Parameters]
     """What the recipe sets, by key of the planned job."""
     raw: Mapping[str, FileHash]
-    """Hashes of the raw files, by path."""
+    """Hashes of raw files and of what else comes from the archive, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class PlanEntry:
     planned: PlannedJob
     """The job."""
     state: JobState
-    """REUSED, DUE, FAILED (it can be told beforehand) or BLOCKED."""
+    """REUSED, DUE, FAILED (it can be told beforehand), BLOCKED or NO_DATA."""
     why: str
     """Why."""
     job: Job | None = None
@@ -156,6 +156,8 @@ class Binder:
     ) -> PlanEntry:
         try:
             job = self._bind(planned, producers)
+        except NothingToMakeError as error:
+            return PlanEntry(planned, JobState.NO_DATA, str(error))
         except BindingError as error:
             return PlanEntry(
                 planned, JobState.BLOCKED, str(error), blocked_by=planned.producers
@@ -183,7 +185,7 @@ class Binder:
             planned,
             resolved=resolved.by_key[planned.key],
             overrides=resolved.overrides.get(planned.key, {}),
-            raw=resolved.raw.get(str(planned.exposure.path)),
+            raw=resolved.raw,
             made={key: self._tell_made(producers[key]) for key in planned.producers},
             context=resolved.context,
             crds_path=resolved.crds_path,
@@ -192,7 +194,8 @@ class Binder:
 
     def _tell_made(self, entry: PlanEntry) -> Made:
         if entry.done is None:
-            return Made("", {}, without=f"{entry.state}: {entry.why}", partial=True)
+            wrong = entry.state is not JobState.NO_DATA
+            return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
         folder = str(self._data_dir / entry.done.folder)
         products = {product.name: product for product in entry.done.products}
         nothing = [
@@ -219,9 +222,10 @@ class Binder:
         resolved = self._resolved.by_key.get(planned.key)
         if resolved is not None and resolved.error is not None:
             return resolved.error.message
-        raw = self._resolved.raw.get(str(planned.exposure.path))
-        if planned.stage is Stage.DETECTOR1 and raw and raw.error:
-            return f"{planned.exposure.path}: {raw.error.message}"
+        for path in filter(None, (file.path for file in planned.inputs)):
+            found = self._resolved.raw.get(path)
+            if found is not None and found.error is not None:
+                return f"{path}: {found.error.message}"
         return None
 
     def _find_failed(

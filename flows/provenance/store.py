@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from .fetched import FetchedStore
 from .files import FileStore
 from .jobs import JobStore
 from .leases import LeaseStore
@@ -11,7 +12,7 @@ from .sessions import Sessions
 __all__ = ["ProvenanceStore"]
 
 
-class ProvenanceStore(RunStore, JobStore, FileStore, LeaseStore):
+class ProvenanceStore(RunStore, JobStore, FileStore, FetchedStore, LeaseStore):
     """Runs, jobs, files and leases in one database.
 
     Each method is one transaction, and raises `StoreError` when the database cannot

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure
+from exposures import associate_headers, bots_program, ifu_program, make_exposure
 from hypothesis import HealthCheck, Phase, given, settings
 from jwst.associations import load_as_asn, load_asn
 from official_generator import (
@@ -24,7 +24,6 @@ from flows.associations import (
     AssociationOptions,
     DeclaredCandidate,
     associate_rows,
-    build_associations,
     document_name,
     read_pool,
     to_json_text,
@@ -211,7 +210,7 @@ def test_headers_give_what_the_official_rules_give_of_the_pool(
     observations = tuple(sorted({e.observation for e in exposures}))
     linked = DeclaredCandidate("c1000", "background", observations)
     options = AssociationOptions(is_official=True, candidates=(linked,))
-    made = build_associations(exposures, options)
+    made = associate_headers(exposures, options)
     assert summarize_all(made) == ask_official(sorted(rows, key=_by_name))
 
 
@@ -225,7 +224,7 @@ def test_the_documents_are_valid_and_load(
     program: Callable[[], list[Exposure]], tmp_path: Path, *, is_official: bool
 ) -> None:
     options = AssociationOptions(selfcal=True, is_official=is_official)
-    for association in build_associations(program(), options).associations:
+    for association in associate_headers(program(), options).associations:
         path = tmp_path / document_name(association)
         path.write_text(to_json_text(association))
         with path.open() as stream:

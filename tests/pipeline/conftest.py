@@ -57,6 +57,26 @@ def bots(
 
 
 @pytest.fixture(scope="session")
+def mos(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processed]:
+    """Give the nods of the shutters, processed with the official recipe."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("mos")
+        yield _process(sample, Mode.NIRSPEC_MOS_PRISM, folder, stack)
+
+
+@pytest.fixture(scope="session")
+def fixed_slit(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processed]:
+    """Give the nods along a fixed slit, processed with the official recipe."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("fs")
+        yield _process(sample, Mode.NIRSPEC_FS_PRISM, folder, stack)
+
+
+@pytest.fixture(scope="session")
 def mrs(
     sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Processed]:

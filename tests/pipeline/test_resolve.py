@@ -78,6 +78,7 @@ def list_recorded(product: Path) -> dict[str, str]:
         ("bots", "calints", {"photom", "fflat", "wavelengthrange"}),
         ("ifu", "cal", {"photom", "fflat", "ifupost"}),
         ("ifu", "s3d", {"cubepar"}),
+        ("mos", "cal", {"photom", "fflat", "msa", "area"}),
     ],
 )
 def test_what_is_resolved_is_what_products_record(

@@ -1,5 +1,6 @@
 """The compact NIRSpec model against the full one, through the pipeline's WCS."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from nirspec_full_model import (
     to_text,
 )
 
-from workers.sample import light, nirspec_bots_prism, nirspec_ifu_prism
+from workers.sample import (
+    light,
+    nirspec_bots_prism,
+    nirspec_fs_prism,
+    nirspec_ifu_prism,
+    nirspec_mos_prism,
+    shutter_light,
+)
 from workers.sample.exposures import RawExposure
-from workers.sample.geometry import Geometry, load_geometry
+from workers.sample.geometry import Geometry, load_geometry, load_msa_geometry
 from workers.sample.library import Library
-from workers.sample.optics import add_optics
+from workers.sample.nirspec_mos_prism import SLITLETS
+from workers.sample.optics import _MSA_FIELD, add_optics
 
 pytestmark = pytest.mark.skipif(
     not FULL_MODEL.is_dir(),
@@ -39,22 +48,33 @@ def plan(module: Any) -> RawExposure:
 def assign(folder: Path, geometry: Geometry, raw: RawExposure) -> Any:
     library = Library(folder)
     names = add_optics(library, geometry)
-    return light._assign_wcs(
-        raw, {kind: library.folder / name for kind, name in names.items()}
-    )
+    files = {kind: library.folder / name for kind, name in names.items()}
+    if raw.metafile is None:
+        return light._assign_wcs(raw, files)
+    slits = [shutter_light._describe(slitlet, geometry) for slitlet in SLITLETS]
+    return shutter_light._assign_wcs(raw, files, slits)
 
 
-@pytest.fixture(scope="module", params=[nirspec_ifu_prism, nirspec_bots_prism])
+def list_slits(raw: RawExposure) -> Sequence[Any]:
+    if raw.metafile is not None:
+        return [slitlet.number for slitlet in SLITLETS]
+    return [raw.slit] if raw.slit else range(0, 30, 3)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[nirspec_ifu_prism, nirspec_bots_prism, nirspec_mos_prism, nirspec_fs_prism],
+)
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[Any, Any, Any]]:
     """Give the coordinates of both models, and lit pixels, of each slice or slit."""
     raw = plan(request.param)
     folder = tmp_path_factory.mktemp("optics")
-    compact = assign(folder / "compact", load_geometry(), raw)
+    load = load_msa_geometry if raw.exp_type in _MSA_FIELD else load_geometry
+    compact = assign(folder / "compact", load(), raw)
     full = assign(folder / "full", read_full_geometry(), raw)
-    slits = [raw.slit] if raw.slit else range(0, 30, 3)
-    return [trace(compact, full, slit, raw) for slit in slits]
+    return [trace(compact, full, slit, raw) for slit in list_slits(raw)]
 
 
 def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, Any, Any]:

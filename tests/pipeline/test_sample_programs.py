@@ -17,6 +17,8 @@ from workers.sample.sample_set import MANIFEST
 FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
     Mode.NIRSPEC_BOTS_PRISM: 2,
+    Mode.NIRSPEC_MOS_PRISM: 6,
+    Mode.NIRSPEC_FS_PRISM: 3,
     Mode.MIRI_MRS: 3,
     Mode.MIRI_MRS_BANDS: 6,
 }
@@ -46,6 +48,27 @@ def crds(sample: SampleSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRDS_PATH", str(sample.crds))
     monkeypatch.setenv("CRDS_READONLY_CACHE", "1")
     monkeypatch.delenv("CRDS_SERVER_URL", raising=False)
+
+
+REAL_HEADER = (
+    Path(__file__).resolve().parents[3]
+    / "shared/real-data/jw01345062001_03101_00001_nrs2_phot.138.1345_933.fits"
+)
+
+NOT_SIMULATED = {
+    # Guide star and its acquisition.
+    "GDSTARID", "GSENDTIM", "GSSTRTTM", "GS_DEC", "GS_MAG", "GS_ORDER", "GS_RA",
+    "GS_UDEC", "GS_UMAG", "GS_URA", "GS_V3_PA", "VA_DEC", "VA_RA",
+    # Telemetry, of which the pipeline reads no more than the tilt of the wheel.
+    "GWA_PXAV", "GWA_PYAV", "GWA_XP_V", "GWA_YP_V", "SCTARATE",
+    # The mirror, and files of the ground system.
+    "NWFSEST", "PWFSEET", "OSF_FILE", "VISITEND", "DATAMODE",
+    # The IRS2 readout.
+    "NRS_NORM", "NRS_REF",
+}  # fmt: skip
+"""Cards of a real MOS exposure that nothing in the pipeline or in the rules reads."""
+
+MADE_BY_PIPELINE = ("CRDS_", "R_", "S_", "EXTNCRS", "PRIMECRS")
 
 
 def raw_headers(sample: SampleSet) -> dict[str, Any]:
@@ -81,6 +104,24 @@ def test_raw_files_have_the_cards_of_the_archive(sample: SampleSet) -> None:
         wanted = EVERY_RAW_FILE_HAS | EVERY_RAW_FILE_OF[header["INSTRUME"]]
         assert set(header) >= wanted, name
         assert header["FILENAME"] == name
+
+
+@pytest.mark.skipif(
+    not REAL_HEADER.is_file(), reason="the real spectra are not in ../shared/real-data"
+)
+def test_the_header_of_a_nod_has_the_cards_of_a_real_one(sample: SampleSet) -> None:
+    real = fits.getheader(REAL_HEADER)
+    ours = fits.getheader(sample.list_raw(Mode.NIRSPEC_MOS_PRISM)[1])
+    there = {
+        name
+        for name in real
+        if name not in {"", "COMMENT"} and not name.startswith(MADE_BY_PIPELINE)
+    }
+    assert there - set(ours) == NOT_SIMULATED
+    kinds = {name: (type(real[name]), type(ours[name])) for name in there & set(ours)}
+    assert {name for name, (one, other) in kinds.items() if one is not other} <= {
+        "FOCUSPOS"
+    }
 
 
 def test_leakcals_and_backgrounds_say_so(sample: SampleSet) -> None:

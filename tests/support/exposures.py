@@ -1,15 +1,20 @@
 """Exposures made up for tests: a name, and the headers that matter to the rules."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flows.archive import role_of
-from flows.models import Exposure
+from flows.associations import AssociationOptions, associate_rows, repair
+from flows.models import AssociationSet, Exposure, Metafile
 from flows.names import parse_exposure_name
 
 __all__ = [
+    "associate_headers",
     "bots_program",
     "ifu_program",
     "make_exposure",
+    "mos_program",
     "mrs_program",
     "raw_header",
 ]
@@ -61,6 +66,16 @@ _MRS: Keywords = {
     "NUMDTHPT": 2,
 }
 """What is different in an exposure of the MRS."""
+_MOS: Keywords = {
+    "EXP_TYPE": "NRS_MSASPEC",
+    "MSAMETFL": "jw99004001001_01_msa.fits",
+    "MSAMETID": 1,
+    "TARGNAME": "",
+    "TARGPROP": "FIELD",
+    "PATTTYPE": "NONE",
+    "NUMDTHPT": 3,
+}
+"""What is different in nods of the MSA."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -126,3 +141,27 @@ def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Expo
         make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
         make_exposure(sky, **background),
     ]
+
+
+def mos_program(
+    program: str = "99004", *, detectors: tuple[str, ...] = ("nrs1", "nrs2")
+) -> list[Exposure]:
+    """Make three nods of one configuration of shutters, with their metafile."""
+    metafile = Metafile(str(_MOS["MSAMETFL"]), Path("archive") / str(_MOS["MSAMETFL"]))
+    nods = [
+        make_exposure(
+            f"jw{program}001001_03101_0000{nod}_{detector}", **_MOS, PATT_NUM=nod
+        )
+        for nod in (1, 2, 3)
+        for detector in detectors
+    ]
+    return [replace(exposure, metafile=metafile) for exposure in nods]
+
+
+def associate_headers(
+    exposures: Sequence[Exposure], options: AssociationOptions
+) -> AssociationSet:
+    """Associate exposures by their headers."""
+    rows = repair(exposures, options.candidates)
+    by_name = {exposure.name: exposure for exposure in exposures}
+    return associate_rows(rows, options, exposures=by_name)

@@ -1,7 +1,7 @@
 """A cluster whose outcomes are scripted as data, and a recorder in memory."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class FakeCluster:
         slots: int = 2,
         largest_bytes: int = 1 << 40,
         contents: Mapping[str, str] | None = None,
+        without_data: Collection[str] = (),
     ) -> None:
         self.submissions: list[Submission] = []
         self._store = store
@@ -65,6 +66,7 @@ class FakeCluster:
         self._slots = slots
         self._largest_bytes = largest_bytes
         self._contents = dict(contents or {})
+        self._without_data = without_data
         self._attempts: dict[str, int] = defaultdict(int)
         self._waiting: list[FakeFuture] = []
 
@@ -91,7 +93,8 @@ class FakeCluster:
         key = f"{job.stage}:{job.name}"
         end = self._next_end(key)
         if end is Status.SUCCEEDED:
-            self._store.add(job, content=self._contents.get(key, ""))
+            content, no_data = self._contents.get(key, ""), key in self._without_data
+            self._store.add(job, content=content, no_data=no_data)
         outcome = make_outcome(job, attempt=attempt)
         if isinstance(end, Status):
             outcome = make_outcome(job, attempt=attempt, status=end)

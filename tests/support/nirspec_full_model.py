@@ -69,8 +69,13 @@ HOW = (
     " keeps its own error below 0.05 pixel. Inputs are normalised: (x - centre) /"
     " half_width; coefficients are c00, c01, .., c10, c11, .. (powers of x, of y)."
     " Fixed slits are the corners of the SIAF (PRDOPSSOC-075) taken to the MSA plane."
-    " Lengths in m, field angles in deg, V2 and V3 in arcsec."
+    " Lengths in m, field angles in deg, V2 and V3 in arcsec. Under `msa`, the same"
+    " over the fixed slits S200A1 and S1600A1 and over the shutters of rows 100 to 260"
+    " and columns 50 to 115 of quadrant 3."
 )
+
+SHUTTER_QUADRANT, SHUTTER_ROWS, SHUTTER_COLUMNS = 3, range(100, 261, 40), (50, 115)
+"""Part of the shutter array that the model is fitted to."""
 
 WAVELENGTHS = np.linspace(0.6e-6, 5.3e-6, 9)
 TOLERANCES = {
@@ -407,15 +412,53 @@ def _fit_spectrograph(geometry: Geometry, msa: Any) -> dict[str, Any]:
     }
 
 
+def _fit_telescope(geometry: Geometry, field: Any) -> dict[str, Any]:
+    msa, sky, arcsec = TOLERANCES["msa"], TOLERANCES["sky"], 0.005
+    return {
+        "fore": _fit_pair(geometry.fore, field, (msa, sky)),
+        "ote": _fit_pair(geometry.ote, geometry.fore(*field), (sky, arcsec)),
+    }
+
+
 def _fit_fore_optics(geometry: Geometry, slit: Any) -> dict[str, Any]:
     slicer = np.concatenate([_sample(each) for each in geometry.slices], axis=1)
     entrance = (*geometry.ifufore(*slicer), slicer[2])
     field = np.concatenate([entrance, slit], axis=1)
-    msa, sky, arcsec = TOLERANCES["msa"], TOLERANCES["sky"], 0.005
+    tolerances = TOLERANCES["slicer"], TOLERANCES["msa"]
     return {
-        "ifufore": _fit_pair(geometry.ifufore, slicer, (TOLERANCES["slicer"], msa)),
-        "fore": _fit_pair(geometry.fore, field, (msa, sky)),
-        "ote": _fit_pair(geometry.ote, geometry.fore(*field), (sky, arcsec)),
+        "ifufore": _fit_pair(geometry.ifufore, slicer, tolerances),
+        **_fit_telescope(geometry, field),
+    }
+
+
+def _sample_shutters(quadrant: Shutters) -> list[Any]:
+    """Spread x, y and wavelength over columns of shutters."""
+    first, last = SHUTTER_COLUMNS
+    samples = []
+    for row in SHUTTER_ROWS:
+        x, y, lam = _sample(
+            Rectangle(
+                "",
+                x=(row - 1) * quadrant.pitch[0],
+                y=((first + last) / 2 - 1) * quadrant.pitch[1],
+                width=quadrant.opening[0],
+                height=(last - first) * quadrant.pitch[1],
+            )
+        )
+        turned = models.Rotation2D(np.rad2deg(quadrant.rotation))(x, y)
+        samples.append((quadrant.x + turned[0], quadrant.y + turned[1], lam))
+    return samples
+
+
+def _fit_shutters(geometry: Geometry) -> dict[str, Any]:
+    """Fit the transforms to the shutters and the fixed slits beside them."""
+    slits = [each for each in geometry.slits if each.name in {"S200A1", "S1600A1"}]
+    quadrant = geometry.quadrants[SHUTTER_QUADRANT - 1]
+    samples = [*map(_sample, slits), *_sample_shutters(quadrant)]
+    field = np.concatenate(samples, axis=1)
+    return {
+        **_fit_spectrograph(geometry, field),
+        **_fit_telescope(geometry, field),
     }
 
 
@@ -433,6 +476,7 @@ def fit_compact(geometry: Geometry) -> dict[str, Any]:
         "slices": [asdict(each) for each in geometry.slices],
         **_fit_spectrograph(geometry, msa),
         **_fit_fore_optics(geometry, slit),
+        "msa": _fit_shutters(geometry),
         "ifuposts": ifuposts,
     }
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from exposures import associate_headers
 from outcomes import NOON, make_reference
 
-from flows.associations import AssociationOptions, build_associations
+from flows.associations import AssociationOptions
 from flows.models import Exposure, RejectedFile, StoredJob
 from flows.planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph
 from workers.contract import (
@@ -41,7 +42,7 @@ def make_graph(
     rejected: Iterable[RejectedFile] = (),
 ) -> tuple[PlannedJob, ...]:
     """Make the graph of the associations that the rules give."""
-    made = build_associations(exposures, AssociationOptions(selfcal=selfcal))
+    made = associate_headers(exposures, AssociationOptions(selfcal=selfcal))
     return build_graph(exposures, made.associations, rejected)
 
 
@@ -56,8 +57,14 @@ def make_resolved(
         versions={"jwst": "3.0.0"},
         by_key={planned.key: _resolve(planned, photom) for planned in jobs},
         overrides={},
-        raw={str(p.exposure.path): _hash(p.exposure) for p in jobs},
+        raw={path: _hash(path) for path in sorted(_list_paths(jobs))},
     )
+
+
+def _list_paths(jobs: Iterable[PlannedJob]) -> set[str]:
+    """List the files of the archive that jobs read."""
+    paths = {str(planned.exposure.path) for planned in jobs}
+    return paths | {file.path for p in jobs for file in p.inputs if file.path}
 
 
 def _resolve(planned: PlannedJob, photom: str) -> Resolved:
@@ -71,8 +78,7 @@ def _resolve(planned: PlannedJob, photom: str) -> Resolved:
     )
 
 
-def _hash(exposure: Exposure) -> FileHash:
-    path = str(exposure.path)
+def _hash(path: str) -> FileHash:
     return FileHash(path, 9, 7, f"sha256-{path}", f"content-{path}")
 
 

@@ -1,6 +1,8 @@
 """Sample programs through Rewebb without Prefect, and their plain counterpart."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from plain_script import PipelineCall
@@ -9,6 +11,7 @@ from config.settings import Settings, load_settings
 from flows.associations import document_name, to_json_text
 from flows.execution import Progress
 from flows.factory import open_local_cluster, open_services
+from flows.models import Association, Exposure
 from flows.phases import Preparation, Request
 from flows.planning import PlannedJob
 from flows.reports import RunSummary
@@ -17,6 +20,9 @@ from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
 __all__ = ["make_request", "make_settings", "process", "write_calls"]
+
+_EMPTY = {Mode.NIRSPEC_MOS_PRISM.program: "_nrs2"}
+"""What exposures end with of which the plain script is told that they see nothing."""
 
 _PIPELINES = {
     Stage.DETECTOR1: "Detector1Pipeline",
@@ -27,11 +33,16 @@ _PIPELINES = {
 
 
 def make_settings(
-    sample: SampleSet, data_dir: Path, *, context: str | None = None
+    sample: SampleSet,
+    data_dir: Path,
+    *,
+    context: str | None = None,
+    mast_url: str | None = None,
 ) -> Settings:
-    """Make settings for a sample, with two slots."""
+    """Make settings for a sample, with two slots; from a folder, or a MAST."""
     return load_settings(
-        archive=sample.archive,
+        archive="mast" if mast_url else sample.archive,
+        mast_url=mast_url,
         data_dir=data_dir,
         crds_path=sample.crds,
         crds_context=context or sample.contexts[0],
@@ -70,6 +81,7 @@ def process(
         preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
+        preparation.fetch()
         preparation.resolve(cluster)
         binder = preparation.make_plan()
         on_planned(preparation)
@@ -95,12 +107,28 @@ def _iterate_calls(preparation: Preparation, folder: Path) -> Iterator[PipelineC
             planned.stage.value, planned.exposure.exp_type
         )
         source = _write_input(planned, folder)
-        yield PipelineCall(_PIPELINES[planned.stage], source, parameters)
+        if planned.stage is not Stage.SPEC2 or not _is_empty(planned.exposure):
+            yield PipelineCall(_PIPELINES[planned.stage], source, parameters)
 
 
 def _write_input(planned: PlannedJob, folder: Path) -> str:
     if planned.association is None:
         return str(planned.exposure.path)
-    name = document_name(planned.association)
-    (folder / name).write_text(to_json_text(planned.association))
+    if planned.exposure.metafile is not None:
+        shutil.copy(planned.exposure.metafile.path, folder)
+    association = planned.association
+    if planned.stage is Stage.SPEC3:
+        association = _without_empty(association, planned.exposure)
+    name = document_name(association)
+    (folder / name).write_text(to_json_text(association))
     return name
+
+
+def _is_empty(exposure: Exposure) -> bool:
+    return exposure.name.endswith(_EMPTY.get(exposure.program, "nothing"))
+
+
+def _without_empty(association: Association, exposure: Exposure) -> Association:
+    ending = _EMPTY.get(exposure.program, "nothing")
+    seen = [m for m in association.members if not m.exposure.endswith(ending)]
+    return replace(association, members=seen)

@@ -93,7 +93,10 @@ def test_a_rebuilt_folder_is_all_reused_and_needs_no_server(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
     rewebb = make_rewebb(finished).given(PREFECT_API_URL="")
-    assert rewebb("db", "rebuild", "--json").record == {"outcomes": 5}
+    assert rewebb("db", "rebuild", "--json").record == {
+        "outcomes": 5,
+        "fetched": 0,
+    }
     before = list_store(rewebb)
     ended = rewebb("run", "99002", "--json")
     assert ended.code == 0, ended

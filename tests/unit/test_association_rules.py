@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure
+from exposures import associate_headers, bots_program, ifu_program, make_exposure
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from large_pools import LARGE_POOLS
@@ -17,7 +17,6 @@ from flows.associations import (
     DeclaredCandidate,
     MemberChoice,
     associate_rows,
-    build_associations,
     compare_documents,
     document_name,
     name_documents,
@@ -171,20 +170,49 @@ NOD = "jw99007001001_03101_00001_nrs1"
 
 
 def test_nods_of_the_msa_are_each_others_background() -> None:
-    made = build_associations(mos_program(), AssociationOptions())
+    made = associate_headers(mos_program(), AssociationOptions())
     others = [exposure.name for exposure in mos_program()[1:]]
     assert of_type(find(made, NOD), "background") == others
 
 
+@pytest.mark.parametrize(
+    ("slit", "nod", "backgrounds"),
+    [
+        ("S1600A1", 1, [3, 4, 5]),
+        ("S1600A1", 3, [1, 5]),
+        ("S200A1", 3, [1, 2, 4, 5]),
+    ],
+)
+def test_nods_next_to_each_other_in_the_small_slit_see_the_same_source(
+    slit: str, nod: int, backgrounds: list[int]
+) -> None:
+    names = [f"jw99005001001_03101_0000{n}_nrs1" for n in range(1, 6)]
+    program = [
+        make_exposure(
+            name,
+            EXP_TYPE="NRS_FIXEDSLIT",
+            FXD_SLIT=slit,
+            SUBARRAY="SUB2048",
+            PATTTYPE="NONE",
+            PATT_NUM=number,
+            NUMDTHPT=5,
+        )
+        for number, name in enumerate(names, start=1)
+    ]
+    made = associate_headers(program, AssociationOptions())
+    found = of_type(find(made, names[nod - 1]), "background")
+    assert found == [names[n - 1] for n in backgrounds]
+
+
 def test_nods_can_be_left_alone() -> None:
     options = AssociationOptions(nod_backgrounds="off")
-    made = build_associations(mos_program(), options)
+    made = associate_headers(mos_program(), options)
     assert of_type(find(made, NOD), "background") == []
 
 
 def test_the_msa_is_processed_twice_when_both_are_wanted() -> None:
     options = AssociationOptions(nod_backgrounds="both")
-    made = build_associations(mos_program(), options)
+    made = associate_headers(mos_program(), options)
     assert len(of_type(find(made, NOD), "background")) == 2
     assert of_type(find(made, f"{NOD}-masterbg"), "background") == []
     joined = find(made, "jw99007-o001_{source_id}_nirspec_clear-prism-masterbg")
@@ -204,7 +232,7 @@ def test_the_msa_never_gets_two_leakcals() -> None:
         )
         for n in (5, 6)
     ]
-    made = build_associations([*mos_program(), *leakcals], AssociationOptions())
+    made = associate_headers([*mos_program(), *leakcals], AssociationOptions())
     assert len(of_type(find(made, NOD), "imprint")) == 1
 
 
@@ -231,7 +259,7 @@ def unflagged() -> list[Exposure]:
     ],
 )
 def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationOptions) -> None:
-    made = build_associations(unflagged(), options)
+    made = associate_headers(unflagged(), options)
     assert of_type(find(made, DITHER_1), "background") == [SKY]
     assert of_type(find(made, DITHER_1), "imprint") == [SKY_LEAKCAL]
     assert of_type(find(made, SKY), "background") == []
@@ -239,25 +267,25 @@ def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationOptions) -
 
 def test_linked_backgrounds_are_those_of_a_declared_candidate() -> None:
     options = AssociationOptions(backgrounds="linked")
-    made = build_associations(ifu_program(), options)
+    made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "background") == []
     linked = DeclaredCandidate("c1000", "background", ("001", "002"))
     options = AssociationOptions(backgrounds="linked", candidates=(linked,))
-    made = build_associations(ifu_program(), options)
+    made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "background") == [SKY]
     assert find(made, "jw99001-c1000_t002_nirspec_prism").asn_type == "spec3"
 
 
 def test_leakcals_of_backgrounds_can_be_left_out() -> None:
     options = AssociationOptions(background_imprints=False)
-    made = build_associations(ifu_program(), options)
+    made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "imprint") == [LEAKCAL]
-    made = build_associations(ifu_program(), AssociationOptions(imprints=False))
+    made = associate_headers(ifu_program(), AssociationOptions(imprints=False))
     assert of_type(find(made, DITHER_1), "imprint") == []
 
 
 def test_selfcal_can_take_leakcals_too() -> None:
-    made = build_associations(ifu_program(), AssociationOptions(selfcal="all"))
+    made = associate_headers(ifu_program(), AssociationOptions(selfcal="all"))
     assert LEAKCAL in of_type(find(made, SKY), "selfcal")
 
 
@@ -266,7 +294,7 @@ def test_members_are_put_in_and_left_out_by_name() -> None:
         include=(MemberChoice(LEAKCAL, "selfcal", SKY),),
         exclude=(MemberChoice("*_05101_*", "imprint"), MemberChoice(SKY, "*")),
     )
-    made = build_associations(ifu_program(), options)
+    made = associate_headers(ifu_program(), options)
     assert [m.exptype for m in find(made, DITHER_1).members] == ["science"]
     assert of_type(find(made, SKY), "selfcal") == [LEAKCAL]
 
@@ -274,7 +302,7 @@ def test_members_are_put_in_and_left_out_by_name() -> None:
 def test_a_target_is_joined_over_observations() -> None:
     pair = [make_exposure(f"jw9900100{n}001_03101_00001_nrs1") for n in (1, 2)]
     options = AssociationOptions(level3="target")
-    made = build_associations(pair, options)
+    made = associate_headers(pair, options)
     joined = find(made, "jw99001-a3001_t001_nirspec_prism")
     assert science(joined) == [exposure.name for exposure in pair]
 
@@ -286,7 +314,7 @@ def test_segments_and_visits_are_read_from_names_and_headers() -> None:
 
 
 def test_a_document_differs_by_its_members() -> None:
-    made = build_associations(ifu_program(), AssociationOptions())
+    made = associate_headers(ifu_program(), AssociationOptions())
     documents = {document_name(one): to_json_text(one) for one in made.associations}
     assert compare_documents(made.associations, documents) == ()
     name = f"{DITHER_1}_spec2_asn.json"

@@ -3,7 +3,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure, mrs_program
+from exposures import (
+    associate_headers,
+    bots_program,
+    ifu_program,
+    make_exposure,
+    mrs_program,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +17,6 @@ from flows.associations import (
     AssociationOptions,
     DeclaredCandidate,
     MemberChoice,
-    build_associations,
     document_name,
     to_json_text,
 )
@@ -31,7 +36,7 @@ LEVEL_2B = ("spec2", "tso-spec2")
 def build(
     exposures: Sequence[Exposure], options: AssociationOptions = OFFICIAL
 ) -> AssociationSet:
-    return build_associations(exposures, options)
+    return associate_headers(exposures, options)
 
 
 def find(made: AssociationSet, product_name: str) -> Association:

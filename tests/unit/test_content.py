@@ -128,6 +128,24 @@ def test_any_pixel_counts(
     assert content_sha256(paths[0]) != content_sha256(paths[1])
 
 
+def test_world_coordinates_that_hold_themselves_are_hashed(tmp_path: Path) -> None:
+    def tie(name: str) -> Change:
+        def change(model: Any) -> None:
+            knot: dict[str, Any] = {"name": name}
+            knot["inverse"] = {"inverse": knot}
+            model.knot = knot
+
+        return change
+
+    names = {"one": "same", "two": "same", "three": "other"}
+    hashes = []
+    for folder, name in names.items():
+        (tmp_path / folder).mkdir()
+        path = write(tmp_path / folder / "a.fits", tie(name))
+        hashes.append(content_sha256(path))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_of_other_files_the_bytes_are_hashed(tmp_path: Path) -> None:
     path = tmp_path / "curve.ecsv"
     path.write_text("flux\n1.0\n")

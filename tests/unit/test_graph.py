@@ -2,12 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure
+from exposures import bots_program, ifu_program, make_exposure, mos_program
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
 
-from flows.models import Exposure, RejectedFile
+from flows.models import Exposure, Metafile, RejectedFile
 from flows.planning import PlannedJob
 from workers.contract import Stage
 
@@ -114,3 +114,14 @@ def test_a_segment_alone_needs_no_rejected_file() -> None:
     graph = make_graph(bots_program(), rejected=[rejected("001", program="99002")])
     assert not any(planned.doubts for planned in find(graph, "spec2"))
     assert all(planned.doubts for planned in find(graph, "tso3"))
+
+
+def test_a_missing_metafile_is_a_defect_of_spec2_alone() -> None:
+    metafile = Metafile("a_msa.fits", Path("a_msa.fits"), defect="it is not there")
+    program = [replace(e, metafile=metafile) for e in mos_program()]
+    defects = {p.stage: p.defect for p in make_graph(program)}
+    assert defects == {
+        Stage.DETECTOR1: None,
+        Stage.SPEC2: "it is not there",
+        Stage.SPEC3: None,
+    }

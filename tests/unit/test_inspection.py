@@ -157,3 +157,63 @@ def test_a_product_must_record_the_context(tmp_path: Path) -> None:
     assert list_reference_conflicts(JOB, [path], [path]) == [
         f"crds.context_used {JOB.context} but jwst_0002.pmap"
     ]
+
+
+def write_slits(folder: Path, name: str, *slits: tuple[str, int, str]) -> Path:
+    """Write a level-2 product: name and number of the source, and name, of slits."""
+    keywords = ("SRCNAME", "SOURCEID", "SLTNAME")
+    headers = [fits.Header(zip(keywords, slit, strict=True)) for slit in slits]
+    return write(
+        folder, name, *(fits.ImageHDU(ONES, header, name="SCI") for header in headers)
+    )
+
+
+def combine(job_name: str, exp_type: str, *members: Path) -> Job:
+    inputs = tuple(
+        replace(make_input(path.name), path=str(path), exptype="science")
+        for path in members
+    )
+    steps = {name: {"skip": False} for name in ("extract_1d", "outlier_detection")}
+    steps["resample_spec"] = {"skip": True}
+    return replace(
+        JOB,
+        name=job_name,
+        exp_type=exp_type,
+        inputs=inputs,
+        parameters={"steps": steps},
+    )
+
+
+MOS_NAME = "jw99004-o001_{source_id}_nirspec_clear-prism"
+MOS_SLITS = (("99004_1", 1, "1"), ("99004_BKG4", 4, "4"), ("99004_-7", -7, "9"))
+
+
+def test_every_source_of_the_shutters_has_its_products(tmp_path: Path) -> None:
+    first = write_slits(tmp_path, "a_cal.fits", *MOS_SLITS)
+    second = write_slits(tmp_path, "b_cal.fits", MOS_SLITS[0], ("99004_12", 12, "2"))
+    made = [
+        tmp_path / f"jw99004-o001_{source}_nirspec_clear-prism_{suffix}.fits"
+        for source in ("s000000001", "s000000012", "b000000004", "v000000007")
+        for suffix in ("cal", "crf", "x1d")
+    ]
+    for path in made:
+        fits.PrimaryHDU().writeto(path)
+    job = combine(MOS_NAME, "NRS_MSASPEC", first, second)
+    assert look_at(job, *made) == ()
+    missing = [made[0], made[-1]]
+    messages = [caveat.message for caveat in look_at(job, *made[1:-1])]
+    assert messages == [f"spec3 of {MOS_NAME} made no {p.name}" for p in missing]
+
+
+def test_products_of_fixed_slits_are_named_after_source_and_slits(
+    tmp_path: Path,
+) -> None:
+    name = "jw99005-o001_t001-{source_id}_nirspec_clear-prism-{slit_name}"
+    first = write_slits(tmp_path, "a_cal.fits", ("", 1, "S200A1"), ("", 12, "S200A2"))
+    second = write_slits(tmp_path, "b_cal.fits", ("", 1, "S200A2"))
+    job = combine(name, "NRS_FIXEDSLIT", first, second)
+    messages = [caveat.message for caveat in look_at(job)]
+    assert [message.split()[-1] for message in messages[:2]] == [
+        "jw99005-o001_t001-s000000001_nirspec_clear-prism-s200a1-s200a2_cal.fits",
+        "jw99005-o001_t001-s000000012_nirspec_clear-prism-s200a2_cal.fits",
+    ]

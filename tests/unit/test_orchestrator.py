@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from exposures import bots_program, ifu_program
+from exposures import bots_program, ifu_program, mos_program
 from fake_cluster import WORKER_DIED, FakeCluster, MemoryRecorder, Script
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +83,15 @@ def test_a_second_run_submits_nothing() -> None:
     again = run(store=store)
     assert set(again.states.values()) == {JobState.REUSED}
     assert again.cluster.submissions == []
+
+
+def test_what_sees_nothing_at_all_ends_without_a_job() -> None:
+    graph = make_graph(mos_program(detectors=("nrs2",)))
+    blind = [planned.key for planned in graph if planned.stage is Stage.SPEC2]
+    ran = run(graph, without_data=blind)
+    assert ran.states[graph[-1].key] is JobState.NO_DATA
+    assert len(ran.cluster.submissions) == len(graph) - 1
+    assert ran.recorder.jobs[-1].state is JobState.NO_DATA
 
 
 def test_memory_is_doubled_up_to_the_largest_node() -> None:

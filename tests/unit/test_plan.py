@@ -2,14 +2,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure
+from exposures import bots_program, ifu_program, make_exposure, mos_program
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
 from flows.models import Exposure, JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
-from workers.contract import ErrorInfo, FileHash, Stage
+from workers.contract import METAFILE, ErrorInfo, FileHash, Stage
 
 DITHER_1 = "jw99001001001_03101_00001_nrs1"
 SKY = "jw99001002001_03101_00001_nrs1"
@@ -224,6 +224,80 @@ def test_a_detector_without_data_is_left_out_without_being_partial() -> None:
     assert combined is not None
     assert [file.name for file in combined.inputs] == [f"{pair[0].name}_cal.fits"]
     assert combined.partial == ()
+
+
+def do_without_data(detector: str) -> tuple[DoneStore, tuple[PlannedJob, ...]]:
+    """Do three nods of which a detector sees nothing."""
+    graph = make_graph(mos_program(detectors=(detector,)))
+    store = DoneStore()
+    do(plan(graph, store), store)
+    for job in [e.job for e in plan(graph, store).entries if e.job]:
+        if job.stage is Stage.SPEC2:
+            store.add(job, no_data=True)
+    return store, graph
+
+
+def test_where_no_member_has_data_nothing_is_to_be_made() -> None:
+    store, graph = do_without_data("nrs2")
+    entry = plan(graph, store).entries[-1]
+    assert (entry.state, entry.job, entry.blocked_by) == (JobState.NO_DATA, None, ())
+    assert entry.why.startswith("no data: jw99004001001_03101_00001_nrs2_cal.fits: ")
+
+
+def test_a_member_that_failed_is_not_taken_for_one_without_data() -> None:
+    store, graph = do_without_data("nrs2")
+    broken = [
+        replace(p, defect="it is damaged") if p.key.startswith("spec2:jw9") else p
+        for p in graph
+    ]
+    entry = plan(broken, store, allow_partial=True).entries[-1]
+    assert entry.state is JobState.BLOCKED
+    assert "no science input is left" in entry.why
+
+
+def test_spec2_of_the_msa_reads_the_metafile() -> None:
+    graph = make_graph(mos_program(detectors=("nrs1",)))
+    store = DoneStore()
+    do(plan(graph, store), store)
+    [job] = [
+        e.job
+        for e in plan(graph, store).entries
+        if e.planned.key == "spec2:jw99004001001_03101_00001_nrs1" and e.job
+    ]
+    primary, *_, metafile = job.inputs
+    assert primary.name == "jw99004001001_03101_00001_nrs1_rate.fits"
+    assert (metafile.name, metafile.exptype) == ("jw99004001001_01_msa.fits", METAFILE)
+    assert metafile.path == "archive/jw99004001001_01_msa.fits"
+    assert metafile.content_sha256 == f"content-{metafile.path}"
+    assert "msa" not in str(job.association)
+
+
+def test_another_metafile_is_another_job() -> None:
+    graph = make_graph(mos_program(detectors=("nrs1",)))
+    store = DoneStore()
+    do(plan(graph, store), store)
+    do(plan(graph, store), store)
+    resolved = make_resolved(graph)
+    path = "archive/jw99004001001_01_msa.fits"
+    edited = with_raw(resolved, FileHash(path, 9, 8, "edited", "edited"))
+    entries = build_plan(graph, make_binder(edited, store)).entries
+    whys = [e.why for e in entries if e.planned.stage is Stage.SPEC2]
+    assert whys == ["metafile input jw99004001001_01_msa.fits has changed"] * 3
+    assert {e.state for e in entries[:3]} == {JobState.REUSED}
+
+
+def test_an_unreadable_metafile_fails_spec2_and_blocks_spec3() -> None:
+    graph = make_graph(mos_program(detectors=("nrs1",)))
+    store = DoneStore()
+    do(plan(graph, store), store)
+    path = "archive/jw99004001001_01_msa.fits"
+    error = ErrorInfo("OSError", "it ends early", "")
+    resolved = with_raw(make_resolved(graph), FileHash(path, 0, 0, "", "", error))
+    entries = build_plan(graph, make_binder(resolved, store)).entries
+    states = [entry.state for entry in entries]
+    expected = [JobState.REUSED] * 3 + [JobState.FAILED] * 3 + [JobState.BLOCKED]
+    assert states == expected
+    assert entries[3].why == f"{path}: it ends early"
 
 
 def test_a_producer_that_made_something_else_blocks() -> None:

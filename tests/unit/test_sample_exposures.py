@@ -1,4 +1,12 @@
-from workers.sample import nirspec_bots_prism, nirspec_ifu_prism
+import numpy as np
+import pytest
+
+from workers.sample import (
+    nirspec_bots_prism,
+    nirspec_fs_prism,
+    nirspec_ifu_prism,
+    nirspec_mos_prism,
+)
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards, sky_cards
 
@@ -11,6 +19,55 @@ def plan_ifu() -> list[RawExposure]:
 
 def plan_bots() -> list[RawExposure]:
     return nirspec_bots_prism.plan_exposures(READINGS)
+
+
+def plan_mos() -> list[RawExposure]:
+    return nirspec_mos_prism.plan_exposures(READINGS)
+
+
+def test_the_shutters_are_nodded_and_both_detectors_are_read() -> None:
+    assert [(raw.stem[-10:], raw.dither[1]) for raw in plan_mos()] == [
+        ("00001_nrs1", 1),
+        ("00001_nrs2", 1),
+        ("00002_nrs1", 2),
+        ("00002_nrs2", 2),
+        ("00003_nrs1", 3),
+        ("00003_nrs2", 3),
+    ]
+
+
+def test_nods_are_as_far_apart_as_shutters() -> None:
+    first, down, up = (np.array(raw.offset_arcsec) for raw in plan_mos()[::2])
+    assert np.hypot(*(down - first)) == pytest.approx(0.53, abs=0.01)
+    assert np.allclose(down, -up, atol=1e-3)
+
+
+def test_nods_along_the_slit_are_as_far_apart_as_they_say() -> None:
+    plan = nirspec_fs_prism.plan_exposures(READINGS)
+    first, middle, last = (np.array(raw.offset_arcsec) for raw in plan)
+    assert np.allclose(middle, 0, atol=1e-6)
+    for nod in (first, last):
+        assert np.hypot(*nod) == pytest.approx(0.95, abs=0.01)
+    assert [primary_cards(raw)["PATT_NUM"] for raw in plan] == [1, 2, 3]
+    assert {primary_cards(raw)["FXD_SLIT"] for raw in plan} == {"S200A1"}
+
+
+def test_exposures_of_the_shutters_name_their_metafile() -> None:
+    cards = primary_cards(plan_mos()[1])
+    wanted = {
+        "DETECTOR": "NRS2",
+        "FASTAXIS": -2,
+        "SLOWAXIS": -1,
+        "SCA_NUM": 492,
+        "OPMODE": "MSASPEC",
+        "MSASTATE": "PRIMARYPARK_CONFIG",
+        "MSAMETFL": "jw99004001001_01_msa.fits",
+        "MSAMETID": 1,
+        "NOD_TYPE": "3-SHUTTER-SLITLET",
+        "PATTTYPE": "NONE",
+        "TARGNAME": "",
+    }
+    assert {name: cards[name] for name in wanted} == wanted
 
 
 def test_the_ifu_program_has_two_dithers_a_background_and_two_leakcals() -> None:

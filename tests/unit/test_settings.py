@@ -38,7 +38,7 @@ def test_arguments_win_over_variables_over_the_file(
 
 def test_what_is_given_as_none_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWEBB_ARCHIVE", "raw")
-    assert load_settings(archive=None).archive == Path("raw")
+    assert load_settings(archive=None).archive == "raw"
 
 
 def test_the_variables_of_crds_are_honoured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ Values = NDArray[np.float64]
 """One value for each wavelength or integration."""
 
 _FLUX_TOLERANCE = 0.05
+_NODS_TOLERANCE = 0.1
 _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
 _FRINGE_TOLERANCE = 1 / 3
@@ -28,7 +29,6 @@ _FRINGE_TOLERANCE = 1 / 3
 class _Spectrum:
     """An extracted spectrum, without its empty wavelengths."""
 
-    label: str
     wavelength_um: Values
     flux_jy: Values
     is_defringed: bool
@@ -45,13 +45,7 @@ def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
     return np.array(_read_truth(truth, mode, "transit")["transmission"] == 1)
 
 
-def _label(mode: Mode, path: Path) -> str:
-    """Name a spectrum; the MRS makes several, named by channel and band."""
-    part = path.stem.split("_")[-2]
-    return f"{mode} {part}" if part.startswith("ch") else str(mode)
-
-
-def _read_spectrum(mode: Mode, path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
+def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     """Read a spectrum, of a time series the median outside the transit."""
     with fits.open(path) as hdus:
         is_defringed = hdus[0].header.get("S_RESFRI") == "COMPLETE"
@@ -63,13 +57,18 @@ def _read_spectrum(mode: Mode, path: Path, baseline: NDArray[np.bool_]) -> _Spec
         flux = np.median(flux[baseline], axis=0)
     good = np.isfinite(flux) & (flux != 0) & (wavelength > 0)
     flux = np.asarray(flux[good], dtype=float)
-    return _Spectrum(_label(mode, path), wavelength[good], flux, is_defringed)
+    return _Spectrum(wavelength[good], flux, is_defringed)
 
 
-def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
+def compare_spectrum(
+    mode: Mode, path: Path, truth: Path, *, kind: str = "spectrum"
+) -> Iterator[Check]:
     """Compare flux, lines and fringes of a spectrum with the truth.
 
     Fringes are compared only where `residual_fringe` should have taken them away.
+
+    Of nods the truth says which share of the light is left when they are subtracted
+    from each other.
 
     Parameters
     ----------
@@ -79,35 +78,38 @@ def compare_spectrum(mode: Mode, path: Path, truth: Path) -> Iterator[Check]:
         Its level-3 ``x1d`` or ``x1dints``.
     truth
         Folder of the truth.
+    kind
+        Name of its table there.
     """
-    table = _read_truth(truth, mode, "spectrum")
-    spectrum = _read_spectrum(mode, path, _find_baseline(truth, mode))
-    label, wavelength = spectrum.label, spectrum.wavelength_um
+    table = _read_truth(truth, mode, kind)
+    name = str(mode) if kind == "spectrum" else f"{mode} {kind}"
+    share = table.meta.get("kept_share", 1.0)
+    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
+    spectrum = _read_spectrum(path, _find_baseline(truth, mode))
+    wavelength = spectrum.wavelength_um
     expected = np.interp(wavelength, table["wavelength"], table["flux"])
     ratio = spectrum.flux_jy / expected
     median = float(np.median(ratio))
-    yield Check(f"{label} flux / injected flux", median, 1.0, _FLUX_TOLERANCE, "")
-    yield from _compare_lines(spectrum, table)
+    yield Check(f"{name} flux / injected flux", median, share, tolerance, "")
+    yield from _compare_lines(name, spectrum, table)
     if spectrum.is_defringed:
-        yield _compare_fringes(label, wavelength, ratio, table.meta["fringe"])
+        yield _compare_fringes(name, wavelength, ratio, table.meta["fringe"])
 
 
-def _compare_lines(spectrum: _Spectrum, table: Any) -> Iterator[Check]:
-    """Compare the centres of the lines that a spectrum reaches."""
+def _compare_lines(name: str, spectrum: _Spectrum, table: Any) -> Iterator[Check]:
+    """Compare the centres of lines."""
     wavelength = spectrum.wavelength_um
     continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
-    excess = spectrum.flux_jy - continuum
+    excess = spectrum.flux_jy - table.meta.get("kept_share", 1.0) * continuum
     for line in table.meta["lines"]:
-        centre = line["wavelength_um"]
-        if wavelength[0] < centre < wavelength[-1]:
-            half_um = _LINE_SIGMAS * line["sigma_um"]
-            measured = _centroid(wavelength, excess, centre, half_um)
-            name = f"{spectrum.label} line at {centre} um"
-            yield Check(name, measured, centre, line["resolution_um"], "um")
+        centre, half_um = line["wavelength_um"], _LINE_SIGMAS * line["sigma_um"]
+        measured = _centroid(wavelength, excess, centre, half_um)
+        title = f"{name} line at {centre} um"
+        yield Check(title, measured, centre, line["resolution_um"], "um")
 
 
 def _compare_fringes(
-    label: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+    name: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
 ) -> Check:
     """Compare the fringes that are left with those that were injected."""
     wavenumber = 1e4 / wavelength_um
@@ -116,8 +118,8 @@ def _compare_fringes(
     columns = np.column_stack([np.cos(phase), np.sin(phase), slow])
     left = np.hypot(*np.linalg.lstsq(columns, ratio, rcond=None)[0][:2])
     share = float(left / injected["amplitude"])
-    name = f"{label} fringes / injected fringes"
-    return Check(name, share, 0.0, _FRINGE_TOLERANCE, "")
+    title = f"{name} fringes / injected fringes"
+    return Check(title, share, 0.0, _FRINGE_TOLERANCE, "")
 
 
 def _centroid(

@@ -1,18 +1,40 @@
 """References of detector1: what the ramps of a subarray are corrected with."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .frames import MRS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .frames import (
+    DETECTORS,
+    MRS,
+    READ_NOISE_DN,
+    SATURATION_DN,
+    Subarray,
+    bias_image,
+)
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["add_detector_references", "add_mrs_detector_references"]
+__all__ = ["Readout", "add_detector_references", "add_mrs_detector_references"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """A part of a detector that sample programs read."""
+
+    subarray: Subarray
+    """The part."""
+    serial: int
+    """Number in the names of its references."""
+    detector: str = "NRS1"
+    """The detector."""
+    dark: bool = False
+    """Whether there is a dark; the one of a full frame would be 150 MB of zeros."""
 
 
 def _make_mask(subarray: Subarray) -> Any:
@@ -57,18 +79,22 @@ def _make_saturation(subarray: Subarray) -> Any:
     return model
 
 
-def _make_models(subarray: Subarray) -> Mapping[str, Any]:
+def _make_models(readout: Readout) -> Mapping[str, Any]:
     """Make the models of a perfectly linear detector with one electron per DN."""
+    subarray = readout.subarray
     gain = np.ones(subarray.shape, np.float32)
     # The reference is the noise of the difference of two reads.
     noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
-    return {
+    models = {
         "gain": datamodels.GainModel(data=gain),
         "linearity": _make_linearity(subarray),
         "mask": _make_mask(subarray),
         "readnoise": datamodels.ReadnoiseModel(data=noise),
         "saturation": _make_saturation(subarray),
     }
+    if readout.detector.startswith("NRS"):
+        models["superbias"] = _make_superbias(subarray)
+    return models
 
 
 def _make_rscd() -> Any:
@@ -85,42 +111,28 @@ def _make_rscd() -> Any:
     return model
 
 
-def _fill_meta(model: Any, subarray: Subarray, detector: str) -> None:
-    model.meta.instrument.detector = detector
-    part = model.meta.subarray
-    part.name = subarray.name
+def _fill_meta(model: Any, readout: Readout) -> None:
+    instrument, part = model.meta.instrument, model.meta.subarray
+    subarray, detector = readout.subarray, DETECTORS[readout.detector]
+    instrument.detector, part.name = readout.detector, subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
-    part.fastaxis, part.slowaxis = (2, 1) if detector == "NRS1" else (1, 2)
+    part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
 
 
-def add_detector_references(
-    library: Library, subarray: Subarray, *, serial: int, dark: bool
-) -> None:
-    """Publish what detector1 needs for one subarray of NRS1.
-
-    Parameters
-    ----------
-    library
-        Takes the references.
-    subarray
-        The part of the detector.
-    serial
-        Number in the file names.
-    dark
-        Whether there is a dark; the one of a full frame would be 150 MB of zeros.
-    """
-    models = {**_make_models(subarray), "superbias": _make_superbias(subarray)}
-    if dark:
-        models["dark"] = _make_dark(subarray)
+def add_detector_references(library: Library, readout: Readout) -> None:
+    """Publish what detector1 needs for one part of a detector."""
+    models = dict(_make_models(readout))
+    if readout.dark:
+        models["dark"] = _make_dark(readout.subarray)
     for reftype, model in models.items():
-        _fill_meta(model, subarray, "NRS1")
+        _fill_meta(model, readout)
         if reftype in {"readnoise", "superbias"}:
             model.meta.exposure.readpatt = "ANY"
-        name = library.add_model(reftype, model, serial=serial)
-        _offer(library, reftype, name, subarray)
-    if not dark:
-        _offer(library, "dark", "N/A", subarray)
+        name = library.add_model(reftype, model, serial=readout.serial)
+        _offer(library, reftype, name, readout)
+    if not readout.dark:
+        _offer(library, "dark", "N/A", readout)
 
 
 def add_mrs_detector_references(library: Library) -> None:
@@ -128,22 +140,13 @@ def add_mrs_detector_references(library: Library) -> None:
 
     There is no dark and no reset: they would be 100 MB of zeros.
     """
-    detector, skips = "MIRIFUSHORT", _make_rscd()
-    for reftype, model in _make_models(MRS).items():
-        _fill_meta(model, MRS, detector)
-        if reftype == "readnoise":
-            model.meta.exposure.readpatt = "ANY"
-        _offer(library, reftype, library.add_model(reftype, model), MRS, detector)
-    skips.meta.instrument.detector = detector
-    _offer(library, "rscd", library.add_model("rscd", skips), MRS, detector)
+    readout = Readout(MRS, serial=1, detector="MIRIFUSHORT")
+    add_detector_references(library, readout)
+    skips = _make_rscd()
+    skips.meta.instrument.detector = readout.detector
+    _offer(library, "rscd", library.add_model("rscd", skips), readout)
 
 
-def _offer(
-    library: Library,
-    reftype: str,
-    name: str,
-    subarray: Subarray,
-    detector: str = "NRS1",
-) -> None:
-    matches = [(detector, subarray.name)]
-    library.offer(reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=matches)
+def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:
+    match = readout.detector, readout.subarray.name
+    library.offer(reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[match])

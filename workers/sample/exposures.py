@@ -84,12 +84,16 @@ class RawExposure:
     """Pattern, number and count of positions."""
     slit: str | None = None
     """Fixed slit."""
+    metafile: str | None = None
+    """File that says which shutters are open."""
+    nod: str | None = None
+    """Nod type."""
+    detector: str = "NRS1"
+    """Detector."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
     tilt_readings: tuple[float, float] | None = None
     """What the sensors of the grating wheel of NIRSpec read in x and y."""
-    detector: str = "NRS1"
-    """Detector."""
     band: str | None = None
     """Setting of the MRS gratings."""
 

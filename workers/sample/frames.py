@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BIAS_DN",
+    "DETECTORS",
     "FULL",
     "MRS",
     "READ_NOISE_DN",
     "SATURATION_DN",
     "SUB512",
+    "SUBS200A1",
+    "Detector",
     "Flaws",
     "SliceMap",
     "Subarray",
@@ -35,8 +38,28 @@ _WARM_DN_PER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Detector:
+    """How a detector is read out, in the frame of the science files."""
+
+    number: int
+    """Number of the sensor chip assembly."""
+    fast_axis: int
+    """Axis along which pixels follow each other; negative if backwards."""
+    slow_axis: int
+    """The other one."""
+
+
+DETECTORS = {
+    "NRS1": Detector(491, 2, 1),
+    "NRS2": Detector(492, -2, -1),
+    "MIRIFUSHORT": Detector(494, 1, 2),
+}
+"""The detectors by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subarray:
-    """The part of a detector that is read out, in its pixels counted from 1."""
+    """The part of a detector that is read out, in pixels counted from 1."""
 
     name: str
     """Name of the subarray."""
@@ -71,9 +94,11 @@ class Subarray:
 
 
 FULL = Subarray("FULL", 1, 1, 2048, 2048, 4, 10.73676, 4)
-"""The whole of NRS1."""
+"""The whole of a detector of NIRSpec."""
 SUB512 = Subarray("SUB512", 1025, 957, 512, 32, 1, 0.22560, 0)
 """Around the spectrum of the slit S1600A1."""
+SUBS200A1 = Subarray("SUBS200A1", 1, 1053, 2048, 64, 1, 1.55840, 0)
+"""Around the spectrum of the slit S200A1."""
 MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
 """The whole of MIRIFUSHORT."""
 

@@ -5,7 +5,7 @@ The numbers are in ``nirspec_geometry.json``, which says how they were derived.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "Spec",
     "Tilt",
     "load_geometry",
+    "load_msa_geometry",
     "make_distortion",
     "normalise",
     "polynomial",
@@ -29,6 +30,9 @@ __all__ = [
 
 Spec = Mapping[str, Any]
 """A JSON object of the geometry file."""
+
+_SHARED = ("camera", "collimator", "fore", "ote")
+"""Transforms that light through any aperture passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +233,29 @@ def _make_shutters(spec: Spec) -> Shutters:
     return Shutters(**{**spec, **pairs})
 
 
-def load_geometry() -> Geometry:
-    """Read the compact model that comes with this package."""
+def _read_spec() -> Spec:
     text = files(__package__).joinpath("nirspec_geometry.json").read_text("utf-8")
-    spec = json.loads(text)
-    names = ("camera", "collimator", "fore", "ifufore", "ote")
+    spec: Spec = json.loads(text)
+    return spec
+
+
+def load_geometry() -> Geometry:
+    """Read the compact model of the IFU and the slit S1600A1."""
+    spec = _read_spec()
     return Geometry(
-        **{name: make_distortion(spec[name]) for name in names},
+        **{name: make_distortion(spec[name]) for name in (*_SHARED, "ifufore")},
         ifuposts=tuple(_make_ifupost(each) for each in spec["ifuposts"]),
         slices=tuple(Rectangle(**each) for each in spec["slices"]),
         slits=tuple(Rectangle(**each) for each in spec["slits"]),
         quadrants=tuple(_make_shutters(each) for each in spec["quadrants"]),
         detectors={k: Detector(**v) for k, v in spec["detectors"].items()},
         prism=_make_prism(spec["prism"]),
+    )
+
+
+def load_msa_geometry() -> Geometry:
+    """Read the compact model of the shutters of quadrant 3 and the slits beside it."""
+    spec = _read_spec()["msa"]
+    return replace(
+        load_geometry(), **{name: make_distortion(spec[name]) for name in _SHARED}
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from astropy.time import Time, TimeDelta
 
 from .exposures import RawExposure
+from .frames import DETECTORS
 from .publishing import DATE
 
 __all__ = ["EPOCH", "Card", "primary_cards", "sky_cards"]
@@ -16,6 +17,8 @@ EPOCH = Time("2024-03-01T00:00:00", scale="utc")
 """When the sample programs were observed."""
 ROLL_DEG = 30.0
 """Position angle of the telescope in all sample programs."""
+_MODES = {"NRS_IFU": "IFU", "NRS_MSASPEC": "MSASPEC"}
+"""OPMODE by exposure type."""
 
 
 def primary_cards(raw: RawExposure) -> dict[str, Card]:
@@ -76,7 +79,8 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
     pattern, number, total = raw.dither
     return {
         "TARGPROP": target.name,
-        "TARGNAME": target.name,
+        # The archive names no target of the shutters.
+        "TARGNAME": "" if raw.metafile else target.name,
         "TARGTYPE": "FIXED",
         "TARG_RA": target.position.ra,
         "TARG_DEC": target.position.dec,
@@ -91,11 +95,30 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
         "PATT_NUM": number,
         "NUMDTHPT": total,
         "SUBPXPTS": 1,
+        **_nod_cards(raw),
         "XOFFSET": raw.offset_arcsec[0],
         "YOFFSET": raw.offset_arcsec[1],
         "APERNAME": raw.aperture.name,
         "PPS_APER": raw.aperture.name,
     }
+
+
+def _nod_cards(raw: RawExposure) -> Mapping[str, Card]:
+    return {"NOD_TYPE": raw.nod} if raw.nod else {}
+
+
+def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
+    """Give the cards of what light comes through."""
+    cards: dict[str, Card] = {
+        "OPMODE": _MODES.get(raw.exp_type, "FIXEDSLIT"),
+        "MSASTATE": "PRIMARYPARK_ALLCLOSED",
+    }
+    if raw.slit:
+        cards["FXD_SLIT"] = raw.slit
+    if raw.metafile:
+        shutters: Mapping[str, Card] = {"MSAMETFL": raw.metafile, "MSAMETID": 1}
+        cards |= {"MSASTATE": "PRIMARYPARK_CONFIG", **shutters, "MSACONID": 1}
+    return cards
 
 
 def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
@@ -109,30 +132,27 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
         "SUBSTRT2": subarray.y,
         "SUBSIZE1": subarray.columns,
         "SUBSIZE2": subarray.rows,
+        "FASTAXIS": DETECTORS[raw.detector].fast_axis,
+        "SLOWAXIS": DETECTORS[raw.detector].slow_axis,
+        "SCA_NUM": DETECTORS[raw.detector].number,
         "NOUTPUTS": subarray.outputs,
         **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
     }
 
 
 def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
-    slit: Mapping[str, Card] = {"FXD_SLIT": raw.slit} if raw.slit else {}
     assert raw.tilt_readings
     return {
         "FILTER": "CLEAR",
         "GRATING": "PRISM",
         "FOCUSPOS": 3.0,
-        "MSASTATE": "PRIMARYPARK_ALLCLOSED",
         "LAMP": "NONE",
-        "OPMODE": "IFU" if raw.exp_type == "NRS_IFU" else "FIXEDSLIT",
         "GWA_XTIL": raw.tilt_readings[0],
         "GWA_YTIL": raw.tilt_readings[1],
         "GWA_TILT": 37.0,
-        "FASTAXIS": 2,
-        "SLOWAXIS": 1,
         "READPATT": "NRSRAPID",
-        "SCA_NUM": 491,
         "GAINFACT": 1.0,
-        **slit,
+        **_aperture_cards(raw),
     }
 
 
@@ -142,10 +162,7 @@ def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
         "CHANNEL": "12",
         "BAND": raw.band,
         "CCCSTATE": "OPEN",
-        "FASTAXIS": 1,
-        "SLOWAXIS": 2,
         "READPATT": "FASTR1",
-        "SCA_NUM": 494,
         "MIRNGRPS": raw.groups,
         "MIRNFRMS": 1,
         "DITHDIRC": "NEGATIVE",

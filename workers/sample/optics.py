@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import wcs_ref_models as references
 
 from .geometry import Detector, Geometry, Prism, Rectangle, Shutters, Tilt
-from .library import FILTER, GRATING, Library
+from .library import EXP_TYPE, FILTER, GRATING, Library
 
-__all__ = ["SHUTTERS", "add_optics"]
+__all__ = ["SHUTTERS", "add_msa_optics", "add_optics"]
 
 SHUTTERS = (365, 171)
 """Shutters of a quadrant along and across dispersion."""
@@ -21,7 +21,13 @@ Table = NDArray[np.void]
 """A structured array."""
 
 _MSA_COLUMNS = ("NO", "XC", "YC", "SIZEX", "SIZEY")
-_SELECTED_BY: Mapping[str, tuple[str, ...]] = {
+_FIELD = ("NRS_IFU", "NRS_BRIGHTOBJ")
+"""Modes for which the compact model of the IFU and the slit S1600A1 was fitted."""
+_MSA_FIELD = ("NRS_FIXEDSLIT", "NRS_MSASPEC")
+"""Modes for which that of the shutters was fitted."""
+_BY_FIELD = frozenset({"camera", "collimator", "fore", "ote"})
+"""References of which there is one for each field."""
+_SELECTED_BY: Mapping[str, tuple[str, str]] = {
     "disperser": (GRATING, "PRISM"),
     "fore": (FILTER, "CLEAR"),
 }
@@ -122,24 +128,43 @@ def _ifu_models(geometry: Geometry) -> dict[str, Any]:
     }
 
 
+def _make_models_of_field(geometry: Geometry) -> dict[str, Any]:
+    fore = references.FOREModel(model=geometry.fore)
+    fore.meta.instrument.filter = "CLEAR"
+    return {
+        "camera": references.CameraModel(model=geometry.camera),
+        "collimator": references.CollimatorModel(model=geometry.collimator),
+        "fore": fore,
+        "ote": references.OTEModel(model=geometry.ote, output_units=units.arcsec),
+    }
+
+
 def _make_models(geometry: Geometry) -> dict[str, Any]:
     # A `chromcorr` of Identity makes products that cannot be opened again.
     still = models.Shift(0.0) & models.Shift(0.0) & models.Scale(1.0)
     return {
-        "camera": references.CameraModel(model=geometry.camera),
+        **_make_models_of_field(geometry),
         "chromcorr": references.ChromCorrModel(model=still),
-        "collimator": references.CollimatorModel(model=geometry.collimator),
         "disperser": _disperser_model(geometry.prism),
-        "fore": references.FOREModel(model=geometry.fore),
         "fpa": references.FPAModel(
             nrs1_model=_fpa_model(geometry.detectors["NRS1"]),
             nrs2_model=_fpa_model(geometry.detectors["NRS2"]),
         ),
         "msa": _msa_model(geometry),
-        "ote": references.OTEModel(model=geometry.ote, output_units=units.arcsec),
         "wavelengthrange": _wavelengthrange_model(),
         **_ifu_models(geometry),
     }
+
+
+def _offer(library: Library, reftype: str, name: str, exp_types: Sequence[str]) -> None:
+    """Let the rules select a file, by mode if each field has its own."""
+    parkey, value = _SELECTED_BY.get(reftype, ("", ""))
+    parkeys, match = ((parkey,), (value,)) if parkey else ((), ())
+    if reftype not in _BY_FIELD:
+        library.offer(reftype, name, parkeys=parkeys, matches=[match])
+        return
+    matches = [(exp_type, *match) for exp_type in exp_types]
+    library.offer(reftype, name, parkeys=(EXP_TYPE, *parkeys), matches=matches)
 
 
 def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
@@ -152,9 +177,21 @@ def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
     """
     names = {}
     for reftype, model in _make_models(geometry).items():
-        if reftype == "fore":
-            model.meta.instrument.filter = "CLEAR"
         names[reftype] = library.add_model(reftype, model, suffix="asdf")
-        rule = _SELECTED_BY.get(reftype, ())
-        library.offer(reftype, names[reftype], parkeys=rule[:1], matches=[rule[1:]])
+        _offer(library, reftype, names[reftype], _FIELD)
+    return names
+
+
+def add_msa_optics(library: Library, geometry: Geometry) -> dict[str, str]:
+    """Publish those that differ for the shutters and the slits beside them.
+
+    Returns
+    -------
+    names
+        File names by reference type.
+    """
+    names = {}
+    for reftype, model in _make_models_of_field(geometry).items():
+        names[reftype] = library.add_model(reftype, model, serial=2, suffix="asdf")
+        _offer(library, reftype, names[reftype], _MSA_FIELD)
     return names

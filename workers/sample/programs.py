@@ -4,19 +4,36 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import miri_mrs, nirspec_bots_prism, nirspec_ifu_prism
+from workers.contract import NOT_APPLICABLE
+
+from . import (
+    miri_mrs,
+    nirspec_bots_prism,
+    nirspec_fs_prism,
+    nirspec_ifu_prism,
+    nirspec_mos_prism,
+)
 from .contexts import write_contexts
-from .detector_references import add_detector_references, add_mrs_detector_references
-from .frames import FULL, SUB512
-from .geometry import load_geometry
+from .detector_references import (
+    Readout,
+    add_detector_references,
+    add_mrs_detector_references,
+)
+from .frames import FULL, SUB512, SUBS200A1
+from .geometry import load_geometry, load_msa_geometry
 from .library import Library
 from .mrs_geometry import load_bands
 from .mrs_light import MrsLight, trace_mrs
 from .mrs_optics import add_mrs_optics
 from .mrs_references import add_band_references, add_mrs_references
-from .optics import add_optics
+from .msa_references import add_fixed_slit_references, add_shutter_references
+from .optics import add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
-from .spectral_references import add_ifu_references, add_slit_references
+from .spectral_references import (
+    add_ifu_references,
+    add_slit_references,
+    offer_by_mode,
+)
 from .step_parameters import add_parameters
 
 __all__ = ["Optics", "make_programs", "make_references"]
@@ -24,22 +41,43 @@ __all__ = ["Optics", "make_programs", "make_references"]
 _MAKERS = {
     Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
     Mode.NIRSPEC_BOTS_PRISM: nirspec_bots_prism.make_exposures,
+    Mode.NIRSPEC_MOS_PRISM: nirspec_mos_prism.make_exposures,
+    Mode.NIRSPEC_FS_PRISM: nirspec_fs_prism.make_exposures,
 }
+
+_READOUTS = {
+    Mode.NIRSPEC_IFU_PRISM: (Readout(FULL, serial=1),),
+    Mode.NIRSPEC_BOTS_PRISM: (Readout(SUB512, serial=2, dark=True),),
+    Mode.NIRSPEC_MOS_PRISM: (
+        Readout(FULL, serial=1),
+        Readout(FULL, serial=3, detector="NRS2"),
+    ),
+    Mode.NIRSPEC_FS_PRISM: (Readout(SUBS200A1, serial=4),),
+}
+"""What modes read of the detectors; several may read the same."""
+
+_MSA = frozenset({Mode.NIRSPEC_MOS_PRISM, Mode.NIRSPEC_FS_PRISM})
+"""Modes that take the optics of the shutters and the slits beside them."""
 
 
 def _add_ifu_prism(library: Library) -> None:
-    add_detector_references(library, FULL, serial=1, dark=False)
     add_ifu_references(library, nirspec_ifu_prism.CUBE)
 
 
 def _add_bots_prism(library: Library) -> None:
-    add_detector_references(library, SUB512, serial=2, dark=True)
-    add_slit_references(library, "NRS_BRIGHTOBJ")
+    add_slit_references(library, "NRS_BRIGHTOBJ", serial=2)
+    offer_by_mode(library, "extract1d", NOT_APPLICABLE, "NRS_BRIGHTOBJ")
 
 
-_REFERENCES = {
+def _add_mos_prism(library: Library) -> None:
+    add_shutter_references(library, [nirspec_mos_prism.STUCK_OPEN])
+
+
+_REFERENCES: Mapping[Mode, Callable[[Library], None]] = {
     Mode.NIRSPEC_IFU_PRISM: _add_ifu_prism,
     Mode.NIRSPEC_BOTS_PRISM: _add_bots_prism,
+    Mode.NIRSPEC_MOS_PRISM: _add_mos_prism,
+    Mode.NIRSPEC_FS_PRISM: add_fixed_slit_references,
 }
 
 
@@ -47,22 +85,32 @@ _REFERENCES = {
 class Optics:
     """What exposures are simulated with."""
 
-    nirspec: Mapping[str, Path]
-    """References of the optics of NIRSpec by type."""
+    nirspec: Mapping[Mode, Mapping[str, Path]]
+    """References of the optics of NIRSpec by type, for each mode."""
     tilt_readings: tuple[float, float]
     """What the sensors of the grating wheel of NIRSpec read."""
     mrs: Mapping[str, MrsLight]
     """The lit pixels of MIRIFUSHORT by band."""
 
 
-def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[str, Path]:
+def _add_nirspec(
+    library: Library, modes: Sequence[Mode]
+) -> Mapping[Mode, Mapping[str, Path]]:
     if not modes:
         return {}
     names = add_optics(library, load_geometry())
+    msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
+    readouts = [readout for mode in modes for readout in _READOUTS[mode]]
+    for readout in dict.fromkeys(readouts):
+        add_detector_references(library, readout)
     for mode in modes:
         _REFERENCES[mode](library)
     add_parameters(library)
-    return {kind: library.folder / name for kind, name in names.items()}
+    by_mode = {mode: msa_names if mode in _MSA else names for mode in modes}
+    return {
+        mode: {kind: library.folder / name for kind, name in chosen.items()}
+        for mode, chosen in by_mode.items()
+    }
 
 
 def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
@@ -104,4 +152,4 @@ def make_programs(
             program = miri_mrs.PROGRAMS[mode]
             miri_mrs.make_exposures(*folders, program, optics.mrs)
         else:
-            _MAKERS[mode](*folders, optics.nirspec, optics.tilt_readings)
+            _MAKERS[mode](*folders, optics.nirspec[mode], optics.tilt_readings)

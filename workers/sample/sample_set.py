@@ -11,7 +11,7 @@ from .publishing import publish_text, to_json_text
 
 __all__ = ["MANIFEST", "SAMPLE_VERSION", "Mode", "SampleSet", "find_sample"]
 
-SAMPLE_VERSION = 1
+SAMPLE_VERSION = 2
 """Version of what is made; a sample of another version is made anew."""
 MANIFEST = "sample.json"
 """File that lists the files of a whole sample."""
@@ -24,6 +24,10 @@ class Mode(StrEnum):
     """Program 99001: dithered point source, background, leakcals."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
+    """Program 99004: slitlets with three sources, nodded."""
+    NIRSPEC_FS_PRISM = "nirspec-fs-prism"
+    """Program 99005: a point source nodded along a fixed slit."""
     MIRI_MRS = "miri-mrs"
     """Program 99003: dithered point source with fringes and showers, background."""
     MIRI_MRS_BANDS = "miri-mrs-bands"
@@ -43,12 +47,16 @@ class Mode(StrEnum):
 _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.NIRSPEC_MOS_PRISM: "99004",
+    Mode.NIRSPEC_FS_PRISM: "99005",
     Mode.MIRI_MRS: "99003",
     Mode.MIRI_MRS_BANDS: "99013",
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
     Mode.NIRSPEC_BOTS_PRISM: "official",
+    Mode.NIRSPEC_MOS_PRISM: "official",
+    Mode.NIRSPEC_FS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",
     Mode.MIRI_MRS_BANDS: "channel-cubes",
 }

@@ -15,11 +15,17 @@ __all__ = [
     "ARCSEC2_SR",
     "IFU_PIXEL_ARCSEC2",
     "MJY_PER_DN",
+    "PIXEL_ARCSEC",
     "SLIT_WIDTHS_ARCSEC",
     "CubeGrid",
+    "add_area",
+    "add_failed_shutters",
     "add_flat",
     "add_ifu_references",
+    "add_photom",
     "add_slit_references",
+    "make_flat_table",
+    "make_photom_table",
     "make_table",
     "offer_by_mode",
 ]
@@ -38,9 +44,11 @@ SLIT_WIDTHS_ARCSEC = {
     "S200B1": 0.2,
 }
 """Widths of the fixed slits."""
-_PIXEL_ARCSEC = 0.103
+PIXEL_ARCSEC = 0.103
+"""Height of a pixel in the sky."""
 _WAVELENGTHS_UM = np.linspace(0.5, 5.7, 105).astype(np.float32)
 _CONTEXT_2_FLUX = 1.05
+_FAILED_SHUTTERS = ((1, 30, 20), (4, 300, 150))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +81,13 @@ def offer_by_mode(
     )
 
 
-def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
-    """Publish a fore-optics flat of one.
-
-    Without any flat the pipeline ends well, with NaN in every pixel.
-    """
+def make_flat_table() -> Any:
+    """Make the table of a flat of one."""
     size = _WAVELENGTHS_UM.size
     ones = np.ones(size, np.float32)
     row = ("ANY", size, _WAVELENGTHS_UM, ones, ones * np.float32(1e-3))
     vector = ("f4", (size,))
-    table = np.array(
+    return np.array(
         [row],
         dtype=[
             ("slit_name", "S15"),
@@ -92,7 +97,14 @@ def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
             ("error", *vector),
         ],
     )
-    model = datamodels.NirspecFlatModel(flat_table=table)
+
+
+def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
+    """Publish a fore-optics flat of one.
+
+    Without any flat the pipeline ends well, with NaN in every pixel.
+    """
+    model = datamodels.NirspecFlatModel(flat_table=make_flat_table())
     model.data, model.err = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
     model.meta.exposure.type = exp_type
     offer_by_mode(
@@ -100,7 +112,7 @@ def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
     )
 
 
-def _photom_table(slits: Sequence[str], factor: float) -> Any:
+def make_photom_table(slits: Sequence[str], factor: float) -> Any:
     """Make the conversion table, with one row for each slit or none at all."""
     size = _WAVELENGTHS_UM.size
     ones = np.ones(size, np.float32)
@@ -122,14 +134,16 @@ def _photom_table(slits: Sequence[str], factor: float) -> Any:
     return np.array(rows, dtype=[*names, ("slit", "S15"), *values])
 
 
-def _add_photom(library: Library, model: Any, exp_type: str, *, serial: int) -> str:
+def add_photom(library: Library, model: Any, exp_type: str, *, serial: int) -> str:
+    """Publish a flux conversion; return its name."""
     model.meta.photometry.pixelarea_steradians = IFU_PIXEL_ARCSEC2 * ARCSEC2_SR
     model.meta.photometry.pixelarea_arcsecsq = IFU_PIXEL_ARCSEC2
     model.meta.exposure.type = exp_type
     return library.add_model("photom", model, serial=serial)
 
 
-def _add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> None:
+def add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> None:
+    """Publish the areas of pixels."""
     model.meta.exposure.type = exp_type
     name = library.add_model("area", model, serial=serial)
     offer_by_mode(library, "area", name, exp_type)
@@ -214,14 +228,24 @@ def _shutter(quadrant: int, x: int, y: int) -> dict[str, object]:
     return {"Q": quadrant, "x": x, "y": y, **states, "Vignetted": "no"}
 
 
-def _add_failed_shutters(library: Library) -> None:
-    # An empty list is an IndexError in `msaflagopen`.
+def add_failed_shutters(
+    library: Library,
+    exp_type: str,
+    shutters: Sequence[tuple[int, int, int]],
+    *,
+    serial: int,
+) -> None:
+    """Publish which shutters are stuck open, by quadrant, row and column.
+
+    An empty list is an IndexError in `msaflagopen`.
+    """
     tree = {
         "instrument": "NIRSPEC",
         "reftype": "MSAOPER",
-        "msaoper": [_shutter(1, 30, 20), _shutter(4, 300, 150)],
+        "msaoper": [_shutter(*each) for each in shutters],
     }
-    offer_by_mode(library, "msaoper", library.add_json("msaoper", tree), "NRS_IFU")
+    name = library.add_json("msaoper", tree, serial=serial)
+    offer_by_mode(library, "msaoper", name, exp_type)
 
 
 def add_ifu_references(library: Library, grid: CubeGrid) -> None:
@@ -229,16 +253,16 @@ def add_ifu_references(library: Library, grid: CubeGrid) -> None:
     mode = "NRS_IFU"
     add_flat(library, mode, serial=1)
     for serial, factor in ((1, 1.0), (2, _CONTEXT_2_FLUX)):
-        model = datamodels.NrsMosPhotomModel(phot_table=_photom_table((), factor))
-        name = _add_photom(library, model, mode, serial=serial)
+        model = datamodels.NrsMosPhotomModel(phot_table=make_photom_table((), factor))
+        name = add_photom(library, model, mode, serial=serial)
         offer_by_mode(library, "photom", name, mode, contexts=[serial])
     areas = np.array(
         [(number, IFU_PIXEL_ARCSEC2) for number in range(30)],
         dtype=[("slice_id", "i2"), ("pixarea", "f4")],
     )
     model = datamodels.NirspecIfuAreaModel(area_table=areas)
-    _add_area(library, model, mode, serial=1)
-    _add_failed_shutters(library)
+    add_area(library, model, mode, serial=1)
+    add_failed_shutters(library, mode, _FAILED_SHUTTERS, serial=1)
     offer_by_mode(
         library, "cubepar", library.add_model("cubepar", _make_cubepar(grid)), mode
     )
@@ -246,18 +270,22 @@ def add_ifu_references(library: Library, grid: CubeGrid) -> None:
     offer_by_mode(library, "extract1d", aperture, mode)
 
 
-def add_slit_references(library: Library, exp_type: str) -> None:
-    """Publish what spectra through the fixed slits need after detector1."""
-    add_flat(library, exp_type, serial=2)
+def add_slit_references(library: Library, exp_type: str, *, serial: int) -> None:
+    """Publish what spectra through the fixed slits need after detector1.
+
+    Apertures of the extraction are left to the caller.
+    """
+    add_flat(library, exp_type, serial=serial)
     slits = tuple(SLIT_WIDTHS_ARCSEC)
-    model = datamodels.NrsFsPhotomModel(phot_table=_photom_table(slits, 1.0))
-    name = _add_photom(library, model, exp_type, serial=3)
+    model = datamodels.NrsFsPhotomModel(phot_table=make_photom_table(slits, 1.0))
+    # The first two are those of the IFU.
+    name = add_photom(library, model, exp_type, serial=serial + 1)
     offer_by_mode(library, "photom", name, exp_type)
     areas = np.array(
-        [(slit, width * _PIXEL_ARCSEC) for slit, width in SLIT_WIDTHS_ARCSEC.items()],
+        [(slit, width * PIXEL_ARCSEC) for slit, width in SLIT_WIDTHS_ARCSEC.items()],
         dtype=[("slit_id", "S15"), ("pixarea", "f4")],
     )
     model = datamodels.NirspecSlitAreaModel(area_table=areas)
-    _add_area(library, model, exp_type, serial=2)
-    for reftype in ("extract1d", "msaoper", "cubepar"):
+    add_area(library, model, exp_type, serial=serial)
+    for reftype in ("msaoper", "cubepar"):
         offer_by_mode(library, reftype, NOT_APPLICABLE, exp_type)

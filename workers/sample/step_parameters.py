@@ -19,7 +19,7 @@ Value = bool | float | str
 """What a step parameter can be."""
 
 EXP_TYPES: Mapping[str, tuple[str, ...]] = {
-    "NIRSPEC": ("NRS_IFU", "NRS_BRIGHTOBJ"),
+    "NIRSPEC": ("NRS_IFU", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_MSASPEC"),
     "MIRI": ("MIR_MRS",),
 }
 """Exposure types of the sample programs, by instrument."""

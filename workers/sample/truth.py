@@ -1,7 +1,8 @@
 """What was put into a sample, to compare products with: small ECSV tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import erf, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .publishing import publish
 from .scene import Line, Spectrum
 
-__all__ = ["measure_resolution", "publish_table", "spectrum_table"]
+__all__ = ["kept_share", "measure_resolution", "publish_table", "spectrum_table"]
 
 Values = NDArray[np.float64]
 """One value for each pixel or wavelength."""
@@ -33,6 +34,32 @@ def measure_resolution(wavelength_um: Values, steps_um: Values, at_um: float) ->
     """
     near = np.abs(wavelength_um - at_um) < 0.05
     return float(2 * np.median(np.abs(steps_um[near])))
+
+
+def kept_share(
+    sigma_arcsec: float, half_height_arcsec: float, nods_arcsec: Sequence[float]
+) -> float:
+    """Give the part of the light of a source that nods leave in the aperture.
+
+    Nods are each other's background, so wings of a source are subtracted from it.
+
+    Parameters
+    ----------
+    sigma_arcsec
+        Width of the source along the slit.
+    half_height_arcsec
+        Half the height of the aperture.
+    nods_arcsec
+        Where the source is in each exposure.
+    """
+
+    def share(off: float) -> float:
+        upper = erf((off + half_height_arcsec) / sigma_arcsec / sqrt(2))
+        return (upper - erf((off - half_height_arcsec) / sigma_arcsec / sqrt(2))) / 2
+
+    pairs = [(one, other) for one in nods_arcsec for other in nods_arcsec]
+    lost = [share(one - other) for one, other in pairs if one != other]
+    return share(0.0) - sum(lost) / len(lost)
 
 
 def spectrum_table(

@@ -86,4 +86,5 @@ def _diff(where: str, resolved: object, used: object) -> list[str]:
 
 
 def _no_data(job: Job, error: NoDataOnDetectorError) -> Caveat:
-    return Caveat(CaveatKind.NO_DATA_ON_DETECTOR, f"{job.name}: {error}")
+    # The first argument is an exit code.
+    return Caveat(CaveatKind.NO_DATA_ON_DETECTOR, f"{job.name}: {error.args[-1]}")

@@ -16,6 +16,7 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
 from ..contract import NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
+from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
 
@@ -106,14 +107,21 @@ def find_caveats(
 
 
 def _missing(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
-    suffixes = {path.stem.rpartition("_")[2] for path in products}
-    for suffix in _expected_suffixes(job):
-        if suffix not in suffixes:
-            message = f"{job.stage} of {job.name} made no {suffix} product"
+    stems = {path.stem for path in products}
+    suffixes = {stem.rpartition("_")[2] for stem in stems}
+    for row in _expected_rows(job):
+        suffix = row["suffix"]
+        if not row.get("per_source"):
+            missing = [] if suffix in suffixes else [f"{suffix} product"]
+        else:
+            wanted = [f"{name}_{suffix}" for name in name_source_products(job)]
+            missing = [f"{name}.fits" for name in wanted if name not in stems]
+        for what in missing:
+            message = f"{job.stage} of {job.name} made no {what}"
             yield Caveat(CaveatKind.MISSING_PRODUCT, message)
 
 
-def _expected_suffixes(job: Job) -> Iterator[str]:
+def _expected_rows(job: Job) -> Iterator[Mapping[str, Any]]:
     steps: Any = job.parameters.get("steps", {})
     for row in _expected_table():
         if row["stage"] != job.stage:
@@ -121,7 +129,7 @@ def _expected_suffixes(job: Job) -> Iterator[str]:
         if job.exp_type not in row.get("exp_types", [job.exp_type]):
             continue
         if not steps.get(row.get("step"), {}).get("skip", False):
-            yield row["suffix"]
+            yield row
 
 
 @cache

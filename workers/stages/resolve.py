@@ -13,6 +13,7 @@ from stdatamodels.jwst.datamodels import read_metadata
 
 from ..contract import ErrorInfo, Resolution, Resolved, ResolveItem, ResolveRequest
 from ..errors import WorkerError
+from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
 from .pipelines import (
@@ -70,6 +71,8 @@ def _resolve_or_say(item: ResolveItem, cache: ReferenceCache, context: str) -> R
 
 def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
     header = read_header(item.exposure)
+    if item.metafile is not None:
+        check_metafile(Path(item.metafile), header)
     pars = cache.select_pars(header, list_pars_types(item.stage))
     pipeline = configure(item.stage, header, item.overrides)
     reftypes = list_reftypes(pipeline)

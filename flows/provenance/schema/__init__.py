@@ -3,6 +3,7 @@
 from ._attempt import SQLAttempt
 from ._base import SQLBase
 from ._caveat import SQLCaveat
+from ._fetched_file import SQLFetchedFile
 from ._job import SQLJob
 from ._job_input import SQLJobInput
 from ._job_reference import SQLJobReference
@@ -18,6 +19,7 @@ __all__ = [
     "SQLAttempt",
     "SQLBase",
     "SQLCaveat",
+    "SQLFetchedFile",
     "SQLJob",
     "SQLJobInput",
     "SQLJobReference",

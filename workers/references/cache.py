@@ -4,21 +4,35 @@ CRDS itself accepts truncated references, hands out paths that do not exist, and
 back to code defaults when a ``pars-*`` file is missing; here each of these is an error.
 """
 
-import hashlib
 import os
-import warnings
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .contract import ParsUse, ReferenceFile, ReferenceUse
-from .errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
+from ..contract import ParsUse, ReferenceFile, ReferenceUse
+from ..errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
+from .identity import identify_file, refuse_truncated
 
-__all__ = ["ReferenceCache", "pin"]
+__all__ = [
+    "OBSERVATORY",
+    "ReferenceCache",
+    "locate",
+    "name_pars",
+    "name_references",
+    "pin",
+]
 
 OBSERVATORY = "jwst"
 """The only observatory of this cache."""
+
+_SERVERLESS = "https://jwst-serverless.stsci.edu"
+"""What CRDS itself takes for no server."""
+
+_LEADS_ELSEWHERE = re.compile(r"CRDS_(\w*PATH\w*|SERVER_URL|CONTEXT|MODE)")
+"""Variables that CRDS obeys before, or besides, ``CRDS_PATH``."""
 
 _NOT_FOUND = "NOT FOUND"
 _NO_REFERENCE = "NOT FOUND n/a"
@@ -30,12 +44,19 @@ def pin(*, crds_path: str, context: str | None) -> None:
     CRDS memoises the context at its first call, so this is done once in the life of
     a process, before any call.
     """
+    for name in [name for name in os.environ if _LEADS_ELSEWHERE.fullmatch(name)]:
+        del os.environ[name]
+    for kind in ("CONFIG", "MAPPING", "PICKLE", "REFERENCE"):
+        os.environ[f"CRDS_{kind}_URI"] = "none"
+    os.environ["CRDS_USE_PICKLED_CONTEXTS"] = "false"
     os.environ["CRDS_PATH"] = crds_path
     os.environ["CRDS_READONLY_CACHE"] = "1"
-    for name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
-        os.environ.pop(name, None)
     if context is not None:
         os.environ["CRDS_CONTEXT"] = context
+    if "crds" in sys.modules:  # it took its server from the environment, on import
+        from crds.client import api
+
+        api.set_crds_server(_SERVERLESS)
 
 
 class ReferenceCache:
@@ -65,7 +86,7 @@ class ReferenceCache:
         if not config.is_file():
             raise CrdsCacheError(
                 f"{os.environ['CRDS_PATH']} is no CRDS cache: {config} is not there; "
-                "set CRDS_PATH (or `crds_path`) to a cache made by `crds sync`."
+                "set CRDS_PATH (or `crds_path`) to a cache made by `rewebb refs sync`."
             )
         try:
             context = str(crds.get_context_name(OBSERVATORY))
@@ -88,10 +109,11 @@ class ReferenceCache:
         CrdsCacheError
             The rules give no answer, or an answer that is not in the cache.
         """
-        names = _recommend(header, sorted(set(reftypes)))
         return tuple(
-            ReferenceUse(reftype, self._find_reference(reftype, name))
-            for reftype, name in sorted(names.items())
+            ReferenceUse(reftype, self.identify(locate(name), role=reftype))
+            if name
+            else ReferenceUse(reftype, None)
+            for reftype, name in name_references(header, reftypes).items()
         )
 
     def select_pars(
@@ -102,11 +124,9 @@ class ReferenceCache:
         A type for which the rules have nothing means code defaults, as it does for
         stpipe; a file that they name but the cache lacks is an error, as it is not.
         """
-        names = _recommend(header, sorted(set(reftypes)))
         return tuple(
-            ParsUse(reftype, self.identify(_locate(name), role=reftype))
-            for reftype, name in sorted(names.items())
-            if not name.startswith(_NOT_FOUND)
+            ParsUse(reftype, self.identify(locate(name), role=reftype))
+            for reftype, name in name_pars(header, reftypes).items()
         )
 
     def list_mappings(
@@ -139,7 +159,9 @@ class ReferenceCache:
         if known is not None and path.name in self._seen:
             return known
         try:
-            found = _identify(path, known)
+            found = identify_file(path, known)
+            if found is not known and path.suffix == ".fits":
+                refuse_truncated(path)
         except OSError as error:
             raise ReferenceMissingError(
                 f"The {role} file {path.name} that the context selects is not in the "
@@ -161,19 +183,53 @@ class ReferenceCache:
         """
         for file in files:
             self._files.setdefault(file.name, file)
-            path = _locate(file.name)
+            path = locate(file.name)
             if path.suffix not in {".pmap", ".imap", ".rmap"}:
                 self.identify(path, role="reference")
 
-    def _find_reference(self, reftype: str, name: str) -> ReferenceFile | None:
-        if name.lower() == _NO_REFERENCE.lower():
-            return None
-        if name.startswith(_NOT_FOUND):
-            raise CrdsCacheError(
-                f"The context selects no {reftype} reference for this exposure: "
-                f"{name.removeprefix(_NOT_FOUND).strip()}."
-            )
-        return self.identify(_locate(name), role=reftype)
+
+def name_references(
+    header: Mapping[str, Any], reftypes: Iterable[str]
+) -> dict[str, str | None]:
+    """Name the reference of each type that the pinned context selects, None for N/A.
+
+    Raises
+    ------
+    CrdsCacheError
+        The rules give no answer.
+    """
+    names = sorted(_recommend(header, sorted(set(reftypes))).items())
+    return {reftype: _name_or_refuse(reftype, name) for reftype, name in names}
+
+
+def name_pars(header: Mapping[str, Any], reftypes: Iterable[str]) -> dict[str, str]:
+    """Name the parameter references that the pinned context selects.
+
+    Raises
+    ------
+    CrdsCacheError
+        The rules cannot be read.
+    """
+    names = sorted(_recommend(header, sorted(set(reftypes))).items())
+    return {reftype: name for reftype, name in names if not name.startswith(_NOT_FOUND)}
+
+
+def locate(name: str) -> Path:
+    """Give the place of a file in the pinned cache."""
+    import crds  # two seconds
+
+    return Path(crds.locate_file(name, OBSERVATORY))
+
+
+def _name_or_refuse(reftype: str, name: str) -> str | None:
+    if name.lower() == _NO_REFERENCE.lower():
+        return None
+    if name.startswith(_NOT_FOUND):
+        raise CrdsCacheError(
+            f"The context selects no {reftype} reference for this exposure: "
+            f"{name.removeprefix(_NOT_FOUND).strip()}."
+        )
+    return name
 
 
 def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, str]:
@@ -191,50 +247,13 @@ def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, 
         ) from error
 
 
-def _locate(name: str) -> Path:
-    import crds  # two seconds
-
-    return Path(crds.locate_file(name, OBSERVATORY))
-
-
-def _identify(path: Path, known: ReferenceFile | None) -> ReferenceFile:
-    stat = path.stat()
-    if (
-        known is not None
-        and (known.size_bytes, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
-        and known.sha1
-    ):
-        return known
-    if path.suffix == ".fits":
-        _refuse_truncated(path, stat.st_size)
-    with path.open("rb") as stream:
-        sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
-    return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)
-
-
-def _refuse_truncated(path: Path, size_bytes: int) -> None:
-    """Refuse a FITS file that ends before its last header says."""
-    from astropy.io import fits  # keeps the import of this module cheap
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the truncation is told below
-        with fits.open(path, lazy_load_hdus=False) as hdus:
-            last = hdus[-1].fileinfo()
-    expected = last["datLoc"] + last["datSpan"]
-    if size_bytes < expected:
-        raise CrdsCacheError(
-            f"{path} is truncated: expected at least {expected} bytes, got "
-            f"{size_bytes}; remove it and sync the cache again."
-        )
-
-
 def _changed(
     path: Path, known: ReferenceFile, found: ReferenceFile
 ) -> ReferenceChangedError:
     return ReferenceChangedError(
         f"{path} is not the file that CRDS delivered under this name: expected sha1 "
         f"{known.sha1} ({known.size_bytes} bytes), got {found.sha1} "
-        f"({found.size_bytes} bytes); remove it and sync the cache again."
+        f"({found.size_bytes} bytes); `rewebb refs verify --repair` fetches it again."
     )
 
 

@@ -1,0 +1,272 @@
+"""Files of a source become local copies: decided first, then done in parallel."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.filesize import decimal
+
+from flows.errors import ArchiveError
+from flows.models import FetchedFile
+from workers.errors import TransferError
+from workers.transfer import (
+    Body,
+    Expected,
+    Opener,
+    Pacing,
+    RetryPolicy,
+    receive,
+    retry,
+)
+from workers.transfer.fits_checks import verify_fits
+
+from .listing import RemoteFile, Source
+from .progress import FetchListener, FetchProgress
+from .vault import Vault
+
+__all__ = ["FetchReport", "Fetcher", "ToFetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToFetch:
+    """What a fetch would do."""
+
+    have: Mapping[str, FetchedFile]
+    """Copies that are as the archive has them, by name."""
+    missing: Mapping[Path, RemoteFile]
+    """What is not here in its newest version, by the place that it goes to."""
+    unknown: Mapping[str, str]
+    """Files of which the archive could not tell, each with why."""
+
+    @property
+    def missing_bytes(self) -> int:
+        """How much is to be fetched."""
+        return sum(file.size_bytes for file in self.missing.values())
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch came to."""
+
+    files: Mapping[str, FetchedFile]
+    """Every file that is here, by name."""
+    fetched: tuple[str, ...] = ()
+    """Names of those that were not here before."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Why the others are not here, by name."""
+    fetched_bytes: int = 0
+    """Size of what was not here before."""
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the file any more; what is here of it is kept."""
+
+
+class Fetcher:
+    """Brings files of a source to the vault.
+
+    Parameters
+    ----------
+    parallel
+        Requests at a time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        vault: Vault,
+        *,
+        parallel: int,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._source = source
+        self._vault = vault
+        self._parallel = parallel
+        self._policy = policy or RetryPolicy()
+
+    def decide(self, files: Iterable[RemoteFile]) -> ToFetch:
+        """Find out what is not here, or has changed in the archive.
+
+        Raises
+        ------
+        ArchiveError
+            Somebody changed a local copy.
+        """
+        listed = list(files)
+        # The place first: who is faster than we are must not make it that of a v2.
+        places = [self._vault.path_of_next(file) for file in listed]
+        with ThreadPoolExecutor(self._parallel) as pool:
+            found = list(zip(places, listed, pool.map(self._look, listed), strict=True))
+        return ToFetch(
+            have={f.name: r for _, f, r in found if isinstance(r, FetchedFile)},
+            missing={place: f for place, f, r in found if r is None},
+            unknown={f.name: why for _, f, why in found if isinstance(why, str)},
+        )
+
+    def fetch(
+        self, decided: ToFetch, *, listener: FetchListener = lambda _: None
+    ) -> FetchReport:
+        """Fetch what is missing; whatever fails, the rest is completed.
+
+        Raises
+        ------
+        ArchiveError
+            There is no room for it.
+        """
+        self._check_room(decided)
+        counter = _Counter(decided, listener)
+        come: dict[str, FetchedFile] = {}
+        failed = dict(decided.unknown)
+        with ThreadPoolExecutor(self._parallel) as pool:
+            futures = {
+                pool.submit(self._fetch_one, file, target, counter): file
+                for target, file in decided.missing.items()
+            }
+            try:
+                for future in as_completed(futures):
+                    name, result = futures[future].name, future.result()
+                    if isinstance(result, str):
+                        failed[name] = result
+                    else:
+                        come[name] = result
+            finally:  # after Ctrl-C too: end quickly, keep what is here
+                counter.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+        return FetchReport(
+            files={**decided.have, **come},
+            fetched=tuple(sorted(come)),
+            failed=dict(sorted(failed.items())),
+            fetched_bytes=sum(file.size_bytes for file in come.values()),
+        )
+
+    def find_copy(self, file: RemoteFile) -> FetchedFile | None:
+        """Give the local copy of a file, if it is as the archive has it.
+
+        Raises
+        ------
+        TransferError
+            The archive does not tell.
+        ArchiveError
+            Somebody changed the local copy.
+        """
+        record = self._vault.find(file)
+        if record is None or record.size_bytes != file.size_bytes:
+            return None
+        return record if self._is_unchanged(file, record) else None
+
+    def _look(self, file: RemoteFile) -> FetchedFile | str | None:
+        try:
+            return self.find_copy(file)
+        except TransferError as error:
+            return str(error)
+
+    def _is_unchanged(self, file: RemoteFile, record: FetchedFile) -> bool:
+        """Ask the archive for a byte, and with it for its version of the file."""
+
+        def compare() -> bool:
+            with self._source.open(file, end_byte=1) as body:
+                if body.entity is not None and record.entity is not None:
+                    return body.entity == record.entity
+                return (
+                    body.total_bytes in {None, record.size_bytes}
+                    and body.modified == record.modified
+                )
+
+        return retry(file.uri, compare, policy=self._policy)
+
+    def _fetch_one(
+        self, file: RemoteFile, target: Path, counter: "_Counter"
+    ) -> FetchedFile | str:
+        """Fetch a file; give its record, or why it is not here."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            received = receive(
+                _opener_of(self._source, file),
+                target,
+                expected=_expect(file),
+                policy=self._policy,
+                on_bytes=counter.count_of(file),
+                pacing=Pacing(sleep=counter.sleep),
+            )
+        except FileExistsError:  # another process was faster
+            return self._vault.find(file) or f"{file.uri} is being fetched by another"
+        except TransferError as error:
+            return str(error)
+        finally:
+            counter.add_file()
+        return self._vault.add(file, received, source=self._source.name)
+
+    def _check_room(self, decided: ToFetch) -> None:
+        """Refuse what does not fit on the disk."""
+        free = self._vault.free_bytes()
+        if decided.missing_bytes > free:
+            raise ArchiveError(
+                f"{len(decided.missing)} files of {decimal(decided.missing_bytes)} are "
+                f"to be fetched, but {self._vault.data_dir} has only {decimal(free)} "
+                "left; make room, or ask for fewer observations."
+            )
+
+
+class _Counter:
+    """Counts what has arrived, for several threads; once stopped it stops them."""
+
+    def __init__(self, decided: ToFetch, listener: FetchListener) -> None:
+        self._files = len(decided.missing)
+        self._total_bytes = decided.missing_bytes
+        self._done_files = self._done_bytes = 0
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def sleep(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise _StoppedError
+
+    def count_of(self, file: RemoteFile) -> Callable[[int], None]:
+        """Give the counter of a file, of which no byte is counted twice."""
+        counted = 0
+
+        def add(count: int) -> None:
+            nonlocal counted
+            if self._stopped.is_set():
+                raise _StoppedError
+            new = min(count, file.size_bytes - counted)
+            counted += new
+            self._add(0, new)
+
+        return add
+
+    def add_file(self) -> None:
+        self._add(1, 0)
+
+    def _add(self, files: int, count_bytes: int) -> None:
+        with self._lock:
+            self._done_files += files
+            self._done_bytes += count_bytes
+            self._listener(
+                FetchProgress(
+                    self._files, self._done_files, self._total_bytes, self._done_bytes
+                )
+            )
+
+
+def _expect(file: RemoteFile) -> Expected:
+    verify = verify_fits if file.name.endswith(".fits") else None
+    return Expected(uri=file.uri, size_bytes=file.size_bytes, verify=verify)
+
+
+def _opener_of(source: Source, file: RemoteFile) -> Opener:
+    """Bind an opener to one file."""
+
+    def open_file(
+        *, start_byte: int = 0, entity: str | None = None
+    ) -> AbstractContextManager[Body]:
+        return source.open(file, start_byte=start_byte, entity=entity)
+
+    return open_file

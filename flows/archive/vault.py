@@ -1,0 +1,196 @@
+"""Local copies of the files of an archive, every version of them.
+
+``raw/<program>/v1/<name>`` is the first version of a file; one that changed in the
+archive under its name goes to ``v2``, and so on. Nothing is overwritten or removed.
+Beside each file is what is known of it, ``<name>.json``, from which the database can
+be made again.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from flows.errors import ArchiveError
+from flows.models import FetchedFile
+from flows.names import check_file_name
+from workers.transfer import Received
+
+from .listing import RemoteFile
+from .texts import read_text, write_texts
+
+__all__ = ["Vault", "find_records", "load_record"]
+
+_RAW: Final = "raw"
+"""Folder of the copies, below the data folder."""
+
+_RECORD: Final = TypeAdapter(FetchedFile)
+
+
+class Vault:
+    """Finds and adds local copies.
+
+    Parameters
+    ----------
+    data_dir
+        The data folder, absolute.
+    remember
+        Told of every file that is added.
+    """
+
+    def __init__(
+        self, data_dir: Path, remember: Callable[[FetchedFile], object]
+    ) -> None:
+        self._data_dir = data_dir
+        self._remember = remember
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder."""
+        return self._data_dir
+
+    def free_bytes(self) -> int:
+        """Tell how much room is left on the disk."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self._data_dir).free
+
+    def has(self, file: RemoteFile) -> bool:
+        """Tell whether there is a copy of a file, of whatever version."""
+        return bool(self._versions(file))
+
+    def find(self, file: RemoteFile) -> FetchedFile | None:
+        """Find the newest copy of a file.
+
+        Raises
+        ------
+        ArchiveError
+            The copy is there, but somebody has changed its bytes.
+        """
+        versions = self._versions(file)
+        if not versions:
+            return None
+        path = versions[max(versions)]
+        record_path = _name_record(path)
+        if not record_path.is_file():
+            return self._save(_adopt(path, file, self._data_dir))
+        record = load_record(record_path)
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) == (record.size_bytes, record.mtime_ns):
+            return record
+        return self._save(_check_touched(path, record))
+
+    def locate(self, record: FetchedFile) -> Path:
+        """Give the path of a copy."""
+        return self._data_dir / record.folder / record.name
+
+    def path_of_next(self, file: RemoteFile) -> Path:
+        """Name the place of the next version of a file."""
+        number = max(self._versions(file), default=0) + 1
+        return self._folder(file) / f"v{number}" / check_file_name(file.name)
+
+    def add(self, file: RemoteFile, received: Received, *, source: str) -> FetchedFile:
+        """Record a file that was received at the place of its next version."""
+        found = _describe(received.path, file, received.sha256, self._data_dir)
+        return self._save(
+            replace(
+                found,
+                source=source,
+                entity=received.entity,
+                modified=received.modified,
+                checks=received.checks,
+            )
+        )
+
+    def _save(self, record: FetchedFile) -> FetchedFile:
+        path = _name_record(self.locate(record))
+        text = _RECORD.dump_json(record, indent=1).decode()
+        write_texts(path.parent, {path.name: text + "\n"})
+        self._remember(record)
+        return record
+
+    def _versions(self, file: RemoteFile) -> dict[int, Path]:
+        """Find the versions of a file by their numbers."""
+        found = self._folder(file).glob(f"v*/{check_file_name(file.name)}")
+        return {_version_of(path): path for path in found}
+
+    def _folder(self, file: RemoteFile) -> Path:
+        return self._data_dir / _RAW / check_file_name(file.program)
+
+
+def find_records(data_dir: Path) -> Iterator[Path]:
+    """Find what is known of every local copy."""
+    yield from sorted((data_dir / _RAW).glob("*/v*/*.json"))
+
+
+def load_record(path: Path) -> FetchedFile:
+    """Read what is known of a local copy.
+
+    Raises
+    ------
+    ArchiveError
+        It cannot be read.
+    """
+    try:
+        return _RECORD.validate_json(read_text(path))
+    except ValidationError as error:
+        raise ArchiveError(
+            f"{path} is no record of a file: {error}; remove it, and it is made again."
+        ) from error
+
+
+def _name_record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _version_of(path: Path) -> int:
+    return int(path.parent.name.removeprefix("v"))
+
+
+def _describe(path: Path, file: RemoteFile, sha256: str, data_dir: Path) -> FetchedFile:
+    """Describe a file at its place, of unknown source."""
+    status = path.stat()
+    return FetchedFile(
+        name=file.name,
+        program=file.program,
+        version=_version_of(path),
+        folder=str(path.parent.relative_to(data_dir)),
+        source="unknown",
+        uri=file.uri,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        sha256=sha256,
+        entity=None,
+        modified=None,
+        fetched_at=datetime.now(UTC),
+        checks=(),
+    )
+
+
+def _adopt(path: Path, file: RemoteFile, data_dir: Path) -> FetchedFile:
+    """Describe a file whose fetching died after its publication.
+
+    It had passed the checks, or it were not there, but nobody remembers which.
+    """
+    return _describe(path, file, _sha256(path), data_dir)
+
+
+def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
+    """Take a file that was only touched; refuse one with other bytes."""
+    sha256, status = _sha256(path), path.stat()
+    if sha256 == record.sha256:
+        return replace(record, mtime_ns=status.st_mtime_ns)
+    raise ArchiveError(
+        f"{path} is not what was fetched on {record.fetched_at:%Y-%m-%d}: expected "
+        f"sha256 {record.sha256} ({record.size_bytes} bytes), got {sha256} "
+        f"({status.st_size} bytes); move it away, and it is fetched again."
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,287 @@
+"""`rewebb refs`: the CRDS cache, filled from its server and kept whole."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+
+from workers.cache_contract import (
+    PrefetchReport,
+    PrefetchRequest,
+    ReferenceProblem,
+    ReferenceProgress,
+    VerifyReport,
+    VerifyRequest,
+)
+from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
+
+from .options import Archive, AsJson, Context, DataDir, RecipeName
+from .output import FAILED, fail, print_json, said_in_one_sentence, say
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+__all__ = ["refs_app"]
+
+refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
+
+_Report = TypeVar("_Report", PrefetchReport, VerifyReport)
+
+_Tell = Callable[[ReferenceProgress], None]
+
+Programs = Annotated[
+    list[str] | None,
+    typer.Argument(help="Programs whose references are wanted.", metavar="[PROGRAM]"),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(help="URL of the CRDS server; else CRDS_SERVER_URL."),
+]
+
+
+@refs_app.command()
+def sync(
+    programs: Programs = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Fetch all references of the context.")
+    ] = False,
+    context: Context = None,
+    recipe: RecipeName = "official",
+    archive: Archive = None,
+    server: Server = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list references that are missing.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the mappings of a context, and the references that programs need."""
+    from config.settings import load_settings
+    from workers.run import prefetch_references
+
+    with said_in_one_sentence():
+        settings = load_settings(
+            data_dir=data_dir,
+            archive=archive,
+            crds_context=context,
+            crds_server_url=server,
+        )
+        if settings.crds_server_url is None:
+            fail("No CRDS server is set: give --server URL or CRDS_SERVER_URL.")
+        with _remembering(settings) as (crds_path, known, remember):
+            request = PrefetchRequest(
+                items=_list_items(settings, programs or (), recipe),
+                context=settings.crds_context,
+                crds_path=crds_path,
+                server_url=settings.crds_server_url,
+                known=known,
+                everything=everything,
+                dry_run=dry_run,
+            )
+            with _watched(quiet=as_json) as listener:
+                report = _unwrap(prefetch_references(request, listener=listener))
+            remember(report.files)
+    _print_sync(report, as_json=as_json)
+    if report.failed:
+        raise typer.Exit(FAILED)
+
+
+@refs_app.command()
+def verify(
+    *,
+    context: Context = None,
+    server: Server = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Move bad files aside and fetch good ones."),
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every file of the cache and compare its sha1 with that of the server.
+
+    Without a server, it is compared with what runs have seen of it.
+    """
+    from config.settings import load_settings
+    from workers.run import verify_references
+
+    with said_in_one_sentence():
+        settings = load_settings(
+            data_dir=data_dir, crds_context=context, crds_server_url=server
+        )
+        with _remembering(settings) as (crds_path, known, remember):
+            request = VerifyRequest(
+                crds_path=crds_path,
+                context=settings.crds_context,
+                server_url=settings.crds_server_url,
+                known=known,
+                repair=repair,
+            )
+            with _watched(quiet=as_json) as listener:
+                report = _unwrap(verify_references(request, listener=listener))
+            remember(report.files)
+    _print_verify(report, as_json=as_json)
+    if len(report.repaired) < len(report.bad) or report.failed or report.missing:
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _remembering(
+    settings: "Settings",
+) -> Iterator[
+    tuple[
+        str,
+        tuple[ReferenceFile, ...],
+        Callable[[Iterable[ReferenceFile]], None],
+    ]
+]:
+    """Give the cache, what the database knows of it, and what tells it more."""
+    from flows.factory import open_store
+
+    if settings.crds_path is None:
+        fail("No CRDS cache is set: give CRDS_PATH or `crds_path` in rewebb.toml.")
+    crds_path = str(settings.crds_path.absolute())
+    with open_store(settings) as store:
+
+        def remember(files: Iterable[ReferenceFile]) -> None:
+            now = datetime.now(UTC)
+            store.remember_references(files, crds_path=crds_path, now=now)
+
+        yield crds_path, store.list_references(crds_path=crds_path), remember
+
+
+def _list_items(
+    settings: "Settings", programs: Sequence[str], recipe: str
+) -> tuple[ResolveItem, ...]:
+    """List the jobs of programs whose raw files are here."""
+    if not programs:
+        return ()
+    from flows.factory import open_services
+    from flows.phases import Preparation, Request
+    from flows.resolution import list_items
+
+    items: list[ResolveItem] = []
+    with open_services(settings) as services:
+        for program in programs:
+            preparation = Preparation(services, Request(program, recipe=recipe))
+            preparation.find()
+            preparation.associate()
+            preparation.draw_graph()
+            here = (
+                planned
+                for planned in preparation.graph
+                if planned.exposure.path.is_file() and planned.defect is None
+            )
+            items += list_items(here, preparation.recipe)
+    return tuple(items)
+
+
+def _unwrap(answer: _Report | ErrorInfo) -> _Report:
+    if isinstance(answer, ErrorInfo):
+        fail(answer.message)
+    return answer
+
+
+def _print_sync(report: PrefetchReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    for due in report.due:
+        say(f"missing {due.name} ({decimal(due.size_bytes)})")
+    _print_problems("repaired", report.repaired)
+    _print_problems("failed", report.failed)
+    for line in (*report.skipped, *report.notes):
+        say(line)
+    fetched = decimal(sum(file.size_bytes for file in report.fetched))
+    left = decimal(sum(due.size_bytes for due in report.due))
+    say(
+        f"{report.context}: {report.checked} files wanted, {len(report.fetched)} "
+        f"fetched ({fetched}), {len(report.due)} to be fetched ({left}), "
+        f"{len(report.repaired)} repaired, {len(report.failed)} failed."
+    )
+
+
+def _print_verify(report: VerifyReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    _print_problems("bad", report.bad)
+    _print_problems("repaired", report.repaired)
+    _print_problems("failed", report.failed)
+    for title, names in (("missing", report.missing), ("unknown", report.unknown)):
+        for name in names:
+            say(f"{title} {name}")
+    for note in report.notes:
+        say(note)
+    say(
+        f"{report.context}: {report.checked} files read, {len(report.bad)} bad, "
+        f"{len(report.missing)} missing, {len(report.unknown)} unknown, "
+        f"{len(report.repaired)} repaired."
+    )
+
+
+def _print_problems(title: str, problems: Iterable[ReferenceProblem]) -> None:
+    for problem in problems:
+        say(f"{title} {problem.message}")
+
+
+@contextmanager
+def _watched(*, quiet: bool) -> Iterator[_Tell | None]:
+    """Show how far it is: a live bar on a terminal, else a line for each part."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if quiet or not console.is_terminal:
+        yield None if quiet else _make_lines(console)
+        return
+    from rich.progress import (  # only when it is wanted
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bars:
+        yield _make_bar(bars)
+
+
+def _make_lines(console: Console) -> _Tell:
+    told = ""
+
+    def show(progress: ReferenceProgress) -> None:
+        nonlocal told
+        if progress.doing != told:
+            told = progress.doing
+            size = decimal(progress.total_bytes)
+            console.print(f"{told}: {progress.total} files, {size}", markup=False)
+
+    return show
+
+
+def _make_bar(bars: Any) -> _Tell:
+    bar = bars.add_task("", total=None)
+
+    def show(progress: ReferenceProgress) -> None:
+        if not bars.tasks[bar].description.startswith(progress.doing):
+            bars.reset(bar)
+        bars.update(
+            bar,
+            description=f"{progress.doing}: {progress.done} of {progress.total} files",
+            completed=progress.done_bytes,
+            total=progress.total_bytes,
+        )
+
+    return show

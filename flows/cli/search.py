@@ -1,0 +1,220 @@
+"""`rewebb search` and `rewebb fetch`: what an archive holds, and bringing it here."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.filesize import decimal
+
+from .options import Archive, AsJson, DataDir, Observations, split
+from .output import (
+    FAILED,
+    print_json,
+    print_rows,
+    said_in_one_sentence,
+    say,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from flows.archive import Cone, RemoteFile
+    from flows.fetching import Fetched, Found
+
+__all__ = ["fetch", "search"]
+
+_Program = Annotated[
+    str | None, typer.Argument(help="Program id, five digits.", metavar="PROGRAM")
+]
+_Target = Annotated[
+    str | None, typer.Option(help="Name of the target; * stands for anything.")
+]
+_Cone = Annotated[
+    str | None,
+    typer.Option(help="Circle on the sky, in degrees.", metavar="RA,DEC,RADIUS"),
+]
+_Instrument = Annotated[str | None, typer.Option(help="NIRSPEC, MIRI, NIRISS, NIRCAM.")]
+_ExpType = Annotated[
+    str | None, typer.Option(help="Exposure types, comma-separated: NRS_IFU,MIR_MRS.")
+]
+_Optics = Annotated[
+    str | None, typer.Option(help="Optical elements, comma-separated: G395H,F290LP.")
+]
+_From = Annotated[
+    datetime | None, typer.Option("--from", help="Begun at this time or later; UTC.")
+]
+_Until = Annotated[
+    datetime | None, typer.Option("--until", help="Begun before this time; UTC.")
+]
+_Access = Annotated[
+    Literal["public", "exclusive"] | None, typer.Option(help="Who may have it.")
+]
+_Kind = Annotated[
+    Literal["uncal", "rate"], typer.Option(help="The exposures: raw, or countrates.")
+]
+
+
+def search(
+    program: _Program = None,
+    *,
+    archive: Archive = None,
+    observations: Observations = None,
+    target: _Target = None,
+    cone: _Cone = None,
+    instrument: _Instrument = None,
+    exp_type: _ExpType = None,
+    optics: _Optics = None,
+    taken_from: _From = None,
+    taken_until: _Until = None,
+    access: _Access = None,
+    kind: _Kind = "uncal",
+    files: bool = typer.Option(False, "--files", help="List every file."),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an archive holds: counts, sizes, modes, access, and what is here."""
+    from config.settings import load_settings
+    from flows.archive import Access, FileKind, Query
+    from flows.fetching import find_files
+
+    with said_in_one_sentence():
+        query = Query(
+            program=program,
+            observations=split(observations),
+            target=target,
+            cone=_parse_cone(cone),
+            instrument=instrument,
+            exp_types=split(exp_type),
+            optics=split(optics),
+            taken_from=_to_utc(taken_from),
+            taken_until=_to_utc(taken_until),
+            access=Access(access) if access else None,
+            kind=FileKind(kind),
+        )
+        settings = load_settings(archive=archive, data_dir=data_dir)
+        found = find_files(settings, query)
+    if as_json:
+        print_json(found)
+    else:
+        _print_found(found, files=files)
+
+
+def fetch(
+    program: Annotated[
+        str, typer.Argument(help="Program id, five digits.", metavar="PROGRAM")
+    ],
+    *,
+    archive: Archive = None,
+    observations: Observations = None,
+    kind: _Kind = "uncal",
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Only say what there is to fetch."
+    ),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a program, every byte verified; what is here already is not fetched.
+
+    Interrupt it at any time: the next fetch goes on where it stopped. Exit code 1 when
+    files could not be fetched, 2 when nothing could be done.
+    """
+    from config.settings import load_settings
+    from flows.archive import FileKind, Query
+    from flows.fetching import fetch_files
+
+    with said_in_one_sentence():
+        query = Query(
+            program=program,
+            observations=split(observations),
+            kind=FileKind(kind),
+        )
+        settings = load_settings(archive=archive, data_dir=data_dir)
+        with watched(quiet=as_json) as listeners:
+            fetched = fetch_files(
+                settings, query, dry_run=dry_run, listener=listeners.files
+            )
+    if as_json:
+        print_json(fetched)
+    else:
+        _print_fetched(fetched)
+    if fetched.failed:
+        raise typer.Exit(FAILED)
+
+
+def _parse_cone(text: str | None) -> "Cone | None":
+    from flows.archive import Cone
+
+    if text is None:
+        return None
+    try:
+        ra_deg, dec_deg, radius_deg = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected three numbers like 83.63,22.01,0.1, got {text!r}"
+        ) from error
+    return Cone(ra_deg, dec_deg, radius_deg)
+
+
+def _to_utc(time: datetime | None) -> datetime | None:
+    return time and time.replace(tzinfo=UTC)
+
+
+def _print_found(found: "Found", *, files: bool) -> None:
+    rows = _list_files(found) if files else _list_groups(found)
+    columns = ("program", "obs", "instrument", "EXP_TYPE", "optics", "target")
+    what = ("file", "size") if files else ("files", "size")
+    print_rows((*columns, *what, "access", "here"), list(rows))
+    for reason in found.refused:
+        say(f"refused  {reason}")
+    size = decimal(sum(file.size_bytes for file in found.files))
+    say(
+        f"{len(found.files)} files, {size}, in {found.source}; {len(found.here)} are "
+        "here"
+    )
+
+
+def _list_files(found: "Found") -> Iterator[tuple[object, ...]]:
+    """List every file."""
+    for file in found.files:
+        *described, access = _describe(file)
+        here = "yes" if file.name in found.here else "no"
+        yield (*described, file.name, decimal(file.size_bytes), access, here)
+
+
+def _list_groups(found: "Found") -> Iterator[tuple[object, ...]]:
+    """List what the files have in common."""
+    groups: dict[tuple[str, ...], list[RemoteFile]] = defaultdict(list)
+    for file in found.files:
+        groups[_describe(file)].append(file)
+    for (*described, access), files in sorted(groups.items()):
+        size = decimal(sum(file.size_bytes for file in files))
+        here = sum(file.name in found.here for file in files)
+        yield (*described, len(files), size, access, here)
+
+
+def _describe(file: "RemoteFile") -> tuple[str, ...]:
+    """Say what a file is of, and who may have it."""
+    access = str(file.access)
+    if access == "exclusive" and file.public_from:
+        access += f" until {file.public_from:%Y-%m-%d}"
+    kind = file.exp_type or str(file.kind)
+    return (
+        *(file.program, file.observation, file.instrument, kind),
+        *(file.optics, file.target, access),
+    )
+
+
+def _print_fetched(fetched: "Fetched") -> None:
+    for reason in fetched.withheld:
+        say(f"withheld  {reason}")
+    for reason in fetched.refused:
+        say(f"refused   {reason}")
+    for name, reason in fetched.failed.items():
+        say(f"FAILED    {name}: {reason}")
+    verb = "to fetch" if fetched.dry_run else "fetched"
+    say(
+        f"{fetched.have} files were here, {len(fetched.files)} {verb} "
+        f"({decimal(fetched.size_bytes)}), {len(fetched.failed)} failed, "
+        f"{len(fetched.withheld)} withheld: {fetched.folder}"
+    )

@@ -1,0 +1,125 @@
+"""Searching an archive and fetching from it, apart from a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.settings import Settings
+
+from .archive import (
+    Fetcher,
+    FetchListener,
+    FetchReport,
+    FolderSource,
+    Query,
+    RemoteFile,
+    admit,
+    tell_withheld,
+)
+from .errors import ArchiveError
+from .factory import make_source, make_vault, open_store
+
+__all__ = ["Fetched", "Found", "fetch_files", "find_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an archive holds of what was asked for."""
+
+    source: str
+    """The archive."""
+    files: tuple[RemoteFile, ...]
+    """Every file, by name."""
+    here: tuple[str, ...]
+    """Names of those of which there is a local copy."""
+    refused: tuple[str, ...]
+    """Names that the archive gave and that touch no path, with why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch came to, or would do."""
+
+    source: str
+    """The archive."""
+    folder: Path
+    """Where the files are, below it by version."""
+    dry_run: bool
+    """Whether nothing was fetched."""
+    files: tuple[str, ...]
+    """What was fetched, or would be."""
+    size_bytes: int
+    """Its size."""
+    have: int
+    """How many files were here already, unchanged."""
+    withheld: tuple[str, ...]
+    """Observations of exclusive access, with the date that they become public."""
+    refused: tuple[str, ...]
+    """Names that the archive gave and that touch no path, with why."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Files that could not be fetched, with what was tried."""
+
+
+def find_files(settings: Settings, query: Query) -> Found:
+    """Find what the archive of the settings holds.
+
+    Raises
+    ------
+    ArchiveError
+        There is none, it gave no whole answer, or all of it is asked for.
+    """
+    source = make_source(settings)
+    is_local = isinstance(source, FolderSource)
+    if not is_local and query == Query(kind=query.kind):
+        raise ArchiveError(
+            f"Say what to search {source.name} for: a program, a target, a cone, a "
+            "mode or a date; all of it is too much."
+        )
+    listing = source.search(query)
+    vault = make_vault(settings)
+    return Found(
+        source=source.name,
+        files=listing.files,
+        here=tuple(f.name for f in listing if is_local or vault.has(f)),
+        refused=listing.refused,
+    )
+
+
+def fetch_files(
+    settings: Settings, query: Query, *, dry_run: bool, listener: FetchListener
+) -> Fetched:
+    """Fetch what the archive of the settings holds of what is asked for.
+
+    Raises
+    ------
+    ArchiveError
+        There is no archive, it is a folder, it holds nothing of it, it gave no whole
+        answer, or there is no room.
+    """
+    source = make_source(settings)
+    if isinstance(source, FolderSource):
+        raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
+    listing = source.search(query)
+    if not listing.files:
+        raise ArchiveError(f"{source.name} holds nothing of what is asked for")
+    allowed, withheld = admit(source, listing)
+    with open_store(settings) as store:
+        vault = make_vault(settings, store.remember_fetched)
+        fetcher = Fetcher(source, vault, parallel=settings.requests)
+        decided = fetcher.decide(allowed)
+        report = FetchReport(decided.have, failed=decided.unknown)
+        if not dry_run:
+            report = fetcher.fetch(decided, listener=listener)
+    missing = decided.missing.values()
+    names = {file.name for file in missing} if dry_run else {*report.fetched}
+    return Fetched(
+        source=source.name,
+        folder=vault.data_dir / "raw",
+        dry_run=dry_run,
+        files=tuple(sorted(names)),
+        size_bytes=sum(f.size_bytes for f in missing if f.name in names),
+        have=len(decided.have),
+        withheld=tell_withheld(withheld),
+        refused=listing.refused,
+        failed=report.failed,
+    )

@@ -1,0 +1,47 @@
+"""Files that were fetched from an archive, every version of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+
+from sqlalchemy import select
+
+from flows.models import FetchedFile
+
+from .schema import SQLFetchedFile
+from .sessions import Store, batches, upsert
+
+__all__ = ["FetchedStore"]
+
+
+class FetchedStore(Store):
+    """The manifest of what was fetched."""
+
+    def remember_fetched(self, file: FetchedFile) -> None:
+        """Remember a file, in the place of what was known of this version."""
+        values = [asdict(file) | {"checks": list(file.checks)}]
+        self._sessions.write(lambda session: upsert(session, SQLFetchedFile, values))
+
+    def list_fetched(self, program: str) -> tuple[FetchedFile, ...]:
+        """List every version of every file of a program, by name and version."""
+        query = (
+            select(SQLFetchedFile)
+            .where(SQLFetchedFile.program == program)
+            .order_by(SQLFetchedFile.name, SQLFetchedFile.version)
+        )
+        with self._sessions.read() as session:
+            return tuple(_to_fetched_file(row) for row in session.scalars(query))
+
+    def find_fetched(self, sha256s: Iterable[str]) -> Mapping[str, FetchedFile]:
+        """Find files by their bytes; of equal ones the one fetched last."""
+        query = select(SQLFetchedFile).order_by(SQLFetchedFile.fetched_at)
+        found: dict[str, FetchedFile] = {}
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(sha256s))):
+                rows = session.scalars(query.where(SQLFetchedFile.sha256.in_(batch)))
+                found.update((row.sha256, _to_fetched_file(row)) for row in rows)
+        return found
+
+
+def _to_fetched_file(row: SQLFetchedFile) -> FetchedFile:
+    values = {field.name: getattr(row, field.name) for field in fields(FetchedFile)}
+    return FetchedFile(**values | {"checks": tuple(row.checks)})

@@ -1,0 +1,354 @@
+"""Files come from a MAST that fails as it is told, and every byte is verified."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from loopback import Fault, RandomFaults, ScriptedFaults
+from mast_server import MastServer, mast_server
+from small_files import name_exposure, write_small_files
+
+from flows.archive import (
+    Fetcher,
+    FetchProgress,
+    FetchReport,
+    FolderArchive,
+    Query,
+    RemoteArchive,
+    Vault,
+)
+from flows.archive.mast import MastSource
+from flows.errors import ArchiveError
+from flows.models import FetchedFile
+from workers.sample import SampleSet
+from workers.transfer import RetryPolicy
+
+PROGRAM = "99100"
+
+POLICY = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05, slow_window_s=0.5)
+"""As patient as usual, but quicker."""
+
+
+class Site:
+    """A data folder, and what fetches to it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.records: list[FetchedFile] = []
+        self.source = MastSource(url, silent_s=0.5, policy=POLICY)
+        self.vault = Vault(folder, self.records.append)
+        self.fetcher = Fetcher(self.source, self.vault, parallel=4, policy=POLICY)
+        self.archive = RemoteArchive(self.source, self.vault, parallel=4, policy=POLICY)
+
+    def fetch(self) -> FetchReport:
+        """Fetch all that the archive has."""
+        listing = self.source.search(Query(program=PROGRAM))
+        return self.fetcher.fetch(self.fetcher.decide(listing))
+
+    def copies(self) -> dict[str, bytes]:
+        """Give every FITS file that is visible, by its path below the program."""
+        root = self.folder / "raw" / PROGRAM
+        return {
+            str(path.relative_to(root)): path.read_bytes()
+            for path in root.rglob("jw*.fits")
+        }
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Give a folder of thirty raw files."""
+    folder = tmp_path / "archive"
+    write_small_files(folder, 30)
+    return folder
+
+
+@pytest.fixture
+def mast(raw: Path) -> Iterator[MastServer]:
+    with mast_server(raw) as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path: Path, mast: MastServer) -> Site:
+    return Site(tmp_path / "data", mast.url)
+
+
+def expected(folder: Path) -> dict[str, bytes]:
+    return {f"v1/{path.name}": path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_is_fetched_is_what_the_archive_has(site: Site, raw: Path) -> None:
+    report = site.fetch()
+    assert site.copies() == expected(raw)
+    assert report.failed == {}
+    assert len(report.fetched) == len(site.records) == 30
+    assert {record.checks for record in site.records} == {
+        ("length", "size", "fits structure", "DATASUM (1 of 2 HDUs)")
+    }
+
+
+def test_what_is_here_is_asked_for_and_not_fetched_again(
+    site: Site, mast: MastServer
+) -> None:
+    site.fetch()
+    before = mast.loopback.sent.total()
+    report = site.fetch()
+    asked = mast.asked("retrieve_product")[30:]
+    assert report.fetched == ()
+    assert len(report.files) == 30
+    assert {request.headers["range"] for request in asked} == {"bytes=0-0"}
+    assert mast.loopback.sent.total() - before < 60_000  # a search and thirty bytes
+
+
+def test_two_thousand_files_arrive_although_a_fifth_of_the_requests_fail(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "archive"
+    write_small_files(folder, 2000)
+    # A token is no matter here, and a server that hangs takes a while each time.
+    kinds = [fault for fault in Fault if fault not in {Fault.EXPIRED, Fault.HANG}]
+    faults = RandomFaults(0.2, [*kinds * 5, Fault.HANG])
+    with mast_server(folder, faults=faults) as mast:
+        site = Site(tmp_path / "data", mast.url)
+        report = site.fetch()
+        struck = Counter(fault for _, fault in mast.loopback.struck)
+    assert report.failed == {}
+    assert site.copies() == expected(folder)
+    assert set(kinds) - {Fault.PAGE_LOST} <= set(struck)
+    whole = Counter(
+        request.query["product_name"]
+        for request in mast.asked("retrieve_product")
+        if not any(request is one for one, _ in mast.loopback.struck)
+    )
+    assert set(whole.values()) == {1}  # none is fetched twice
+    hung = struck[Fault.HANG]  # the server still holds these
+    assert mast.loopback.most_at_once <= 4 + hung
+
+
+def test_a_file_that_always_fails_is_named_and_the_rest_arrives(
+    site: Site, raw: Path, mast: MastServer
+) -> None:
+    bad = f"{name_exposure(7)}_uncal.fits"
+    mast.loopback.faults = ScriptedFaults({bad: [Fault.UNAVAILABLE]}, persistent=[bad])
+    report = site.fetch()
+    assert list(report.failed) == [bad]
+    assert bad in report.failed[bad]
+    assert "given up after 6 tries" in report.failed[bad]
+    assert "503" in report.failed[bad]
+    kept = {name: data for name, data in expected(raw).items() if bad not in name}
+    assert site.copies() == kept
+
+
+def test_a_file_that_changed_in_the_archive_becomes_a_new_version(
+    site: Site, raw: Path
+) -> None:
+    site.fetch()
+    old = expected(raw)
+    name = f"{name_exposure(3)}_uncal.fits"
+    other = raw / f"{name_exposure(4)}_uncal.fits"
+    (raw / name).write_bytes(other.read_bytes())  # of the same size
+    report = site.fetch()
+    assert report.fetched == (name,)
+    assert report.files[name].version == 2
+    assert site.copies() == old | {f"v2/{name}": other.read_bytes()}
+    assert site.fetch().fetched == ()
+
+
+def test_a_copy_that_somebody_changed_is_refused(site: Site) -> None:
+    report = site.fetch()
+    record = report.files[f"{name_exposure(0)}_uncal.fits"]
+    path = site.vault.locate(record)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ArchiveError, match="is not what was fetched on"):
+        site.fetch()
+
+
+def test_a_copy_that_was_only_touched_is_kept(site: Site) -> None:
+    report = site.fetch()
+    path = site.vault.locate(report.files[f"{name_exposure(0)}_uncal.fits"])
+    path.touch()
+    assert site.fetch().fetched == ()
+
+
+def test_a_copy_without_a_record_is_taken_as_it_is(site: Site) -> None:
+    """As after a kill between the publication of a file and that of its record."""
+    report = site.fetch()
+    name = f"{name_exposure(0)}_uncal.fits"
+    path = site.vault.locate(report.files[name])
+    path.with_name(f"{name}.json").unlink()
+    again = site.fetch()
+    assert again.files[name].sha256 == report.files[name].sha256
+    assert [r.version for r in site.records if r.name == name] == [1, 1]
+
+
+def test_two_who_fetch_at_once_leave_one_copy_of_each(
+    site: Site, raw: Path, mast: MastServer
+) -> None:
+    other = Site(site.folder, mast.url)
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(Site.fetch, (site, other)))
+    assert site.copies() == expected(raw)
+    assert [report.failed for report in reports] == [{}, {}]
+    assert [len(report.files) for report in reports] == [30, 30]
+
+
+def test_nothing_is_fetched_if_there_is_no_room(site: Site) -> None:
+    class FullVault(Vault):
+        def free_bytes(self) -> int:
+            return 1000
+
+    vault = FullVault(site.folder, site.records.append)
+    fetcher = Fetcher(site.source, vault, parallel=4, policy=POLICY)
+    listing = site.source.search(Query(program=PROGRAM))
+    with pytest.raises(ArchiveError, match=r"30 files of 259\.2 kB .* only 1\.0 kB"):
+        fetcher.fetch(fetcher.decide(listing))
+    assert site.copies() == {}
+
+
+def test_progress_ends_with_all_files_and_bytes(site: Site) -> None:
+    told: list[FetchProgress] = []
+    listing = site.source.search(Query(program=PROGRAM))
+    site.fetcher.fetch(site.fetcher.decide(listing), listener=told.append)
+    assert told[-1] == FetchProgress(30, 30, 30 * 8640, 30 * 8640)
+    assert [one.done_bytes for one in told] == sorted(one.done_bytes for one in told)
+
+
+def test_who_stops_a_fetch_waits_for_no_other_try(site: Site, mast: MastServer) -> None:
+    """As Ctrl-C does: the server asks for minutes of patience, nobody has it."""
+    patient = replace(POLICY, first_wait_s=600.0, longest_wait_s=600.0)
+    fetcher = Fetcher(site.source, site.vault, parallel=4, policy=patient)
+    decided = fetcher.decide(site.source.search(Query(program=PROGRAM)))
+    bad = [f"{name_exposure(number)}_uncal" for number in (1, 2, 3)]
+    mast.loopback.faults = ScriptedFaults({name: [Fault.UNAVAILABLE] for name in bad})
+
+    def stop(progress: FetchProgress) -> None:
+        if progress.done_files == 1:
+            raise KeyboardInterrupt
+
+    start_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fetcher.fetch(decided, listener=stop)
+    assert time.monotonic() - start_s < 60
+
+
+def test_headers_far_away_say_what_those_of_a_folder_say(
+    site: Site, raw: Path, mast: MastServer
+) -> None:
+    there = site.archive.find(PROGRAM)
+    here = FolderArchive(raw).find(PROGRAM)
+    assert [(e.name, e.header, e.role) for e in there.exposures] == [
+        (e.name, e.header, e.role) for e in here.exposures
+    ]
+    assert all(exposure.is_remote for exposure in there.exposures)
+    assert site.copies() == {}
+    assert {request.headers["range"] for request in mast.asked("retrieve_product")} == {
+        "bytes=0-184319"
+    }
+
+
+def test_only_the_exposures_that_are_needed_are_fetched(site: Site, raw: Path) -> None:
+    found = site.archive.find(PROGRAM).exposures
+    fetched = site.archive.fetch(found[:2], listener=lambda _: None)
+    assert [exposure.is_remote for exposure in fetched] == [False, False]
+    assert {path.name for path in (site.folder / "raw").rglob("jw*.fits")} == {
+        exposure.path.name for exposure in found[:2]
+    }
+    assert fetched[0].path.read_bytes() == (raw / fetched[0].path.name).read_bytes()
+    again = site.archive.find(PROGRAM).exposures
+    assert [e.is_remote for e in again] == [False, False] + 28 * [True]
+    assert again[:2] == fetched
+
+
+def test_an_exposure_that_cannot_be_fetched_has_that_as_its_defect(
+    site: Site, mast: MastServer
+) -> None:
+    found = site.archive.find(PROGRAM).exposures[:2]
+    bad = found[0].path.name
+    mast.loopback.faults = ScriptedFaults({bad: [Fault.SERVER_ERROR]}, persistent=[bad])
+    broken, sound = site.archive.fetch(found, listener=lambda _: None)
+    assert "given up after 6 tries" in (broken.defect or "")
+    assert sound.defect is None
+
+
+def test_an_exposure_whose_header_cannot_be_read_is_rejected(
+    site: Site, mast: MastServer
+) -> None:
+    bad = f"{name_exposure(0)}_uncal.fits"
+    mast.loopback.faults = ScriptedFaults({bad: [Fault.CUT]}, persistent=[bad])
+    found = site.archive.find(PROGRAM)
+    assert [file.path.name for file in found.rejected] == [bad]
+    assert len(found.exposures) == 29
+
+
+def test_what_is_exclusive_is_withheld_with_its_date(raw: Path, tmp_path: Path) -> None:
+    write_small_files(raw, 230)
+    exclusive = {"99100002": datetime(2027, 3, 1, tzinfo=UTC)}
+    with mast_server(raw, exclusive=exclusive) as mast:
+        found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
+    assert {exposure.observation for exposure in found.exposures} == {"001"}
+    (said,) = found.withheld
+    assert "99100 observation 002: 30 files" in said
+    assert "public from 2027-03-01" in said
+    assert found.rejected == ()
+
+
+def test_of_an_observation_that_is_there_in_part_nothing_is_made(
+    raw: Path, tmp_path: Path
+) -> None:
+    name = name_exposure(5).rpartition("_")[0].removeprefix("jw")
+    exclusive = {name: datetime(2027, 3, 1, tzinfo=UTC)}
+    with mast_server(raw, exclusive=exclusive) as mast:
+        found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
+    assert len(found.exposures) == 29
+    assert [file.observation for file in found.rejected] == ["001"]
+    assert found.withheld == ()
+
+
+def test_a_metafile_comes_with_the_exposures_that_name_it(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    with mast_server(sample.archive) as mast:
+        archive = Site(tmp_path, mast.url).archive
+        first, *_ = archive.find("99004").exposures
+        assert (first.is_remote, first.metafile) == (True, None)
+        (fetched,) = archive.fetch([first], listener=lambda _: None)
+        again, other, *_ = archive.find("99004").exposures
+    assert fetched.metafile is not None
+    (original,) = sample.archive.rglob(fetched.metafile.name)
+    assert fetched.metafile.path.read_bytes() == original.read_bytes()
+    assert again == fetched
+    assert other.is_remote
+
+
+def test_a_metafile_that_cannot_be_fetched_is_no_metafile(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    faults = ScriptedFaults({"_msa.fits": [Fault.EXPIRED]}, persistent=["_msa.fits"])
+    with mast_server(sample.archive, faults=faults) as mast:
+        archive = Site(tmp_path, mast.url).archive
+        first, *_ = archive.find("99004").exposures
+        (fetched,) = archive.fetch([first], listener=lambda _: None)
+    assert fetched.defect is None
+    assert fetched.metafile is not None
+    assert "401" in (fetched.metafile.defect or "")
+
+
+def test_names_of_a_server_lead_nowhere(site: Site, mast: MastServer) -> None:
+    hostile = [
+        *("../jw99100001001_03101_00900_nrs1_uncal.fits", "/etc/passwd_uncal.fits"),
+        *("jw99100001001_03101_00901_nrs1\0_uncal.fits", f"jw{'9' * 300}_uncal.fits"),
+        "JW99100001001_03101_00001_NRS1_uncal.fits",
+    ]
+    exposure = name_exposure(0).rpartition("_")[0]
+    mast.extra_products[exposure] = hostile
+    listing = site.source.search(Query(program=PROGRAM))
+    assert len(listing.refused) >= 5
+    site.fetcher.fetch(site.fetcher.decide(listing))
+    assert len(site.copies()) == 30
+    outside = [p for p in site.folder.parent.rglob("*") if "passwd" in p.name]
+    assert outside == []

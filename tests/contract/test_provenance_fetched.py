@@ -1,0 +1,49 @@
+"""Files fetched from an archive, in the store of provenance."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from outcomes import NOON
+
+from flows.models import FetchedFile
+from flows.provenance import ProvenanceStore
+
+FILE = FetchedFile(
+    name="jw02736007001_03103_00001_nrs1_uncal.fits",
+    program="02736",
+    version=1,
+    folder="raw/02736/v1",
+    source="MAST",
+    uri="jw02736007001_03103_00001_nrs1_uncal.fits",
+    size_bytes=5 << 30,
+    mtime_ns=1,
+    sha256="s",
+    entity='"e"',
+    modified=None,
+    fetched_at=NOON,
+    checks=("size", "DATASUM"),
+)
+
+
+def test_every_version_of_a_fetched_file_is_remembered(store: ProvenanceStore) -> None:
+    newer = replace(FILE, version=2, folder="raw/02736/v2", sha256="t")
+    for file in (newer, FILE, replace(FILE, program="02737", folder="raw/02737/v1")):
+        store.remember_fetched(file)
+    assert store.list_fetched("02736") == (FILE, newer)
+
+
+def test_a_version_that_is_remembered_again_is_there_once(
+    store: ProvenanceStore,
+) -> None:
+    store.remember_fetched(FILE)
+    store.remember_fetched(replace(FILE, mtime_ns=2))
+    assert store.list_fetched("02736") == (replace(FILE, mtime_ns=2),)
+
+
+def test_of_equal_files_the_one_fetched_last_is_found(store: ProvenanceStore) -> None:
+    again = replace(
+        FILE, folder="raw/02736/v2", fetched_at=NOON + timedelta(days=1), version=2
+    )
+    store.remember_fetched(again)
+    store.remember_fetched(FILE)
+    assert store.find_fetched(["s", "unknown"]) == {"s": again}

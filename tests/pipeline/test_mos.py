@@ -1,0 +1,190 @@
+"""Nods of the shutters: what is made of every source, and which metafiles fail."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from processed import Processed
+from processing import make_request, process
+from stdatamodels.jwst.datamodels.dqflags import pixel
+
+from config.settings import Settings
+from flows.models import JobState, RunState
+from flows.names import ProductName, parse_file_name
+from flows.reports import RunSummary
+from flows.runs import plan_only
+from workers.sample import Mode, SampleSet
+
+METAFILE = "jw99004001001_01_msa.fits"
+FIRST = "jw99004001001_03101_00001_nrs1"
+
+Edit = Callable[[fits.HDUList], None]
+
+
+@pytest.fixture
+def archive(sample: SampleSet, tmp_path: Path) -> Path:
+    """Give a copy of the archive of which files may be removed or replaced."""
+    raw = sample.archive / Mode.NIRSPEC_MOS_PRISM.program
+    return shutil.copytree(raw, tmp_path / "archive", copy_function=os.link)
+
+
+def use(done: Processed, archive: Path) -> Settings:
+    return done.settings.model_copy(update={"archive": archive})
+
+
+def plan(done: Processed, archive: Path) -> RunSummary:
+    return plan_only(use(done, archive), make_request(Mode.NIRSPEC_MOS_PRISM))
+
+
+def states(summary: RunSummary) -> dict[str, Counter[JobState]]:
+    found: dict[str, Counter[JobState]] = {}
+    for job in summary.jobs:
+        stage, _, _ = job.key.partition(":")
+        found.setdefault(stage, Counter())[job.state] += 1
+    return found
+
+
+def edit(path: Path, change: Edit) -> None:
+    """Change a FITS file that other folders share."""
+    with fits.open(path, mode="readonly", memmap=False, lazy_load_hdus=False) as hdus:
+        change(hdus)
+        path.unlink()
+        hdus.writeto(path)
+
+
+def list_slits(path: Path, name: str) -> Iterator[np.ndarray]:
+    with fits.open(path) as hdus:
+        yield from [hdu.data for hdu in hdus if hdu.name == name]
+
+
+def test_every_source_and_the_empty_sky_have_their_products(mos: Processed) -> None:
+    found = Counter()
+    for name in mos.summary.products:
+        parsed = parse_file_name(name)
+        if isinstance(parsed.of, ProductName):
+            found[parsed.of.target] += 1
+    # cal, crf, s2d and x1d
+    assert found == dict.fromkeys(
+        ["b000000004", "s000000001", "s000000002", "s000000003"], 4
+    )
+
+
+def test_the_empty_detector_is_the_only_caveat(mos: Processed) -> None:
+    assert mos.summary.state is RunState.SUCCEEDED
+    stems = [f"jw99004001001_03101_0000{nod}_nrs2" for nod in (1, 2, 3)]
+    why = "No open slits fall on detector NRS2."
+    assert sorted(mos.summary.caveats) == [
+        f"spec2:{stem}: NO_DATA_ON_DETECTOR: {stem}: {why}" for stem in stems
+    ]
+
+
+def test_spec2_alone_reads_the_metafile(mos: Processed) -> None:
+    for key, outcome in mos.list_outcomes().items():
+        names = [file.name for file in outcome.job.inputs]
+        assert (METAFILE in names) == key.startswith("spec2:")
+        assert names[0] != METAFILE
+
+
+def test_light_of_the_stuck_shutter_is_flagged_in_one_slit(mos: Processed) -> None:
+    flags = list_slits(mos.folder / f"{FIRST}_cal.fits", "DQ")
+    stuck = [bool(np.any(flag & pixel["MSA_FAILED_OPEN"])) for flag in flags]
+    assert stuck == [True, False, False, False]
+
+
+def test_a_second_run_has_nothing_to_do(mos: Processed, archive: Path) -> None:
+    assert states(plan(mos, archive)) == {
+        "detector1": {JobState.REUSED: 6},
+        "spec2": {JobState.REUSED: 6},
+        "spec3": {JobState.REUSED: 1},
+    }
+
+
+def test_an_edited_metafile_makes_spec2_due_and_detector1_not(
+    mos: Processed, archive: Path
+) -> None:
+    def make_extended(hdus: fits.HDUList) -> None:
+        hdus["SOURCE_INFO"].data["stellarity"] = 0.2
+
+    edit(archive / METAFILE, make_extended)
+    summary = plan(mos, archive)
+    assert states(summary) == {
+        "detector1": {JobState.REUSED: 6},
+        "spec2": {JobState.DUE: 6},
+        "spec3": {JobState.DUE: 1},
+    }
+    whys = {job.why for job in summary.jobs if job.key.startswith("spec2:")}
+    assert whys == {f"metafile input {METAFILE} has changed"}
+
+
+def test_a_detector_on_which_nothing_falls_makes_nothing_and_succeeds(
+    mos: Processed, archive: Path
+) -> None:
+    for path in archive.glob("*_nrs1_uncal.fits"):
+        path.unlink()
+    summary = process(use(mos, archive), make_request(Mode.NIRSPEC_MOS_PRISM))
+    assert summary.state is RunState.SUCCEEDED
+    assert states(summary)["spec3"] == {JobState.NO_DATA: 1}
+    assert summary.jobs[-1].why.count("No open slits fall on detector NRS2.") == 3
+    assert not [name for name in summary.products if "_x1d" in name]
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def write_text(path: Path) -> None:
+    path.unlink()
+    path.write_text("these are no shutters\n")
+
+
+def cut(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def rename_program(path: Path) -> None:
+    edit(path, lambda hdus: hdus[0].header.set("PROGRAM", "01345"))
+
+
+def drop_sources(path: Path) -> None:
+    edit(path, lambda hdus: hdus.pop("SOURCE_INFO"))
+
+
+def change_configuration(path: Path) -> None:
+    def change(hdus: fits.HDUList) -> None:
+        hdus["SHUTTER_INFO"].data["msa_metadata_id"] = 64
+
+    edit(path, change)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (remove, ("MSAMETFL", "no such file")),
+        (write_text, ("expected",)),
+        (cut, ("expected", "SHUTTER_INFO", "cannot be read")),
+        (rename_program, ("expected", "99004", "got one of program 01345")),
+        (drop_sources, ("expected", "SOURCE_INFO")),
+        (change_configuration, ("expected", "MSAMETID/PATT_NUM 1/1", "only for 64/1")),
+    ],
+)
+def test_a_wrong_metafile_fails_spec2_in_a_sentence_and_blocks_level_3(
+    mos: Processed, archive: Path, spoil: Callable[[Path], None], words: tuple[str, ...]
+) -> None:
+    spoil(archive / METAFILE)
+    summary = plan(mos, archive)
+    assert states(summary) == {
+        "detector1": {JobState.REUSED: 6},
+        "spec2": {JobState.FAILED: 6},
+        "spec3": {JobState.BLOCKED: 1},
+    }
+    [why] = [job.why for job in summary.jobs if job.key == f"spec2:{FIRST}"]
+    assert METAFILE in why
+    assert len(why.splitlines()) == 1
+    assert [word for word in words if word not in why] == []

@@ -1,0 +1,89 @@
+"""A pool of DMS says more than headers, if it knows every exposure."""
+
+from dataclasses import replace
+
+import pytest
+from exposures import ifu_program
+from pools import COLUMNS
+
+from flows.associations import (
+    AssociationOptions,
+    DeclaredCandidate,
+    choose_rows,
+)
+from flows.errors import PoolError
+from flows.models import Exposure, Inventory, PoolFile
+
+NAME = "jw99001_20240101t000000_pool.csv"
+
+OPTIONS = AssociationOptions()
+
+
+def make_pool(exposures: list[Exposure], *, candidate: str = "c1000") -> PoolFile:
+    """Make a pool in which all is linked as a background candidate."""
+    lines = ["|".join(COLUMNS)]
+    for exposure in exposures:
+        observation = f"o{exposure.observation}"
+        values = {
+            "filename": f"{exposure.name}_uncal.fits",
+            "program": exposure.program,
+            "targetid": "7",
+            "pntgtype": "science",
+            "exp_type": "nrs_ifu",
+            "instrume": "nirspec",
+            "detector": "nrs1",
+            "asn_candidate": f"[('{observation}', 'observation'), "
+            f"('{candidate}', 'background')]",
+        }
+        lines.append("|".join(values.get(column, "null") for column in COLUMNS))
+    return PoolFile(NAME, "\n".join(lines))
+
+
+def test_without_a_pool_there_are_the_headers() -> None:
+    exposures = ifu_program()
+    rows, notes = choose_rows(Inventory(tuple(exposures), ()), OPTIONS)
+    assert [row.targetid for row in rows].count("7") == 0
+    assert len(rows) == len(exposures)
+    assert notes == ()
+
+
+def test_a_pool_that_knows_every_exposure_is_taken() -> None:
+    exposures = ifu_program()
+    inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
+    rows, notes = choose_rows(inventory, OPTIONS)
+    assert {row.targetid for row in rows} == {"7"}
+    assert all("c1000" in dict(row.candidates) for row in rows)
+    assert notes == ()
+
+
+def test_a_pool_that_lacks_an_exposure_is_not_taken_and_that_is_said() -> None:
+    exposures = ifu_program()
+    inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures[1:]))
+    rows, notes = choose_rows(inventory, OPTIONS)
+    assert not any("c1000" in dict(row.candidates) for row in rows)
+    assert notes == (
+        f"{NAME} does not know {exposures[0].name}: headers are used in its place",
+    )
+
+
+def test_what_the_archive_lacks_of_a_pool_is_said() -> None:
+    exposures = ifu_program()
+    inventory = Inventory(tuple(exposures[2:]), (), pool=make_pool(exposures))
+    rows, notes = choose_rows(inventory, OPTIONS)
+    assert len(rows) == len(exposures) - 2
+    names = ", ".join(sorted(exposure.name for exposure in exposures[:2]))
+    assert notes == (f"of {NAME} the archive lacks {names}",)
+
+
+def test_candidates_of_the_recipe_are_added_to_those_of_the_pool() -> None:
+    exposures = ifu_program()
+    declared = DeclaredCandidate("c1001", "background", ("001", "002"))
+    inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
+    rows, _ = choose_rows(inventory, replace(OPTIONS, candidates=(declared,)))
+    assert all({"c1000", "c1001"} <= set(dict(row.candidates)) for row in rows)
+
+
+def test_a_pool_that_is_none_is_an_error() -> None:
+    inventory = Inventory(tuple(ifu_program()), (), pool=PoolFile(NAME, "a|b"))
+    with pytest.raises(PoolError, match="is no pool"):
+        choose_rows(inventory, OPTIONS)

@@ -1,0 +1,293 @@
+"""One file, from a server to its place: tried again, resumed, verified, published."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.errors import TransferError, TransientTransferError
+
+from .body import Body, Opener
+from .part import Part, open_part
+from .tries import Pacing, RetryPolicy, Tries
+from .watch import RateWatch, TooSlowError
+
+__all__ = ["Expected", "Received", "receive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is known of a file before it comes."""
+
+    uri: str
+    """How the source and all messages call it; without secrets, for it is stored."""
+    size_bytes: int | None = None
+    """How long it is listed to be."""
+    sha1: str | None = None
+    """Its SHA-1, in hexadecimal."""
+    verify: Callable[[Path], Sequence[str]] | None = None
+    """Looks at the whole file before it is published, names the checks that it made,
+    and raises `TransientTransferError` if the bytes are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that has arrived, verified."""
+
+    path: Path
+    """Where it is."""
+    size_bytes: int
+    """How long it is."""
+    sha256: str
+    """Of its bytes, in hexadecimal."""
+    sha1: str | None
+    """Likewise, where one was expected."""
+    entity: str | None
+    """Strong validator (ETag), where the server gave one."""
+    modified: str | None
+    """When it was changed last, as the server says it."""
+    checks: tuple[str, ...]
+    """What was checked: ``length`` (as the server says it), ``size`` (as it is listed),
+    ``sha1``, and what `Expected.verify` names."""
+    tries: int
+    """How often it was asked for."""
+    resumed_bytes: int
+    """Bytes that were there before, from a run that was killed or had failed."""
+
+
+def _ignore(_: int) -> None:
+    """Do nothing."""
+
+
+def receive(
+    opener: Opener,
+    target: Path,
+    *,
+    expected: Expected,
+    policy: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+    on_bytes: Callable[[int], object] = _ignore,
+    pacing: Pacing = Pacing(),  # noqa: B008  # frozen
+) -> Received:
+    """Fetch one file; it appears under its name when it is whole and verified.
+
+    What a try leaves is kept beside the target, and gone on with, by this call or by
+    one after a kill, as long as the server gives the same version. Safe to call from
+    many threads and processes, also for the same target.
+
+    Parameters
+    ----------
+    opener
+        Asks the server, once.
+    target
+        The file; its folder exists.
+    on_bytes
+        Called with the number of bytes that have come from the server, for each
+        block. What it raises ends the transfer; what has come is kept.
+
+    Raises
+    ------
+    FileExistsError
+        The target is there; nothing is ever overwritten.
+    AccessDeniedError, NotHeldError
+        The server does not give the file.
+    TransferError
+        It could not be had, or written; it says after how many tries, and why.
+    """
+    try:
+        with open_part(
+            target, uri=expected.uri, lock_wait_s=policy.lock_wait_s, pacing=pacing
+        ) as part:
+            tries = Tries(expected.uri, policy, pacing)
+            reception = _Reception(opener, part, expected, tries, on_bytes)
+            checks = reception.run(policy, pacing)
+            part.publish()
+            return reception.describe(target, checks)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise TransferError(
+            f"{expected.uri} cannot be written to {target.parent}: {error.strerror}"
+        ) from error
+
+
+class _Reception:
+    """The state of one transfer."""
+
+    def __init__(
+        self,
+        opener: Opener,
+        part: Part,
+        expected: Expected,
+        tries: Tries,
+        on_bytes: Callable[[int], object],
+    ) -> None:
+        self._opener = opener
+        self._part = part
+        self._expected = expected
+        self._tries = tries
+        self._on_bytes = on_bytes
+        self._digests = _Digests(expected)
+        self._resumed_bytes = 0
+        self._furthest_bytes = 0
+
+    def run(self, policy: RetryPolicy, pacing: Pacing) -> tuple[str, ...]:
+        """Try until the part is whole and right; name the checks that were made."""
+        self._take_up()
+        while True:
+            self._tries.begin()
+            try:
+                self._fetch(RateWatch(policy, pacing, self._tries))
+                return self._verify()
+            except _WrongContentError as error:
+                self._restart()
+                self._tries.fail(error, is_fruitful=False, is_wrong=True)
+            except TransientTransferError as error:
+                fruitful = self._has_advanced() and not isinstance(error, TooSlowError)
+                self._tries.fail(error, is_fruitful=fruitful, is_wrong=False)
+            except TransferError as error:
+                raise type(error)(f"{self._expected.uri}: {error}") from error
+
+    def describe(self, target: Path, checks: tuple[str, ...]) -> Received:
+        """Say what has arrived."""
+        return Received(
+            path=target,
+            size_bytes=self._part.size_bytes,
+            sha256=self._digests.sha256,
+            sha1=self._digests.sha1,
+            entity=self._part.label.entity,
+            modified=self._part.label.modified,
+            checks=checks,
+            tries=self._tries.made,
+            resumed_bytes=self._resumed_bytes,
+        )
+
+    def _take_up(self) -> None:
+        """Go on with what an earlier run left."""
+        total = self._part.label.total_bytes
+        if total is not None and self._part.size_bytes >= total:
+            # A range must ask for something: so the server is asked for the version.
+            self._part.cut(max(total - 1, 0))
+        self._resumed_bytes = self._furthest_bytes = self._part.size_bytes
+        for block in self._part.read():
+            self._digests.update(block)
+
+    def _has_advanced(self) -> bool:
+        """Tell whether the next try can go on from further than any before."""
+        if self._part.label.entity is None:
+            return False
+        before, self._furthest_bytes = (
+            self._furthest_bytes,
+            max(self._furthest_bytes, self._part.size_bytes),
+        )
+        return self._furthest_bytes > before
+
+    def _fetch(self, watch: RateWatch) -> None:
+        start, entity = self._part.size_bytes, self._part.label.entity
+        if start and entity is None:
+            self._restart()
+            start = 0
+        with self._opener(start_byte=start, entity=entity if start else None) as body:
+            self._join(body)
+            for chunk in watch.over(body.chunks):
+                self._part.append(chunk)
+                self._digests.update(chunk)
+                self._on_bytes(len(chunk))
+                self._check_excess()
+        self._check_whole()
+
+    def _join(self, body: Body) -> None:
+        """See that what comes continues what is there, or begin anew."""
+        part, listed = self._part, self._expected.size_bytes
+        if listed is not None and body.total_bytes not in {None, listed}:
+            raise _WrongContentError(
+                f"expected {listed} bytes, as listed; the server has {body.total_bytes}"
+            )
+        totals = {body.total_bytes, part.label.total_bytes} - {None}
+        is_same = body.entity == part.label.entity and len(totals) <= 1
+        if body.start_byte and body.start_byte == part.size_bytes and is_same:
+            return
+        if body.start_byte:
+            self._restart()
+            raise TransientTransferError(
+                f"expected the bytes from 0 on, got those from {body.start_byte} on"
+            )
+        self._restart()
+        part.begin(
+            entity=body.entity, total_bytes=body.total_bytes, modified=body.modified
+        )
+
+    def _restart(self) -> None:
+        self._part.clear()
+        self._digests = _Digests(self._expected)
+        self._resumed_bytes = 0
+
+    def _wanted(self) -> int | None:
+        total = self._part.label.total_bytes
+        return self._expected.size_bytes if total is None else total
+
+    def _check_excess(self) -> None:
+        wanted = self._wanted()
+        if wanted is not None and self._part.size_bytes > wanted:
+            raise _WrongContentError(f"expected {wanted} bytes, got more")
+
+    def _check_whole(self) -> None:
+        wanted, got = self._wanted(), self._part.size_bytes
+        if wanted is not None and got < wanted:
+            raise TransientTransferError(
+                f"expected {wanted} bytes, the body ended after {got}"
+            )
+
+    def _verify(self) -> tuple[str, ...]:
+        """Look at the whole file."""
+        expected, checks = self._expected, []
+        if self._part.label.total_bytes is not None:
+            checks.append("length")
+        if expected.size_bytes is not None:
+            checks.append("size")
+        if expected.sha1 is not None:
+            self._check_sha1(expected.sha1)
+            checks.append("sha1")
+        if expected.verify is not None:
+            checks += self._call_verify(expected.verify)
+        return tuple(checks)
+
+    def _check_sha1(self, wanted: str) -> None:
+        if self._digests.sha1 != wanted.lower():
+            raise _WrongContentError(
+                f"expected sha1 {wanted}, got {self._digests.sha1}"
+            )
+
+    def _call_verify(self, verify: Callable[[Path], Sequence[str]]) -> Sequence[str]:
+        try:
+            return verify(self._part.path)
+        except TransientTransferError as error:
+            raise _WrongContentError(str(error)) from error
+
+
+class _WrongContentError(TransientTransferError):
+    """What came is not the file."""
+
+
+class _Digests:
+    """Hashes of the bytes, taken as they come."""
+
+    def __init__(self, expected: Expected) -> None:
+        self._sha256 = hashlib.sha256()
+        self._sha1 = (
+            None
+            if expected.sha1 is None
+            else hashlib.sha1(usedforsecurity=False)  # what CRDS lists
+        )
+
+    def update(self, block: bytes) -> None:
+        self._sha256.update(block)
+        if self._sha1 is not None:
+            self._sha1.update(block)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    @property
+    def sha1(self) -> str | None:
+        return None if self._sha1 is None else self._sha1.hexdigest()
