@@ -15,6 +15,7 @@ __all__ = [
     "ifu_program",
     "make_exposure",
     "mos_program",
+    "mrs_program",
     "raw_header",
 ]
 
@@ -54,6 +55,17 @@ _BOTS: Keywords = {
 }
 """What is different in a bright-object time series."""
 
+_MRS: Keywords = {
+    "INSTRUME": "MIRI",
+    "EXP_TYPE": "MIR_MRS",
+    "FILTER": "N/A",
+    "GRATING": "N/A",
+    "CHANNEL": "12",
+    "BAND": "SHORT",
+    "PATTTYPE": "2-POINT",
+    "NUMDTHPT": 2,
+}
+"""What is different in an exposure of the MRS."""
 _MOS: Keywords = {
     "EXP_TYPE": "NRS_MSASPEC",
     "MSAMETFL": "jw99004001001_01_msa.fits",
@@ -116,6 +128,18 @@ def bots_program(program: str = "99002") -> list[Exposure]:
     return [
         make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
         for segment in ("001", "002")
+    ]
+
+
+def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Exposure]:
+    """Make two dithers of the MRS, and a background (002)."""
+    names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
+    sky = f"jw{program}002001_02101_00001_mirifushort"
+    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
+    return [
+        make_exposure(names[0], **_MRS),
+        make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
+        make_exposure(sky, **background),
     ]
 
 

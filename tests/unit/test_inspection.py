@@ -142,12 +142,19 @@ def test_a_product_must_record_what_was_resolved(
     file = replace(make_job().pars[0].file, name="photom_1.fits")
     job = replace(JOB, references=(ReferenceUse("photom", file),))
     path = save(tmp_path, ref_file={"photom": {"name": recorded}})
-    assert list_reference_conflicts(job, [path]) == conflicts
+    assert list_reference_conflicts(job, [path], []) == conflicts
+
+
+def test_a_product_may_record_what_an_input_was_made_with(tmp_path: Path) -> None:
+    file = replace(make_job().pars[0].file, name="photom_1.fits")
+    job = replace(JOB, references=(ReferenceUse("photom", file),))
+    path = save(tmp_path, ref_file={"photom": {"name": "crds://photom_2.fits"}})
+    assert list_reference_conflicts(job, [path], [path]) == []
 
 
 def test_a_product_must_record_the_context(tmp_path: Path) -> None:
     path = save(tmp_path, ref_file={"crds": {"context_used": "jwst_0002.pmap"}})
-    assert list_reference_conflicts(JOB, [path]) == [
+    assert list_reference_conflicts(JOB, [path], [path]) == [
         f"crds.context_used {JOB.context} but jwst_0002.pmap"
     ]
 

@@ -18,6 +18,13 @@ _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
         for source in ("s000000001", "s000000002", "s000000003")
     },
     Mode.NIRSPEC_FS_PRISM: {"spectrum": "jw99005-*_x1d.fits"},
+    Mode.MIRI_MRS: {
+        f"ch{channel}-short": f"jw99003-o001_*_ch{channel}-short_x1d.fits"
+        for channel in (1, 2)
+    },
+    Mode.MIRI_MRS_BANDS: {
+        "ch1-shortmediumlong": "jw99013-o001_*_ch1-shortmediumlong_x1d.fits"
+    },
 }
 """Spectra of each mode, by the name of their truth."""
 _EMPTY_SKY = "jw99001-o002_*"

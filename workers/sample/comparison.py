@@ -1,6 +1,6 @@
 """Measures products of the sample programs beside what was put into them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _FLUX_TOLERANCE = 0.05
 _NODS_TOLERANCE = 0.1
 _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
+_FRINGE_TOLERANCE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class _Spectrum:
 
     wavelength_um: Values
     flux_jy: Values
+    is_defringed: bool
 
 
 def _read_truth(truth: Path, mode: Mode, kind: str) -> Any:
@@ -46,6 +48,7 @@ def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
 def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     """Read a spectrum, of a time series the median outside the transit."""
     with fits.open(path) as hdus:
+        is_defringed = hdus[0].header.get("S_RESFRI") == "COMPLETE"
         tables = [hdu.data for hdu in hdus if hdu.name == "EXTRACT1D"]
         flux = np.concatenate([table["FLUX"] for table in tables])
         wavelength = np.array(tables[0]["WAVELENGTH"], dtype=float)
@@ -53,13 +56,16 @@ def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
         wavelength = wavelength[0]
         flux = np.median(flux[baseline], axis=0)
     good = np.isfinite(flux) & (flux != 0) & (wavelength > 0)
-    return _Spectrum(wavelength[good], np.asarray(flux[good], dtype=float))
+    flux = np.asarray(flux[good], dtype=float)
+    return _Spectrum(wavelength[good], flux, is_defringed)
 
 
 def compare_spectrum(
     mode: Mode, path: Path, truth: Path, *, kind: str = "spectrum"
 ) -> Iterator[Check]:
-    """Compare flux and lines of a spectrum with the truth.
+    """Compare flux, lines and fringes of a spectrum with the truth.
+
+    Fringes are compared only where `residual_fringe` should have taken them away.
 
     Of nods the truth says which share of the light is left when they are subtracted
     from each other.
@@ -80,20 +86,40 @@ def compare_spectrum(
     share = table.meta.get("kept_share", 1.0)
     tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
     spectrum = _read_spectrum(path, _find_baseline(truth, mode))
-    expected = np.interp(spectrum.wavelength_um, table["wavelength"], table["flux"])
-    ratio = float(np.median(spectrum.flux_jy / expected))
-    yield Check(f"{name} flux / injected flux", ratio, share, tolerance, "")
-    continuum = np.interp(
-        spectrum.wavelength_um, table["wavelength"], table["continuum"]
-    )
-    excess = spectrum.flux_jy - share * continuum
+    wavelength = spectrum.wavelength_um
+    expected = np.interp(wavelength, table["wavelength"], table["flux"])
+    ratio = spectrum.flux_jy / expected
+    median = float(np.median(ratio))
+    yield Check(f"{name} flux / injected flux", median, share, tolerance, "")
+    yield from _compare_lines(name, spectrum, table)
+    if spectrum.is_defringed:
+        yield _compare_fringes(name, wavelength, ratio, table.meta["fringe"])
+
+
+def _compare_lines(name: str, spectrum: _Spectrum, table: Any) -> Iterator[Check]:
+    """Compare the centres of lines."""
+    wavelength = spectrum.wavelength_um
+    continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
+    excess = spectrum.flux_jy - table.meta.get("kept_share", 1.0) * continuum
     for line in table.meta["lines"]:
-        centre = line["wavelength_um"]
-        measured = _centroid(
-            spectrum.wavelength_um, excess, centre, _LINE_SIGMAS * line["sigma_um"]
-        )
+        centre, half_um = line["wavelength_um"], _LINE_SIGMAS * line["sigma_um"]
+        measured = _centroid(wavelength, excess, centre, half_um)
         title = f"{name} line at {centre} um"
         yield Check(title, measured, centre, line["resolution_um"], "um")
+
+
+def _compare_fringes(
+    name: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+) -> Check:
+    """Compare the fringes that are left with those that were injected."""
+    wavenumber = 1e4 / wavelength_um
+    phase = 2 * np.pi * wavenumber / injected["period_per_cm"]
+    slow = np.vander(wavenumber - wavenumber.mean(), 3)
+    columns = np.column_stack([np.cos(phase), np.sin(phase), slow])
+    left = np.hypot(*np.linalg.lstsq(columns, ratio, rcond=None)[0][:2])
+    share = float(left / injected["amplitude"])
+    title = f"{name} fringes / injected fringes"
+    return Check(title, share, 0.0, _FRINGE_TOLERANCE, "")
 
 
 def _centroid(

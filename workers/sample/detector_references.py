@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .frames import (
+    DETECTORS,
+    MRS,
+    READ_NOISE_DN,
+    SATURATION_DN,
+    Subarray,
+    bias_image,
+)
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["Readout", "add_detector_references"]
+__all__ = ["Readout", "add_detector_references", "add_mrs_detector_references"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
@@ -31,11 +38,8 @@ class Readout:
 
 
 def _make_mask(subarray: Subarray) -> Any:
-    flags = np.zeros(subarray.shape, np.uint32)
-    if subarray.border:
-        edge = subarray.border
-        flags[:edge] = flags[-edge:] = _REFERENCE_PIXEL
-        flags[:, :edge] = flags[:, -edge:] = _REFERENCE_PIXEL
+    flags = np.full(subarray.shape, _REFERENCE_PIXEL, np.uint32)
+    flags[subarray.inside] = 0
     definition = np.array(
         [(0, 1, "DO_NOT_USE", ""), (1, _REFERENCE_PIXEL, "REFERENCE_PIXEL", "")],
         dtype=[("BIT", "i4"), ("VALUE", "u4"), ("NAME", "S40"), ("DESCRIPTION", "S80")],
@@ -75,19 +79,36 @@ def _make_saturation(subarray: Subarray) -> Any:
     return model
 
 
-def _make_models(subarray: Subarray) -> Mapping[str, Any]:
+def _make_models(readout: Readout) -> Mapping[str, Any]:
     """Make the models of a perfectly linear detector with one electron per DN."""
+    subarray = readout.subarray
     gain = np.ones(subarray.shape, np.float32)
     # The reference is the noise of the difference of two reads.
     noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
-    return {
+    models = {
         "gain": datamodels.GainModel(data=gain),
         "linearity": _make_linearity(subarray),
         "mask": _make_mask(subarray),
         "readnoise": datamodels.ReadnoiseModel(data=noise),
         "saturation": _make_saturation(subarray),
-        "superbias": _make_superbias(subarray),
     }
+    if readout.detector.startswith("NRS"):
+        models["superbias"] = _make_superbias(subarray)
+    return models
+
+
+def _make_rscd() -> Any:
+    model = datamodels.RSCDModel()
+    model.rscd_group_skip_table = np.array(
+        [("FULL", "FASTR1", 1, 1)],
+        dtype=[
+            ("subarray", "S17"),
+            ("readpatt", "S12"),
+            ("group_skip1", "i4"),
+            ("group_skip", "i4"),
+        ],
+    )
+    return model
 
 
 def _fill_meta(model: Any, readout: Readout) -> None:
@@ -101,7 +122,7 @@ def _fill_meta(model: Any, readout: Readout) -> None:
 
 def add_detector_references(library: Library, readout: Readout) -> None:
     """Publish what detector1 needs for one part of a detector."""
-    models = dict(_make_models(readout.subarray))
+    models = dict(_make_models(readout))
     if readout.dark:
         models["dark"] = _make_dark(readout.subarray)
     for reftype, model in models.items():
@@ -112,6 +133,18 @@ def add_detector_references(library: Library, readout: Readout) -> None:
         _offer(library, reftype, name, readout)
     if not readout.dark:
         _offer(library, "dark", "N/A", readout)
+
+
+def add_mrs_detector_references(library: Library) -> None:
+    """Publish what detector1 needs for MIRIFUSHORT.
+
+    There is no dark and no reset: they would be 100 MB of zeros.
+    """
+    readout = Readout(MRS, serial=1, detector="MIRIFUSHORT")
+    add_detector_references(library, readout)
+    skips = _make_rscd()
+    skips.meta.instrument.detector = readout.detector
+    _offer(library, "rscd", library.add_model("rscd", skips), readout)
 
 
 def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:

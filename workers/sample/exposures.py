@@ -92,8 +92,15 @@ class RawExposure:
     """Detector."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
-    tilt_readings: tuple[float, float]
-    """What the sensors of the grating wheel read in x and y."""
+    tilt_readings: tuple[float, float] | None = None
+    """What the sensors of the grating wheel of NIRSpec read in x and y."""
+    band: str | None = None
+    """Setting of the MRS gratings."""
+
+    @property
+    def instrument(self) -> str:
+        """Instrument of the detector."""
+        return "NIRSPEC" if self.detector.startswith("NRS") else "MIRI"
 
     @property
     def visit(self) -> str:

@@ -40,7 +40,7 @@ def _program_cards(raw: RawExposure) -> Mapping[str, Card]:
         "TITLE": "Rewebb sample program (simulated)",
         "PI_NAME": "Rewebb, Sample",
         "CATEGORY": "GO",
-        "SUBCAT": "NIRSPEC",
+        "SUBCAT": raw.instrument,
         "SCICAT": "Galaxies and the IGM",
         "PROGRAM": raw.program,
         "OBSERVTN": raw.observation,
@@ -125,15 +125,8 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
     subarray = raw.subarray
     return {
         "TELESCOP": "JWST",
-        "INSTRUME": "NIRSPEC",
+        "INSTRUME": raw.instrument,
         "DETECTOR": raw.detector,
-        "FILTER": "CLEAR",
-        "GRATING": "PRISM",
-        "FOCUSPOS": 3.0,
-        "LAMP": "NONE",
-        "GWA_XTIL": raw.tilt_readings[0],
-        "GWA_YTIL": raw.tilt_readings[1],
-        "GWA_TILT": 37.0,
         "SUBARRAY": subarray.name,
         "SUBSTRT1": subarray.x,
         "SUBSTRT2": subarray.y,
@@ -141,8 +134,40 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
         "SUBSIZE2": subarray.rows,
         "FASTAXIS": DETECTORS[raw.detector].fast_axis,
         "SLOWAXIS": DETECTORS[raw.detector].slow_axis,
+        "SCA_NUM": DETECTORS[raw.detector].number,
         "NOUTPUTS": subarray.outputs,
+        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
+    }
+
+
+def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.tilt_readings
+    return {
+        "FILTER": "CLEAR",
+        "GRATING": "PRISM",
+        "FOCUSPOS": 3.0,
+        "LAMP": "NONE",
+        "GWA_XTIL": raw.tilt_readings[0],
+        "GWA_YTIL": raw.tilt_readings[1],
+        "GWA_TILT": 37.0,
+        "READPATT": "NRSRAPID",
+        "GAINFACT": 1.0,
         **_aperture_cards(raw),
+    }
+
+
+def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.band
+    return {
+        "CHANNEL": "12",
+        "BAND": raw.band,
+        "CCCSTATE": "OPEN",
+        "READPATT": "FASTR1",
+        "MIRNGRPS": raw.groups,
+        "MIRNFRMS": 1,
+        "DITHDIRC": "NEGATIVE",
+        "MRSPRCHN": "ALL",
+        "DITHOPFR": "POINT-SOURCE",
     }
 
 
@@ -152,7 +177,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "EXPCOUNT": 1,
         "EXPRIPAR": "PRIME",
         "EXP_TYPE": raw.exp_type,
-        "READPATT": "NRSRAPID",
         "NINTS": raw.total_integrations,
         "NGROUPS": raw.groups,
         "NFRAMES": 1,
@@ -171,8 +195,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "NRESETS": 1,
         "ZEROFRAM": False,
         "DATAPROB": False,
-        "SCA_NUM": DETECTORS[raw.detector].number,
-        "GAINFACT": 1.0,
         "IS_IMPRT": raw.is_imprint,
     }
 

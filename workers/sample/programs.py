@@ -1,21 +1,31 @@
 """What each mode adds to a sample: references and exposures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from workers.contract import NOT_APPLICABLE
 
 from . import (
+    miri_mrs,
     nirspec_bots_prism,
     nirspec_fs_prism,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
 from .contexts import write_contexts
-from .detector_references import Readout, add_detector_references
+from .detector_references import (
+    Readout,
+    add_detector_references,
+    add_mrs_detector_references,
+)
 from .frames import FULL, SUB512, SUBS200A1
-from .geometry import Geometry, load_geometry, load_msa_geometry
+from .geometry import load_geometry, load_msa_geometry
 from .library import Library
+from .mrs_geometry import load_bands
+from .mrs_light import MrsLight, trace_mrs
+from .mrs_optics import add_mrs_optics
+from .mrs_references import add_band_references, add_mrs_references
 from .msa_references import add_fixed_slit_references, add_shutter_references
 from .optics import add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
@@ -26,10 +36,7 @@ from .spectral_references import (
 )
 from .step_parameters import add_parameters
 
-__all__ = ["make_programs", "make_references"]
-
-Optics = Mapping[str, Path]
-"""References of the optics by type."""
+__all__ = ["Optics", "make_programs", "make_references"]
 
 _MAKERS = {
     Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
@@ -74,44 +81,75 @@ _REFERENCES: Mapping[Mode, Callable[[Library], None]] = {
 }
 
 
-def make_references(
-    cache: Path, modes: tuple[Mode, ...]
-) -> tuple[Geometry, Mapping[Mode, Optics]]:
-    """Publish a CRDS cache with two contexts.
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """What exposures are simulated with."""
 
-    Returns
-    -------
-    geometry
-        What the optics were made of.
-    optics
-        The references of the optics for each mode.
-    """
-    geometry, library = load_geometry(), Library(cache)
-    names = add_optics(library, geometry)
+    nirspec: Mapping[Mode, Mapping[str, Path]]
+    """References of the optics of NIRSpec by type, for each mode."""
+    tilt_readings: tuple[float, float]
+    """What the sensors of the grating wheel of NIRSpec read."""
+    mrs: Mapping[str, MrsLight]
+    """The lit pixels of MIRIFUSHORT by band."""
+
+
+def _add_nirspec(
+    library: Library, modes: Sequence[Mode]
+) -> Mapping[Mode, Mapping[str, Path]]:
+    if not modes:
+        return {}
+    names = add_optics(library, load_geometry())
     msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
-    readouts = [readout for mode in modes for readout in _READOUTS.get(mode, ())]
+    readouts = [readout for mode in modes for readout in _READOUTS[mode]]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
     for mode in modes:
         _REFERENCES[mode](library)
     add_parameters(library)
-    write_contexts(cache, library)
     by_mode = {mode: msa_names if mode in _MSA else names for mode in modes}
-    return geometry, {
+    return {
         mode: {kind: library.folder / name for kind, name in chosen.items()}
         for mode, chosen in by_mode.items()
     }
 
 
+def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
+    if not modes:
+        return {}
+    bands, programs = load_bands(), miri_mrs.PROGRAMS
+    wanted = {name for mode in modes for name in programs[mode].bands}
+    maps = add_mrs_optics(library, bands, sorted(wanted))
+    lights = {name: trace_mrs(bands[name], maps[name]) for name in maps}
+    for name, light in lights.items():
+        add_band_references(library, name, maps[name], light)
+    # What is shared does not depend on the modes: a mode can be added to a sample.
+    grids = {grid for program in programs.values() for grid in program.grids}
+    add_mrs_references(library, sorted(grids))
+    add_mrs_detector_references(library)
+    add_parameters(library)
+    return lights
+
+
+def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
+    """Publish a CRDS cache with two contexts."""
+    nirspec, miri = Library(cache), Library(cache, "MIRI")
+    references = _add_nirspec(nirspec, [mode for mode in modes if mode in _MAKERS])
+    lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
+    write_contexts(cache, [*nirspec, *miri])
+    prism = load_geometry().prism
+    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    return Optics(references, readings, lights)
+
+
 def make_programs(
-    sample: SampleSet,
-    geometry: Geometry,
-    optics: Mapping[Mode, Optics],
-    on_progress: Callable[[str], None],
+    sample: SampleSet, optics: Optics, on_progress: Callable[[str], None]
 ) -> None:
     """Publish the raw exposures and the truth of each mode."""
-    prism = geometry.prism
-    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    folders = sample.archive, sample.truth
     for mode in sample.modes:
         on_progress(f"Simulating program {mode.program} ({mode}).")
-        _MAKERS[mode](sample.archive, sample.truth, optics[mode], readings)
+        if mode in miri_mrs.PROGRAMS:
+            program = miri_mrs.PROGRAMS[mode]
+            miri_mrs.make_exposures(*folders, program, optics.mrs)
+        else:
+            _MAKERS[mode](*folders, optics.nirspec[mode], optics.tilt_readings)
