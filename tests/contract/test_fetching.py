@@ -40,7 +40,7 @@ class Site:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.records: list[FetchedFile] = []
-        self.source = MastSource(url, silent_s=0.5, policy=POLICY)
+        self.source = MastSource(url, silent_s=3.0, policy=POLICY)
         self.vault = Vault(folder, self.records.append)
         self.fetcher = Fetcher(self.source, self.vault, parallel=4, policy=POLICY)
         self.archive = RemoteArchive(self.source, self.vault, parallel=4, policy=POLICY)
