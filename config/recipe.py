@@ -37,10 +37,12 @@ __all__ = [
 ]
 
 _FORBIDDEN = re.compile(
-    r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_.*|input_.*"
-    r"|.*_file|ta_file|bkg_list|suffix|class|name|maximum_cores"
+    r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_(?!type).*"
+    r"|input_.*|.*_file|ta_file|bkg_list|suffix|class|name|maximum_cores"
 )
-"""Parameters that name files, code or places, or that take more than one core."""
+"""Parameters that name files, code or places, or that take more than one core.
+
+The ``output_type`` of `cube_build` names none: it tells what goes into one cube."""
 
 
 _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]

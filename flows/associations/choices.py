@@ -70,12 +70,16 @@ class Chooser:
     def choose_level3(self, draft: Draft) -> Draft:
         """Apply the choices to an association of level 3.
 
+        The MRS gets the spectra of backgrounds that the proposal does not link: its
+        background is subtracted in spec3, while spec2 subtracts that of others.
         Acquisitions are left out: spec3 does not read them, and nothing of ours would
         make their products.
         """
         parts = [part for part in draft.parts if part.exptype != "target_acquisition"]
         if self._options.backgrounds == "none":
             parts = [part for part in parts if not is_dedicated(part)]
+        if draft.rule == "Asn_Lv3MIRMRS":
+            parts += self._spectra_of_sky(parts)
         return self._edit(replace(draft, parts=tuple(parts)))
 
     @staticmethod
@@ -176,6 +180,17 @@ class Chooser:
             ],
             _FOUND,
         )
+
+    def _spectra_of_sky(self, parts: Sequence[Part]) -> list[Part]:
+        """Find the backgrounds of all science members, as spectra."""
+        found: dict[int, Part] = {}
+        science = (part for part in parts if part.exptype == "science")
+        for row in (row for part in science for row in part.rows):
+            mode = self._modes.get(_full_mode(row) or (), [])
+            for part in self._backgrounds(row, mode, parts):
+                if part.exptype == "background":
+                    found[id(part)] = replace(part, suffix="x1d")
+        return list(found.values())
 
     def _share(
         self,

@@ -19,7 +19,7 @@ from .run import run_flow
 
 if TYPE_CHECKING:
     from flows.reports import RunSummary
-    from workers.sample import SampleSet
+    from workers.sample import Mode, SampleSet
     from workers.sample.check import Check
 
 __all__ = ["demo"]
@@ -43,9 +43,7 @@ def demo(
             sample_dir.absolute(), on_progress=(lambda _: None) if as_json else say
         )
         os.environ["CRDS_PATH"] = str(sample.crds)
-        summaries = [
-            _run(sample, mode.program, folder, quiet=as_json) for mode in sample.modes
-        ]
+        summaries = [_run(sample, mode, folder, quiet=as_json) for mode in sample.modes]
         checks = _check(sample, summaries, folder)
     if as_json:
         print_json({"runs": summaries, "checks": checks})
@@ -57,13 +55,13 @@ def demo(
 
 
 def _run(
-    sample: "SampleSet", program: str, data_dir: Path, *, quiet: bool
+    sample: "SampleSet", mode: "Mode", data_dir: Path, *, quiet: bool
 ) -> "RunSummary":
     if not quiet:
-        say(f"\nreprocessing program {program}")
+        say(f"\nreprocessing program {mode.program}")
     parameters = {
-        "program": program,
-        "recipe": "selfcal",
+        "program": mode.program,
+        "recipe": mode.recipe,
         "archive": str(sample.archive),
         "data_dir": data_dir,
     }

@@ -77,6 +77,24 @@ def fixed_slit(
 
 
 @pytest.fixture(scope="session")
+def mrs(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processed]:
+    """Give the MRS program, processed with the recipe residual-fringe."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("mrs")
+        yield _process(sample, Mode.MIRI_MRS, folder, stack)
+
+
+@pytest.fixture(scope="session")
+def mrs_bands(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the MRS program in three bands, joined in one cube."""
+    settings = make_settings(sample, tmp_path_factory.mktemp("bands") / "data")
+    summary = process(settings, make_request(Mode.MIRI_MRS_BANDS))
+    return settings.data_dir / summary.folder
+
+
+@pytest.fixture(scope="session")
 def bots_again(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a second run of the time series from empty."""
     settings = make_settings(sample, tmp_path_factory.mktemp("again") / "data")

@@ -15,6 +15,7 @@ __all__ = [
     "ifu_program",
     "make_exposure",
     "mos_program",
+    "mrs_program",
     "raw_header",
 ]
 
@@ -64,6 +65,18 @@ _MOS: Keywords = {
     "NUMDTHPT": 3,
 }
 """What is different in nods of the MSA."""
+
+_MRS: Keywords = {
+    "INSTRUME": "MIRI",
+    "EXP_TYPE": "MIR_MRS",
+    "FILTER": "N/A",
+    "GRATING": "N/A",
+    "CHANNEL": "12",
+    "BAND": "SHORT",
+    "PATTTYPE": "2-POINT",
+    "NUMDTHPT": 2,
+}
+"""What is different in an exposure of the MRS."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -132,6 +145,18 @@ def mos_program(
         for detector in detectors
     ]
     return [replace(exposure, metafile=metafile) for exposure in nods]
+
+
+def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Exposure]:
+    """Make two dithers of the MRS, and a background (002)."""
+    names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
+    sky = f"jw{program}002001_02101_00001_mirifushort"
+    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
+    return [
+        make_exposure(names[0], **_MRS),
+        make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
+        make_exposure(sky, **background),
+    ]
 
 
 def associate_headers(

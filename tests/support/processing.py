@@ -19,15 +19,7 @@ from flows.runs import execute, hold_lease
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
-__all__ = ["RECIPES", "make_request", "make_settings", "process", "write_calls"]
-
-RECIPES = {
-    Mode.NIRSPEC_IFU_PRISM: "selfcal",
-    Mode.NIRSPEC_BOTS_PRISM: "official",
-    Mode.NIRSPEC_MOS_PRISM: "official",
-    Mode.NIRSPEC_FS_PRISM: "official",
-}
-"""The recipe of each sample program."""
+__all__ = ["make_request", "make_settings", "process", "write_calls"]
 
 _EMPTY = {Mode.NIRSPEC_MOS_PRISM.program: "_nrs2"}
 """What exposures end with of which the plain script is told that they see nothing."""
@@ -60,7 +52,7 @@ def make_settings(
 
 def make_request(mode: Mode) -> Request:
     """Ask for a sample program with its recipe."""
-    return Request(mode.program, recipe=RECIPES[mode])
+    return Request(mode.program, recipe=mode.recipe)
 
 
 def _ignore(_: object) -> None:

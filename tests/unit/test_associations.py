@@ -3,12 +3,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from exposures import associate_headers, bots_program, ifu_program, make_exposure
+from exposures import (
+    associate_headers,
+    bots_program,
+    ifu_program,
+    make_exposure,
+    mrs_program,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.associations import (
     AssociationOptions,
+    DeclaredCandidate,
     MemberChoice,
     document_name,
     to_json_text,
@@ -100,6 +107,42 @@ def test_leakcals_are_science_only_when_asked() -> None:
     assert association.asn_rule == "Asn_Lv2SpecImprint"
     assert members(association) == [("science", LEAKCAL)]
     assert LEAKCAL not in [a.product_name for a in build(ifu_program()).associations]
+
+
+def mrs_members(*exposures: Exposure, **options: str) -> list[tuple[str, str]]:
+    made = build(exposures, AssociationOptions(**options))
+    spec3 = next(a for a in made.associations if a.asn_rule == "Asn_Lv3MIRMRS")
+    return [(member.exptype, member.expname[-8:]) for member in spec3.members]
+
+
+MRS_SCIENCE = [("science", "cal.fits")] * 2
+MRS_SKY = ("background", "x1d.fits")
+
+
+def test_a_background_of_the_mrs_joins_spec3_as_a_spectrum_once() -> None:
+    assert mrs_members(*mrs_program()) == [*MRS_SCIENCE, MRS_SKY]
+
+
+def test_a_linked_background_of_the_mrs_joins_spec3_no_second_time() -> None:
+    link = DeclaredCandidate("c1000", "background", ("001", "002"))
+    made = build(mrs_program(), AssociationOptions(candidates=(link,)))
+    spec3 = [a for a in made.associations if a.asn_rule == "Asn_Lv3MIRMRS"]
+    assert [len(a.members) for a in spec3] == [3] * len(spec3)
+
+
+def test_the_mrs_gets_no_background_of_another_band() -> None:
+    program = mrs_program(sky_band="MEDIUM")
+    assert mrs_members(*program) == MRS_SCIENCE
+    spec2 = find(build(program), program[0].name)
+    assert members(spec2) == [("science", program[0].name)]
+
+
+def test_the_mrs_gets_no_background_when_none_is_wanted() -> None:
+    assert mrs_members(*mrs_program(), backgrounds="none") == MRS_SCIENCE
+
+
+def test_a_dither_of_the_mrs_that_is_missing_leaves_the_rest() -> None:
+    assert mrs_members(*mrs_program()[1:]) == [MRS_SCIENCE[0], MRS_SKY]
 
 
 def test_of_two_backgrounds_the_nearest_in_time_is_linked() -> None:

@@ -78,7 +78,9 @@ def test_another_text_has_another_hash(write: Write) -> None:
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
-    with pytest.raises(RecipeError, match=r"'best'.* official, selfcal"):
+    with pytest.raises(
+        RecipeError, match=r"'best'.* channel-cubes, official, residual-fringe, selfcal"
+    ):
         load_recipe("best")
 
 

@@ -14,6 +14,9 @@ from workers.sample.truth import publish_table, spectrum_table
 LINE = Line(2.0, 0.025, 3e-5)
 SPECTRUM = Spectrum(1e-5, -0.5, (LINE,))
 DEPTH = 0.01
+MRS_LINE = Line(5.34, 0.0025, 0.1)
+MRS_SPECTRUM = Spectrum(0.1, -0.5, (MRS_LINE,))
+FRINGE = {"amplitude": 0.04, "period_per_cm": 2.8, "phase": 1.0}
 
 
 @pytest.fixture
@@ -26,7 +29,26 @@ def truth(tmp_path: Path) -> Path:
     for mode in ("nirspec-ifu-prism", "nirspec-bots-prism"):
         publish_table(folder / f"{mode}_spectrum.ecsv", table)
         publish_table(folder / f"{mode}_transit.ecsv", transit)
+    table = spectrum_table(
+        MRS_SPECTRUM, (5.2, 8.2), {MRS_LINE: 0.0017}, {"fringe": FRINGE}, step_um=0.0005
+    )
+    publish_table(folder / "miri-mrs_spectrum.ecsv", table)
     return folder
+
+
+def write_mrs(folder: Path, *, fringes: float, step: str = "COMPLETE") -> list[Path]:
+    paths = []
+    for channel, span in ((1, (5.25, 5.45, 0.0008)), (2, (7.93, 8.12, 0.0013))):
+        wavelength = np.arange(*span)
+        wave = np.cos(2 * np.pi * 1e4 / wavelength / FRINGE["period_per_cm"] + 0.3)
+        flux = MRS_SPECTRUM.flux(wavelength) * (1 + fringes * wave)
+        table = Table({"WAVELENGTH": wavelength, "FLUX": flux})
+        primary = fits.PrimaryHDU(header=fits.Header({"S_RESFRI": step}))
+        path = folder / f"jw99003-o001_t002_miri_ch{channel}-short_x1d.fits"
+        hdus = [primary, fits.BinTableHDU(table, name="EXTRACT1D")]
+        fits.HDUList(hdus).writeto(path)
+        paths.append(path)
+    return paths
 
 
 def write_ifu(folder: Path, factor: float = 1.0, shift_um: float = 0.0) -> Path:
@@ -149,6 +171,39 @@ def test_a_source_that_is_missing_is_an_error(
 ) -> None:
     with pytest.raises(SampleError, match="s000000003"):
         check_products(write_nods(tmp_path, 0.7)[:2], truth_of_nods)
+
+
+def test_each_channel_is_compared_with_the_lines_in_its_reach(
+    tmp_path: Path, truth: Path
+) -> None:
+    checks = check_products(write_mrs(tmp_path, fringes=0.0), truth)
+    assert [check.name for check in checks] == [
+        "miri-mrs ch1-short flux / injected flux",
+        "miri-mrs ch1-short line at 5.34 um",
+        "miri-mrs ch1-short fringes / injected fringes",
+        "miri-mrs ch2-short flux / injected flux",
+        "miri-mrs ch2-short fringes / injected fringes",
+    ]
+    assert not failed(checks)
+
+
+def test_fringes_are_measured(tmp_path: Path, truth: Path) -> None:
+    checks = check_products(write_mrs(tmp_path, fringes=0.02), truth)
+    measured = [each.measured for each in checks if "fringes" in each.name]
+    assert measured == pytest.approx([0.5, 0.5], rel=0.02)
+    assert len(failed(checks)) == 2
+
+
+def test_fringes_that_no_step_takes_away_are_no_failure(
+    tmp_path: Path, truth: Path
+) -> None:
+    checks = check_products(write_mrs(tmp_path, fringes=0.04, step="SKIPPED"), truth)
+    assert not failed(checks)
+
+
+def test_a_channel_alone_is_an_error(tmp_path: Path, truth: Path) -> None:
+    with pytest.raises(SampleError, match=r"ch2-short_x1d\.fits"):
+        check_products(write_mrs(tmp_path, fringes=0.0)[:1], truth)
 
 
 def test_nothing_to_check_is_an_error(truth: Path) -> None:

@@ -38,6 +38,18 @@ def test_contexts_have_their_own_rules_of_other_files(mappings: Path) -> None:
     assert "two.fits" in second
 
 
+def test_each_instrument_has_rules_of_its_own(tmp_path: Path) -> None:
+    other = Reference("gain", "jwst_miri_gain_0001.fits", instrument="MIRI")
+    write_contexts(tmp_path, [SHARED, other])
+    folder = tmp_path / "mappings" / "jwst"
+    pmap = (folder / "jwst_0001.pmap").read_text("utf-8")
+    assert "'MIRI': 'jwst_miri_0001.imap'" in pmap
+    assert "'NIRSPEC': 'jwst_nirspec_0001.imap'" in pmap
+    rmap = (folder / "jwst_miri_gain_0001.rmap").read_text("utf-8")
+    assert "'instrument': 'MIRI'" in rmap
+    assert "nirspec" not in rmap
+
+
 def test_types_without_a_file_are_not_applicable(mappings: Path) -> None:
     imap = (mappings / "jwst_nirspec_0001.imap").read_text("utf-8")
     assert "'barshadow': 'N/A'" in imap

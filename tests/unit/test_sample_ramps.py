@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from workers.sample.frames import FULL, SUB512, Subarray, bias_image, make_flaws
 from workers.sample.ramps import Noise, simulate_ramps
+from workers.sample.showers import Shower
 
 SMALL = Subarray("SMALL", 1, 1, 64, 48, 4, 10.0, 4)
 QUIET = Noise(seed=1, cosmic_rays_per_group=0, stripes_dn=0.0)
@@ -49,6 +52,25 @@ def test_cosmic_rays_come_after_the_first_read() -> None:
     jumps = (np.diff(ramp, axis=0) > 100).sum(axis=(1, 2))
     assert (ramp[0] - bias_image(SMALL)).max() < 100
     assert (jumps > 10).all()
+
+
+def test_a_shower_comes_with_its_group_and_stays() -> None:
+    shower = Shower(3, 20, 30, 5.0, 5.0, 1000.0)
+    image = np.zeros(SMALL.shape, np.float32)
+    ramps = simulate_ramps(
+        [image], SMALL, groups=4, noise=QUIET, showers=[shower]
+    ).astype(float)
+    level = ramps[0, :, 20, 30] - ramps[0, 0, 20, 30]
+    assert level == pytest.approx([0, 0, 1000, 1000], abs=60)
+
+
+def test_a_frame_at_the_sides_leaves_the_first_row_in_the_light() -> None:
+    sides = replace(SMALL, sides_only=True)
+    image = np.full(SMALL.shape, 100.0, np.float32)
+    ramp = simulate_ramps([image], sides, groups=4, noise=QUIET)[0].astype(float)
+    ramp -= bias_image(SMALL)
+    assert ramp[-1, 0, 10] > 1000
+    assert abs(ramp[-1, 10, 0]) < 60
 
 
 def test_flawed_pixels_are_distinct_and_spare_reference_pixels() -> None:

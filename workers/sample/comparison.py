@@ -1,6 +1,6 @@
 """Measures products of the sample programs beside what was put into them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _FLUX_TOLERANCE = 0.05
 _NODS_TOLERANCE = 0.1
 _DEPTH_SIGMAS = 3
 _LINE_SIGMAS = 3
+_FRINGE_TOLERANCE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class _Spectrum:
 
     wavelength_um: Values
     flux_jy: Values
+    is_defringed: bool
 
 
 def _read_truth(truth: Path, mode: Mode, kind: str) -> Any:
@@ -43,9 +45,18 @@ def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
     return np.array(_read_truth(truth, mode, "transit")["transmission"] == 1)
 
 
+def _label(mode: Mode, path: Path, kind: str) -> str:
+    """Name a spectrum, by source or by channel and band where there are several."""
+    if kind != "spectrum":
+        return f"{mode} {kind}"
+    part = path.stem.split("_")[-2]
+    return f"{mode} {part}" if part.startswith("ch") else str(mode)
+
+
 def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     """Read a spectrum, of a time series the median outside the transit."""
     with fits.open(path) as hdus:
+        is_defringed = hdus[0].header.get("S_RESFRI") == "COMPLETE"
         tables = [hdu.data for hdu in hdus if hdu.name == "EXTRACT1D"]
         flux = np.concatenate([table["FLUX"] for table in tables])
         wavelength = np.array(tables[0]["WAVELENGTH"], dtype=float)
@@ -53,13 +64,16 @@ def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
         wavelength = wavelength[0]
         flux = np.median(flux[baseline], axis=0)
     good = np.isfinite(flux) & (flux != 0) & (wavelength > 0)
-    return _Spectrum(wavelength[good], np.asarray(flux[good], dtype=float))
+    flux = np.asarray(flux[good], dtype=float)
+    return _Spectrum(wavelength[good], flux, is_defringed)
 
 
 def compare_spectrum(
     mode: Mode, path: Path, truth: Path, *, kind: str = "spectrum"
 ) -> Iterator[Check]:
-    """Compare flux and lines of a spectrum with the truth.
+    """Compare flux, lines and fringes of a spectrum with the truth.
+
+    Fringes are compared only where `residual_fringe` should have taken them away.
 
     Of nods the truth says which share of the light is left when they are subtracted
     from each other.
@@ -76,24 +90,47 @@ def compare_spectrum(
         Name of its table there.
     """
     table = _read_truth(truth, mode, kind)
-    name = str(mode) if kind == "spectrum" else f"{mode} {kind}"
-    share = table.meta.get("kept_share", 1.0)
-    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
+    label, share = _label(mode, path, kind), table.meta.get("kept_share", 1.0)
     spectrum = _read_spectrum(path, _find_baseline(truth, mode))
     expected = np.interp(spectrum.wavelength_um, table["wavelength"], table["flux"])
-    ratio = float(np.median(spectrum.flux_jy / expected))
-    yield Check(f"{name} flux / injected flux", ratio, share, tolerance, "")
-    continuum = np.interp(
-        spectrum.wavelength_um, table["wavelength"], table["continuum"]
-    )
+    ratio = spectrum.flux_jy / expected
+    median = float(np.median(ratio))
+    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
+    yield Check(f"{label} flux / injected flux", median, share, tolerance, "")
+    yield from _compare_lines(label, spectrum, table, share=share)
+    if spectrum.is_defringed:
+        fringe = table.meta["fringe"]
+        yield _compare_fringes(label, spectrum.wavelength_um, ratio, fringe)
+
+
+def _compare_lines(
+    label: str, spectrum: _Spectrum, table: Any, *, share: float
+) -> Iterator[Check]:
+    """Compare the centres of the lines that a spectrum reaches."""
+    wavelength = spectrum.wavelength_um
+    continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
     excess = spectrum.flux_jy - share * continuum
     for line in table.meta["lines"]:
         centre = line["wavelength_um"]
-        measured = _centroid(
-            spectrum.wavelength_um, excess, centre, _LINE_SIGMAS * line["sigma_um"]
-        )
-        title = f"{name} line at {centre} um"
-        yield Check(title, measured, centre, line["resolution_um"], "um")
+        if wavelength[0] < centre < wavelength[-1]:
+            half_um = _LINE_SIGMAS * line["sigma_um"]
+            measured = _centroid(wavelength, excess, centre, half_um)
+            name = f"{label} line at {centre} um"
+            yield Check(name, measured, centre, line["resolution_um"], "um")
+
+
+def _compare_fringes(
+    label: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+) -> Check:
+    """Compare the fringes that are left with those that were injected."""
+    wavenumber = 1e4 / wavelength_um
+    phase = 2 * np.pi * wavenumber / injected["period_per_cm"]
+    slow = np.vander(wavenumber - wavenumber.mean(), 3)
+    columns = np.column_stack([np.cos(phase), np.sin(phase), slow])
+    left = np.hypot(*np.linalg.lstsq(columns, ratio, rcond=None)[0][:2])
+    share = float(left / injected["amplitude"])
+    name = f"{label} fringes / injected fringes"
+    return Check(name, share, 0.0, _FRINGE_TOLERANCE, "")
 
 
 def _centroid(

@@ -52,7 +52,7 @@ def _rmap_text(name: str, references: Sequence[Reference]) -> str:
     header = {
         "classes": ("Match", "UseAfter"),
         "filekind": references[0].reftype.upper(),
-        "instrument": "NIRSPEC",
+        "instrument": references[0].instrument,
         "mapping": "REFERENCE",
         "name": name,
         "parkey": (references[0].parkeys, _DATE_KEYS),
@@ -68,12 +68,18 @@ def _rmap_text(name: str, references: Sequence[Reference]) -> str:
 def _name_rmap(kind: str, references: Sequence[Reference], context: int) -> str:
     """Give contexts that offer the same files one rules file."""
     shared = all(each.contexts == CONTEXTS for each in references)
-    return f"jwst_nirspec_{kind}_{1 if shared else context:04d}.rmap"
+    instrument = references[0].instrument.lower()
+    return f"jwst_{instrument}_{kind}_{1 if shared else context:04d}.rmap"
 
 
-def _write_context(
-    folder: Path, serial: int, references: Iterable[Reference], reftypes: Iterable[str]
-) -> None:
+def _write_instrument(
+    folder: Path,
+    serial: int,
+    instrument: str,
+    references: Iterable[Reference],
+    reftypes: Iterable[str],
+) -> str:
+    """Write the rules of one instrument in one context; return their name."""
     selection = dict.fromkeys(sorted(reftypes), NOT_APPLICABLE)
     by_type = sorted(references, key=lambda each: each.reftype)
     for reftype, group in groupby(by_type, key=lambda each: each.reftype):
@@ -82,16 +88,24 @@ def _write_context(
         name = _name_rmap(reftype, everywhere, serial)
         publish_text(folder / name, _rmap_text(name, here))
         selection[reftype] = name
-    imap, pmap = f"jwst_nirspec_{serial:04d}.imap", context_name(serial)
-    header = {"instrument": "NIRSPEC", "mapping": "INSTRUMENT", "name": imap}
+    imap = f"jwst_{instrument.lower()}_{serial:04d}.imap"
+    header = {"instrument": instrument, "mapping": "INSTRUMENT", "name": imap}
     text = _mapping_text({**header, "parkey": ("REFTYPE",)}, pprint.pformat(selection))
     publish_text(folder / imap, text)
-    header = {"mapping": "PIPELINE", "name": pmap}
-    text = _mapping_text(
-        {**header, "parkey": ("META.INSTRUMENT.NAME",)},
-        pprint.pformat({"NIRSPEC": imap}),
-    )
-    publish_text(folder / pmap, text)
+    return imap
+
+
+def _write_context(
+    folder: Path, serial: int, references: Iterable[Reference], reftypes: Iterable[str]
+) -> None:
+    by_instrument = sorted(references, key=lambda each: each.instrument)
+    imaps = {
+        instrument: _write_instrument(folder, serial, instrument, group, reftypes)
+        for instrument, group in groupby(by_instrument, lambda each: each.instrument)
+    }
+    pmap = context_name(serial)
+    header = {"mapping": "PIPELINE", "name": pmap, "parkey": ("META.INSTRUMENT.NAME",)}
+    publish_text(folder / pmap, _mapping_text(header, pprint.pformat(imaps)))
 
 
 def _all_reftypes() -> set[str]:

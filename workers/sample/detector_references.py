@@ -1,16 +1,18 @@
 """References of detector1: what the ramps of a subarray are corrected with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst import datamodels
 
+from workers.contract import NOT_APPLICABLE
+
 from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["Readout", "add_detector_references"]
+__all__ = ["Readout", "add_detector_references", "describe_readout"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
@@ -31,11 +33,8 @@ class Readout:
 
 
 def _make_mask(subarray: Subarray) -> Any:
-    flags = np.zeros(subarray.shape, np.uint32)
-    if subarray.border:
-        edge = subarray.border
-        flags[:edge] = flags[-edge:] = _REFERENCE_PIXEL
-        flags[:, :edge] = flags[:, -edge:] = _REFERENCE_PIXEL
+    flags = np.full(subarray.shape, _REFERENCE_PIXEL, np.uint32)
+    flags[subarray.inside] = 0
     definition = np.array(
         [(0, 1, "DO_NOT_USE", ""), (1, _REFERENCE_PIXEL, "REFERENCE_PIXEL", "")],
         dtype=[("BIT", "i4"), ("VALUE", "u4"), ("NAME", "S40"), ("DESCRIPTION", "S80")],
@@ -75,6 +74,20 @@ def _make_saturation(subarray: Subarray) -> Any:
     return model
 
 
+def _make_rscd(subarray: Subarray) -> Any:
+    model = datamodels.RSCDModel()
+    model.rscd_group_skip_table = np.array(
+        [(subarray.name, DETECTORS["MIRIFUSHORT"].pattern, 1, 1)],
+        dtype=[
+            ("subarray", "S17"),
+            ("readpatt", "S12"),
+            ("group_skip1", "i4"),
+            ("group_skip", "i4"),
+        ],
+    )
+    return model
+
+
 def _make_models(subarray: Subarray) -> Mapping[str, Any]:
     """Make the models of a perfectly linear detector with one electron per DN."""
     gain = np.ones(subarray.shape, np.float32)
@@ -86,14 +99,25 @@ def _make_models(subarray: Subarray) -> Mapping[str, Any]:
         "mask": _make_mask(subarray),
         "readnoise": datamodels.ReadnoiseModel(data=noise),
         "saturation": _make_saturation(subarray),
-        "superbias": _make_superbias(subarray),
     }
 
 
-def _fill_meta(model: Any, readout: Readout) -> None:
-    instrument, part = model.meta.instrument, model.meta.subarray
+_OWN: Mapping[str, tuple[str, Callable[[Subarray], Any]]] = {
+    "MIRI": ("rscd", _make_rscd),
+    "NIRSPEC": ("superbias", _make_superbias),
+}
+"""What detectors of one instrument alone have, by instrument."""
+
+
+def describe_readout(model: Any, readout: Readout) -> None:
+    """Fill the metadata that say of which pixels a reference is."""
     subarray, detector = readout.subarray, DETECTORS[readout.detector]
-    instrument.detector, part.name = readout.detector, subarray.name
+    model.meta.instrument.detector = readout.detector
+    # The schema of a table has none: it is of no pixels.
+    if not hasattr(model.meta, "subarray"):
+        return
+    part = model.meta.subarray
+    part.name = subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
     part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
@@ -101,17 +125,19 @@ def _fill_meta(model: Any, readout: Readout) -> None:
 
 def add_detector_references(library: Library, readout: Readout) -> None:
     """Publish what detector1 needs for one part of a detector."""
-    models = dict(_make_models(readout.subarray))
+    own, make_own = _OWN[library.instrument]
+    subarray = readout.subarray
+    models = {**_make_models(subarray), own: make_own(subarray)}
     if readout.dark:
-        models["dark"] = _make_dark(readout.subarray)
+        models["dark"] = _make_dark(subarray)
     for reftype, model in models.items():
-        _fill_meta(model, readout)
+        describe_readout(model, readout)
         if reftype in {"readnoise", "superbias"}:
             model.meta.exposure.readpatt = "ANY"
         name = library.add_model(reftype, model, serial=readout.serial)
         _offer(library, reftype, name, readout)
     if not readout.dark:
-        _offer(library, "dark", "N/A", readout)
+        _offer(library, "dark", NOT_APPLICABLE, readout)
 
 
 def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .frames import Subarray
+from .frames import DETECTORS, Subarray
 from .scene import Position
 
 __all__ = ["Aperture", "RawExposure", "Segment", "Target"]
@@ -92,8 +92,15 @@ class RawExposure:
     """Detector."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
-    tilt_readings: tuple[float, float]
-    """What the sensors of the grating wheel read in x and y."""
+    tilt_readings: tuple[float, float] | None = None
+    """What the sensors of the grating wheel of NIRSpec read in x and y."""
+    band: str | None = None
+    """Setting of the MRS gratings."""
+
+    @property
+    def instrument(self) -> str:
+        """Instrument of the detector."""
+        return DETECTORS[self.detector].instrument
 
     @property
     def visit(self) -> str:

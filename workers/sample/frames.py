@@ -9,12 +9,14 @@ __all__ = [
     "BIAS_DN",
     "DETECTORS",
     "FULL",
+    "MRS",
     "READ_NOISE_DN",
     "SATURATION_DN",
     "SUB512",
     "SUBS200A1",
     "Detector",
     "Flaws",
+    "SliceMap",
     "Subarray",
     "bias_image",
     "make_flaws",
@@ -22,6 +24,8 @@ __all__ = [
 
 Image = NDArray[np.float32]
 """A picture of the subarray."""
+SliceMap = NDArray[np.int16]
+"""The slice that each pixel belongs to, or 0."""
 
 BIAS_DN = 10_000.0
 """Mean level of the first read."""
@@ -37,6 +41,10 @@ _WARM_DN_PER_S = 5.0
 class Detector:
     """How a detector is read out, in the frame of the science files."""
 
+    instrument: str
+    """Instrument that it is part of."""
+    pattern: str
+    """Readout pattern of the samples."""
     number: int
     """Number of the sensor chip assembly."""
     fast_axis: int
@@ -45,7 +53,11 @@ class Detector:
     """The other one."""
 
 
-DETECTORS = {"NRS1": Detector(491, 2, 1), "NRS2": Detector(492, -2, -1)}
+DETECTORS = {
+    "NRS1": Detector("NIRSPEC", "NRSRAPID", 491, 2, 1),
+    "NRS2": Detector("NIRSPEC", "NRSRAPID", 492, -2, -1),
+    "MIRIFUSHORT": Detector("MIRI", "FASTR1", 494, 1, 2),
+}
 """The detectors by name."""
 
 
@@ -69,6 +81,15 @@ class Subarray:
     """Time of one read."""
     border: int
     """Width of the frame of reference pixels."""
+    sides_only: bool = False
+    """Whether that frame is at the left and the right alone."""
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Rows and columns that see light."""
+        rows = 0 if self.sides_only else self.border
+        columns = slice(self.border, self.columns - self.border)
+        return slice(rows, self.rows - rows), columns
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,11 +98,13 @@ class Subarray:
 
 
 FULL = Subarray("FULL", 1, 1, 2048, 2048, 4, 10.73676, 4)
-"""The whole detector."""
+"""The whole of a detector of NIRSpec."""
 SUB512 = Subarray("SUB512", 1025, 957, 512, 32, 1, 0.22560, 0)
 """Around the spectrum of the slit S1600A1."""
 SUBS200A1 = Subarray("SUBS200A1", 1, 1053, 2048, 64, 1, 1.55840, 0)
 """Around the spectrum of the slit S200A1."""
+MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
+"""The whole of MIRIFUSHORT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +138,9 @@ def make_flaws(subarray: Subarray, *, hot: int, warm: int, seed: int) -> Flaws:
     seed
         Seed of the choice.
     """
-    edge = subarray.border
     numbers = np.arange(subarray.rows * subarray.columns).reshape(subarray.shape)
-    inside = numbers[edge : subarray.rows - edge, edge : subarray.columns - edge]
-    chosen = np.random.default_rng(seed).choice(
-        inside.ravel(), hot + warm, replace=False
-    )
+    inside = numbers[subarray.inside].ravel()
+    chosen = np.random.default_rng(seed).choice(inside, hot + warm, replace=False)
     places = np.stack(np.unravel_index(chosen, subarray.shape), axis=-1)
     return Flaws(hot=places[:hot], warm=places[hot:])
 

@@ -19,10 +19,12 @@ __all__ = [
     "Prism",
     "Rectangle",
     "Shutters",
+    "Spec",
     "Tilt",
     "load_geometry",
     "load_msa_geometry",
     "make_distortion",
+    "normalise",
     "polynomial",
 ]
 
@@ -176,7 +178,8 @@ def polynomial(coefficients: Sequence[float]) -> Model:
     return models.Polynomial2D(degree, **dict(zip(names, coefficients, strict=True)))
 
 
-def _normalisation(spec: Spec) -> Model:
+def normalise(spec: Spec) -> Model:
+    """Build what takes both inputs of a polynomial to about -1 to 1."""
     (x, y), (width, height) = spec["centre"], spec["half_width"]
     shift = models.Shift(-x) & models.Shift(-y)
     return shift | models.Scale(1 / width) & models.Scale(1 / height)
@@ -189,7 +192,7 @@ def _chromatic(plain: Model, per_m: Model) -> Model:
 
 
 def _one_way(spec: Spec) -> Model:
-    normal, x, y = _normalisation(spec), polynomial(spec["x"]), polynomial(spec["y"])
+    normal, x, y = normalise(spec), polynomial(spec["x"]), polynomial(spec["y"])
     if "x_per_m" not in spec:
         return normal | models.Mapping((0, 1, 0, 1)) | x & y
     x = _chromatic(x, polynomial(spec["x_per_m"]))
@@ -207,7 +210,7 @@ def make_distortion(spec: Spec) -> Model:
 
 def _make_ifupost(spec: Spec) -> IfuPost:
     parts = {name: polynomial(spec[name]) for name in ("x", "y", "x_per_m", "y_per_m")}
-    return IfuPost(linear=_normalisation(spec), **parts)
+    return IfuPost(linear=normalise(spec), **parts)
 
 
 def _make_tilt(spec: Spec) -> Tilt:

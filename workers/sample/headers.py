@@ -40,7 +40,7 @@ def _program_cards(raw: RawExposure) -> Mapping[str, Card]:
         "TITLE": "Rewebb sample program (simulated)",
         "PI_NAME": "Rewebb, Sample",
         "CATEGORY": "GO",
-        "SUBCAT": "NIRSPEC",
+        "SUBCAT": raw.instrument,
         "SCICAT": "Galaxies and the IGM",
         "PROGRAM": raw.program,
         "OBSERVTN": raw.observation,
@@ -95,7 +95,7 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
         "PATT_NUM": number,
         "NUMDTHPT": total,
         "SUBPXPTS": 1,
-        **_nod_cards(raw),
+        **({"NOD_TYPE": raw.nod} if raw.nod else {}),
         "XOFFSET": raw.offset_arcsec[0],
         "YOFFSET": raw.offset_arcsec[1],
         "APERNAME": raw.aperture.name,
@@ -103,8 +103,39 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
     }
 
 
-def _nod_cards(raw: RawExposure) -> Mapping[str, Card]:
-    return {"NOD_TYPE": raw.nod} if raw.nod else {}
+def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
+    subarray, detector = raw.subarray, DETECTORS[raw.detector]
+    return {
+        "TELESCOP": "JWST",
+        "INSTRUME": raw.instrument,
+        "DETECTOR": raw.detector,
+        "SUBARRAY": subarray.name,
+        "SUBSTRT1": subarray.x,
+        "SUBSTRT2": subarray.y,
+        "SUBSIZE1": subarray.columns,
+        "SUBSIZE2": subarray.rows,
+        "FASTAXIS": detector.fast_axis,
+        "SLOWAXIS": detector.slow_axis,
+        "NOUTPUTS": subarray.outputs,
+        "READPATT": detector.pattern,
+        "SCA_NUM": detector.number,
+        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
+    }
+
+
+def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.tilt_readings
+    return {
+        "FILTER": "CLEAR",
+        "GRATING": "PRISM",
+        "FOCUSPOS": 3.0,
+        "LAMP": "NONE",
+        "GWA_XTIL": raw.tilt_readings[0],
+        "GWA_YTIL": raw.tilt_readings[1],
+        "GWA_TILT": 37.0,
+        "GAINFACT": 1.0,
+        **_aperture_cards(raw),
+    }
 
 
 def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
@@ -121,28 +152,17 @@ def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
     return cards
 
 
-def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
-    subarray = raw.subarray
+def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.band
     return {
-        "TELESCOP": "JWST",
-        "INSTRUME": "NIRSPEC",
-        "DETECTOR": raw.detector,
-        "FILTER": "CLEAR",
-        "GRATING": "PRISM",
-        "FOCUSPOS": 3.0,
-        "LAMP": "NONE",
-        "GWA_XTIL": raw.tilt_readings[0],
-        "GWA_YTIL": raw.tilt_readings[1],
-        "GWA_TILT": 37.0,
-        "SUBARRAY": subarray.name,
-        "SUBSTRT1": subarray.x,
-        "SUBSTRT2": subarray.y,
-        "SUBSIZE1": subarray.columns,
-        "SUBSIZE2": subarray.rows,
-        "FASTAXIS": DETECTORS[raw.detector].fast_axis,
-        "SLOWAXIS": DETECTORS[raw.detector].slow_axis,
-        "NOUTPUTS": subarray.outputs,
-        **_aperture_cards(raw),
+        "CHANNEL": "12",
+        "BAND": raw.band,
+        "CCCSTATE": "OPEN",
+        "MIRNGRPS": raw.groups,
+        "MIRNFRMS": 1,
+        "DITHDIRC": "NEGATIVE",
+        "MRSPRCHN": "ALL",
+        "DITHOPFR": "POINT-SOURCE",
     }
 
 
@@ -152,7 +172,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "EXPCOUNT": 1,
         "EXPRIPAR": "PRIME",
         "EXP_TYPE": raw.exp_type,
-        "READPATT": "NRSRAPID",
         "NINTS": raw.total_integrations,
         "NGROUPS": raw.groups,
         "NFRAMES": 1,
@@ -171,8 +190,6 @@ def _readout_cards(raw: RawExposure) -> Mapping[str, Card]:
         "NRESETS": 1,
         "ZEROFRAM": False,
         "DATAPROB": False,
-        "SCA_NUM": DETECTORS[raw.detector].number,
-        "GAINFACT": 1.0,
         "IS_IMPRT": raw.is_imprint,
     }
 

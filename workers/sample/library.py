@@ -10,6 +10,8 @@ import asdf
 from .publishing import publish, publish_model, publish_text, to_json_text
 
 __all__ = [
+    "BAND",
+    "CHANNEL",
     "CONTEXTS",
     "DETECTOR",
     "EXP_TYPE",
@@ -28,6 +30,10 @@ EXP_TYPE = "META.EXPOSURE.TYPE"
 """Parkey of references by mode."""
 DETECTOR = "META.INSTRUMENT.DETECTOR"
 """Parkey of references by detector."""
+CHANNEL = "META.INSTRUMENT.CHANNEL"
+"""Parkey of references by MRS channel."""
+BAND = "META.INSTRUMENT.BAND"
+"""Parkey of references by MRS band."""
 SUBARRAY = "META.SUBARRAY.NAME"
 """Parkey of references by subarray."""
 FILTER = "META.INSTRUMENT.FILTER"
@@ -50,9 +56,11 @@ class Reference:
     """What they must be, one for each parkey."""
     contexts: tuple[int, ...] = CONTEXTS
     """Contexts that offer this choice."""
+    instrument: str = "NIRSPEC"
+    """Instrument of the exposures."""
 
 
-def stamp(model: Any, reftype: str) -> None:
+def stamp(model: Any, reftype: str, instrument: str) -> None:
     """Fill the metadata that every reference file must have."""
     model.meta.author = "Rewebb"
     model.meta.description = f"Synthetic {reftype} reference of a sample program"
@@ -60,7 +68,7 @@ def stamp(model: Any, reftype: str) -> None:
     model.meta.useafter = "2022-01-01T00:00:00"
     model.meta.reftype = reftype.upper()
     model.meta.telescope = "JWST"
-    model.meta.instrument.name = "NIRSPEC"
+    model.meta.instrument.name = instrument
 
 
 class Library:
@@ -70,14 +78,22 @@ class Library:
     ----------
     cache
         Folder of the CRDS cache.
+    instrument
+        Instrument that the references are for.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self._folder = cache / "references" / "jwst" / "nirspec"
+    def __init__(self, cache: Path, instrument: str = "NIRSPEC") -> None:
+        self._folder = cache / "references" / "jwst" / instrument.lower()
+        self._instrument = instrument
         self._references: list[Reference] = []
 
     def __iter__(self) -> Iterator[Reference]:
         return iter(self._references)
+
+    @property
+    def instrument(self) -> str:
+        """Instrument that the references are for."""
+        return self._instrument
 
     @property
     def folder(self) -> Path:
@@ -95,21 +111,22 @@ class Library:
     ) -> None:
         """Let the rules select a file (or N/A) for some exposures."""
         self._references += [
-            Reference(reftype, name, parkeys, match, contexts) for match in matches
+            Reference(reftype, name, parkeys, match, contexts, self._instrument)
+            for match in matches
         ]
 
     def add_model(
         self, reftype: str, model: Any, *, serial: int = 1, suffix: str = "fits"
     ) -> str:
         """Publish a data model as reference file; return its name."""
-        stamp(model, reftype)
+        stamp(model, reftype, self._instrument)
         name = self._name(reftype, serial, suffix)
         publish_model(self._folder / name, model)
         return name
 
     def add_inline(self, reftype: str, model: Any, *, serial: int = 1) -> str:
         """Publish a model whose arrays must be readable after it is closed."""
-        stamp(model, reftype)
+        stamp(model, reftype, self._instrument)
         name = self._name(reftype, serial, "asdf")
         publish_model(self._folder / name, model, inline=True)
         return name
@@ -127,4 +144,4 @@ class Library:
         return name
 
     def _name(self, reftype: str, serial: int, suffix: str) -> str:
-        return f"jwst_nirspec_{reftype}_{serial:04d}.{suffix}"
+        return f"jwst_{self._instrument.lower()}_{reftype}_{serial:04d}.{suffix}"

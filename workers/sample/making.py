@@ -22,7 +22,7 @@ def make_sample(
 ) -> SampleSet:
     """Make sample programs, or find them if they are there and whole.
 
-    The same version makes the same files, byte by byte. It takes about a minute.
+    The same version makes the same files, byte by byte. It takes a minute or two.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _make(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
 
     (sample.directory / MANIFEST).unlink(missing_ok=True)
     on_progress("Making the reference files and both contexts.")
-    geometry, references = make_references(sample.crds, sample.modes)
-    make_programs(sample, geometry, references, on_progress)
+    optics = make_references(sample.crds, sample.modes)
+    make_programs(sample, optics, on_progress)
     on_progress("Listing the files of the sample.")
     sample.write_manifest()

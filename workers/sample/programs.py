@@ -1,11 +1,13 @@
 """What each mode adds to a sample: references and exposures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from workers.contract import NOT_APPLICABLE
 
 from . import (
+    miri_mrs,
     nirspec_bots_prism,
     nirspec_fs_prism,
     nirspec_ifu_prism,
@@ -14,8 +16,12 @@ from . import (
 from .contexts import write_contexts
 from .detector_references import Readout, add_detector_references
 from .frames import FULL, SUB512, SUBS200A1
-from .geometry import Geometry, load_geometry, load_msa_geometry
+from .geometry import load_geometry, load_msa_geometry
 from .library import Library
+from .mrs_geometry import load_bands
+from .mrs_light import MrsLight, trace_mrs
+from .mrs_optics import add_mrs_optics
+from .mrs_references import READOUT, add_band_references, add_mrs_references
 from .msa_references import add_fixed_slit_references, add_shutter_references
 from .optics import add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
@@ -26,31 +32,24 @@ from .spectral_references import (
 )
 from .step_parameters import add_parameters
 
-__all__ = ["make_programs", "make_references"]
+__all__ = ["Optics", "make_programs", "make_references"]
 
-Optics = Mapping[str, Path]
-"""References of the optics by type."""
+Files = Mapping[str, Path]
+"""References of the optics of NIRSpec by type."""
 
-_MAKERS = {
-    Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
-    Mode.NIRSPEC_BOTS_PRISM: nirspec_bots_prism.make_exposures,
-    Mode.NIRSPEC_MOS_PRISM: nirspec_mos_prism.make_exposures,
-    Mode.NIRSPEC_FS_PRISM: nirspec_fs_prism.make_exposures,
-}
 
-_READOUTS = {
-    Mode.NIRSPEC_IFU_PRISM: (Readout(FULL, serial=1),),
-    Mode.NIRSPEC_BOTS_PRISM: (Readout(SUB512, serial=2, dark=True),),
-    Mode.NIRSPEC_MOS_PRISM: (
-        Readout(FULL, serial=1),
-        Readout(FULL, serial=3, detector="NRS2"),
-    ),
-    Mode.NIRSPEC_FS_PRISM: (Readout(SUBS200A1, serial=4),),
-}
-"""What modes read of the detectors; several may read the same."""
+@dataclass(frozen=True, slots=True)
+class _NirspecMode:
+    """What a mode of NIRSpec adds."""
 
-_MSA = frozenset({Mode.NIRSPEC_MOS_PRISM, Mode.NIRSPEC_FS_PRISM})
-"""Modes that take the optics of the shutters and the slits beside them."""
+    readouts: tuple[Readout, ...]
+    """What it reads of the detectors; several modes may read the same."""
+    add_references: Callable[[Library], None]
+    """Publishes what it needs after detector1."""
+    make_exposures: Callable[[Path, Path, Files, tuple[float, float]], list[Path]]
+    """Publishes its raw exposures and its truth."""
+    through_msa: bool = False
+    """Whether it takes the optics of the shutters and the slits beside them."""
 
 
 def _add_ifu_prism(library: Library) -> None:
@@ -66,52 +65,102 @@ def _add_mos_prism(library: Library) -> None:
     add_shutter_references(library, [nirspec_mos_prism.STUCK_OPEN])
 
 
-_REFERENCES: Mapping[Mode, Callable[[Library], None]] = {
-    Mode.NIRSPEC_IFU_PRISM: _add_ifu_prism,
-    Mode.NIRSPEC_BOTS_PRISM: _add_bots_prism,
-    Mode.NIRSPEC_MOS_PRISM: _add_mos_prism,
-    Mode.NIRSPEC_FS_PRISM: add_fixed_slit_references,
+_NIRSPEC = {
+    Mode.NIRSPEC_IFU_PRISM: _NirspecMode(
+        (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_prism.make_exposures
+    ),
+    Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
+        (Readout(SUB512, serial=2, dark=True),),
+        _add_bots_prism,
+        nirspec_bots_prism.make_exposures,
+    ),
+    Mode.NIRSPEC_MOS_PRISM: _NirspecMode(
+        (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),
+        _add_mos_prism,
+        nirspec_mos_prism.make_exposures,
+        through_msa=True,
+    ),
+    Mode.NIRSPEC_FS_PRISM: _NirspecMode(
+        (Readout(SUBS200A1, serial=4),),
+        add_fixed_slit_references,
+        nirspec_fs_prism.make_exposures,
+        through_msa=True,
+    ),
 }
+"""The modes of NIRSpec; those of the MRS are `miri_mrs.PROGRAMS`."""
 
 
-def make_references(
-    cache: Path, modes: tuple[Mode, ...]
-) -> tuple[Geometry, Mapping[Mode, Optics]]:
-    """Publish a CRDS cache with two contexts.
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """What exposures are simulated with."""
 
-    Returns
-    -------
-    geometry
-        What the optics were made of.
-    optics
-        The references of the optics for each mode.
-    """
-    geometry, library = load_geometry(), Library(cache)
-    names = add_optics(library, geometry)
+    nirspec: Mapping[Mode, Files]
+    """References of the optics of NIRSpec by mode."""
+    tilt_readings: tuple[float, float]
+    """What the sensors of the grating wheel of NIRSpec read."""
+    mrs: Mapping[str, MrsLight]
+    """The lit pixels of MIRIFUSHORT by band."""
+
+
+def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[Mode, Files]:
+    if not modes:
+        return {}
+    names = add_optics(library, load_geometry())
     msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
-    readouts = [readout for mode in modes for readout in _READOUTS.get(mode, ())]
+    added = {mode: _NIRSPEC[mode] for mode in modes}
+    readouts = [readout for each in added.values() for readout in each.readouts]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
-    for mode in modes:
-        _REFERENCES[mode](library)
+    for each in added.values():
+        each.add_references(library)
     add_parameters(library)
-    write_contexts(cache, library)
-    by_mode = {mode: msa_names if mode in _MSA else names for mode in modes}
-    return geometry, {
-        mode: {kind: library.folder / name for kind, name in chosen.items()}
-        for mode, chosen in by_mode.items()
+    chosen = {
+        mode: msa_names if each.through_msa else names for mode, each in added.items()
+    }
+    return {
+        mode: {kind: library.folder / name for kind, name in by_type.items()}
+        for mode, by_type in chosen.items()
     }
 
 
+def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
+    if not modes:
+        return {}
+    bands, programs = load_bands(), miri_mrs.PROGRAMS
+    wanted = {name for mode in modes for name in programs[mode].bands}
+    maps = add_mrs_optics(library, bands, sorted(wanted))
+    lights = {name: trace_mrs(bands[name], maps[name]) for name in maps}
+    for name, light in lights.items():
+        add_band_references(library, name, maps[name], light)
+    # What is shared does not depend on the modes: a mode can be added to a sample.
+    grids = {grid for program in programs.values() for grid in program.grids}
+    add_mrs_references(library, sorted(grids))
+    add_detector_references(library, READOUT)
+    add_parameters(library)
+    return lights
+
+
+def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
+    """Publish a CRDS cache with two contexts."""
+    nirspec, miri = Library(cache, "NIRSPEC"), Library(cache, "MIRI")
+    files = _add_nirspec(nirspec, [mode for mode in modes if mode in _NIRSPEC])
+    lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
+    write_contexts(cache, [*nirspec, *miri])
+    prism = load_geometry().prism
+    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    return Optics(files, readings, lights)
+
+
 def make_programs(
-    sample: SampleSet,
-    geometry: Geometry,
-    optics: Mapping[Mode, Optics],
-    on_progress: Callable[[str], None],
+    sample: SampleSet, optics: Optics, on_progress: Callable[[str], None]
 ) -> None:
     """Publish the raw exposures and the truth of each mode."""
-    prism = geometry.prism
-    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+    folders = sample.archive, sample.truth
     for mode in sample.modes:
         on_progress(f"Simulating program {mode.program} ({mode}).")
-        _MAKERS[mode](sample.archive, sample.truth, optics[mode], readings)
+        if mode in miri_mrs.PROGRAMS:
+            program = miri_mrs.PROGRAMS[mode]
+            miri_mrs.make_exposures(*folders, program, optics.mrs)
+        else:
+            make = _NIRSPEC[mode].make_exposures
+            make(*folders, optics.nirspec[mode], optics.tilt_readings)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frames import READ_NOISE_DN, Image, Subarray, bias_image
+from .showers import Shower
 
 __all__ = ["Noise", "simulate_ramps"]
 
@@ -55,17 +56,19 @@ def _read(
     return np.asarray(np.clip(np.rint(read), 0, 65_535), dtype=np.uint16)
 
 
-def _mask_border(rate: Image, border: int) -> Image:
-    if not border:
-        return rate
+def _mask_border(rate: Image, subarray: Subarray) -> Image:
     inside = np.zeros_like(rate)
-    middle = slice(border, -border)
-    inside[middle, middle] = rate[middle, middle]
+    inside[subarray.inside] = rate[subarray.inside]
     return inside
 
 
 def simulate_ramps(
-    rates: Sequence[Image], subarray: Subarray, *, groups: int, noise: Noise
+    rates: Sequence[Image],
+    subarray: Subarray,
+    *,
+    groups: int,
+    noise: Noise,
+    showers: Sequence[Shower] = (),
 ) -> Ramps:
     """Simulate the reads of an exposure.
 
@@ -79,17 +82,22 @@ def simulate_ramps(
         Reads of an integration.
     noise
         What is random, and its seed.
+    showers
+        Showers of cosmic rays, in every integration.
     """
     rng = np.random.default_rng(noise.seed)
     bias = bias_image(subarray)
     ramps = np.empty((len(rates), groups, *subarray.shape), np.uint16)
     for integration, rate in zip(ramps, rates, strict=True):
-        expected = _mask_border(rate, subarray.border) * np.float32(subarray.frame_s)
+        expected = _mask_border(rate, subarray) * np.float32(subarray.frame_s)
         charge = np.zeros(subarray.shape, np.float32)
         level = bias + np.float32(rng.normal(0, _RESET_DN))
         for number in range(groups):
             charge += rng.poisson(expected)
             if number:
                 _strike(rng, charge, noise.cosmic_rays_per_group)
+            for shower in showers:
+                if shower.group == number + 1:
+                    charge += shower.charge(subarray)
             integration[number] = _read(rng, charge, level, noise.stripes_dn)
     return ramps

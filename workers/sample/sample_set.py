@@ -28,11 +28,20 @@ class Mode(StrEnum):
     """Program 99004: slitlets with three sources, nodded."""
     NIRSPEC_FS_PRISM = "nirspec-fs-prism"
     """Program 99005: a point source nodded along a fixed slit."""
+    MIRI_MRS = "miri-mrs"
+    """Program 99003: dithered point source with fringes and showers, background."""
+    MIRI_MRS_BANDS = "miri-mrs-bands"
+    """Program 99013: dithered point source in all bands of channels 1 and 2."""
 
     @property
     def program(self) -> str:
         """Number of the sample program."""
         return _PROGRAMS[self]
+
+    @property
+    def recipe(self) -> str:
+        """Packaged recipe that suits its exposures."""
+        return _RECIPES[self]
 
 
 _PROGRAMS = {
@@ -40,6 +49,16 @@ _PROGRAMS = {
     Mode.NIRSPEC_BOTS_PRISM: "99002",
     Mode.NIRSPEC_MOS_PRISM: "99004",
     Mode.NIRSPEC_FS_PRISM: "99005",
+    Mode.MIRI_MRS: "99003",
+    Mode.MIRI_MRS_BANDS: "99013",
+}
+_RECIPES = {
+    Mode.NIRSPEC_IFU_PRISM: "selfcal",
+    Mode.NIRSPEC_BOTS_PRISM: "official",
+    Mode.NIRSPEC_MOS_PRISM: "official",
+    Mode.NIRSPEC_FS_PRISM: "official",
+    Mode.MIRI_MRS: "residual-fringe",
+    Mode.MIRI_MRS_BANDS: "channel-cubes",
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "add_slit_references",
     "make_flat_table",
     "make_photom_table",
+    "make_table",
     "offer_by_mode",
 ]
 
@@ -148,8 +149,9 @@ def add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> Non
     offer_by_mode(library, "area", name, exp_type)
 
 
-def _cube_table(names: str, rows: Sequence[tuple[object, ...]]) -> Any:
-    texts = {"disperser": "S5", "filter": "S6"}
+def make_table(names: str, rows: Sequence[tuple[object, ...]]) -> Any:
+    """Make a table of a cubepar reference: numbers, and names of optics."""
+    texts = {"disperser": "S5", "filter": "S6", "channel": "S3", "band": "S12"}
     dtype = [(name, texts.get(name, "f4")) for name in names.split()]
     return np.array(rows, dtype=dtype)
 
@@ -173,13 +175,13 @@ def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
     }
     return {
         **{
-            f"ifucubepars_{kind}": _cube_table(
+            f"ifucubepars_{kind}": make_table(
                 f"disperser filter {names}", [(*band, *row)]
             )
             for kind, (names, row) in tables.items()
         },
         **{
-            f"ifucubepars_prism_{kind}": _cube_table(
+            f"ifucubepars_prism_{kind}": make_table(
                 f"wavelength {names}", [(each, *row) for each in planes]
             )
             for kind, (names, row) in waves.items()

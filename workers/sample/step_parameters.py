@@ -18,8 +18,11 @@ __all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
 Value = bool | float | str
 """What a step parameter can be."""
 
-EXP_TYPES = ("NRS_IFU", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_MSASPEC")
-"""Exposure types of the sample programs."""
+EXP_TYPES: Mapping[str, tuple[str, ...]] = {
+    "NIRSPEC": ("NRS_IFU", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_MSASPEC"),
+    "MIRI": ("MIR_MRS",),
+}
+"""Exposure types of the sample programs, by instrument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,29 @@ PARAMETERS = (
         {"kernel_size": "3 3"},
         {},
     ),
+    StepParameters(_JUMP, "MIR_MRS", 1, {"find_showers": True}, {}),
+    # Backgrounds are subtracted in spec3. By band there would be two spectra of a
+    # background, and master_background takes one.
+    StepParameters(
+        "jwst.pipeline.Spec2Pipeline",
+        "MIR_MRS",
+        1,
+        {},
+        {
+            "jwst.background.BackgroundStep": {"skip": True},
+            "jwst.cube_build.CubeBuildStep": {"output_type": "multi"},
+        },
+    ),
+    StepParameters(
+        "jwst.outlier_detection.OutlierDetectionStep",
+        "MIR_MRS",
+        1,
+        {"kernel_size": "11 1"},
+        {},
+    ),
+    StepParameters(
+        "jwst.extract_1d.Extract1dStep", "MIR_MRS", 1, {"ifu_autocen": True}, {}
+    ),
 )
 """Every parameter file. Context 2 differs in what it takes for a bad pixel of the IFU:
 it flags the brightest 0.3 % of the self-calibration instead of 0.15 %."""
@@ -98,7 +124,7 @@ def _step_tree(class_name: str, parameters: Mapping[str, Value]) -> dict[str, An
     }
 
 
-def _make_tree(parameters: StepParameters) -> dict[str, Any]:
+def _make_tree(parameters: StepParameters, instrument: str) -> dict[str, Any]:
     tree = _step_tree(parameters.class_name, parameters.own)
     if parameters.steps:
         tree["steps"] = [
@@ -110,7 +136,7 @@ def _make_tree(parameters: StepParameters) -> dict[str, Any]:
         "date": DATE,
         "description": f"Parameters of {_short(parameters.class_name)} of a sample",
         "exposure": {"type": parameters.exp_type},
-        "instrument": {"name": "NIRSPEC"},
+        "instrument": {"name": instrument},
         "origin": "Rewebb",
         "pedigree": "DUMMY",
         "reftype": f"pars-{_short(parameters.class_name).lower()}",
@@ -121,23 +147,26 @@ def _make_tree(parameters: StepParameters) -> dict[str, Any]:
 
 
 def _step_name(class_name: str) -> str:
-    """Give the name of a step in its pipelines: that of its package."""
-    return class_name.split(".")[1]
+    """Give the name of a step in its pipelines: mostly that of its package."""
+    package = class_name.split(".")[1]
+    return {"background": "bkg_subtract"}.get(package, package)
 
 
 def add_parameters(
     library: Library, parameters: Sequence[StepParameters] = PARAMETERS
 ) -> None:
     """Publish the files and N/A where a mode has none."""
-    taken = set()
-    for each in parameters:
+    taken, modes = set(), EXP_TYPES[library.instrument]
+    for each in (each for each in parameters if each.exp_type in modes):
         kind = f"pars-{_short(each.class_name).lower()}"
-        name = library.add_asdf(kind, _make_tree(each), serial=each.serial)
+        name = library.add_asdf(
+            kind, _make_tree(each, library.instrument), serial=each.serial
+        )
         match = [(each.exp_type,)]
         library.offer(
             kind, name, parkeys=(EXP_TYPE,), matches=match, contexts=each.contexts
         )
         taken.add((kind, each.exp_type))
     for kind in sorted({kind for kind, _ in taken}):
-        free = [(mode,) for mode in EXP_TYPES if (kind, mode) not in taken]
+        free = [(mode,) for mode in modes if (kind, mode) not in taken]
         library.offer(kind, NOT_APPLICABLE, parkeys=(EXP_TYPE,), matches=free)

@@ -67,9 +67,11 @@ def spectrum_table(
     wavelengths_um: tuple[float, float],
     resolutions_um: Mapping[Line, float],
     meta: Mapping[str, Any],
+    *,
+    step_um: float = 0.005,
 ) -> Table:
     """Tabulate a spectrum, with its lines in the metadata."""
-    wavelength = np.arange(*wavelengths_um, 0.005)
+    wavelength = np.arange(*wavelengths_um, step_um)
     lines = [
         {
             **asdict(line),

@@ -48,16 +48,17 @@ def calibrate(
         pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
         return (), (_no_data(job, error),)
-    return _look_at(job, pipeline, sorted(outputs.iterdir()))
+    products = sorted(outputs.iterdir())
+    if conflicts := list_reference_conflicts(job, products, inputs):
+        raise ResolvedNotUsedError(
+            f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
+        )
+    return _look_at(job, pipeline, products)
 
 
 def _look_at(
     job: Job, pipeline: Pipeline, products: list[Path]
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
-    if conflicts := list_reference_conflicts(job, products):
-        raise ResolvedNotUsedError(
-            f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
-        )
     steps = get_steps(products, set(list_steps(pipeline).values()))
     return steps, find_caveats(job, products, steps, list_steps(pipeline))
 

@@ -15,13 +15,14 @@ import numpy as np
 from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
-from ..contract import NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
+from ..contract import METAFILE, NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
 from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
 
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."
+_CONTEXT = "crds.context_used"
 _GRAVITY = ("SKIPPED", "COMPLETE", "FAILED")
 """Of several products, the last of these tells the status of a step."""
 
@@ -50,21 +51,51 @@ def get_steps(products: Iterable[Path], aliases: set[str]) -> tuple[StepStatus, 
     return tuple(StepStatus(step, found[step]) for step in sorted(found))
 
 
-def list_reference_conflicts(job: Job, products: Iterable[Path]) -> list[str]:
-    """List where products record another reference or context than was resolved."""
+def list_reference_conflicts(
+    job: Job, products: Iterable[Path], inputs: Path
+) -> list[str]:
+    """List where products record another reference or context than was resolved.
+
+    What an input records is no conflict: each exposure of spec3 keeps the references
+    of its own spec2, and those differ between the bands of the MRS.
+
+    Parameters
+    ----------
+    inputs
+        Folder that holds the inputs by their canonical names.
+    """
     expected = {
         use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE
         for use in job.references
     }
-    expected["crds.context_used"] = job.context
-    conflicts = set()
-    for header in _headers(products):
-        for reftype, wanted in expected.items():
-            key = reftype if reftype == "crds.context_used" else f"{reftype}.name"
+    expected[_CONTEXT] = job.context
+    conflicts = {
+        (reftype, used)
+        for reftype, used in _list_recorded(products, expected)
+        if used != expected[reftype]
+    }
+    if conflicts:
+        kept = expected.keys() - {_CONTEXT}
+        # Metafiles record none.
+        exposures = (each for each in job.inputs if each.exptype != METAFILE)
+        read = (inputs / each.name for each in exposures)
+        conflicts -= set(_list_recorded(read, kept))
+    return sorted(
+        f"{reftype} {expected[reftype]} but {used}" for reftype, used in conflicts
+    )
+
+
+def _list_recorded(
+    files: Iterable[Path], reftypes: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """List the references, and the context, that files record."""
+    wanted = list(reftypes)
+    for header in _headers(files):
+        for reftype in wanted:
+            key = reftype if reftype == _CONTEXT else f"{reftype}.name"
             used = header.get(_REF_FILE + key)
-            if used not in {None, wanted}:
-                conflicts.add(f"{reftype} {wanted} but {used}")
-    return sorted(conflicts)
+            if used is not None:
+                yield reftype, used
 
 
 def find_caveats(

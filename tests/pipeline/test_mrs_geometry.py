@@ -1,0 +1,96 @@
+"""The compact MRS model against the full one, through the pipeline's WCS."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jwst.assign_wcs.assign_wcs import load_wcs
+from mrs_full_model import COMPACT_MODEL, FULL_MODEL, fit_compact, path_of
+from nirspec_full_model import to_text
+from stdatamodels.jwst.datamodels import ImageModel
+
+from workers.sample import Mode
+from workers.sample.frames import MRS
+from workers.sample.library import Library
+from workers.sample.miri_mrs import PROGRAMS, plan_exposures
+from workers.sample.mrs_geometry import load_bands
+from workers.sample.mrs_optics import SERIALS, add_mrs_optics
+from workers.sample.raw_files import make_model
+
+pytestmark = pytest.mark.skipif(
+    not FULL_MODEL.is_dir(),
+    reason="the full model is not in ../shared/instrument/miri-mrs",
+)
+
+LARGEST_PIXELS = 0.2
+"""Where a pixel looks, along the slice and along dispersion."""
+LARGEST_DISTANCE = 0.3
+"""From a pixel to where its own place and wavelength fall in the other model."""
+
+
+def assign(references: dict[str, Path], band: str) -> Any:
+    raw = plan_exposures(PROGRAMS[Mode.MIRI_MRS])[0]
+    image = ImageModel(np.zeros(MRS.shape, np.float32))
+    image.update(make_model(raw))
+    image.meta.instrument.band = band
+    paths = {kind: str(path) for kind, path in references.items()}
+    return load_wcs(image, paths).meta.wcs
+
+
+@pytest.fixture(scope="module", params=list(SERIALS))
+def places(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Any, Any]:
+    """Give the coordinates of both models, and lit pixels."""
+    band = request.param
+    library = Library(tmp_path_factory.mktemp("optics"), "MIRI")
+    maps = add_mrs_optics(library, load_bands(), [band])
+    compact = {
+        kind: library.folder / f"jwst_miri_{kind}_{SERIALS[band]:04d}.asdf"
+        for kind in ("distortion", "regions", "specwcs")
+    }
+    compact["wavelengthrange"] = library.folder / "jwst_miri_wavelengthrange_0001.asdf"
+    full = {
+        "distortion": path_of("distortion", band),
+        "specwcs": path_of("specwcs", band),
+        "wavelengthrange": FULL_MODEL / "jwst_miri_mrs_wavelengthrange_flt9.asdf",
+        "regions": compact["regions"],
+    }
+    rows, columns = np.nonzero(maps[band])
+    some = slice(None, None, 41)
+    pixels = np.array([columns[some], rows[some]], float)
+    return assign(compact, band), assign(full, band), pixels
+
+
+def test_the_file_is_what_the_fit_makes() -> None:
+    assert COMPACT_MODEL.read_text("utf-8") == to_text(fit_compact())
+
+
+def test_a_pixel_sees_the_same_sky(places: tuple[Any, Any, Any]) -> None:
+    compact, full, (x, y) = places
+    one, other = (wcs(x, y) for wcs in (compact, full))
+    cosine = np.cos(np.deg2rad(other[1]))
+    distance = 3600 * np.hypot((one[0] - other[0]) * cosine, one[1] - other[1])
+    neighbour = full.get_transform("detector", "alpha_beta")
+    length = np.nanmedian(np.abs(neighbour(x + 1, y)[0] - neighbour(x, y)[0]))
+    assert np.nanmax(distance) < LARGEST_PIXELS * length
+    assert np.isfinite(distance).all()
+
+
+def test_a_pixel_sees_the_same_wavelength(places: tuple[Any, Any, Any]) -> None:
+    compact, full, (x, y) = places
+    wavelength = full(x, y)[2]
+    step = np.abs(full(x, y + 1)[2] - wavelength)
+    difference = np.abs(compact(x, y)[2] - wavelength)
+    assert np.nanmax(difference / step) < LARGEST_PIXELS
+
+
+def test_sky_and_wavelength_fall_on_the_same_pixel(
+    places: tuple[Any, Any, Any],
+) -> None:
+    compact, full, pixels = places
+    found = full.backward_transform(*compact(*pixels))
+    distance = np.hypot(*(np.array(found[:2]) - pixels))
+    assert np.nanmax(distance) < LARGEST_DISTANCE
+    assert np.isfinite(distance).mean() > 0.95

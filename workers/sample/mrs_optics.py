@@ -1,0 +1,127 @@
+"""References of the MRS optics: what the pipeline builds its coordinates from."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.modeling import models
+from stdatamodels.jwst.datamodels import wcs_ref_models as references
+
+from .frames import SliceMap
+from .library import BAND, CHANNEL, DETECTOR, Library
+from .mrs_geometry import Band, map_slices
+
+__all__ = ["SERIALS", "add_mrs_optics", "mark_band", "offer_by_band"]
+
+SERIALS = {"SHORT": 1, "MEDIUM": 2, "LONG": 3}
+"""Numbers in the names of references by band."""
+
+_THROUGHPUTS = 9
+
+
+def mark_band(model: Any, band: str) -> None:
+    """Fill the metadata that say what a reference is for."""
+    instrument = model.meta.instrument
+    instrument.detector, instrument.channel, instrument.band = "MIRIFUSHORT", "12", band
+
+
+def offer_by_band(library: Library, reftype: str, name: str, band: str) -> None:
+    """Let the rules select a file for one band of MIRIFUSHORT."""
+    library.offer(
+        reftype,
+        name,
+        parkeys=(DETECTOR, CHANNEL, BAND),
+        matches=[("MIRIFUSHORT", "12", band)],
+    )
+
+
+def _make_distortion(band: Band) -> Any:
+    names = [channel.name + band.name for channel in band.channels]
+    zeros = [channel.beta_zero for channel in band.channels]
+    steps = [channel.beta_step for channel in band.channels]
+    model = references.DistortionMRSModel(
+        x_model=[each.x for each in band.slices],
+        y_model=[each.y for each in band.slices],
+        alpha_model=[each.alpha for each in band.slices],
+        beta_model=[models.Const1D(each.beta) for each in band.slices],
+        bzero={"channel_band": names, "beta_zero": zeros},
+        bdel={"channel_band": names, "delta_beta": steps},
+        input_units=units.pix,
+        output_units=units.arcsec,
+    )
+    fields = [channel.to_v2v3 for channel in band.channels]
+    model.abv2v3_model = {"channel_band": names, "model": fields}
+    model.slices = [each.number for each in band.slices]
+    return model
+
+
+def _make_specwcs(band: Band) -> Any:
+    model = references.SpecwcsModel(
+        model=[each.wavelength for each in band.slices],
+        input_units=units.pix,
+        output_units=units.um,
+    )
+    model.slices = [each.number for each in band.slices]
+    return model
+
+
+def _make_regions(slices: SliceMap) -> Any:
+    """Make the map of the slices, the same at every throughput."""
+    return references.RegionsModel(regions=np.stack([slices] * _THROUGHPUTS))
+
+
+def _make_wavelengthrange(bands: Iterable[Band]) -> Any:
+    ranges = {
+        channel.name + band.name: list(channel.wavelengths_um)
+        for band in bands
+        for channel in band.channels
+    }
+    model = references.WavelengthrangeModel(
+        wrange_selector=list(ranges), wrange=list(ranges.values()), wunits=units.um
+    )
+    model.meta.exposure.type = "MIR_MRS"
+    return model
+
+
+def _add_band(library: Library, band: Band, slices: SliceMap) -> None:
+    made = {
+        "distortion": _make_distortion(band),
+        "regions": _make_regions(slices),
+        "specwcs": _make_specwcs(band),
+    }
+    for reftype, model in made.items():
+        mark_band(model, band.name)
+        model.meta.exposure.type = "MIR_MRS"
+        serial = SERIALS[band.name]
+        file = library.add_model(reftype, model, serial=serial, suffix="asdf")
+        offer_by_band(library, reftype, file, band.name)
+
+
+def add_mrs_optics(
+    library: Library, bands: Mapping[str, Band], wanted: Iterable[str]
+) -> dict[str, SliceMap]:
+    """Publish the references of the optics.
+
+    Parameters
+    ----------
+    library
+        Takes the references.
+    bands
+        All bands.
+    wanted
+        Names of those that have references of their own.
+
+    Returns
+    -------
+    slices
+        The map of the slices of each band that is wanted.
+    """
+    maps = {name: map_slices(bands[name]) for name in wanted}
+    for name, slices in maps.items():
+        _add_band(library, bands[name], slices)
+    ranges = _make_wavelengthrange(bands.values())
+    library.offer(
+        "wavelengthrange", library.add_model("wavelengthrange", ranges, suffix="asdf")
+    )
+    return maps
