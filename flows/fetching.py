@@ -66,12 +66,17 @@ def find_files(settings: Settings, query: Query) -> Found:
     Raises
     ------
     ArchiveError
-        There is none, or it gave no whole answer.
+        There is none, it gave no whole answer, or all of it is asked for.
     """
     source = make_source(settings)
+    is_local = isinstance(source, FolderSource)
+    if not is_local and query == Query(kind=query.kind):
+        raise ArchiveError(
+            f"Say what to search {source.name} for: a program, a target, a cone, a "
+            "mode or a date; all of it is too much."
+        )
     listing = source.search(query)
     vault = make_vault(settings)
-    is_local = isinstance(source, FolderSource)
     return Found(
         source=source.name,
         files=listing.files,

@@ -25,6 +25,7 @@ from flows.archive import (
 from flows.archive.mast import MastSource
 from flows.errors import ArchiveError
 from flows.models import FetchedFile
+from workers.sample import SampleSet
 from workers.transfer import RetryPolicy
 
 PROGRAM = "99100"
@@ -306,6 +307,35 @@ def test_of_an_observation_that_is_there_in_part_nothing_is_made(
     assert len(found.exposures) == 29
     assert [file.observation for file in found.rejected] == ["001"]
     assert found.withheld == ()
+
+
+def test_a_metafile_comes_with_the_exposures_that_name_it(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    with mast_server(sample.archive) as mast:
+        archive = Site(tmp_path, mast.url).archive
+        first, *_ = archive.find("99004").exposures
+        assert (first.is_remote, first.metafile) == (True, None)
+        (fetched,) = archive.fetch([first], listener=lambda _: None)
+        again, other, *_ = archive.find("99004").exposures
+    assert fetched.metafile is not None
+    (original,) = sample.archive.rglob(fetched.metafile.name)
+    assert fetched.metafile.path.read_bytes() == original.read_bytes()
+    assert again == fetched
+    assert other.is_remote
+
+
+def test_a_metafile_that_cannot_be_fetched_is_no_metafile(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    faults = ScriptedFaults({"_msa.fits": [Fault.EXPIRED]}, persistent=["_msa.fits"])
+    with mast_server(sample.archive, faults=faults) as mast:
+        archive = Site(tmp_path, mast.url).archive
+        first, *_ = archive.find("99004").exposures
+        (fetched,) = archive.fetch([first], listener=lambda _: None)
+    assert fetched.defect is None
+    assert fetched.metafile is not None
+    assert "401" in (fetched.metafile.defect or "")
 
 
 def test_names_of_a_server_lead_nowhere(site: Site, mast: MastServer) -> None:

@@ -72,6 +72,7 @@ def test_search_says_what_there_is_and_what_is_here(far: Rewebb) -> None:
     assert "99001" in shown.out
     assert "99002" not in shown.out
     assert "0 are here" in shown.out
+    assert_refused(far("search"), "Say what to search")
 
 
 def test_a_killed_fetch_goes_on_where_it_was(rewebb: Rewebb, tmp_path: Path) -> None:

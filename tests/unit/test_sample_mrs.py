@@ -89,13 +89,6 @@ def test_exposures_follow_each_other(program: MrsProgram) -> None:
     assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
 
 
-def test_the_truth_has_the_lines_that_the_cubes_cover() -> None:
-    lines = [line.wavelength_um for line in PROGRAM.spectrum.lines]
-    assert lines == [5.34, 8.025]
-    lines = [line.wavelength_um for line in BANDS.spectrum.lines]
-    assert lines == [5.34, 6.1, 8.025]
-
-
 def test_headers_tell_channel_and_band() -> None:
     cards = primary_cards(plan_exposures(PROGRAM)[0])
     wanted = {"INSTRUME": "MIRI", "CHANNEL": "12", "BAND": "SHORT"}

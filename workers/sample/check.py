@@ -11,25 +11,25 @@ from .sample_set import Mode
 __all__ = ["Check", "check_products"]
 
 _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
-    Mode.NIRSPEC_IFU_PRISM: {"jw99001-o001_*_x1d.fits": "spectrum"},
-    Mode.NIRSPEC_BOTS_PRISM: {"jw99002-*_x1dints.fits": "spectrum"},
+    Mode.NIRSPEC_IFU_PRISM: {"spectrum": "jw99001-o001_*_x1d.fits"},
+    Mode.NIRSPEC_BOTS_PRISM: {"spectrum": "jw99002-*_x1dints.fits"},
     Mode.NIRSPEC_MOS_PRISM: {
-        f"jw99004-o001_{source}_*_x1d.fits": source
+        source: f"jw99004-o001_{source}_*_x1d.fits"
         for source in ("s000000001", "s000000002", "s000000003")
     },
-    Mode.NIRSPEC_FS_PRISM: {"jw99005-*_x1d.fits": "spectrum"},
+    Mode.NIRSPEC_FS_PRISM: {"spectrum": "jw99005-*_x1d.fits"},
     Mode.MIRI_MRS: {
-        f"jw99003-o001_*_{channel}-short_x1d.fits": "spectrum"
-        for channel in ("ch1", "ch2")
+        f"ch{channel}-short": f"jw99003-o001_*_ch{channel}-short_x1d.fits"
+        for channel in (1, 2)
     },
     Mode.MIRI_MRS_BANDS: {
-        "jw99013-o001_*_ch1-shortmediumlong_x1d.fits": "spectrum",
+        "ch1-shortmediumlong": "jw99013-o001_*_ch1-shortmediumlong_x1d.fits"
     },
 }
-"""Spectra of each mode, with the name of their truth."""
+"""Spectra of each mode, by the name of their truth."""
 _EMPTY_SKY = "jw99001-o002_*"
-_LIGHT_CURVES: Mapping[Mode, Sequence[str]] = {
-    Mode.NIRSPEC_BOTS_PRISM: ("jw99002-*_whtlt.ecsv",),
+_LIGHT_CURVES: Mapping[Mode, Mapping[str, str]] = {
+    Mode.NIRSPEC_BOTS_PRISM: {"transit": "jw99002-*_whtlt.ecsv"},
 }
 
 
@@ -74,7 +74,7 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
     files = sorted(products.rglob("*") if isinstance(products, Path) else products)
     checks = [check for mode in Mode for check in _check_mode(mode, files, truth)]
     if not checks:
-        patterns = (pattern for patterns in _SPECTRA.values() for pattern in patterns)
+        patterns = [name for kinds in _SPECTRA.values() for name in kinds.values()]
         raise SampleError(
             f"None of {len(files)} files is a level-3 spectrum of a sample program;"
             f" expected {', '.join(patterns)}."
@@ -85,20 +85,22 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
 def _check_mode(mode: Mode, files: Sequence[Path], truth: Path) -> Iterator[Check]:
     from .comparison import compare_depth, compare_spectrum  # takes seconds
 
-    spectra, curves = _SPECTRA[mode], _LIGHT_CURVES.get(mode, ())
-    patterns = [*spectra, *curves]
-    found = {pattern: path for pattern in patterns if (path := _find(files, pattern))}
-    if not found:
+    patterns = {**_SPECTRA[mode], **_LIGHT_CURVES.get(mode, {})}
+    found = {kind: _find(files, pattern) for kind, pattern in patterns.items()}
+    there = {kind: path for kind, path in found.items() if path}
+    if not there:
         return
-    if len(found) < len(patterns):
-        there = ", ".join(path.name for path in found.values())
+    if len(there) < len(found):
+        names = ", ".join(path.name for path in there.values())
         raise SampleError(
-            f"Of {mode} there is {there} alone; expected all of {', '.join(patterns)}."
+            f"Of {mode} there is {names} alone; expected all of"
+            f" {', '.join(patterns.values())}."
         )
-    for pattern, kind in spectra.items():
-        yield from compare_spectrum(mode, found[pattern], truth, kind=kind)
-    for pattern in curves:
-        yield compare_depth(mode, found[pattern], truth)
+    for kind, path in there.items():
+        if kind in _SPECTRA[mode]:
+            yield from compare_spectrum(mode, path, truth, kind=kind)
+        else:
+            yield compare_depth(mode, path, truth)
 
 
 def _find(files: Sequence[Path], pattern: str) -> Path | None:

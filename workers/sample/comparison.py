@@ -45,14 +45,6 @@ def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
     return np.array(_read_truth(truth, mode, "transit")["transmission"] == 1)
 
 
-def _label(mode: Mode, path: Path, kind: str) -> str:
-    """Name a spectrum, by source or by channel and band where there are several."""
-    if kind != "spectrum":
-        return f"{mode} {kind}"
-    part = path.stem.split("_")[-2]
-    return f"{mode} {part}" if part.startswith("ch") else str(mode)
-
-
 def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
     """Read a spectrum, of a time series the median outside the transit."""
     with fits.open(path) as hdus:
@@ -90,37 +82,34 @@ def compare_spectrum(
         Name of its table there.
     """
     table = _read_truth(truth, mode, kind)
-    label, share = _label(mode, path, kind), table.meta.get("kept_share", 1.0)
+    name = str(mode) if kind == "spectrum" else f"{mode} {kind}"
+    share = table.meta.get("kept_share", 1.0)
+    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
     spectrum = _read_spectrum(path, _find_baseline(truth, mode))
-    expected = np.interp(spectrum.wavelength_um, table["wavelength"], table["flux"])
+    wavelength = spectrum.wavelength_um
+    expected = np.interp(wavelength, table["wavelength"], table["flux"])
     ratio = spectrum.flux_jy / expected
     median = float(np.median(ratio))
-    tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
-    yield Check(f"{label} flux / injected flux", median, share, tolerance, "")
-    yield from _compare_lines(label, spectrum, table, share=share)
+    yield Check(f"{name} flux / injected flux", median, share, tolerance, "")
+    yield from _compare_lines(name, spectrum, table)
     if spectrum.is_defringed:
-        fringe = table.meta["fringe"]
-        yield _compare_fringes(label, spectrum.wavelength_um, ratio, fringe)
+        yield _compare_fringes(name, wavelength, ratio, table.meta["fringe"])
 
 
-def _compare_lines(
-    label: str, spectrum: _Spectrum, table: Any, *, share: float
-) -> Iterator[Check]:
-    """Compare the centres of the lines that a spectrum reaches."""
+def _compare_lines(name: str, spectrum: _Spectrum, table: Any) -> Iterator[Check]:
+    """Compare the centres of lines."""
     wavelength = spectrum.wavelength_um
     continuum = np.interp(wavelength, table["wavelength"], table["continuum"])
-    excess = spectrum.flux_jy - share * continuum
+    excess = spectrum.flux_jy - table.meta.get("kept_share", 1.0) * continuum
     for line in table.meta["lines"]:
-        centre = line["wavelength_um"]
-        if wavelength[0] < centre < wavelength[-1]:
-            half_um = _LINE_SIGMAS * line["sigma_um"]
-            measured = _centroid(wavelength, excess, centre, half_um)
-            name = f"{label} line at {centre} um"
-            yield Check(name, measured, centre, line["resolution_um"], "um")
+        centre, half_um = line["wavelength_um"], _LINE_SIGMAS * line["sigma_um"]
+        measured = _centroid(wavelength, excess, centre, half_um)
+        title = f"{name} line at {centre} um"
+        yield Check(title, measured, centre, line["resolution_um"], "um")
 
 
 def _compare_fringes(
-    label: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+    name: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
 ) -> Check:
     """Compare the fringes that are left with those that were injected."""
     wavenumber = 1e4 / wavelength_um
@@ -129,8 +118,8 @@ def _compare_fringes(
     columns = np.column_stack([np.cos(phase), np.sin(phase), slow])
     left = np.hypot(*np.linalg.lstsq(columns, ratio, rcond=None)[0][:2])
     share = float(left / injected["amplitude"])
-    name = f"{label} fringes / injected fringes"
-    return Check(name, share, 0.0, _FRINGE_TOLERANCE, "")
+    title = f"{name} fringes / injected fringes"
+    return Check(title, share, 0.0, _FRINGE_TOLERANCE, "")
 
 
 def _centroid(

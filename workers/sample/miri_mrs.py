@@ -52,7 +52,6 @@ _OFFSETS = ((0.5, 0.35), (-0.55, -0.4))
 _APERTURE = Aperture("MIRIFU_CHANNEL1A", -503.340569, -318.864046, 8.4)
 _HOT, _WARM = 100, 300
 _COSMIC_RAYS = 30
-_TRUTH_UM = (5.2, 8.3)
 _STRUCK = 1
 
 
@@ -66,19 +65,14 @@ class MrsProgram:
     """Bands that it is observed in."""
     grids: tuple[BandGrid, ...]
     """Cubes, which cover the lines and no more, to be quick."""
+    spectra: Mapping[str, tuple[float, float]]
+    """Wavelengths of each spectrum to compare, by what the file name says of it."""
     groups: int
     """Reads of an exposure."""
     has_background: bool
     """Whether there is an observation of empty sky."""
     showers: tuple[Shower, ...] = ()
     """The showers on the second exposure."""
-
-    @property
-    def spectrum(self) -> Spectrum:
-        """What the source shines, with the lines that the cubes cover."""
-        lines = SPECTRUM.lines
-        seen = [line for line in lines if any(g.covers(line) for g in self.grids)]
-        return replace(SPECTRUM, lines=tuple(seen))
 
     @property
     def seed(self) -> int:
@@ -101,6 +95,7 @@ PROGRAMS = {
         Mode.MIRI_MRS,
         ("SHORT",),
         _SHORT,
+        {"ch1-short": (5.2, 5.5), "ch2-short": (7.7, 8.3)},
         # The jump step seeks showers in 10 differences or more.
         groups=13,
         has_background=True,
@@ -113,6 +108,7 @@ PROGRAMS = {
         Mode.MIRI_MRS_BANDS,
         ("SHORT", "MEDIUM", "LONG"),
         (*_SHORT, *_OTHERS),
+        {"ch1-shortmediumlong": (5.2, 6.7)},
         groups=6,
         has_background=False,
     ),
@@ -180,28 +176,38 @@ def _simulate(
     )
 
 
-def _publish_truth(
-    folder: Path, program: MrsProgram, lights: Iterable[MrsLight], struck: RawExposure
-) -> None:
-    meta = {"program": program.mode.program, "seed": program.seed}
+def _make_table(
+    program: MrsProgram, span_um: tuple[float, float], lights: Iterable[MrsLight]
+) -> Table:
+    """Tabulate the spectrum between two wavelengths, with the lines there."""
+    low, high = span_um
+    lines = [line for line in SPECTRUM.lines if low < line.wavelength_um < high]
     wavelength, steps = np.hstack([light.dispersion() for light in lights])
-    spectrum = program.spectrum
     resolutions = {
         line: measure_resolution(wavelength, steps, line.wavelength_um)
-        for line in spectrum.lines
+        for line in lines
     }
-    more = {
-        **meta,
+    meta = {
+        "program": program.mode.program,
+        "seed": program.seed,
         "ra_deg": SOURCE.position.ra,
         "dec_deg": SOURCE.position.dec,
         "background_mjy_sr": SCENE.background_mjy_sr,
         "fringe": asdict(FRINGE),
     }
-    table = spectrum_table(spectrum, _TRUTH_UM, resolutions, more, step_um=0.0005)
-    publish_table(folder / f"{program.mode}_spectrum.ecsv", table)
+    spectrum = replace(SPECTRUM, lines=tuple(lines))
+    return spectrum_table(spectrum, span_um, resolutions, meta, step_um=0.0005)
+
+
+def _publish_truth(
+    folder: Path, program: MrsProgram, lights: Sequence[MrsLight], struck: RawExposure
+) -> None:
+    for kind, span_um in program.spectra.items():
+        table = _make_table(program, span_um, lights)
+        publish_table(folder / f"{program.mode}_{kind}.ecsv", table)
     rows = [{"exposure": struck.stem, **asdict(each)} for each in program.showers]
     if rows:
-        table = Table(rows=rows, meta=meta)
+        table = Table(rows=rows, meta={"program": program.mode.program})
         publish_table(folder / f"{program.mode}_showers.ecsv", table)
 
 

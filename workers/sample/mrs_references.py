@@ -16,7 +16,6 @@ from .library import DETECTOR, EXP_TYPE, Library
 from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
 from .mrs_optics import SERIALS, mark_band, offer_by_band
 from .publishing import DATE, publish
-from .scene import Line
 from .spectral_references import make_table
 
 __all__ = [
@@ -67,11 +66,6 @@ class BandGrid:
     """Width of a plane."""
     spaxel_arcsec: float
     """Width of a spaxel."""
-
-    def covers(self, line: Line) -> bool:
-        """Whether it has a line."""
-        low, high = self.wavelengths_um
-        return low < line.wavelength_um < high
 
     @property
     def planes_um(self) -> NDArray[np.float64]:
