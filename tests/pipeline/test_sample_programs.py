@@ -99,7 +99,7 @@ def differences(sample: SampleSet, path: Path) -> dict[str, tuple[str, str]]:
 
 def test_raw_files_have_the_cards_of_the_archive(sample: SampleSet) -> None:
     headers = raw_headers(sample)
-    assert len(headers) == sum(FILES.values())
+    assert {mode: len(sample.list_raw(mode)) for mode in Mode} == FILES
     for name, header in headers.items():
         wanted = EVERY_RAW_FILE_HAS | EVERY_RAW_FILE_OF[header["INSTRUME"]]
         assert set(header) >= wanted, name
@@ -163,7 +163,7 @@ def test_the_contexts_differ_in_flux_and_parameters_of_the_ifu(
 
 
 @pytest.mark.usefixtures("crds")
-@pytest.mark.parametrize("mode", [Mode.NIRSPEC_BOTS_PRISM, Mode.MIRI_MRS])
+@pytest.mark.parametrize("mode", sorted(set(Mode) - {Mode.NIRSPEC_IFU_PRISM}))
 def test_the_contexts_are_the_same_for_other_modes(
     sample: SampleSet, mode: Mode
 ) -> None:
@@ -171,7 +171,7 @@ def test_the_contexts_are_the_same_for_other_modes(
 
 
 @pytest.mark.usefixtures("crds")
-@pytest.mark.parametrize("mode", [Mode.NIRSPEC_IFU_PRISM, Mode.MIRI_MRS])
+@pytest.mark.parametrize("mode", Mode)
 def test_every_step_can_ask_for_its_parameters(sample: SampleSet, mode: Mode) -> None:
     path = sample.list_raw(mode)[0]
     known = recommend(path, sample.contexts[0])

@@ -55,6 +55,17 @@ _BOTS: Keywords = {
 }
 """What is different in a bright-object time series."""
 
+_MOS: Keywords = {
+    "EXP_TYPE": "NRS_MSASPEC",
+    "MSAMETFL": "jw99004001001_01_msa.fits",
+    "MSAMETID": 1,
+    "TARGNAME": "",
+    "TARGPROP": "FIELD",
+    "PATTTYPE": "NONE",
+    "NUMDTHPT": 3,
+}
+"""What is different in nods of the MSA."""
+
 _MRS: Keywords = {
     "INSTRUME": "MIRI",
     "EXP_TYPE": "MIR_MRS",
@@ -66,16 +77,6 @@ _MRS: Keywords = {
     "NUMDTHPT": 2,
 }
 """What is different in an exposure of the MRS."""
-_MOS: Keywords = {
-    "EXP_TYPE": "NRS_MSASPEC",
-    "MSAMETFL": "jw99004001001_01_msa.fits",
-    "MSAMETID": 1,
-    "TARGNAME": "",
-    "TARGPROP": "FIELD",
-    "PATTTYPE": "NONE",
-    "NUMDTHPT": 3,
-}
-"""What is different in nods of the MSA."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -131,18 +132,6 @@ def bots_program(program: str = "99002") -> list[Exposure]:
     ]
 
 
-def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Exposure]:
-    """Make two dithers of the MRS, and a background (002)."""
-    names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
-    sky = f"jw{program}002001_02101_00001_mirifushort"
-    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
-    return [
-        make_exposure(names[0], **_MRS),
-        make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
-        make_exposure(sky, **background),
-    ]
-
-
 def mos_program(
     program: str = "99004", *, detectors: tuple[str, ...] = ("nrs1", "nrs2")
 ) -> list[Exposure]:
@@ -156,6 +145,18 @@ def mos_program(
         for detector in detectors
     ]
     return [replace(exposure, metafile=metafile) for exposure in nods]
+
+
+def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Exposure]:
+    """Make two dithers of the MRS, and a background (002)."""
+    names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
+    sky = f"jw{program}002001_02101_00001_mirifushort"
+    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
+    return [
+        make_exposure(names[0], **_MRS),
+        make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
+        make_exposure(sky, **background),
+    ]
 
 
 def associate_headers(

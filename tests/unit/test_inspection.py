@@ -10,8 +10,10 @@ from outcomes import make_input, make_job
 from stdatamodels.jwst.datamodels import ImageModel
 
 from workers.contract import (
+    METAFILE,
     Caveat,
     CaveatKind,
+    Input,
     Job,
     ReferenceUse,
     Stage,
@@ -125,6 +127,12 @@ def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:
     assert get_steps(products, {"photom"}) == (StepStatus("photom", "FAILED"),)
 
 
+def resolve_photom(*inputs: Input) -> Job:
+    """Make a job for which the first photom was resolved."""
+    file = replace(make_job().pars[0].file, name="photom_1.fits")
+    return replace(JOB, references=(ReferenceUse("photom", file),), inputs=inputs)
+
+
 @pytest.mark.parametrize(
     ("recorded", "conflicts"),
     [
@@ -139,22 +147,27 @@ def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:
 def test_a_product_must_record_what_was_resolved(
     tmp_path: Path, recorded: str, conflicts: list[str]
 ) -> None:
-    file = replace(make_job().pars[0].file, name="photom_1.fits")
-    job = replace(JOB, references=(ReferenceUse("photom", file),))
     path = save(tmp_path, ref_file={"photom": {"name": recorded}})
-    assert list_reference_conflicts(job, [path], []) == conflicts
+    assert list_reference_conflicts(resolve_photom(), [path], tmp_path) == conflicts
 
 
 def test_a_product_may_record_what_an_input_was_made_with(tmp_path: Path) -> None:
-    file = replace(make_job().pars[0].file, name="photom_1.fits")
-    job = replace(JOB, references=(ReferenceUse("photom", file),))
     path = save(tmp_path, ref_file={"photom": {"name": "crds://photom_2.fits"}})
-    assert list_reference_conflicts(job, [path], [path]) == []
+    job = resolve_photom(make_input(path.name))
+    assert list_reference_conflicts(job, [path], tmp_path) == []
+
+
+def test_a_metafile_is_not_asked_for_references(tmp_path: Path) -> None:
+    shutters = make_input(write(tmp_path, "a_msa.fits").name)
+    job = resolve_photom(replace(shutters, exptype=METAFILE))
+    path = save(tmp_path, ref_file={"photom": {"name": "crds://photom_2.fits"}})
+    assert len(list_reference_conflicts(job, [path], tmp_path)) == 1
 
 
 def test_a_product_must_record_the_context(tmp_path: Path) -> None:
     path = save(tmp_path, ref_file={"crds": {"context_used": "jwst_0002.pmap"}})
-    assert list_reference_conflicts(JOB, [path], [path]) == [
+    job = replace(JOB, inputs=(make_input(path.name),))
+    assert list_reference_conflicts(job, [path], tmp_path) == [
         f"crds.context_used {JOB.context} but jwst_0002.pmap"
     ]
 

@@ -1,4 +1,4 @@
-"""Sample programs: what MAST and CRDS would give, made offline in a minute."""
+"""Sample programs: what MAST and CRDS would give, made offline in minutes."""
 
 from .check import Check, check_products
 from .making import make_sample

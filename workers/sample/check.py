@@ -61,8 +61,8 @@ def check_products(products: Path | Iterable[Path], truth: Path) -> tuple[Check,
     ----------
     products
         A folder that has them at any depth, or the files themselves: level-3 ``x1d``
-        of every source, of the time series ``x1dints`` and ``whtlt``. What else there
-        is does not matter.
+        of every source and channel, of the time series ``x1dints`` and ``whtlt``. What
+        else there is does not matter.
     truth
         Folder of the truth of the sample.
 

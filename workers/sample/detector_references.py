@@ -1,23 +1,18 @@
 """References of detector1: what the ramps of a subarray are corrected with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from .frames import (
-    DETECTORS,
-    MRS,
-    READ_NOISE_DN,
-    SATURATION_DN,
-    Subarray,
-    bias_image,
-)
+from workers.contract import NOT_APPLICABLE
+
+from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["Readout", "add_detector_references", "add_mrs_detector_references"]
+__all__ = ["Readout", "add_detector_references", "describe_readout"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
@@ -79,28 +74,10 @@ def _make_saturation(subarray: Subarray) -> Any:
     return model
 
 
-def _make_models(readout: Readout) -> Mapping[str, Any]:
-    """Make the models of a perfectly linear detector with one electron per DN."""
-    subarray = readout.subarray
-    gain = np.ones(subarray.shape, np.float32)
-    # The reference is the noise of the difference of two reads.
-    noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
-    models = {
-        "gain": datamodels.GainModel(data=gain),
-        "linearity": _make_linearity(subarray),
-        "mask": _make_mask(subarray),
-        "readnoise": datamodels.ReadnoiseModel(data=noise),
-        "saturation": _make_saturation(subarray),
-    }
-    if readout.detector.startswith("NRS"):
-        models["superbias"] = _make_superbias(subarray)
-    return models
-
-
-def _make_rscd() -> Any:
+def _make_rscd(subarray: Subarray) -> Any:
     model = datamodels.RSCDModel()
     model.rscd_group_skip_table = np.array(
-        [("FULL", "FASTR1", 1, 1)],
+        [(subarray.name, DETECTORS["MIRIFUSHORT"].pattern, 1, 1)],
         dtype=[
             ("subarray", "S17"),
             ("readpatt", "S12"),
@@ -111,10 +88,36 @@ def _make_rscd() -> Any:
     return model
 
 
-def _fill_meta(model: Any, readout: Readout) -> None:
-    instrument, part = model.meta.instrument, model.meta.subarray
+def _make_models(subarray: Subarray) -> Mapping[str, Any]:
+    """Make the models of a perfectly linear detector with one electron per DN."""
+    gain = np.ones(subarray.shape, np.float32)
+    # The reference is the noise of the difference of two reads.
+    noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
+    return {
+        "gain": datamodels.GainModel(data=gain),
+        "linearity": _make_linearity(subarray),
+        "mask": _make_mask(subarray),
+        "readnoise": datamodels.ReadnoiseModel(data=noise),
+        "saturation": _make_saturation(subarray),
+    }
+
+
+_OWN: Mapping[str, tuple[str, Callable[[Subarray], Any]]] = {
+    "MIRI": ("rscd", _make_rscd),
+    "NIRSPEC": ("superbias", _make_superbias),
+}
+"""What detectors of one instrument alone have, by instrument."""
+
+
+def describe_readout(model: Any, readout: Readout) -> None:
+    """Fill the metadata that say of which pixels a reference is."""
     subarray, detector = readout.subarray, DETECTORS[readout.detector]
-    instrument.detector, part.name = readout.detector, subarray.name
+    model.meta.instrument.detector = readout.detector
+    # The schema of a table has none: it is of no pixels.
+    if not hasattr(model.meta, "subarray"):
+        return
+    part = model.meta.subarray
+    part.name = subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
     part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
@@ -122,29 +125,19 @@ def _fill_meta(model: Any, readout: Readout) -> None:
 
 def add_detector_references(library: Library, readout: Readout) -> None:
     """Publish what detector1 needs for one part of a detector."""
-    models = dict(_make_models(readout))
+    own, make_own = _OWN[library.instrument]
+    subarray = readout.subarray
+    models = {**_make_models(subarray), own: make_own(subarray)}
     if readout.dark:
-        models["dark"] = _make_dark(readout.subarray)
+        models["dark"] = _make_dark(subarray)
     for reftype, model in models.items():
-        _fill_meta(model, readout)
+        describe_readout(model, readout)
         if reftype in {"readnoise", "superbias"}:
             model.meta.exposure.readpatt = "ANY"
         name = library.add_model(reftype, model, serial=readout.serial)
         _offer(library, reftype, name, readout)
     if not readout.dark:
-        _offer(library, "dark", "N/A", readout)
-
-
-def add_mrs_detector_references(library: Library) -> None:
-    """Publish what detector1 needs for MIRIFUSHORT.
-
-    There is no dark and no reset: they would be 100 MB of zeros.
-    """
-    readout = Readout(MRS, serial=1, detector="MIRIFUSHORT")
-    add_detector_references(library, readout)
-    skips = _make_rscd()
-    skips.meta.instrument.detector = readout.detector
-    _offer(library, "rscd", library.add_model("rscd", skips), readout)
+        _offer(library, "dark", NOT_APPLICABLE, readout)
 
 
 def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .frames import Subarray
+from .frames import DETECTORS, Subarray
 from .scene import Position
 
 __all__ = ["Aperture", "RawExposure", "Segment", "Target"]
@@ -100,7 +100,7 @@ class RawExposure:
     @property
     def instrument(self) -> str:
         """Instrument of the detector."""
-        return "NIRSPEC" if self.detector.startswith("NRS") else "MIRI"
+        return DETECTORS[self.detector].instrument
 
     @property
     def visit(self) -> str:

@@ -41,6 +41,10 @@ _WARM_DN_PER_S = 5.0
 class Detector:
     """How a detector is read out, in the frame of the science files."""
 
+    instrument: str
+    """Instrument that it is part of."""
+    pattern: str
+    """Readout pattern of the samples."""
     number: int
     """Number of the sensor chip assembly."""
     fast_axis: int
@@ -50,9 +54,9 @@ class Detector:
 
 
 DETECTORS = {
-    "NRS1": Detector(491, 2, 1),
-    "NRS2": Detector(492, -2, -1),
-    "MIRIFUSHORT": Detector(494, 1, 2),
+    "NRS1": Detector("NIRSPEC", "NRSRAPID", 491, 2, 1),
+    "NRS2": Detector("NIRSPEC", "NRSRAPID", 492, -2, -1),
+    "MIRIFUSHORT": Detector("MIRI", "FASTR1", 494, 1, 2),
 }
 """The detectors by name."""
 

@@ -95,7 +95,7 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
         "PATT_NUM": number,
         "NUMDTHPT": total,
         "SUBPXPTS": 1,
-        **_nod_cards(raw),
+        **({"NOD_TYPE": raw.nod} if raw.nod else {}),
         "XOFFSET": raw.offset_arcsec[0],
         "YOFFSET": raw.offset_arcsec[1],
         "APERNAME": raw.aperture.name,
@@ -103,8 +103,39 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
     }
 
 
-def _nod_cards(raw: RawExposure) -> Mapping[str, Card]:
-    return {"NOD_TYPE": raw.nod} if raw.nod else {}
+def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
+    subarray, detector = raw.subarray, DETECTORS[raw.detector]
+    return {
+        "TELESCOP": "JWST",
+        "INSTRUME": raw.instrument,
+        "DETECTOR": raw.detector,
+        "SUBARRAY": subarray.name,
+        "SUBSTRT1": subarray.x,
+        "SUBSTRT2": subarray.y,
+        "SUBSIZE1": subarray.columns,
+        "SUBSIZE2": subarray.rows,
+        "FASTAXIS": detector.fast_axis,
+        "SLOWAXIS": detector.slow_axis,
+        "NOUTPUTS": subarray.outputs,
+        "READPATT": detector.pattern,
+        "SCA_NUM": detector.number,
+        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
+    }
+
+
+def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
+    assert raw.tilt_readings
+    return {
+        "FILTER": "CLEAR",
+        "GRATING": "PRISM",
+        "FOCUSPOS": 3.0,
+        "LAMP": "NONE",
+        "GWA_XTIL": raw.tilt_readings[0],
+        "GWA_YTIL": raw.tilt_readings[1],
+        "GWA_TILT": 37.0,
+        "GAINFACT": 1.0,
+        **_aperture_cards(raw),
+    }
 
 
 def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
@@ -121,48 +152,12 @@ def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
     return cards
 
 
-def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
-    subarray = raw.subarray
-    return {
-        "TELESCOP": "JWST",
-        "INSTRUME": raw.instrument,
-        "DETECTOR": raw.detector,
-        "SUBARRAY": subarray.name,
-        "SUBSTRT1": subarray.x,
-        "SUBSTRT2": subarray.y,
-        "SUBSIZE1": subarray.columns,
-        "SUBSIZE2": subarray.rows,
-        "FASTAXIS": DETECTORS[raw.detector].fast_axis,
-        "SLOWAXIS": DETECTORS[raw.detector].slow_axis,
-        "SCA_NUM": DETECTORS[raw.detector].number,
-        "NOUTPUTS": subarray.outputs,
-        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
-    }
-
-
-def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
-    assert raw.tilt_readings
-    return {
-        "FILTER": "CLEAR",
-        "GRATING": "PRISM",
-        "FOCUSPOS": 3.0,
-        "LAMP": "NONE",
-        "GWA_XTIL": raw.tilt_readings[0],
-        "GWA_YTIL": raw.tilt_readings[1],
-        "GWA_TILT": 37.0,
-        "READPATT": "NRSRAPID",
-        "GAINFACT": 1.0,
-        **_aperture_cards(raw),
-    }
-
-
 def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
     assert raw.band
     return {
         "CHANNEL": "12",
         "BAND": raw.band,
         "CCCSTATE": "OPEN",
-        "READPATT": "FASTR1",
         "MIRNGRPS": raw.groups,
         "MIRNFRMS": 1,
         "DITHDIRC": "NEGATIVE",

@@ -22,7 +22,7 @@ def make_sample(
 ) -> SampleSet:
     """Make sample programs, or find them if they are there and whole.
 
-    The same version makes the same files, byte by byte. It takes about a minute.
+    The same version makes the same files, byte by byte. It takes a minute or two.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
+from .detector_references import Readout, describe_readout
 from .frames import MRS, SliceMap
 from .library import DETECTOR, EXP_TYPE, Library
 from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
@@ -17,8 +18,16 @@ from .mrs_optics import SERIALS, mark_band, offer_by_band
 from .publishing import DATE, publish
 from .spectral_references import make_table
 
-__all__ = ["FLAT_FRINGE", "BandGrid", "add_band_references", "add_mrs_references"]
+__all__ = [
+    "FLAT_FRINGE",
+    "READOUT",
+    "BandGrid",
+    "add_band_references",
+    "add_mrs_references",
+]
 
+READOUT = Readout(MRS, serial=1, detector="MIRIFUSHORT")
+"""What is read: the whole detector of channels 1 and 2."""
 FLAT_FRINGE = Fringe(amplitude=0.03, period_per_cm=2.8, phase=0.0)
 """The fringes that the fringe reference divides out."""
 
@@ -66,10 +75,8 @@ class BandGrid:
 
 def _make_flat() -> Any:
     model = datamodels.FlatModel(data=np.ones(MRS.shape, np.float32))
-    model.meta.exposure.readpatt, part = "ANY", model.meta.subarray
-    part.name, part.xstart, part.ystart = MRS.name, MRS.x, MRS.y
-    part.xsize, part.ysize = MRS.columns, MRS.rows
-    part.fastaxis, part.slowaxis = 1, 2
+    model.meta.exposure.readpatt = "ANY"
+    describe_readout(model, READOUT)
     return model
 
 

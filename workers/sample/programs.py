@@ -14,18 +14,14 @@ from . import (
     nirspec_mos_prism,
 )
 from .contexts import write_contexts
-from .detector_references import (
-    Readout,
-    add_detector_references,
-    add_mrs_detector_references,
-)
+from .detector_references import Readout, add_detector_references
 from .frames import FULL, SUB512, SUBS200A1
 from .geometry import load_geometry, load_msa_geometry
 from .library import Library
 from .mrs_geometry import load_bands
 from .mrs_light import MrsLight, trace_mrs
 from .mrs_optics import add_mrs_optics
-from .mrs_references import add_band_references, add_mrs_references
+from .mrs_references import READOUT, add_band_references, add_mrs_references
 from .msa_references import add_fixed_slit_references, add_shutter_references
 from .optics import add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
@@ -38,26 +34,22 @@ from .step_parameters import add_parameters
 
 __all__ = ["Optics", "make_programs", "make_references"]
 
-_MAKERS = {
-    Mode.NIRSPEC_IFU_PRISM: nirspec_ifu_prism.make_exposures,
-    Mode.NIRSPEC_BOTS_PRISM: nirspec_bots_prism.make_exposures,
-    Mode.NIRSPEC_MOS_PRISM: nirspec_mos_prism.make_exposures,
-    Mode.NIRSPEC_FS_PRISM: nirspec_fs_prism.make_exposures,
-}
+Files = Mapping[str, Path]
+"""References of the optics of NIRSpec by type."""
 
-_READOUTS = {
-    Mode.NIRSPEC_IFU_PRISM: (Readout(FULL, serial=1),),
-    Mode.NIRSPEC_BOTS_PRISM: (Readout(SUB512, serial=2, dark=True),),
-    Mode.NIRSPEC_MOS_PRISM: (
-        Readout(FULL, serial=1),
-        Readout(FULL, serial=3, detector="NRS2"),
-    ),
-    Mode.NIRSPEC_FS_PRISM: (Readout(SUBS200A1, serial=4),),
-}
-"""What modes read of the detectors; several may read the same."""
 
-_MSA = frozenset({Mode.NIRSPEC_MOS_PRISM, Mode.NIRSPEC_FS_PRISM})
-"""Modes that take the optics of the shutters and the slits beside them."""
+@dataclass(frozen=True, slots=True)
+class _NirspecMode:
+    """What a mode of NIRSpec adds."""
+
+    readouts: tuple[Readout, ...]
+    """What it reads of the detectors; several modes may read the same."""
+    add_references: Callable[[Library], None]
+    """Publishes what it needs after detector1."""
+    make_exposures: Callable[[Path, Path, Files, tuple[float, float]], list[Path]]
+    """Publishes its raw exposures and its truth."""
+    through_msa: bool = False
+    """Whether it takes the optics of the shutters and the slits beside them."""
 
 
 def _add_ifu_prism(library: Library) -> None:
@@ -73,43 +65,61 @@ def _add_mos_prism(library: Library) -> None:
     add_shutter_references(library, [nirspec_mos_prism.STUCK_OPEN])
 
 
-_REFERENCES: Mapping[Mode, Callable[[Library], None]] = {
-    Mode.NIRSPEC_IFU_PRISM: _add_ifu_prism,
-    Mode.NIRSPEC_BOTS_PRISM: _add_bots_prism,
-    Mode.NIRSPEC_MOS_PRISM: _add_mos_prism,
-    Mode.NIRSPEC_FS_PRISM: add_fixed_slit_references,
+_NIRSPEC = {
+    Mode.NIRSPEC_IFU_PRISM: _NirspecMode(
+        (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_prism.make_exposures
+    ),
+    Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
+        (Readout(SUB512, serial=2, dark=True),),
+        _add_bots_prism,
+        nirspec_bots_prism.make_exposures,
+    ),
+    Mode.NIRSPEC_MOS_PRISM: _NirspecMode(
+        (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),
+        _add_mos_prism,
+        nirspec_mos_prism.make_exposures,
+        through_msa=True,
+    ),
+    Mode.NIRSPEC_FS_PRISM: _NirspecMode(
+        (Readout(SUBS200A1, serial=4),),
+        add_fixed_slit_references,
+        nirspec_fs_prism.make_exposures,
+        through_msa=True,
+    ),
 }
+"""The modes of NIRSpec; those of the MRS are `miri_mrs.PROGRAMS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optics:
     """What exposures are simulated with."""
 
-    nirspec: Mapping[Mode, Mapping[str, Path]]
-    """References of the optics of NIRSpec by type, for each mode."""
+    nirspec: Mapping[Mode, Files]
+    """References of the optics of NIRSpec by mode."""
     tilt_readings: tuple[float, float]
     """What the sensors of the grating wheel of NIRSpec read."""
     mrs: Mapping[str, MrsLight]
     """The lit pixels of MIRIFUSHORT by band."""
 
 
-def _add_nirspec(
-    library: Library, modes: Sequence[Mode]
-) -> Mapping[Mode, Mapping[str, Path]]:
+def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[Mode, Files]:
     if not modes:
         return {}
     names = add_optics(library, load_geometry())
     msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
-    readouts = [readout for mode in modes for readout in _READOUTS[mode]]
+    added = {mode: _NIRSPEC[mode] for mode in modes}
+    readouts = [readout for each in added.values() for readout in each.readouts]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
-    for mode in modes:
-        _REFERENCES[mode](library)
+    for each in added.values():
+        each.add_references(library)
     add_parameters(library)
-    by_mode = {mode: msa_names if mode in _MSA else names for mode in modes}
+    chosen = {
+        mode: msa_names if each.through_msa else names for mode, each in added.items()
+    }
     return {
-        mode: {kind: library.folder / name for kind, name in chosen.items()}
-        for mode, chosen in by_mode.items()
+        mode: {kind: library.folder / name for kind, name in by_type.items()}
+        for mode, by_type in chosen.items()
     }
 
 
@@ -125,20 +135,20 @@ def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
     # What is shared does not depend on the modes: a mode can be added to a sample.
     grids = {grid for program in programs.values() for grid in program.grids}
     add_mrs_references(library, sorted(grids))
-    add_mrs_detector_references(library)
+    add_detector_references(library, READOUT)
     add_parameters(library)
     return lights
 
 
 def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
     """Publish a CRDS cache with two contexts."""
-    nirspec, miri = Library(cache), Library(cache, "MIRI")
-    references = _add_nirspec(nirspec, [mode for mode in modes if mode in _MAKERS])
+    nirspec, miri = Library(cache, "NIRSPEC"), Library(cache, "MIRI")
+    files = _add_nirspec(nirspec, [mode for mode in modes if mode in _NIRSPEC])
     lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
     write_contexts(cache, [*nirspec, *miri])
     prism = load_geometry().prism
     readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
-    return Optics(references, readings, lights)
+    return Optics(files, readings, lights)
 
 
 def make_programs(
@@ -152,4 +162,5 @@ def make_programs(
             program = miri_mrs.PROGRAMS[mode]
             miri_mrs.make_exposures(*folders, program, optics.mrs)
         else:
-            _MAKERS[mode](*folders, optics.nirspec[mode], optics.tilt_readings)
+            make = _NIRSPEC[mode].make_exposures
+            make(*folders, optics.nirspec[mode], optics.tilt_readings)

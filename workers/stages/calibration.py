@@ -49,8 +49,7 @@ def calibrate(
     except NoDataOnDetectorError as error:
         return (), (_no_data(job, error),)
     products = sorted(outputs.iterdir())
-    read = [inputs / each.name for each in job.inputs]
-    if conflicts := list_reference_conflicts(job, products, read):
+    if conflicts := list_reference_conflicts(job, products, inputs):
         raise ResolvedNotUsedError(
             f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
         )

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
-from ..contract import NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
+from ..contract import METAFILE, NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
 from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
@@ -52,12 +52,17 @@ def get_steps(products: Iterable[Path], aliases: set[str]) -> tuple[StepStatus, 
 
 
 def list_reference_conflicts(
-    job: Job, products: Iterable[Path], inputs: Iterable[Path]
+    job: Job, products: Iterable[Path], inputs: Path
 ) -> list[str]:
     """List where products record another reference or context than was resolved.
 
     What an input records is no conflict: each exposure of spec3 keeps the references
     of its own spec2, and those differ between the bands of the MRS.
+
+    Parameters
+    ----------
+    inputs
+        Folder that holds the inputs by their canonical names.
     """
     expected = {
         use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE
@@ -71,7 +76,10 @@ def list_reference_conflicts(
     }
     if conflicts:
         kept = expected.keys() - {_CONTEXT}
-        conflicts -= set(_list_recorded(inputs, kept))
+        # Metafiles record none.
+        exposures = (each for each in job.inputs if each.exptype != METAFILE)
+        read = (inputs / each.name for each in exposures)
+        conflicts -= set(_list_recorded(read, kept))
     return sorted(
         f"{reftype} {expected[reftype]} but {used}" for reftype, used in conflicts
     )
