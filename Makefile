@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 demo: $(INSTALLED)
-	$(BIN)/rewebb demo
+	$(BIN)/rewebb demo $(if $(MODES),--modes $(MODES))
 
 test: $(INSTALLED)
 	$(BIN)/pytest

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, DataDir
+from .options import AsJson, DataDir, split
 from .output import (
     FAILED,
     print_json,
@@ -30,6 +30,9 @@ def demo(
     sample_dir: Annotated[
         Path, typer.Option(help="Folder of the sample programs; made when missing.")
     ] = Path("rewebb-sample"),
+    modes: Annotated[
+        str, typer.Option(help="Modes, comma-separated, or all; see the docs.")
+    ] = "nirspec-ifu-prism,nirspec-bots-prism",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,13 +40,16 @@ def demo(
     from config.settings import load_settings
     from workers.sample import make_sample
 
+    chosen = _parse_modes(modes)
     with said_in_one_sentence():
         folder = load_settings(data_dir=data_dir).data_dir
         sample = make_sample(
-            sample_dir.absolute(), on_progress=(lambda _: None) if as_json else say
+            sample_dir.absolute(),
+            modes=chosen,
+            on_progress=(lambda _: None) if as_json else say,
         )
         os.environ["CRDS_PATH"] = str(sample.crds)
-        summaries = [_run(sample, mode, folder, quiet=as_json) for mode in sample.modes]
+        summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
         checks = _check(sample, summaries, folder)
     if as_json:
         print_json({"runs": summaries, "checks": checks})
@@ -52,6 +58,20 @@ def demo(
     sound = all(check.passed for check in checks)
     if not sound or any(summary.state != "SUCCEEDED" for summary in summaries):
         raise typer.Exit(FAILED)
+
+
+def _parse_modes(text: str) -> "tuple[Mode, ...]":
+    from workers.sample import Mode
+
+    if text == "all":
+        return tuple(Mode)
+    known = {str(mode): mode for mode in Mode}
+    if unknown := [name for name in split(text) if name not in known]:
+        raise typer.BadParameter(
+            f"unknown mode {', '.join(unknown)}: expected all, or some of "
+            f"{', '.join(known)}"
+        )
+    return tuple(known[name] for name in split(text))
 
 
 def _run(

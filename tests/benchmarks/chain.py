@@ -59,7 +59,7 @@ class Calls:
 
 
 def measure(sample: SampleSet, mode: Mode, folder: Path) -> Measured:
-    """Process a program by both, one after the other."""
+    """Process a program both ways, one after the other."""
     settings = make_settings(sample, folder / "data")
     calls = Calls(folder / "plain")
     request = make_request(mode)
@@ -105,10 +105,10 @@ def make_table(measured: list[Measured]) -> Table:
 
 
 def iterate_rows(measured: list[Measured]) -> Iterator[tuple[str, ...]]:
-    """Give a row a program, and one for both."""
+    """Give a row a program, and one for all."""
     for one in measured:
         yield make_row(str(one.mode), [one])
-    yield make_row("both", measured)
+    yield make_row("all", measured)
 
 
 def make_row(name: str, measured: list[Measured]) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def open_sample() -> Iterator[tuple[SampleSet, Path]]:
 
 
 def main() -> None:
-    """Measure both programs and print the table."""
+    """Measure all programs and print the table."""
     console = Console()
     with open_sample() as (sample, folder):
         psutil.cpu_percent()
