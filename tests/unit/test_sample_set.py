@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,24 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "crds").write_text("in the way", "utf-8")
     with pytest.raises(SampleError, match="could not be written"):
         make_sample(tmp_path)
+
+
+def test_references_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """Sets have another order in each, and asdf writes one down."""
+    code = (
+        "import sys, pathlib\n"
+        "from workers.sample.geometry import load_geometry\n"
+        "from workers.sample.library import Library\n"
+        "from workers.sample.optics import add_optics\n"
+        "add_optics(Library(pathlib.Path(sys.argv[1])), load_geometry())\n"
+    )
+    made = []
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-c", code, tmp_path / seed],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+        paths = sorted((tmp_path / seed).rglob("*.asdf"))
+        made.append({path.name: path.read_bytes() for path in paths})
+    assert made[0] == made[1]

@@ -1,12 +1,21 @@
 """Files of a sample: whole or not there, and the same bytes every time."""
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 __all__ = ["DATE", "publish", "publish_model", "publish_text", "to_json_text"]
+
+_EXTENSION = re.compile(rb"  - .*\n(?:    .*\n)*")
+"""One of the extensions that an ASDF file was written with."""
+
+_EXTENSIONS = re.compile(
+    rb"(?<=\nhistory:\n  extensions:\n)(?:%s)+" % _EXTENSION.pattern
+)
+"""All of them; sorted they take as many bytes."""
 
 DATE = "2026-11-20T00:00:00.000"
 """Creation date of every file, so that a sample made again is the same."""
@@ -54,9 +63,19 @@ def publish_model(path: Path, model: Any, *, inline: bool = False) -> Path:
             model.save(str(draft))
         # Saving stamps the clock; the constant has the same length.
         stamp = model.meta.date.encode()
-        draft.write_bytes(draft.read_bytes().replace(stamp, DATE.encode()))
+        data = draft.read_bytes().replace(stamp, DATE.encode())
+        draft.write_bytes(_sort_extensions(data))
 
     return publish(path, write)
+
+
+def _sort_extensions(data: bytes) -> bytes:
+    """Sort what asdf lists in the order of a set, another one in each process."""
+    listed = _EXTENSIONS.search(data)
+    if listed is None:
+        return data
+    entries = sorted(_EXTENSION.findall(listed[0]))
+    return data[: listed.start()] + b"".join(entries) + data[listed.end() :]
 
 
 def to_json_text(tree: Any) -> str:
