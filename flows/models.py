@@ -134,8 +134,10 @@ class Inventory:
     """Every exposure, damaged ones included, by name."""
     rejected: tuple[RejectedFile, ...]
     """Raw files that are no exposures, by path."""
+    barred: tuple[RejectedFile, ...] = ()
+    """Raw files that the archive does not give to us yet."""
     withheld: tuple[str, ...] = ()
-    """Observations that the archive does not give to us yet, each with the date."""
+    """The same in words, by observation, with the date."""
     pool: PoolFile | None = None
     """The newest pool of DMS of the program, where the archive has one."""
     refused: tuple[str, ...] = ()

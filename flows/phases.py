@@ -5,7 +5,7 @@ phase leaves what the next needs in the `Preparation`; a dry run fetches nothing
 stops after `plan`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.filesize import decimal
@@ -18,7 +18,7 @@ from .associations import associate_rows, choose_rows, options_of
 from .errors import PlanError, UnknownObservationError
 from .execution import Cluster
 from .factory import Services
-from .models import AssociationSet, Exposure, Inventory, JobState
+from .models import AssociationSet, Exposure, Inventory, JobState, RejectedFile
 from .planning import (
     Binder,
     Plan,
@@ -58,6 +58,8 @@ class Preparation:
         self.inventory = Inventory((), ())
         self.associations = AssociationSet((), ())
         self.notes: tuple[str, ...] = ()
+        self._unusable: tuple[RejectedFile, ...] = ()
+        self._linked: Mapping[str, frozenset[str]] = {}
         self.graph: tuple[PlannedJob, ...] = ()
         self.resolved: ResolvedSet | None = None
         self.plan = Plan(())
@@ -79,6 +81,7 @@ class Preparation:
             raise UnknownObservationError(
                 f"unknown observation {', '.join(missing)} of program "
                 f"{self.request.program}: the archive holds {', '.join(sorted(held))}"
+                + "".join(f"; {said}" for said in self.inventory.withheld)
             )
 
     def associate(self) -> None:
@@ -93,10 +96,13 @@ class Preparation:
         """
         # Nothing combines direct images yet, which grism exposures need.
         options = options_of(self.recipe.associations, has_grisms=False)
-        rows, self.notes = choose_rows(self.inventory, options)
+        chosen = choose_rows(self.inventory, options)
+        self.notes, self._linked = chosen.notes, chosen.linked
+        inventory = self.inventory
+        self._unusable = (*inventory.rejected, *inventory.barred, *chosen.missing)
         by_name = {exposure.name: exposure for exposure in self.inventory.exposures}
         self.associations = self._narrow(
-            associate_rows(rows, options, exposures=by_name)
+            associate_rows(chosen.rows, options, exposures=by_name)
         )
         if not self.associations.associations:
             raise PlanError(self._why_nothing())
@@ -130,7 +136,8 @@ class Preparation:
         self.graph = build_graph(
             self.inventory.exposures,
             self.associations.associations,
-            self.inventory.rejected,
+            self._unusable,
+            self._linked,
         )
 
     def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> Prefetched:

@@ -9,10 +9,11 @@ import os
 import platform
 import shutil
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -29,6 +30,7 @@ from .logs import get_logger
 from .models import JobState, Run, RunJob, RunState
 from .phases import Preparation, Request
 from .planning import Binder, Plan
+from .provenance import ProvenanceStore
 from .reports import RunSummary, name_run_folder, publish_run_folder, summarize
 
 __all__ = ["execute", "hold_lease", "plan_only"]
@@ -40,8 +42,21 @@ _RENEW_S = 30.0
 
 
 @contextmanager
-def hold_lease(services: Services, program: str) -> Iterator[str]:
+def hold_lease(
+    services: Services,
+    program: str,
+    *,
+    ttl: timedelta = _LEASE,
+    renew_s: float = _RENEW_S,
+) -> Iterator[str]:
     """Hold the lease of a program, and clear what a dead run of it has left.
+
+    Parameters
+    ----------
+    ttl
+        How long it outlives an orchestrator of which nothing more is heard.
+    renew_s
+        How often it is renewed.
 
     Yields
     ------
@@ -60,17 +75,46 @@ def hold_lease(services: Services, program: str) -> Iterator[str]:
         owner=owner,
         host=socket.gethostname(),
         pid=os.getpid(),
-        ttl=_LEASE,
+        ttl=ttl,
         now=datetime.now(UTC),
         is_alive=_is_alive,
     )
     try:
         store.interrupt_dead_runs(program, now=datetime.now(UTC))
         _clear_scratch(services, program, owner)
-        yield owner
+        with _renewing(store, program, owner, ttl=ttl, renew_s=renew_s):
+            yield owner
     finally:
         _clear_scratch(services, program, owner)
         store.release_lease(program, owner=owner)
+
+
+@contextmanager
+def _renewing(
+    store: ProvenanceStore, program: str, owner: str, *, ttl: timedelta, renew_s: float
+) -> Iterator[None]:
+    """Renew a lease while the block goes on: to find and to fetch may take hours.
+
+    Whether it was lost is asked for where it matters, before anything is executed.
+    """
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(renew_s):
+            with suppress(StoreError):  # busy, or lost
+                store.renew_lease(program, owner=owner, ttl=ttl, now=datetime.now(UTC))
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _renew(store: ProvenanceStore, program: str, owner: str) -> None:
+    store.renew_lease(program, owner=owner, ttl=_LEASE, now=datetime.now(UTC))
 
 
 def _clear_scratch(services: Services, program: str, owner: str) -> None:
@@ -94,12 +138,15 @@ def execute(
 
     Raises
     ------
+    LeaseHeldError
+        Another run of the program has begun.
     PlanError
         The cluster went away; run again to go on.
     StoreError
         What was done cannot be recorded.
     """
     run = _make_run(preparation)
+    _renew(services.store, run.program, owner)
     log = get_logger(run=run.id, program=run.program)
     log.info("run.started", context=run.context, recipe=run.recipe_name)
     services.store.start_run(run)
@@ -200,9 +247,7 @@ class _RunRecorder:
 
     def keep_alive(self) -> None:
         if time.monotonic() - self._renewed_s > _RENEW_S:
-            self._services.store.renew_lease(
-                self._run.program, owner=self._owner, ttl=_LEASE, now=datetime.now(UTC)
-            )
+            _renew(self._services.store, self._run.program, self._owner)
             self._renewed_s = time.monotonic()
 
 

@@ -39,7 +39,7 @@ class ToFetch:
     missing: Mapping[Path, RemoteFile]
     """What is not here in its newest version, by the place that it goes to."""
     unknown: Mapping[str, str]
-    """Files of which the archive could not tell, each with why."""
+    """Files of which one cannot tell whether they are here, each with why."""
 
     @property
     def missing_bytes(self) -> int:
@@ -57,8 +57,6 @@ class FetchReport:
     """Names of those that were not here before."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Why the others are not here, by name."""
-    fetched_bytes: int = 0
-    """Size of what was not here before."""
 
 
 class _StoppedError(Exception):
@@ -88,13 +86,7 @@ class Fetcher:
         self._policy = policy or RetryPolicy()
 
     def decide(self, files: Iterable[RemoteFile]) -> ToFetch:
-        """Find out what is not here, or has changed in the archive.
-
-        Raises
-        ------
-        ArchiveError
-            Somebody changed a local copy.
-        """
+        """Find out what is not here, or has changed in the archive."""
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
@@ -139,7 +131,6 @@ class Fetcher:
             files={**decided.have, **come},
             fetched=tuple(sorted(come)),
             failed=dict(sorted(failed.items())),
-            fetched_bytes=sum(file.size_bytes for file in come.values()),
         )
 
     def find_copy(self, file: RemoteFile) -> FetchedFile | None:
@@ -160,7 +151,7 @@ class Fetcher:
     def _look(self, file: RemoteFile) -> FetchedFile | str | None:
         try:
             return self.find_copy(file)
-        except TransferError as error:
+        except (TransferError, ArchiveError) as error:
             return str(error)
 
     def _is_unchanged(self, file: RemoteFile, record: FetchedFile) -> bool:
@@ -170,9 +161,8 @@ class Fetcher:
             with self._source.open(file, end_byte=1) as body:
                 if body.entity is not None and record.entity is not None:
                     return body.entity == record.entity
-                return (
-                    body.total_bytes in {None, record.size_bytes}
-                    and body.modified == record.modified
+                return body.total_bytes in {None, record.size_bytes} and (
+                    record.modified is None or body.modified == record.modified
                 )
 
         return retry(file.uri, compare, policy=self._policy)
@@ -181,8 +171,8 @@ class Fetcher:
         self, file: RemoteFile, target: Path, counter: "_Counter"
     ) -> FetchedFile | str:
         """Fetch a file; give its record, or why it is not here."""
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             received = receive(
                 _opener_of(self._source, file),
                 target,
@@ -191,13 +181,15 @@ class Fetcher:
                 on_bytes=counter.count_of(file),
                 pacing=Pacing(sleep=counter.sleep),
             )
+            return self._vault.add(file, received, source=self._source.name)
         except FileExistsError:  # another process was faster
             return self._vault.find(file) or f"{file.uri} is being fetched by another"
-        except TransferError as error:
+        except (TransferError, ArchiveError) as error:
             return str(error)
+        except OSError as error:
+            return f"{file.uri} cannot be written to {target.parent}: {error.strerror}"
         finally:
             counter.add_file()
-        return self._vault.add(file, received, source=self._source.name)
 
     def _check_room(self, decided: ToFetch) -> None:
         """Refuse what does not fit on the disk."""

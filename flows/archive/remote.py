@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from flows.errors import UnknownProgramError
+from flows.errors import ArchiveError, UnknownProgramError
 from flows.models import (
     Exposure,
     FetchedFile,
@@ -17,7 +17,7 @@ from flows.models import (
     RejectedFile,
 )
 from flows.names import ExposureName, parse_exposure_name, parse_file_name
-from workers.errors import TransferError
+from workers.errors import TransferError, TransientTransferError
 from workers.transfer import RetryPolicy, retry
 
 from .access import admit, explain_withheld
@@ -59,6 +59,7 @@ class RemoteArchive:
         self._policy = policy or RetryPolicy()
         self._files: dict[str, RemoteFile] = {}
         self._metafiles: dict[str, FetchedFile] = {}
+        self._doubted: dict[str, str] = {}
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
 
     def find(self, program: str) -> Inventory:
@@ -80,22 +81,19 @@ class RemoteArchive:
                 "of it"
             )
         self._files = {file.name: file for file in listing}
-        self._metafiles = self._find_metafiles()
-        allowed, barred = (
-            [file for file in files if file.kind is FileKind.UNCAL]
-            for files in admit(self._source, listing)
-        )
+        allowed, barred = admit(self._source, listing)
+        self._metafiles, self._doubted = self._find_metafiles(allowed)
+        raw = [file for file in allowed if file.kind is FileKind.UNCAL]
+        kept_back = [file for file in barred if file.kind is FileKind.UNCAL]
         with ThreadPoolExecutor(self._parallel) as pool:
-            found = list(pool.map(self._examine, allowed))
+            found = list(pool.map(self._examine, raw))
         exposures = [self._with_metafile(e) for e in found if isinstance(e, Exposure)]
-        observed = {file.observation for file in allowed}
-        # Of an observation that is there in part, no association may become smaller.
-        missed = [explain_withheld(f) for f in barred if f.observation in observed]
         return Inventory(
             exposures=tuple(exposures),
-            rejected=(*(e for e in found if isinstance(e, RejectedFile)), *missed),
-            withheld=tell_withheld(f for f in barred if f.observation not in observed),
-            pool=self._read_pool(listing),
+            rejected=tuple(e for e in found if isinstance(e, RejectedFile)),
+            barred=tuple(explain_withheld(file) for file in kept_back),
+            withheld=tell_withheld(kept_back),
+            pool=self._read_pool(allowed),
             refused=listing.refused,
         )
 
@@ -137,8 +135,10 @@ class RemoteArchive:
         name = name_metafile(exposure)
         if not name:
             return exposure
-        if name not in self._files:
-            why = "expected it in the archive, got no such file"
+        if name not in self._files or name in self._doubted:
+            why = self._doubted.get(
+                name, "expected it in the archive, got no such file"
+            )
             return replace(exposure, metafile=refuse_metafile(exposure, name, why))
         copy = self._metafiles.get(name)
         if copy is None:
@@ -147,18 +147,26 @@ class RemoteArchive:
         metafile = Metafile(name, path, copy.size_bytes, copy.mtime_ns)
         return replace(exposure, metafile=metafile)
 
-    def _find_metafiles(self) -> dict[str, FetchedFile]:
-        """Find the metafiles that are here, as the archive has them."""
-        files = [file for file in self._files.values() if file.kind is FileKind.MSA]
-        return dict(self._fetcher.decide(files).have)
+    def _find_metafiles(
+        self, allowed: Iterable[RemoteFile]
+    ) -> tuple[dict[str, FetchedFile], dict[str, str]]:
+        """Find the metafiles that are here, and those of which one cannot tell."""
+        files = [file for file in allowed if file.kind is FileKind.MSA]
+        decided = self._fetcher.decide(files)
+        return dict(decided.have), dict(decided.unknown)
 
-    def _read_pool(self, listed: Iterable[RemoteFile]) -> PoolFile | None:
+    def _read_pool(self, allowed: Iterable[RemoteFile]) -> PoolFile | None:
         """Read the newest pool; its name tells the time it was made."""
-        pools = [file for file in listed if file.kind is FileKind.POOL]
+        pools = [file for file in allowed if file.kind is FileKind.POOL]
         newest = max(pools, key=lambda file: file.name, default=None)
         if newest is None:
             return None
-        text = self._read(newest, newest.size_bytes).decode("utf-8", "replace")
+        try:
+            text = self._read(newest, newest.size_bytes).decode("utf-8", "replace")
+        except TransferError as error:
+            raise ArchiveError(
+                f"{self._source.name}: the pool {newest.name}: {error}"
+            ) from error
         return PoolFile(newest.name, text)
 
     def _examine(self, file: RemoteFile) -> Exposure | RejectedFile:
@@ -171,7 +179,7 @@ class RemoteArchive:
             if copy is not None:
                 return _read_copy(self._vault.locate(copy), name)
             header = self._peek(file)
-        except (TransferError, UnreadableHeaderError) as error:
+        except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
             return reject(path, name, str(error))
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
         if isinstance(found, Exposure):
@@ -192,6 +200,10 @@ class RemoteArchive:
                     begin += chunk
                     if len(begin) >= end_byte:  # a server may know no ranges
                         break
+            if len(begin) < min(end_byte, file.size_bytes):
+                raise TransientTransferError(
+                    f"{file.uri}: the body ended after {len(begin)} bytes"
+                )
             return bytes(begin)
 
         return retry(file.uri, read, policy=self._policy)
@@ -201,9 +213,13 @@ class RemoteArchive:
         name = exposure.path.name
         if name in report.failed:
             return replace(exposure, defect=report.failed[name])
-        copy = report.files.get(name) or self._vault.find(self._files[name])
-        assert copy is not None
-        found = _read_copy(self._vault.locate(copy), parse_exposure_name(exposure.name))
+        try:
+            copy = report.files.get(name) or self._vault.find(self._files[name])
+            assert copy is not None
+            path = self._vault.locate(copy)
+            found = _read_copy(path, parse_exposure_name(exposure.name))
+        except (UnreadableHeaderError, ArchiveError, OSError) as error:
+            return replace(exposure, defect=f"{name}: {error}")
         if not isinstance(found, Exposure) or found.header != exposure.header:
             why = "the archive changed it while it was fetched; run again"
             return replace(exposure, defect=f"{name}: {why}")

@@ -1,5 +1,6 @@
 """Small text files: association documents and pools, read and written whole."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,13 @@ def _write(folder: Path, name: str, text: str) -> bool:
     if path.is_file() and path.read_bytes() == data:
         return False
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        file.write(data)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+        draft = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     return True

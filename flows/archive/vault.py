@@ -7,6 +7,7 @@ be made again.
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +29,9 @@ __all__ = ["Vault", "find_records", "load_record"]
 
 _RAW: Final = "raw"
 """Folder of the copies, below the data folder."""
+
+_VERSION: Final = re.compile(r"v[1-9][0-9]*")
+"""Folder of a version; what else there is beside them is not ours."""
 
 _RECORD: Final = TypeAdapter(FetchedFile)
 
@@ -69,15 +73,24 @@ class Vault:
         Raises
         ------
         ArchiveError
-            The copy is there, but somebody has changed its bytes.
+            The copy is there, but cannot be read, or somebody has changed its bytes.
         """
         versions = self._versions(file)
         if not versions:
             return None
         path = versions[max(versions)]
+        try:
+            return self._look(path, file)
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read: {error.strerror}") from error
+
+    def _look(self, path: Path, file: RemoteFile) -> FetchedFile:
         record_path = _name_record(path)
         if not record_path.is_file():
-            return self._save(_adopt(path, file, self._data_dir))
+            adopted = _adopt(path, file, self._data_dir)
+            # Who fetched it may have recorded it, while it was read.
+            if not record_path.is_file():
+                return self._save(adopted)
         record = load_record(record_path)
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (record.size_bytes, record.mtime_ns):
@@ -94,17 +107,35 @@ class Vault:
         return self._folder(file) / f"v{number}" / check_file_name(file.name)
 
     def add(self, file: RemoteFile, received: Received, *, source: str) -> FetchedFile:
-        """Record a file that was received at the place of its next version."""
-        found = _describe(received.path, file, received.sha256, self._data_dir)
+        """Record a file that was received at the place of its next version.
+
+        Bytes that are here already are no new version, whatever the archive says.
+        """
+        found = self._find_same(file, received) or _describe(
+            received.path, file, received.sha256, self._data_dir
+        )
         return self._save(
             replace(
                 found,
                 source=source,
+                uri=file.uri,
                 entity=received.entity,
                 modified=received.modified,
                 checks=received.checks,
             )
         )
+
+    def _find_same(self, file: RemoteFile, received: Received) -> FetchedFile | None:
+        """Find an older version with the same bytes, and keep that one alone."""
+        number = _version_of(received.path)
+        older = {n: path for n, path in self._versions(file).items() if n < number}
+        if not older:
+            return None
+        record = self._look(older[max(older)], file)
+        if record.sha256 != received.sha256:
+            return None
+        received.path.unlink()
+        return record
 
     def _save(self, record: FetchedFile) -> FetchedFile:
         path = _name_record(self.locate(record))
@@ -116,7 +147,11 @@ class Vault:
     def _versions(self, file: RemoteFile) -> dict[int, Path]:
         """Find the versions of a file by their numbers."""
         found = self._folder(file).glob(f"v*/{check_file_name(file.name)}")
-        return {_version_of(path): path for path in found}
+        return {
+            _version_of(path): path
+            for path in found
+            if _VERSION.fullmatch(path.parent.name)
+        }
 
     def _folder(self, file: RemoteFile) -> Path:
         return self._data_dir / _RAW / check_file_name(file.program)
@@ -124,7 +159,10 @@ class Vault:
 
 def find_records(data_dir: Path) -> Iterator[Path]:
     """Find what is known of every local copy."""
-    yield from sorted((data_dir / _RAW).glob("*/v*/*.json"))
+    for path in sorted((data_dir / _RAW).glob("*/v*/*.json")):
+        # Associations of DMS are JSON too, and so is what a killed fetch leaves.
+        if not path.name.startswith(".") and path.with_suffix("").is_file():
+            yield path
 
 
 def load_record(path: Path) -> FetchedFile:

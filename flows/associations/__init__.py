@@ -1,7 +1,7 @@
 """Exposures to associations: pure, deterministic, nothing left out silently."""
 
 from .build import associate_rows
-from .choose_rows import choose_rows
+from .choose_rows import ChosenRows, choose_rows
 from .difference import Difference, compare_documents
 from .document import document_name, name_documents, to_json_text
 from .options import (
@@ -17,6 +17,7 @@ from .rows import Candidate, PoolRow
 __all__ = [
     "AssociationOptions",
     "Candidate",
+    "ChosenRows",
     "DeclaredCandidate",
     "Difference",
     "MemberChoice",

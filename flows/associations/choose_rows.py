@@ -1,34 +1,45 @@
 """From where the rows come that are associated: a pool of DMS, else the headers."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from flows.models import Inventory
+from flows.models import Inventory, RejectedFile
+from flows.names import member_file
 
+from .modes import SPECTRA
 from .options import AssociationOptions
 from .pool import read_pool
 from .repair import add_declared, repair
 from .rows import PoolRow
 
-__all__ = ["choose_rows"]
+__all__ = ["ChosenRows", "choose_rows"]
 
 _SHOWN = 5
 """How many names a note lists."""
 
 
-def choose_rows(
-    inventory: Inventory, options: AssociationOptions
-) -> tuple[tuple[PoolRow, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """The rows of a program."""
+
+    rows: tuple[PoolRow, ...]
+    """One for every exposure that is there."""
+    notes: tuple[str, ...]
+    """What a scientist must know of the choice."""
+    missing: tuple[RejectedFile, ...]
+    """Spectra that the pool knows and the archive lacks: what they are a member of
+    must not become smaller without a word."""
+    linked: Mapping[str, frozenset[str]]
+    """Observations that share a candidate with an observation, itself included."""
+
+
+def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows:
     """Choose the rows of a program.
 
     A pool knows what no header tells (candidates, targets, tiles), so it is taken if
     it knows every exposure; of a part of them it could only mislead.
-
-    Returns
-    -------
-    rows
-        One for every exposure.
-    notes
-        What a scientist must know of the choice.
 
     Raises
     ------
@@ -36,23 +47,62 @@ def choose_rows(
         The pool is none.
     """
     exposures = inventory.exposures
+    declared = {one.id: frozenset(one.observations) for one in options.candidates}
     if inventory.pool is None:
-        return repair(exposures, options.candidates), ()
+        rows = repair(exposures, options.candidates)
+        return ChosenRows(rows, (), (), _link(declared.values()))
     name = inventory.pool.name
     pool = read_pool(inventory.pool.text, name)
-    listed = {row.name for row in pool}
     held = {exposure.name: exposure for exposure in exposures}
-    if unknown := sorted(set(held) - listed):
+    if unknown := sorted(set(held) - {row.name for row in pool}):
         note = f"{name} does not know {_list(unknown)}: headers are used in its place"
-        return repair(exposures, options.candidates), (note,)
-    missing = sorted(listed - set(held))
-    note = f"of {name} the archive lacks {_list(missing)}"
-    rows = (
-        add_declared(row, held[row.name].observation, options.candidates)
-        for row in pool
-        if row.name in held
+        rows = repair(exposures, options.candidates)
+        return ChosenRows(rows, (note,), (), _link(declared.values()))
+    lacking = [row for row in pool if row.name not in held and row.exp_type in SPECTRA]
+    names = sorted({row.name for row in lacking})
+    note = f"of {name} the archive lacks {_list(names)}"
+    return ChosenRows(
+        rows=tuple(
+            add_declared(row, held[row.name].observation, options.candidates)
+            for row in pool
+            if row.name in held
+        ),
+        notes=(note,) if names else (),
+        missing=tuple(_reject(row, name) for row in lacking),
+        linked=_link([*declared.values(), *_list_linked(pool)]),
     )
-    return tuple(rows), (note,) if missing else ()
+
+
+def _list_linked(pool: Iterable[PoolRow]) -> Iterable[frozenset[str]]:
+    """List the observations of every candidate that is more than one."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in pool:
+        for candidate in row.candidates:
+            if candidate.type != "observation":
+                found[candidate.id].add(_observation(row))
+    return [frozenset(observations) for observations in found.values()]
+
+
+def _link(groups: Iterable[frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    linked: dict[str, frozenset[str]] = {}
+    for group in groups:
+        for observation in group:
+            linked[observation] = linked.get(observation, frozenset()) | group
+    return linked
+
+
+def _reject(row: PoolRow, pool_name: str) -> RejectedFile:
+    file = member_file(row.name, "uncal")
+    return RejectedFile(
+        path=Path(file),
+        program=f"{row.program:0>5s}",
+        observation=_observation(row),
+        reason=f"{file}: {pool_name} knows it, the archive does not have it",
+    )
+
+
+def _observation(row: PoolRow) -> str:
+    return (row.obs_num or "").zfill(3)
 
 
 def _list(names: Sequence[str]) -> str:

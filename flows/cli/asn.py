@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from flows.associations import Difference, PoolRow
+    from flows.associations import AssociationOptions, Difference, PoolRow
     from flows.models import Association, AssociationSet, Exposure, Inventory
 
 __all__ = ["asn"]
@@ -96,7 +96,7 @@ def asn(
         raise typer.Exit(FAILED)
 
 
-def _choose_options(recipe: str, *, official: bool) -> Any:
+def _choose_options(recipe: str, *, official: bool) -> "AssociationOptions":
     from config.recipe import load_recipe
     from flows.associations import AssociationOptions, options_of
 
@@ -110,7 +110,7 @@ def _find_source(
     pool: Path | None,
     headers: Path | None,
     archive: str | None,
-    options: Any,
+    options: "AssociationOptions",
 ) -> _Source:
     """Read a pool, or the headers of a folder."""
     from flows.archive import read_text
@@ -140,16 +140,18 @@ def _find_inventories(
     raise ArchiveError(f"{headers} holds neither ..._uncal.fits nor ..._rate.fits")
 
 
-def _read_headers(inventories: list["Inventory"], options: Any) -> _Source:
+def _read_headers(
+    inventories: list["Inventory"], options: "AssociationOptions"
+) -> _Source:
     """Make rows of the pool of each program, or of its headers."""
     from flows.associations import choose_rows
 
     rows: list[PoolRow] = []
     notes: list[str] = []
     for inventory in inventories:
-        chosen, said = choose_rows(inventory, options)
-        rows += chosen
-        notes += said
+        chosen = choose_rows(inventory, options)
+        rows += chosen.rows
+        notes += chosen.notes
     found = [e for inventory in inventories for e in inventory.exposures]
     rejected = [file.reason for i in inventories for file in i.rejected]
     rejected += [said for i in inventories for said in (*i.refused, *i.withheld)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flows.models import Association, Exposure, Member, Metafile, RejectedFile, Role
 from flows.names import member_file
@@ -76,30 +77,44 @@ def build_graph(
     exposures: Iterable[Exposure],
     associations: Iterable[Association],
     rejected: Iterable[RejectedFile] = (),
+    linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
 
     Parameters
     ----------
     rejected
-        Raw files of which nothing can be told but their names. What they may be a
-        member of, associations of the same observation, must not become smaller
-        without a word: each file has a job that cannot run, and these need it.
+        Raw files of which nothing can be told but their names, or that cannot be had.
+        What they may be a member of, associations of the same observation or of one
+        that it is linked with, must not become smaller without a word: each file has
+        a job that cannot run, and these need it.
+    linked
+        Observations that share a candidate with an observation.
     """
     by_name = {exposure.name: exposure for exposure in exposures}
     documents = sorted(associations, key=lambda asn: (_level(asn), asn.product_name))
     needed = sorted({m.exposure for asn in documents for m in asn.members})
-    observations = {by_name[name].observation for name in needed}
+    reach = _reach((by_name[name] for name in needed), linked)
     unknown = [
         _detector1_job(_to_exposure(file))
         for file in sorted(rejected, key=lambda file: file.path.name)
-        if file.observation in observations
+        if file.observation in reach
     ]
     return (
         *(_detector1_job(by_name[name]) for name in needed),
         *unknown,
-        *(_association_job(asn, by_name, unknown) for asn in documents),
+        *(_association_job(asn, by_name, unknown, linked) for asn in documents),
     )
+
+
+def _reach(
+    exposures: Iterable[Exposure], linked: Mapping[str, frozenset[str]]
+) -> set[str]:
+    """List the observations of exposures, and those that they are linked with."""
+    reach: set[str] = set()
+    for exposure in exposures:
+        reach |= {exposure.observation, *linked.get(exposure.observation, ())}
+    return reach
 
 
 def _level(association: Association) -> int:
@@ -122,10 +137,11 @@ def _association_job(
     association: Association,
     by_name: Mapping[str, Exposure],
     unknown: Iterable[PlannedJob],
+    linked: Mapping[str, frozenset[str]],
 ) -> PlannedJob:
     members = tuple(association.members)
     science = next(m for m in members if m.exptype == "science")
-    observations = {by_name[member.exposure].observation for member in members}
+    reach = _reach((by_name[member.exposure] for member in members), linked)
     stage, exposure = _STAGES[association.asn_type], by_name[science.exposure]
     metafile = exposure.metafile if stage is Stage.SPEC2 else None
     return PlannedJob(
@@ -138,8 +154,7 @@ def _association_job(
         doubts=tuple(
             job.key
             for job in unknown
-            if job.exposure.observation in observations
-            and association.asn_type not in _ALONE
+            if job.exposure.observation in reach and association.asn_type not in _ALONE
         ),
     )
 
@@ -180,5 +195,5 @@ def _to_exposure(file: RejectedFile) -> Exposure:
         exp_type="",
         role=Role.SCIENCE,
         header={},
-        defect=file.reason,
+        defect=file.reason.removeprefix(f"{file.path.name}: "),
     )

@@ -1,5 +1,7 @@
 """Files come from a MAST that fails as it is told, and every byte is verified."""
 
+import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,10 +23,14 @@ from flows.archive import (
     Query,
     RemoteArchive,
     Vault,
+    find_records,
+    load_record,
 )
 from flows.archive.mast import MastSource
+from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import ArchiveError
-from flows.models import FetchedFile
+from flows.models import FetchedFile, PoolFile
+from flows.planning import build_graph
 from workers.sample import SampleSet
 from workers.transfer import RetryPolicy
 
@@ -164,8 +170,10 @@ def test_a_copy_that_somebody_changed_is_refused(site: Site) -> None:
     record = report.files[f"{name_exposure(0)}_uncal.fits"]
     path = site.vault.locate(record)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(ArchiveError, match="is not what was fetched on"):
-        site.fetch()
+    again = site.fetch()
+    assert list(again.failed) == [record.name]
+    assert "is not what was fetched on" in again.failed[record.name]
+    assert len(again.files) == 29
 
 
 def test_a_copy_that_was_only_touched_is_kept(site: Site) -> None:
@@ -184,6 +192,55 @@ def test_a_copy_without_a_record_is_taken_as_it_is(site: Site) -> None:
     again = site.fetch()
     assert again.files[name].sha256 == report.files[name].sha256
     assert [r.version for r in site.records if r.name == name] == [1, 1]
+
+
+def test_bytes_that_are_here_are_no_new_version_whatever_the_archive_calls_them(
+    site: Site,
+) -> None:
+    """As after a change to a mirror, which has ETags of its own."""
+    report = site.fetch()
+    name = f"{name_exposure(0)}_uncal.fits"
+    path = site.vault.locate(report.files[name])
+    record = path.with_name(f"{name}.json")
+    entity = report.files[name].entity
+    record.write_text(json.dumps({**json.loads(record.read_text()), "entity": "x"}))
+    again = site.fetch()
+    assert again.fetched == (name,)
+    assert again.files[name].version == 1
+    assert again.files[name].entity == entity
+    assert not (path.parent.parent / "v2" / name).exists()
+    assert site.fetch().fetched == ()
+
+
+def test_what_else_lies_beside_the_versions_is_not_looked_at(site: Site) -> None:
+    site.fetch()
+    folder = site.folder / "raw" / PROGRAM
+    shutil.copytree(folder / "v1", folder / "v1-old")
+    assert site.fetch().fetched == ()
+
+
+def test_only_records_are_taken_for_records(site: Site) -> None:
+    """Associations of DMS are JSON, and so is what a killed fetch leaves."""
+    site.fetch()
+    folder = site.folder / "raw" / PROGRAM / "v1"
+    (folder / "jw99100-o001_20240101t000000_spec2_00001_asn.json").write_text("{}")
+    (folder / ".jw99100001001_03101_00900_nrs1_uncal.fits.part.json").write_text("{}")
+    assert len([load_record(path) for path in find_records(site.folder)]) == 30
+
+
+def test_headers_arrive_although_a_fifth_of_the_requests_fail(
+    site: Site, raw: Path, mast: MastServer
+) -> None:
+    """But for wrong bytes, which no header tells from right ones."""
+    wrong = {Fault.EXPIRED, Fault.HANG, Fault.WRONG_BYTES, Fault.NEW_ENTITY}
+    kinds = [fault for fault in Fault if fault not in wrong]
+    mast.loopback.faults = RandomFaults(0.2, kinds, seed=2)
+    found = site.archive.find(PROGRAM)
+    assert len(mast.loopback.struck) > 3
+    assert found.rejected == ()
+    assert [(e.name, e.header) for e in found.exposures] == [
+        (e.name, e.header) for e in FolderArchive(raw).find(PROGRAM).exposures
+    ]
 
 
 def test_two_who_fetch_at_once_leave_one_copy_of_each(
@@ -291,6 +348,7 @@ def test_what_is_exclusive_is_withheld_with_its_date(raw: Path, tmp_path: Path) 
     with mast_server(raw, exclusive=exclusive) as mast:
         found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
     assert {exposure.observation for exposure in found.exposures} == {"001"}
+    assert len(found.barred) == 30
     (said,) = found.withheld
     assert "99100 observation 002: 30 files" in said
     assert "public from 2027-03-01" in said
@@ -305,8 +363,35 @@ def test_of_an_observation_that_is_there_in_part_nothing_is_made(
     with mast_server(raw, exclusive=exclusive) as mast:
         found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
     assert len(found.exposures) == 29
-    assert [file.observation for file in found.rejected] == ["001"]
-    assert found.withheld == ()
+    assert [file.observation for file in found.barred] == ["001"]
+    options = AssociationOptions()
+    made = associate_rows(choose_rows(found, options).rows, options).associations
+    graph = build_graph(found.exposures, made, found.barred)
+    alone = f"detector1:{name_exposure(5)}"
+    assert [job.key for job in graph if job.defect] == [alone]
+    assert all(alone in job.doubts for job in graph if job.association)
+
+
+POOL = "jw99100_20240101t000000_pool.csv"
+
+
+def test_the_newest_pool_comes_with_the_exposures(raw: Path, tmp_path: Path) -> None:
+    (raw / POOL).write_text("newest")
+    (raw / POOL.replace("2024", "2023")).write_text("older")
+    with mast_server(raw) as mast:
+        pool = Site(tmp_path / "data", mast.url).archive.find(PROGRAM).pool
+    assert pool == PoolFile(POOL, "newest")
+
+
+def test_a_pool_that_cannot_be_read_is_said(raw: Path, tmp_path: Path) -> None:
+    """Headers in its place would give other associations."""
+    (raw / POOL).write_text("newest")
+    faults = ScriptedFaults({POOL: [Fault.SERVER_ERROR]}, persistent=[POOL])
+    with (
+        mast_server(raw, faults=faults) as mast,
+        pytest.raises(ArchiveError, match=f"the pool {POOL}"),
+    ):
+        Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
 
 
 def test_a_metafile_comes_with_the_exposures_that_name_it(

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from enum import StrEnum
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -200,7 +201,8 @@ def serve_file(request: Request, path: Path, *, entity: str | None = None) -> An
         ETag; by default made of the bytes.
     """
     etag = entity or f'"{sha256(path.read_bytes()).hexdigest()[:16]}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes"}
+    modified = formatdate(path.stat().st_mtime, usegmt=True)
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Last-Modified": modified}
     if request.headers.get("if-none-match") == etag:
         return Answer(304, b"", headers)
     size, wanted = path.stat().st_size, request.headers.get("range", "")

@@ -154,7 +154,10 @@ def test_a_bad_token_is_said_before_a_run_starts(
 
 
 def test_no_token_is_in_any_file_log_row_or_error(
-    make_rewebb: Callable[..., Rewebb], finished: Rewebb, sample: SampleSet
+    make_rewebb: Callable[..., Rewebb],
+    finished: Rewebb,
+    sample: SampleSet,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """With a run that ends well, one that fails, and one with an expired token."""
     exclusive = {"99002": datetime(2099, 3, 1, tzinfo=UTC)}
@@ -176,9 +179,12 @@ def test_no_token_is_in_any_file_log_row_or_error(
         used = {r.headers.get("authorization") for r in mast.loopback.requests}
     assert f"token {SECRET}" in used
     assert SECRET not in said
+    servers = [*tmp_path_factory.getbasetemp().glob("prefect*")]
+    assert servers
     found = [
         path
-        for path in far.folder.rglob("*")
+        for folder in (far.folder, *servers)
+        for path in folder.rglob("*")
         if path.is_file() and SECRET.encode() in path.read_bytes()
     ]
     assert found == []

@@ -28,6 +28,7 @@ def make_pool(exposures: list[Exposure], *, candidate: str = "c1000") -> PoolFil
             "filename": f"{exposure.name}_uncal.fits",
             "program": exposure.program,
             "targetid": "7",
+            "obs_num": exposure.observation.lstrip("0"),
             "pntgtype": "science",
             "exp_type": "nrs_ifu",
             "instrume": "nirspec",
@@ -41,27 +42,28 @@ def make_pool(exposures: list[Exposure], *, candidate: str = "c1000") -> PoolFil
 
 def test_without_a_pool_there_are_the_headers() -> None:
     exposures = ifu_program()
-    rows, notes = choose_rows(Inventory(tuple(exposures), ()), OPTIONS)
-    assert [row.targetid for row in rows].count("7") == 0
-    assert len(rows) == len(exposures)
-    assert notes == ()
+    chosen = choose_rows(Inventory(tuple(exposures), ()), OPTIONS)
+    assert [row.targetid for row in chosen.rows].count("7") == 0
+    assert len(chosen.rows) == len(exposures)
+    assert chosen.notes == ()
 
 
 def test_a_pool_that_knows_every_exposure_is_taken() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
-    rows, notes = choose_rows(inventory, OPTIONS)
-    assert {row.targetid for row in rows} == {"7"}
-    assert all("c1000" in dict(row.candidates) for row in rows)
-    assert notes == ()
+    chosen = choose_rows(inventory, OPTIONS)
+    assert {row.targetid for row in chosen.rows} == {"7"}
+    assert all("c1000" in dict(row.candidates) for row in chosen.rows)
+    assert (chosen.notes, chosen.missing) == ((), ())
+    assert chosen.linked == dict.fromkeys(("001", "002"), frozenset({"001", "002"}))
 
 
 def test_a_pool_that_lacks_an_exposure_is_not_taken_and_that_is_said() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures[1:]))
-    rows, notes = choose_rows(inventory, OPTIONS)
-    assert not any("c1000" in dict(row.candidates) for row in rows)
-    assert notes == (
+    chosen = choose_rows(inventory, OPTIONS)
+    assert not any("c1000" in dict(row.candidates) for row in chosen.rows)
+    assert chosen.notes == (
         f"{NAME} does not know {exposures[0].name}: headers are used in its place",
     )
 
@@ -69,18 +71,21 @@ def test_a_pool_that_lacks_an_exposure_is_not_taken_and_that_is_said() -> None:
 def test_what_the_archive_lacks_of_a_pool_is_said() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures[2:]), (), pool=make_pool(exposures))
-    rows, notes = choose_rows(inventory, OPTIONS)
-    assert len(rows) == len(exposures) - 2
-    names = ", ".join(sorted(exposure.name for exposure in exposures[:2]))
-    assert notes == (f"of {NAME} the archive lacks {names}",)
+    chosen = choose_rows(inventory, OPTIONS)
+    assert len(chosen.rows) == len(exposures) - 2
+    names = sorted(exposure.name for exposure in exposures[:2])
+    assert chosen.notes == (f"of {NAME} the archive lacks {', '.join(names)}",)
+    assert [file.path.name for file in chosen.missing] == [
+        f"{name}_uncal.fits" for name in names
+    ]
 
 
 def test_candidates_of_the_recipe_are_added_to_those_of_the_pool() -> None:
     exposures = ifu_program()
     declared = DeclaredCandidate("c1001", "background", ("001", "002"))
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
-    rows, _ = choose_rows(inventory, replace(OPTIONS, candidates=(declared,)))
-    assert all({"c1000", "c1001"} <= set(dict(row.candidates)) for row in rows)
+    chosen = choose_rows(inventory, replace(OPTIONS, candidates=(declared,)))
+    assert all({"c1000", "c1001"} <= set(dict(row.candidates)) for row in chosen.rows)
 
 
 def test_a_pool_that_is_none_is_an_error() -> None:

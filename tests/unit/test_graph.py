@@ -2,13 +2,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exposures import bots_program, ifu_program, make_exposure, mos_program
+from exposures import (
+    associate_headers,
+    bots_program,
+    ifu_program,
+    make_exposure,
+    mos_program,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
 
+from flows.associations import AssociationOptions
 from flows.models import Exposure, Metafile, RejectedFile
-from flows.planning import PlannedJob
+from flows.planning import PlannedJob, build_graph
 from workers.contract import Stage
 
 DITHERS = st.lists(
@@ -108,6 +115,17 @@ def test_what_uses_a_background_needs_the_rejected_files_of_its_observation() ->
     graph = make_graph(ifu_program(), rejected=[rejected("002")])
     assert all(planned.doubts for planned in find(graph, "spec2:jw99001001"))
     assert not any(planned.doubts for planned in find(graph, "detector1"))
+
+
+def test_associations_need_the_rejected_files_that_they_are_linked_with() -> None:
+    exposures = ifu_program()
+    made = associate_headers(exposures, AssociationOptions()).associations
+    linked = {"001": frozenset({"001", "009"})}
+    graph = build_graph(exposures, made, [rejected("009"), rejected("008")], linked)
+    (alone,) = (planned.key for planned in graph if planned.defect)
+    assert alone == "detector1:jw99001009001_09101_00001_nrs1"
+    doubtful = {planned.exposure.observation for planned in graph if planned.doubts}
+    assert doubtful == {"001"}
 
 
 def test_a_segment_alone_needs_no_rejected_file() -> None:
