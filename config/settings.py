@@ -1,7 +1,8 @@
 """Settings of a site: one file, ``rewebb.toml``, and ``REWEBB_*`` variables over it.
 
-``CRDS_PATH`` and ``CRDS_CONTEXT`` are honoured where neither says otherwise. Nothing
-here can change a pixel; what can is in recipes and contexts.
+An empty variable is as none. ``CRDS_PATH`` and ``CRDS_CONTEXT`` are honoured where
+neither says otherwise. Nothing here can change a pixel; what can is in recipes and
+contexts.
 """
 
 import os
@@ -43,16 +44,23 @@ class Settings(BaseSettings):
     """Settings of a site, all with defaults that work on one machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, toml_file=_FILE, extra="forbid", frozen=True
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        toml_file=_FILE,
+        extra="forbid",
+        frozen=True,
     )
 
     data_dir: Path = Path("rewebb-data")
     """Folder for store, runs and the embedded database; on one file system."""
     database_url: str | None = None
     """SQLAlchemy URL; by default an SQLite file in the data folder."""
-    archive: Annotated[str, BeforeValidator(_to_text)] | None = None
+    archive: Annotated[str, BeforeValidator(_to_text), Field(min_length=1)] | None = (
+        None
+    )
     """Where exposures come from: ``mast``, the URL of an S3 mirror
-    (``s3://stpubdata/jwst/public``), ``sample``, or a folder of any nesting."""
+    (``s3://stpubdata/jwst/public``), ``sample``, or a folder of any nesting. The
+    sample has a CRDS cache and contexts of its own, whatever is set for the rest."""
     mast_url: str = "https://mast.stsci.edu"
     """Server of MAST."""
     mast_token_block: str | None = None

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMPLE_DIR",
     "Services",
+    "find_crds",
+    "fit_settings",
     "make_archive",
     "make_source",
     "make_vault",
@@ -40,6 +42,7 @@ __all__ = [
 
 _MAST: Final = "mast"
 _S3: Final = "s3://"
+_SAMPLE: Final = "sample"
 
 SAMPLE_DIR: Final = Path("rewebb-sample")
 """Where the sample programs are made, and found again."""
@@ -50,7 +53,7 @@ class Services:
     """What a run works with."""
 
     settings: Settings
-    """Settings of the site."""
+    """Settings of the site, fitted to the archive (`fit_settings`)."""
     archive: Archive
     """Where exposures come from."""
     store: ProvenanceStore
@@ -94,11 +97,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
     StoreError
         The data folder or the database cannot be used.
     """
-    crds_path = _find_crds(settings)
+    crds_path = find_crds(settings)
     with open_store(settings) as store:
         data_dir = settings.data_dir.absolute()
         yield Services(
-            settings=settings,
+            settings=fit_settings(settings),
             archive=make_archive(settings, store.remember_fetched),
             store=store,
             products=ProductStore(data_dir, store),
@@ -163,7 +166,7 @@ def _find_folder(settings: Settings) -> Path | None:
                 "No archive is set: give --archive, REWEBB_ARCHIVE or `archive` in "
                 "rewebb.toml: mast, s3://BUCKET/PREFIX, sample, or a folder."
             )
-        case "sample":
+        case str(name) if name == _SAMPLE:
             return _make_sample().archive
         case str(url) if url == _MAST or url.startswith(_S3):
             return None
@@ -182,15 +185,19 @@ def _make_mast(settings: Settings) -> Source:
 
 def _load_block(name: str) -> str:
     """Read a Secret block of Prefect."""
+    import httpx
     from prefect.blocks.system import Secret  # two seconds
+    from prefect.exceptions import PrefectException
 
     try:
         block: Any = Secret.load(name)
-    except ValueError as error:
+    # It is a ValueError without the block, a RuntimeError without the server.
+    except (ValueError, RuntimeError, httpx.HTTPError, PrefectException) as error:
         raise ArchiveError(
-            f"There is no Secret block {name} on the Prefect server, which "
-            "`mast_token_block` names; make it, or set MAST_API_TOKEN."
-        ) from error
+            f"The Secret block {name} (`mast_token_block`) cannot be read from "
+            f"Prefect: {type(error).__name__}; see PREFECT_API_URL, make the block, or "
+            "set MAST_API_TOKEN."
+        ) from None  # it may quote what Prefect holds
     return str(block.get())
 
 
@@ -208,11 +215,39 @@ def _make_sample() -> "SampleSet":
     return make_sample(SAMPLE_DIR.absolute(), on_progress=log.info)
 
 
-def _find_crds(settings: Settings) -> Path:
+def fit_settings(settings: Settings) -> Settings:
+    """Fit settings to the archive: the sample has a CRDS cache of its own.
+
+    With the archive ``sample`` there is no CRDS server, and a context is that of the
+    sample or none: what everybody has set for the sky knows none of its files. The
+    cache is that of `find_crds`.
+    """
+    if settings.archive != _SAMPLE:
+        return settings
+    from workers.sample import SampleSet
+
+    known = SampleSet(SAMPLE_DIR.absolute(), ()).contexts
+    context = settings.crds_context if settings.crds_context in known else None
+    return settings.model_copy(
+        update={"crds_server_url": None, "crds_context": context}
+    )
+
+
+def find_crds(settings: Settings) -> Path:
+    """Find the CRDS cache, absolute.
+
+    With the archive ``sample`` it is that of the sample, which is made as needed, even
+    if another one is set.
+
+    Raises
+    ------
+    PlanError
+        None is set.
+    """
+    if settings.archive == _SAMPLE:
+        return _make_sample().crds
     if settings.crds_path is not None:
         return settings.crds_path.absolute()
-    if settings.archive == "sample":
-        return _make_sample().crds
     raise PlanError(
         "No CRDS cache is set: give CRDS_PATH, REWEBB_CRDS_PATH or `crds_path` in "
         "rewebb.toml."
@@ -238,7 +273,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another command may have been faster
     except OSError as error:
         raise StoreError(
             f"The data folder {folder} cannot be written: {error.strerror}; set "

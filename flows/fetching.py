@@ -70,10 +70,11 @@ def find_files(settings: Settings, query: Query) -> Found:
     """
     source = make_source(settings)
     is_local = isinstance(source, FolderSource)
-    if not is_local and query == Query(kind=query.kind):
+    if not is_local and _is_for_all(query):
         raise ArchiveError(
             f"Say what to search {source.name} for: a program, a target, a cone, a "
-            "mode or a date; all of it is too much."
+            "mode or a date; all of it is too much, and optics or access alone make "
+            "it no less."
         )
     listing = source.search(query)
     vault = make_vault(settings)
@@ -101,7 +102,8 @@ def fetch_files(
         raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
     listing = source.search(query)
     if not listing.files:
-        raise ArchiveError(f"{source.name} holds nothing of what is asked for")
+        refused = "".join(f"; {reason}" for reason in listing.refused)
+        raise ArchiveError(f"{source.name} holds nothing of what is asked for{refused}")
     allowed, withheld = admit(source, listing)
     with open_store(settings) as store:
         vault = make_vault(settings, store.remember_fetched)
@@ -123,3 +125,11 @@ def fetch_files(
         refused=listing.refused,
         failed=report.failed,
     )
+
+
+def _is_for_all(query: Query) -> bool:
+    """Tell whether a query is one for the whole mission.
+
+    MAST is not asked for access and optics: they only sort out what it answers.
+    """
+    return query == Query(kind=query.kind, access=query.access, optics=query.optics)

@@ -100,7 +100,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
         _phase("associate", preparation.associate)()
         _phase("fetch", lambda: preparation.fetch(FETCH_LISTENER.get()))()
         cluster = stack.enter_context(open_local_cluster(settings))
-        if settings.crds_server_url is not None:
+        if services.settings.crds_server_url is not None:
             _phase("prefetch", lambda: preparation.prefetch(cluster))()
         _phase("resolve", lambda: preparation.resolve(cluster))()
         binder = _phase("plan", preparation.make_plan)()

@@ -196,7 +196,7 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
             preparation.plan_unfetched()
         else:
             with open_local_cluster(settings) as cluster:
-                _plan_fetched(preparation, cluster, settings)
+                _plan_fetched(preparation, cluster, services.settings)
     run = replace(_make_run(preparation), id="", state=_judge(preparation.plan)[0])
     notes = _list_notes(preparation)
     return summarize(preparation.plan, run=run, folder="", notes=notes)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from workers.transfer import (
 )
 from workers.transfer.fits_checks import verify_fits
 
+from .crew import Crew, assembled
 from .listing import RemoteFile, Source
 from .progress import FetchListener, FetchProgress
 from .vault import Vault
@@ -59,10 +60,6 @@ class FetchReport:
     """Why the others are not here, by name."""
 
 
-class _StoppedError(Exception):
-    """Nobody waits for the file any more; what is here of it is kept."""
-
-
 class Fetcher:
     """Brings files of a source to the vault.
 
@@ -90,8 +87,10 @@ class Fetcher:
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
-        with ThreadPoolExecutor(self._parallel) as pool:
-            found = list(zip(places, listed, pool.map(self._look, listed), strict=True))
+        with assembled(self._parallel) as crew:
+            looks = [crew.submit(self._look, file, crew.pacing) for file in listed]
+            seen = [look.result() for look in looks]
+        found = list(zip(places, listed, seen, strict=True))
         return ToFetch(
             have={f.name: r for _, f, r in found if isinstance(r, FetchedFile)},
             missing={place: f for place, f, r in found if r is None},
@@ -109,31 +108,27 @@ class Fetcher:
             There is no room for it.
         """
         self._check_room(decided)
-        counter = _Counter(decided, listener)
         come: dict[str, FetchedFile] = {}
         failed = dict(decided.unknown)
-        with ThreadPoolExecutor(self._parallel) as pool:
+        with assembled(self._parallel) as crew:
+            counter = _Counter(decided, listener, crew)
             futures = {
-                pool.submit(self._fetch_one, file, target, counter): file
+                crew.submit(self._fetch_one, file, target, counter): file
                 for target, file in decided.missing.items()
             }
-            try:
-                for future in as_completed(futures):
-                    name, result = futures[future].name, future.result()
-                    if isinstance(result, str):
-                        failed[name] = result
-                    else:
-                        come[name] = result
-            finally:  # after Ctrl-C too: end quickly, keep what is here
-                counter.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
+            for future in as_completed(futures):
+                name, result = futures[future].name, future.result()
+                if isinstance(result, str):
+                    failed[name] = result
+                else:
+                    come[name] = result
         return FetchReport(
             files={**decided.have, **come},
             fetched=tuple(sorted(come)),
             failed=dict(sorted(failed.items())),
         )
 
-    def find_copy(self, file: RemoteFile) -> FetchedFile | None:
+    def find_copy(self, file: RemoteFile, pacing: Pacing) -> FetchedFile | None:
         """Give the local copy of a file, if it is as the archive has it.
 
         Raises
@@ -146,15 +141,17 @@ class Fetcher:
         record = self._vault.find(file)
         if record is None or record.size_bytes != file.size_bytes:
             return None
-        return record if self._is_unchanged(file, record) else None
+        return record if self._is_unchanged(file, record, pacing) else None
 
-    def _look(self, file: RemoteFile) -> FetchedFile | str | None:
+    def _look(self, file: RemoteFile, pacing: Pacing) -> FetchedFile | str | None:
         try:
-            return self.find_copy(file)
+            return self.find_copy(file, pacing)
         except (TransferError, ArchiveError) as error:
             return str(error)
 
-    def _is_unchanged(self, file: RemoteFile, record: FetchedFile) -> bool:
+    def _is_unchanged(
+        self, file: RemoteFile, record: FetchedFile, pacing: Pacing
+    ) -> bool:
         """Ask the archive for a byte, and with it for its version of the file."""
 
         def compare() -> bool:
@@ -165,7 +162,7 @@ class Fetcher:
                     record.modified is None or body.modified == record.modified
                 )
 
-        return retry(file.uri, compare, policy=self._policy)
+        return retry(file.uri, compare, policy=self._policy, pacing=pacing)
 
     def _fetch_one(
         self, file: RemoteFile, target: Path, counter: "_Counter"
@@ -179,7 +176,7 @@ class Fetcher:
                 expected=_expect(file),
                 policy=self._policy,
                 on_bytes=counter.count_of(file),
-                pacing=Pacing(sleep=counter.sleep),
+                pacing=counter.crew.pacing,
             )
             return self._vault.add(file, received, source=self._source.name)
         except FileExistsError:  # another process was faster
@@ -203,22 +200,15 @@ class Fetcher:
 
 
 class _Counter:
-    """Counts what has arrived, for several threads; once stopped it stops them."""
+    """Counts what has arrived, for several threads."""
 
-    def __init__(self, decided: ToFetch, listener: FetchListener) -> None:
+    def __init__(self, decided: ToFetch, listener: FetchListener, crew: Crew) -> None:
+        self.crew = crew
         self._files = len(decided.missing)
         self._total_bytes = decided.missing_bytes
         self._done_files = self._done_bytes = 0
         self._listener = listener
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def sleep(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise _StoppedError
 
     def count_of(self, file: RemoteFile) -> Callable[[int], None]:
         """Give the counter of a file, of which no byte is counted twice."""
@@ -226,8 +216,7 @@ class _Counter:
 
         def add(count: int) -> None:
             nonlocal counted
-            if self._stopped.is_set():
-                raise _StoppedError
+            self.crew.check()
             new = min(count, file.size_bytes - counted)
             counted += new
             self._add(0, new)

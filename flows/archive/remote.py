@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,10 @@ from flows.models import (
 )
 from flows.names import ExposureName, parse_exposure_name, parse_file_name
 from workers.errors import TransferError, TransientTransferError
-from workers.transfer import RetryPolicy, retry
+from workers.transfer import Pacing, RetryPolicy, retry
 
 from .access import admit, explain_withheld
+from .crew import assembled
 from .fetch import Fetcher, FetchReport, ToFetch
 from .headers import reject, to_exposure
 from .listing import FileKind, Query, RemoteFile, Source
@@ -85,8 +85,9 @@ class RemoteArchive:
         self._metafiles, self._doubted = self._find_metafiles(allowed)
         raw = [file for file in allowed if file.kind is FileKind.UNCAL]
         kept_back = [file for file in barred if file.kind is FileKind.UNCAL]
-        with ThreadPoolExecutor(self._parallel) as pool:
-            found = list(pool.map(self._examine, raw))
+        with assembled(self._parallel) as crew:
+            looks = [crew.submit(self._examine, file, crew.pacing) for file in raw]
+            found = [look.result() for look in looks]
         exposures = [self._with_metafile(e) for e in found if isinstance(e, Exposure)]
         return Inventory(
             exposures=tuple(exposures),
@@ -162,23 +163,23 @@ class RemoteArchive:
         if newest is None:
             return None
         try:
-            text = self._read(newest, newest.size_bytes).decode("utf-8", "replace")
+            data = self._read(newest, newest.size_bytes, Pacing())
         except TransferError as error:
             raise ArchiveError(
                 f"{self._source.name}: the pool {newest.name}: {error}"
             ) from error
-        return PoolFile(newest.name, text)
+        return PoolFile(newest.name, data.decode("utf-8", "replace"))
 
-    def _examine(self, file: RemoteFile) -> Exposure | RejectedFile:
+    def _examine(self, file: RemoteFile, pacing: Pacing) -> Exposure | RejectedFile:
         """Read the header of a file, here or where it is."""
         name = parse_file_name(file.name).of
         assert isinstance(name, ExposureName)
         path = self._vault.path_of_next(file)
         try:
-            copy = self._fetcher.find_copy(file)
+            copy = self._fetcher.find_copy(file, pacing)
             if copy is not None:
                 return _read_copy(self._vault.locate(copy), name)
-            header = self._peek(file)
+            header = self._peek(file, pacing)
         except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
             return reject(path, name, str(error))
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
@@ -186,11 +187,11 @@ class RemoteArchive:
             return replace(found, is_remote=True)
         return found
 
-    def _peek(self, file: RemoteFile) -> RawFile:
+    def _peek(self, file: RemoteFile, pacing: Pacing) -> RawFile:
         """Read the header of a file that is not here."""
-        return read_raw_header(io.BytesIO(self._read(file, _HEADER_BYTES)))
+        return read_raw_header(io.BytesIO(self._read(file, _HEADER_BYTES, pacing)))
 
-    def _read(self, file: RemoteFile, end_byte: int) -> bytes:
+    def _read(self, file: RemoteFile, end_byte: int, pacing: Pacing) -> bytes:
         """Read the begin of a file into memory."""
 
         def read() -> bytes:
@@ -206,7 +207,7 @@ class RemoteArchive:
                 )
             return bytes(begin)
 
-        return retry(file.uri, read, policy=self._policy)
+        return retry(file.uri, read, policy=self._policy, pacing=pacing)
 
     def _settle(self, exposure: Exposure, report: FetchReport) -> Exposure:
         """Say where an exposure and its metafile are, or why they are not here."""

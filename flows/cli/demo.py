@@ -48,7 +48,7 @@ def demo(
             modes=chosen,
             on_progress=(lambda _: None) if as_json else say,
         )
-        os.environ["CRDS_PATH"] = str(sample.crds)
+        _use_crds_of(sample)
         summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
         checks = _check(sample, summaries, folder)
     if as_json:
@@ -58,6 +58,14 @@ def demo(
     sound = all(check.passed for check in checks)
     if not sound or any(summary.state != "SUCCEEDED" for summary in summaries):
         raise typer.Exit(FAILED)
+
+
+def _use_crds_of(sample: "SampleSet") -> None:
+    """Let no variable of this machine lead to real references."""
+    for name in ("CRDS_SERVER_URL", "CRDS_CONTEXT"):
+        os.environ.pop(name, None)
+        os.environ.pop(f"REWEBB_{name}", None)
+    os.environ["REWEBB_CRDS_PATH"] = str(sample.crds)
 
 
 def _parse_modes(text: str) -> "tuple[Mode, ...]":

@@ -24,6 +24,7 @@ from .output import FAILED, fail, print_json, said_in_one_sentence, say
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from flows.planning import PlannedJob
 
 __all__ = ["refs_app"]
 
@@ -60,19 +61,28 @@ def sync(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the mappings of a context, and the references that programs need."""
+    """Fetch the mappings of a context, and the references that programs need.
+
+    Jobs whose raw files are not here are left out, and that is said.
+    """
     from config.settings import load_settings
+    from flows.factory import fit_settings
     from workers.run import prefetch_references
 
     with said_in_one_sentence():
-        settings = load_settings(
-            data_dir=data_dir,
-            archive=archive,
-            crds_context=context,
-            crds_server_url=server,
+        settings = fit_settings(
+            load_settings(
+                data_dir=data_dir,
+                archive=archive,
+                crds_context=context,
+                crds_server_url=server,
+            )
         )
         if settings.crds_server_url is None:
-            fail("No CRDS server is set: give --server URL or CRDS_SERVER_URL.")
+            fail(
+                "No CRDS server is set: give --server URL or CRDS_SERVER_URL. The "
+                "archive sample has a cache of its own, which needs none."
+            )
         with _remembering(settings) as (crds_path, known, remember):
             request = PrefetchRequest(
                 items=_list_items(settings, programs or (), recipe),
@@ -108,16 +118,19 @@ def verify(
     Without a server, it is compared with what runs have seen of it.
     """
     from config.settings import load_settings
+    from flows.factory import fit_settings
     from workers.run import verify_references
 
     with said_in_one_sentence():
-        settings = load_settings(
-            data_dir=data_dir, crds_context=context, crds_server_url=server
+        settings = fit_settings(
+            load_settings(
+                data_dir=data_dir, crds_context=context, crds_server_url=server
+            )
         )
         with _remembering(settings) as (crds_path, known, remember):
             request = VerifyRequest(
                 crds_path=crds_path,
-                context=settings.crds_context,
+                context=context or settings.crds_context,
                 server_url=settings.crds_server_url,
                 known=known,
                 repair=repair,
@@ -141,11 +154,9 @@ def _remembering(
     ]
 ]:
     """Give the cache, what the database knows of it, and what tells it more."""
-    from flows.factory import open_store
+    from flows.factory import find_crds, open_store
 
-    if settings.crds_path is None:
-        fail("No CRDS cache is set: give CRDS_PATH or `crds_path` in rewebb.toml.")
-    crds_path = str(settings.crds_path.absolute())
+    crds_path = str(find_crds(settings))
     with open_store(settings) as store:
 
         def remember(files: Iterable[ReferenceFile]) -> None:
@@ -158,7 +169,7 @@ def _remembering(
 def _list_items(
     settings: "Settings", programs: Sequence[str], recipe: str
 ) -> tuple[ResolveItem, ...]:
-    """List the jobs of programs whose raw files are here."""
+    """List the jobs of programs whose raw files are here, and say what is not."""
     if not programs:
         return ()
     from flows.factory import open_services
@@ -172,13 +183,33 @@ def _list_items(
             preparation.find()
             preparation.associate()
             preparation.draw_graph()
-            here = (
-                planned
-                for planned in preparation.graph
-                if planned.exposure.path.is_file() and planned.defect is None
-            )
+            here, away = _part(preparation.graph)
+            if away:
+                _tell_left_out(program, len(away))
             items += list_items(here, preparation.recipe)
     return tuple(items)
+
+
+def _part(
+    graph: Iterable["PlannedJob"],
+) -> tuple[list["PlannedJob"], list["PlannedJob"]]:
+    """Part jobs without a defect: raw files that are here, and that are not."""
+    here: list[PlannedJob] = []
+    away: list[PlannedJob] = []
+    for planned in graph:
+        if planned.defect is None:
+            (here if planned.exposure.path.is_file() else away).append(planned)
+    return here, away
+
+
+def _tell_left_out(program: str, jobs: int) -> None:
+    """Say it beside the report, which may be JSON."""
+    noun, verb, whose = ("job", "is", "its") if jobs == 1 else ("jobs", "are", "their")
+    typer.echo(
+        f"{jobs} {noun} of {program} {verb} left out: {whose} raw files are not here; "
+        f"run `rewebb fetch {program}`",
+        err=True,
+    )
 
 
 def _unwrap(answer: _Report | ErrorInfo) -> _Report:

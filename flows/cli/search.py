@@ -153,6 +153,12 @@ def _parse_cone(text: str | None) -> "Cone | None":
         raise typer.BadParameter(
             f"expected three numbers like 83.63,22.01,0.1, got {text!r}"
         ) from error
+    # Comparisons with nan are false.
+    if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90 and 0 < radius_deg <= 180):
+        raise typer.BadParameter(
+            "expected RA 0-360, DEC -90-90, RADIUS above 0 and at most 180, got "
+            f"{text!r}"
+        )
     return Cone(ra_deg, dec_deg, radius_deg)
 
 
@@ -176,20 +182,22 @@ def _print_found(found: "Found", *, files: bool) -> None:
 
 def _list_files(found: "Found") -> Iterator[tuple[object, ...]]:
     """List every file."""
+    held = frozenset(found.here)
     for file in found.files:
         *described, access = _describe(file)
-        here = "yes" if file.name in found.here else "no"
+        here = "yes" if file.name in held else "no"
         yield (*described, file.name, decimal(file.size_bytes), access, here)
 
 
 def _list_groups(found: "Found") -> Iterator[tuple[object, ...]]:
     """List what the files have in common."""
+    held = frozenset(found.here)
     groups: dict[tuple[str, ...], list[RemoteFile]] = defaultdict(list)
     for file in found.files:
         groups[_describe(file)].append(file)
     for (*described, access), files in sorted(groups.items()):
         size = decimal(sum(file.size_bytes for file in files))
-        here = sum(file.name in found.here for file in files)
+        here = sum(file.name in held for file in files)
         yield (*described, len(files), size, access, here)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import SettingsError
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,30 @@ def test_empty_variables_of_crds_are_as_none(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.crds_context is None
 
 
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_of_ours_is_as_none(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("CRDS_PATH", "cache")
+    monkeypatch.setenv("CRDS_SERVER_URL", "https://crds")
+    usual = load_settings()
+    monkeypatch.setenv(f"REWEBB_{name.upper()}", "")
+    assert getattr(load_settings(), name) == getattr(usual, name)
+
+
+def test_an_empty_variable_leaves_the_file_as_it_is(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "rewebb.toml").write_text("archive = 'raw'\n")
+    monkeypatch.setenv("REWEBB_ARCHIVE", "")
+    assert load_settings().archive == "raw"
+
+
+def test_an_empty_archive_is_an_error_if_given() -> None:
+    with pytest.raises(SettingsError, match="archive"):
+        load_settings(archive="")
+
+
 def test_the_database_is_in_the_data_folder_unless_told(elsewhere: Path) -> None:
     settings = load_settings(data_dir=elsewhere / "data")
     assert settings.database == f"sqlite:///{elsewhere}/data/rewebb.db"
@@ -80,6 +104,7 @@ def test_the_database_is_in_the_data_folder_unless_told(elsewhere: Path) -> None
         ("slot = 2", "slot"),
         ("max_attempts = 0", "max_attempts"),
         ("slots = ", "rewebb.toml"),
+        ("archive = ''", "archive"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_it(
