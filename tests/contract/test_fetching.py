@@ -27,6 +27,7 @@ from flows.archive import (
     load_record,
 )
 from flows.archive.mast import MastSource
+from flows.archive.mast.search import SearchLimits
 from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import ArchiveError
 from flows.models import FetchedFile, PoolFile
@@ -46,7 +47,8 @@ class Site:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.records: list[FetchedFile] = []
-        self.source = MastSource(url, silent_s=3.0, policy=POLICY)
+        limits = SearchLimits(silent_s=3.0)
+        self.source = MastSource(url, silent_s=3.0, limits=limits, policy=POLICY)
         self.vault = Vault(folder, self.records.append)
         self.fetcher = Fetcher(self.source, self.vault, parallel=4, policy=POLICY)
         self.archive = RemoteArchive(self.source, self.vault, parallel=4, policy=POLICY)
