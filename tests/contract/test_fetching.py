@@ -26,8 +26,7 @@ from flows.archive import (
     find_records,
     load_record,
 )
-from flows.archive.mast import MastSource
-from flows.archive.mast.search import SearchLimits
+from flows.archive.mast import MastSource, SearchLimits
 from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import ArchiveError
 from flows.models import FetchedFile, PoolFile
