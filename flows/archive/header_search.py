@@ -4,7 +4,6 @@ For sources that have no search of their own. Everything here is pure; the contr
 suite of the sources holds it against the search of MAST.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from math import asin, cos, degrees, radians, sin, sqrt
@@ -14,6 +13,7 @@ from flows.models import Exposure, RejectedFile
 from flows.names import ExposureName
 
 from .listing import Access, Cone, Query
+from .matching import has_target, is_either, is_taken_between, tuple_of
 from .roles import HeaderValue
 
 __all__ = ["asks_headers", "is_asked_for", "is_asked_for_by_name", "optics_of"]
@@ -37,12 +37,12 @@ def is_asked_for(exposure: Exposure, query: Query) -> bool:
     return (
         query.access in {None, Access.PUBLIC}
         and _is_of(exposure, query)
-        and _is_either(header.get("INSTRUME"), _tuple_of(query.instrument))
-        and _is_either(exposure.exp_type, query.exp_types)
+        and is_either(header.get("INSTRUME"), tuple_of(query.instrument))
+        and is_either(exposure.exp_type, query.exp_types)
         and _has_optics(header, query.optics)
-        and _has_target(header.get("TARGPROP"), query.target)
+        and has_target(header.get("TARGPROP"), query.target)
         and _is_within(header, query.cone)
-        and _is_taken_between(header, query.taken_from, query.taken_until)
+        and is_taken_between(_begin_of(header), query.taken_from, query.taken_until)
     )
 
 
@@ -68,16 +68,6 @@ def asks_headers(query: Query) -> bool:
     )
 
 
-def _tuple_of(value: str | None) -> tuple[str, ...]:
-    """Make a tuple of what may not be asked for."""
-    return () if value is None else (value,)
-
-
-def _is_either(value: HeaderValue | None, wanted: Collection[str]) -> bool:
-    """Tell whether a value is one of those that are wanted, whatever its case."""
-    return not wanted or str(value).upper() in {one.upper() for one in wanted}
-
-
 def optics_of(header: Header) -> list[str]:
     """List the optical elements."""
     values = (str(header.get(keyword, "")).strip().upper() for keyword in _OPTICS)
@@ -86,17 +76,7 @@ def optics_of(header: Header) -> list[str]:
 
 def _has_optics(header: Header, wanted: Collection[str]) -> bool:
     """Tell whether any of the elements was in the beam."""
-    return not wanted or any(_is_either(one, wanted) for one in optics_of(header))
-
-
-def _has_target(value: HeaderValue | None, wanted: str | None) -> bool:
-    """Compare the names of targets; only ``*`` is special (``[KAG2008] 13`` is not)."""
-    if wanted is None:
-        return True
-    pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
-    return isinstance(value, str) and bool(
-        re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL)
-    )
+    return not wanted or any(is_either(one, wanted) for one in optics_of(header))
 
 
 def _is_within(header: Header, cone: Cone | None) -> bool:
@@ -116,18 +96,6 @@ def _separation_deg(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
     along = sin(radians(dec2 - dec1) / 2) ** 2
     haversine = along + cos(radians(dec1)) * cos(radians(dec2)) * across
     return degrees(2 * asin(sqrt(min(haversine, 1.0))))
-
-
-def _is_taken_between(
-    header: Header, since: datetime | None, until: datetime | None
-) -> bool:
-    """Tell whether an exposure began in a time, its begin included, its end not."""
-    if since is None and until is None:
-        return True
-    begin = _begin_of(header)
-    return begin is not None and not (
-        (since is not None and begin < since) or (until is not None and begin >= until)
-    )
 
 
 def _begin_of(header: Header) -> datetime | None:

@@ -13,10 +13,8 @@ from flows.names import check_file_name
 
 __all__ = ["name_metafile", "refuse_metafile", "with_metafiles"]
 
-_SUFFIX: Final = "_msa.fits"
-"""End of the name of a metafile in the archive."""
-
 _NO_NAMES: Final = frozenset({"", "N/A", "NONE"})
+"""What MSAMETFL holds where there is none."""
 
 _NEEDED_BY: Final = "NRS_MSASPEC"
 """Exposure type that cannot be calibrated without."""

@@ -11,6 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flows.archive.listing import FileKind, Query
+from flows.archive.matching import (
+    has_target,
+    is_either,
+    is_taken_between,
+    tuple_of,
+)
 from flows.errors import ArchiveError
 
 from .datasets import Dataset
@@ -53,9 +59,9 @@ def to_conditions(query: Query) -> dict[str, str]:
         raise ArchiveError(
             f"expected a search for uncal or rate, got one for {query.kind}"
         )
-    conditions = {"instrume": _join("instrument", _tuple_of(query.instrument))}
+    conditions = {"instrume": _join("instrument", tuple_of(query.instrument))}
     conditions["instrume"] = conditions["instrume"] or _INSTRUMENTS
-    conditions["program"] = _number("program", _tuple_of(query.program))
+    conditions["program"] = _number("program", tuple_of(query.program))
     conditions["observtn"] = _number("observation", query.observations)
     conditions["exp_type"] = _join("exposure type", query.exp_types)
     conditions["targprop"] = _to_wildcards(query.target or "")
@@ -77,19 +83,14 @@ def fits(dataset: Dataset, query: Query) -> bool:
 def _fits_exposure(dataset: Dataset, query: Query) -> bool:
     """Tell whether an exposure is what a query asks for."""
     return (
-        _is_either(dataset.observation, query.observations)
-        and _is_either(dataset.instrument, _tuple_of(query.instrument))
-        and _is_either(dataset.exp_type, query.exp_types)
+        is_either(dataset.observation, query.observations)
+        and is_either(dataset.instrument, tuple_of(query.instrument))
+        and is_either(dataset.exp_type, query.exp_types)
         and _has_optics(dataset.optics, query.optics)
-        and _has_target(dataset.target, query.target)
-        and _is_taken_between(dataset.taken, query.taken_from, query.taken_until)
+        and has_target(dataset.target, query.target)
+        and is_taken_between(dataset.taken, query.taken_from, query.taken_until)
         and query.access in {None, dataset.access}
     )
-
-
-def _tuple_of(value: str | None) -> tuple[str, ...]:
-    """Make a tuple of what may not be asked for."""
-    return () if value is None else (value,)
 
 
 def _join(what: str, values: Collection[str]) -> str:
@@ -120,31 +121,7 @@ def _to_days(since: datetime | None, until: datetime | None) -> str:
     return f">={first}" if first else f"<={last}" if last else ""
 
 
-def _is_either(value: str, wanted: Collection[str]) -> bool:
-    """Tell whether a value is one of those that are wanted, whatever its case."""
-    return not wanted or value.upper() in {one.upper() for one in wanted}
-
-
 def _has_optics(optics: str, wanted: Collection[str]) -> bool:
     """Tell whether any of the elements is wanted."""
     elements = re.split(r"[;,/\s]+", optics)
-    return not wanted or any(_is_either(one, wanted) for one in elements)
-
-
-def _has_target(target: str, wanted: str | None) -> bool:
-    """Compare the names of targets; only ``*`` is special."""
-    if wanted is None:
-        return True
-    pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
-    return re.fullmatch(pattern, target, re.IGNORECASE | re.DOTALL) is not None
-
-
-def _is_taken_between(
-    taken: datetime | None, since: datetime | None, until: datetime | None
-) -> bool:
-    """Tell whether an exposure began in a time, its begin included, its end not."""
-    if since is None and until is None:
-        return True
-    return taken is not None and not (
-        (since is not None and taken < since) or (until is not None and taken >= until)
-    )
+    return not wanted or any(is_either(one, wanted) for one in elements)
