@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import plain_script
 import pytest
@@ -36,54 +37,30 @@ def _process(
     return Processed(settings, summary, started[0], folder / "plain")
 
 
-@pytest.fixture(scope="session")
-def ifu(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Processed]:
-    """Give the IFU program, processed with the recipe selfcal."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("ifu")
-        yield _process(sample, Mode.NIRSPEC_IFU_PRISM, folder, stack)
+def _processed(mode: Mode) -> Any:
+    """Make the fixture of a program, processed with the recipe that suits it."""
+
+    @pytest.fixture(scope="session", name=_NAMES[mode])
+    def give(
+        sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Processed]:
+        with ExitStack() as stack:
+            folder = tmp_path_factory.mktemp(_NAMES[mode])
+            yield _process(sample, mode, folder, stack)
+
+    return give
 
 
-@pytest.fixture(scope="session")
-def bots(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Processed]:
-    """Give the time series, processed with the official recipe."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("bots")
-        yield _process(sample, Mode.NIRSPEC_BOTS_PRISM, folder, stack)
+_NAMES = {
+    Mode.NIRSPEC_IFU_PRISM: "ifu",
+    Mode.NIRSPEC_BOTS_PRISM: "bots",
+    Mode.NIRSPEC_MOS_PRISM: "mos",
+    Mode.NIRSPEC_FS_PRISM: "fixed_slit",
+    Mode.MIRI_MRS: "mrs",
+}
+"""How tests call the programs."""
 
-
-@pytest.fixture(scope="session")
-def mos(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Processed]:
-    """Give the nods of the shutters, processed with the official recipe."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("mos")
-        yield _process(sample, Mode.NIRSPEC_MOS_PRISM, folder, stack)
-
-
-@pytest.fixture(scope="session")
-def fixed_slit(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Processed]:
-    """Give the nods along a fixed slit, processed with the official recipe."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("fs")
-        yield _process(sample, Mode.NIRSPEC_FS_PRISM, folder, stack)
-
-
-@pytest.fixture(scope="session")
-def mrs(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Processed]:
-    """Give the MRS program, processed with the recipe residual-fringe."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("mrs")
-        yield _process(sample, Mode.MIRI_MRS, folder, stack)
+ifu, bots, mos, fixed_slit, mrs = map(_processed, _NAMES)
 
 
 @pytest.fixture(scope="session")
