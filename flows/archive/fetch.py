@@ -186,7 +186,7 @@ class Fetcher:
         except OSError as error:
             return f"{file.uri} cannot be written to {target.parent}: {error.strerror}"
         finally:
-            counter.add_file()
+            counter.add_file(file)
 
     def _check_room(self, decided: ToFetch) -> None:
         """Refuse what does not fit on the disk."""
@@ -206,30 +206,31 @@ class _Counter:
         self.crew = crew
         self._files = len(decided.missing)
         self._total_bytes = decided.missing_bytes
+        self._left_bytes = {f.name: f.size_bytes for f in decided.missing.values()}
         self._done_files = self._done_bytes = 0
         self._listener = listener
         self._lock = threading.Lock()
 
     def count_of(self, file: RemoteFile) -> Callable[[int], None]:
         """Give the counter of a file, of which no byte is counted twice."""
-        counted = 0
 
         def add(count: int) -> None:
-            nonlocal counted
             self.crew.check()
-            new = min(count, file.size_bytes - counted)
-            counted += new
-            self._add(0, new)
+            self._add(file, count, files=0)
 
         return add
 
-    def add_file(self) -> None:
-        self._add(1, 0)
+    def add_file(self, file: RemoteFile) -> None:
+        """Count a file that is over, and what of it had come before."""
+        self._add(file, file.size_bytes, files=1)
 
-    def _add(self, files: int, count_bytes: int) -> None:
+    def _add(self, file: RemoteFile, count_bytes: int, *, files: int) -> None:
         with self._lock:
+            left = self._left_bytes[file.name]
+            new = min(count_bytes, left)
+            self._left_bytes[file.name] = left - new
             self._done_files += files
-            self._done_bytes += count_bytes
+            self._done_bytes += new
             self._listener(
                 FetchProgress(
                     self._files, self._done_files, self._total_bytes, self._done_bytes

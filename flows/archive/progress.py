@@ -17,7 +17,7 @@ class FetchProgress:
     total_bytes: int
     """Size of all."""
     done_bytes: int
-    """How much of it is here."""
+    """How much of it is here, or will not come."""
 
 
 FetchListener = Callable[[FetchProgress], None]
