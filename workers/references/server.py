@@ -19,9 +19,8 @@ from ..errors import (
     NotHeldError,
     TransientTransferError,
 )
-from ..transfer import Opener, Pacing, RetryPolicy
+from ..transfer import Opener, Pacing, RetryPolicy, retry
 from ..transfer.http import HttpOpener, check_status, mapped_errors
-from ..transfer.tries import Tries
 from .cache import OBSERVATORY
 from .catalogue import FileFacts, is_operational
 
@@ -188,13 +187,12 @@ class CrdsServer:
 
     def _post_or_give_up(self, url: str, call: Mapping[str, Any]) -> Any:
         what = f"{call['method']} of the CRDS server {self._url}"
-        tries = Tries(what, self._policy, self._pacing)
-        while True:
-            tries.begin()
-            try:
-                return self._post(url, call)
-            except TransientTransferError as error:
-                tries.fail(error, is_fruitful=False, is_wrong=False)
+        return retry(
+            what,
+            lambda: self._post(url, call),
+            policy=self._policy,
+            pacing=self._pacing,
+        )
 
     def _post(self, url: str, call: Mapping[str, Any]) -> Any:
         with mapped_errors(url):
