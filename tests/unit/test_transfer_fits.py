@@ -75,6 +75,16 @@ def test_one_changed_byte_is_seen_wherever_it_is(
     assert inspect_fits(path).defect is not None
 
 
+@pytest.mark.parametrize("place", range(10))
+def test_a_changed_byte_in_the_word_checksum_is_seen(whole: Path, place: int) -> None:
+    content = bytearray(whole.read_bytes())
+    content[content.rindex(b"CHECKSUM= ") + place] ^= 1
+    whole.write_bytes(content)
+    assert inspect_fits(whole).defect == (
+        "HDU 2 has a DATASUM and no CHECKSUM, as 2 other HDUs have"
+    )
+
+
 @given(kept=st.floats(0, 1, exclude_max=True))
 def test_a_file_that_is_cut_is_seen_unless_an_hdu_ends_there(
     tmp_path_factory: pytest.TempPathFactory, kept: float

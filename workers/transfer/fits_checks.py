@@ -73,6 +73,7 @@ def inspect_fits(path: Path) -> FitsReport:
         try:
             for number, hdu in enumerate(_read_hdus(stream)):
                 tally.add(hdu, number)
+            tally.check_kinds()
         except _DefectError as error:
             return FitsReport((), str(error))
     return FitsReport(tally.describe(), None)
@@ -94,6 +95,7 @@ class _Tally:
     def __init__(self) -> None:
         self._hdus = 0
         self._counts = {"CHECKSUM": 0, "DATASUM": 0}
+        self._only_datasum: list[int] = []
 
     def add(self, hdu: _Hdu, number: int) -> None:
         """Count the sums of an HDU, or raise for a wrong one."""
@@ -111,6 +113,19 @@ class _Tally:
             self._counts["CHECKSUM"] += 1
             if not _is_same(hdu.header_sum + hdu.data_sum, 0):
                 raise _DefectError(f"CHECKSUM of HDU {number} does not hold")
+        elif hdu.datasum is not None:
+            self._only_datasum.append(number)
+
+    def check_kinds(self) -> None:
+        """Raise for an HDU with DATASUM alone, if others have a CHECKSUM too.
+
+        A byte changed in the word CHECKSUM itself shows in no other way.
+        """
+        if self._counts["CHECKSUM"] and self._only_datasum:
+            raise _DefectError(
+                f"HDU {self._only_datasum[0]} has a DATASUM and no CHECKSUM, as "
+                f"{self._counts['CHECKSUM']} other HDUs have"
+            )
 
     def describe(self) -> tuple[str, ...]:
         """Name the checks."""
