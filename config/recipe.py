@@ -31,6 +31,7 @@ __all__ = [
     "LinkedObservations",
     "MemberRule",
     "ParameterSet",
+    "ProductChoice",
     "Recipe",
     "list_recipes",
     "load_recipe",
@@ -115,6 +116,17 @@ class AssociationChoice(BaseModel):
         return rules
 
 
+class ProductChoice(BaseModel):
+    """What a recipe asks of the products."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exposure_cubes: Literal["all", "needed"] = "all"
+    """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
+    ``needed``: only of those that spec3 does not combine, and of backgrounds whose
+    spectra it reads. Other products are the same."""
+
+
 class ParameterSet(BaseModel):
     """Parameters of one stage, for all exposures or those of some EXP_TYPEs."""
 
@@ -135,7 +147,15 @@ class _RecipeFile(BaseModel):
 
     title: str
     associations: AssociationChoice = AssociationChoice()
+    products: ProductChoice = ProductChoice()
     parameters: tuple[ParameterSet, ...] = ()
+
+
+_CUBE_EXP_TYPES = frozenset({"NRS_IFU", "MIR_MRS"})
+"""EXP_TYPEs of which spec2 makes a cube."""
+
+_NO_CUBES = {"cube_build": {"skip": True}, "extract_1d": {"skip": True}}
+"""Parameters of the steps of spec2 that make no cube and no spectrum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +170,35 @@ class Recipe:
     """Hash of its text."""
     associations: AssociationChoice
     """What it asks of the associations."""
+    products: ProductChoice
+    """What it asks of the products."""
     parameters: tuple[ParameterSet, ...]
     """Parameters that it sets; of two sets, the later one wins."""
 
-    def select_parameters(self, stage: str, exp_type: str) -> Mapping[str, Any]:
-        """Give the parameters for a stage and an EXP_TYPE, those of steps below."""
+    def select_parameters(
+        self, stage: str, exp_type: str, *, only_combined: bool = False
+    ) -> Mapping[str, Any]:
+        """Give the parameters for a stage and an EXP_TYPE, those of steps below.
+
+        Parameters
+        ----------
+        only_combined
+            Whether spec3 reads the calibrated exposure, and nothing its spectra.
+        """
         pipeline: dict[str, Any] = {}
         steps: dict[str, dict[str, Any]] = {}
+        if only_combined and self._drops_cubes(stage, exp_type):
+            steps |= _NO_CUBES
         for given in self.parameters:
             if given.stage == stage and exp_type in (given.exp_types or (exp_type,)):
                 pipeline |= given.pipeline
                 for step, parameters in given.steps.items():
                     steps[step] = steps.get(step, {}) | dict(parameters)
         return pipeline | {"steps": steps} if steps else pipeline
+
+    def _drops_cubes(self, stage: str, exp_type: str) -> bool:
+        is_wanted = self.products.exposure_cubes == "all"
+        return stage == "spec2" and exp_type in _CUBE_EXP_TYPES and not is_wanted
 
 
 def list_recipes() -> tuple[str, ...]:
@@ -199,7 +235,12 @@ def load_recipe(name: str) -> Recipe:
         )
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     return Recipe(
-        Path(name).stem, parsed.title, sha256, parsed.associations, parsed.parameters
+        name=Path(name).stem,
+        title=parsed.title,
+        sha256=sha256,
+        associations=parsed.associations,
+        products=parsed.products,
+        parameters=parsed.parameters,
     )
 
 

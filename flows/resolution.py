@@ -197,7 +197,9 @@ def _make_item(planned: PlannedJob, recipe: Recipe) -> ResolveItem:
         key=planned.key,
         stage=stage,
         exposure=str(exposure.path),
-        overrides=recipe.select_parameters(stage.value, exposure.exp_type),
+        overrides=recipe.select_parameters(
+            stage.value, exposure.exp_type, only_combined=planned.only_combined
+        ),
         metafile=next(metafiles, None),
     )
 

@@ -1,7 +1,7 @@
 """The graph of jobs that a set of associations needs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from flows.models import Association, Exposure, Member, Metafile, RejectedFile, Role
@@ -58,6 +58,9 @@ class PlannedJob:
     defect: str | None = None
     """Why it cannot run whatever its inputs: a file of the archive that is damaged,
     unreadable or missing."""
+    only_combined: bool = False
+    """Whether spec3 reads the calibrated exposure that it makes, and nothing reads its
+    spectra."""
     doubts: tuple[str, ...] = ()
     """Keys of the jobs of files that may be members, if only one could tell."""
 
@@ -100,11 +103,23 @@ def build_graph(
         for file in sorted(rejected, key=lambda file: file.path.name)
         if file.observation in reach
     ]
+    combined = _find_only_combined(documents)
     return (
         *(_detector1_job(by_name[name]) for name in needed),
         *unknown,
-        *(_association_job(asn, by_name, unknown, linked) for asn in documents),
+        *(
+            replace(job, only_combined=job.key in combined)
+            for asn in documents
+            for job in [_association_job(asn, by_name, unknown, linked)]
+        ),
     )
+
+
+def _find_only_combined(associations: Iterable[Association]) -> set[str]:
+    """Find the jobs whose calibrated exposures, but no spectra, level 3 reads."""
+    members = [m for asn in associations if _level(asn) == 3 for m in asn.members]
+    science = {_producer(m) for m in members if m.exptype == "science"}
+    return science - {_producer(m) for m in members if m.exptype != "science"}
 
 
 def _reach(
@@ -167,10 +182,16 @@ def _plan_inputs(members: Iterable[Member], science: Member) -> Iterator[Planned
 
 
 def _plan_input(member: Member) -> PlannedInput:
+    return PlannedInput(
+        member.expname, member.exptype, member.reason, _producer(member)
+    )
+
+
+def _producer(member: Member) -> str:
+    """Give the key of the job that makes a member."""
     product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
     stage = Stage.DETECTOR1 if suffix in _FROM_DETECTOR1 else Stage.SPEC2
-    producer = f"{stage}:{product}"
-    return PlannedInput(member.expname, member.exptype, member.reason, producer)
+    return f"{stage}:{product}"
 
 
 def _plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:

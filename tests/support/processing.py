@@ -104,7 +104,9 @@ def write_calls(preparation: Preparation, folder: Path) -> list[PipelineCall]:
 def _iterate_calls(preparation: Preparation, folder: Path) -> Iterator[PipelineCall]:
     for planned in preparation.graph:
         parameters = preparation.recipe.select_parameters(
-            planned.stage.value, planned.exposure.exp_type
+            planned.stage.value,
+            planned.exposure.exp_type,
+            only_combined=planned.only_combined,
         )
         source = _write_input(planned, folder)
         if planned.stage is not Stage.SPEC2 or not _is_empty(planned.exposure):

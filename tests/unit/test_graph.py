@@ -8,6 +8,7 @@ from exposures import (
     ifu_program,
     make_exposure,
     mos_program,
+    mrs_program,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,13 @@ def test_the_first_science_member_is_the_first_input() -> None:
     for planned in make_graph(ifu_program(), selfcal=True):
         assert planned.inputs[0].exptype == "science"
         assert planned.inputs[0].name.startswith(planned.exposure.name)
+
+
+def test_exposures_that_spec3_combines_are_known_unless_it_reads_their_spectra() -> (
+    None
+):
+    combined = [p.exposure for p in make_graph(mrs_program()) if p.only_combined]
+    assert {exposure.observation for exposure in combined} == {"001"}
 
 
 def test_a_time_series_ends_in_tso3() -> None:

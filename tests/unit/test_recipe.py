@@ -72,6 +72,46 @@ def test_of_two_sets_the_later_one_wins(write: Write) -> None:
     }
 
 
+NEEDED = """
+title = "T"
+[products]
+exposure_cubes = "needed"
+"""
+
+NO_CUBES = {"steps": {"cube_build": {"skip": True}, "extract_1d": {"skip": True}}}
+
+
+@pytest.mark.parametrize("exp_type", ["NRS_IFU", "MIR_MRS"])
+def test_a_recipe_can_do_without_cubes_that_nothing_reads(
+    write: Write, exp_type: str
+) -> None:
+    recipe = load_recipe(write(NEEDED))
+    assert recipe.select_parameters("spec2", exp_type, only_combined=True) == NO_CUBES
+    assert recipe.select_parameters("spec2", exp_type) == {}
+    assert recipe.select_parameters("spec3", exp_type, only_combined=True) == {}
+
+
+def test_only_exposures_of_cubes_can_do_without(write: Write) -> None:
+    recipe = load_recipe(write(NEEDED))
+    assert recipe.select_parameters("spec2", "NRS_MSASPEC", only_combined=True) == {}
+
+
+def test_all_cubes_are_made_unless_a_recipe_says_otherwise(write: Write) -> None:
+    recipe = load_recipe(write('title = "T"'))
+    assert recipe.select_parameters("spec2", "NRS_IFU", only_combined=True) == {}
+
+
+def test_a_step_that_is_asked_for_is_not_done_without(write: Write) -> None:
+    asked = """
+    [[parameters]]
+    stage = "spec2"
+    steps.cube_build.skip = false
+    """
+    recipe = load_recipe(write(NEEDED + asked))
+    found = recipe.select_parameters("spec2", "NRS_IFU", only_combined=True)
+    assert found["steps"]["cube_build"] == {"skip": False}
+
+
 def test_another_text_has_another_hash(write: Write) -> None:
     hashes = {load_recipe(write(f'title = "{word}"')).sha256 for word in ("a", "b")}
     assert len(hashes) == 2
