@@ -5,6 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
+from flows.errors import PlanError
 from flows.models import Exposure
 
 from .cliques import bucket_by
@@ -24,6 +25,15 @@ _MASTER_BACKGROUND: Final = "-masterbg"
 
 _IFUS: Final = frozenset({"mir_mrs", "nrs_ifu"})
 """EXP_TYPEs that `badpix_selfcal` is for."""
+
+_CORRECTING: Final = frozenset({"background", "imprint", "selfcal"})
+"""Exptypes of members that are compared with the science pixel by pixel."""
+
+_MODE: Final = (
+    *("exp_type", "detector", "filter", "band", "grating", "pupil", "fxd_slit"),
+    *("subarray", "channel"),
+)
+"""What makes a mode, in words."""
 
 _FOUND: Final = "dedicated background of the same program and mode, nearest in time"
 _NAMED: Final = "background named by the recipe, of the same mode"
@@ -283,7 +293,13 @@ class Chooser:
     def _put_in(
         self, choice: MemberChoice, parts: Sequence[Part], science: PoolRow
     ) -> Iterable[Part]:
-        """Make the members that a recipe puts in, of the same program."""
+        """Make the members that a recipe puts in, of the same program.
+
+        Raises
+        ------
+        PlanError
+            One is of another mode: the pipeline would subtract it all the same.
+        """
         taken = {row for part in parts for row in part.rows if row not in part.but}
         found = tuple(
             row
@@ -292,6 +308,13 @@ class Chooser:
             and row not in taken
             and row.program == science.program
         )
+        modes = {_full_mode(row) for row in parts[0].rows}
+        for row in found:
+            if choice.exptype in _CORRECTING and _full_mode(row) not in modes:
+                raise PlanError(
+                    f"The recipe puts {row.name} in as {choice.exptype} of "
+                    f"{science.name}, but they differ: {_differ(row, science)}."
+                )
         if found:
             suffix = parts[0].suffix
             if suffix == "cal" and choice.exptype == "background":
@@ -303,6 +326,14 @@ def _full_mode(row: PoolRow) -> tuple[object, ...] | None:
     """Tell the mode with all that is loose in the official rules."""
     mode = mode_of(row)
     return None if mode is None else (*mode, *loose_mode(row), row.is_tso)
+
+
+def _differ(one: PoolRow, other: PoolRow) -> str:
+    """Say in what the modes of two exposures differ."""
+    pairs = ((name, getattr(one, name), getattr(other, name)) for name in _MODE)
+    return ", ".join(
+        f"{name.upper()} {mine} and {its}" for name, mine, its in pairs if mine != its
+    )
 
 
 def _gap(one: float | None, other: float | None) -> float:

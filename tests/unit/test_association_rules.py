@@ -25,7 +25,7 @@ from flows.associations import (
     repair,
     to_json_text,
 )
-from flows.errors import PoolError
+from flows.errors import PlanError, PoolError
 from flows.models import Association, AssociationSet, Exposure
 from flows.planning import build_graph
 
@@ -297,6 +297,31 @@ def test_members_are_put_in_and_left_out_by_name() -> None:
     made = associate_headers(ifu_program(), options)
     assert [m.exptype for m in find(made, DITHER_1).members] == ["science"]
     assert of_type(find(made, SKY), "selfcal") == [LEAKCAL]
+
+
+@pytest.mark.parametrize(
+    ("differs", "said"),
+    [
+        ({"GRATING": "G395M"}, "GRATING g395m and prism"),
+        ({"SUBARRAY": "SUB512"}, "SUBARRAY sub512 and full"),
+    ],
+)
+def test_a_background_of_another_mode_cannot_be_put_in(
+    differs: dict[str, str], said: str
+) -> None:
+    other = "jw99001003001_03101_00001_nrs1"
+    exposures = [*ifu_program(), make_exposure(other, **differs)]
+    options = AssociationOptions(include=(MemberChoice(other, "background", "jw*"),))
+    with pytest.raises(PlanError, match=f"{other} in as background of .*: {said}"):
+        associate_headers(exposures, options)
+
+
+@pytest.mark.parametrize("differs", [{"GRATING": "G395M"}, {"SUBARRAY": "SUB512"}])
+def test_a_background_of_another_mode_is_not_found(differs: dict[str, str]) -> None:
+    sky = make_exposure(SKY, BKGDTARG=True, TARGNAME="SKY", **differs)
+    made = associate_headers([make_exposure(DITHER_1), sky], AssociationOptions())
+    assert of_type(find(made, DITHER_1), "background") == []
+    assert [each.name for each in made.untaken] == [SKY]
 
 
 def test_a_target_is_joined_over_observations() -> None:
