@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from processed import Processed
 from processing import make_request, process
 from stdatamodels.jwst.datamodels.dqflags import pixel
@@ -16,9 +17,11 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from config.settings import Settings
 from flows.models import JobState, RunState
 from flows.names import ProductName, parse_file_name
+from flows.phases import Request
 from flows.reports import RunSummary
 from flows.runs import plan_only
 from workers.sample import Mode, SampleSet
+from workers.sample.nirspec_mos_prism import BACKGROUND_MJY_SR
 
 METAFILE = "jw99004001001_01_msa.fits"
 FIRST = "jw99004001001_03101_00001_nrs1"
@@ -94,6 +97,44 @@ def test_light_of_the_stuck_shutter_is_flagged_in_one_slit(mos: Processed) -> No
     flags = list_slits(mos.folder / f"{FIRST}_cal.fits", "DQ")
     stuck = [bool(np.any(flag & pixel["MSA_FAILED_OPEN"])) for flag in flags]
     assert stuck == [True, False, False, False]
+
+
+@pytest.fixture(scope="module")
+def master_background(
+    mos: Processed, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, RunSummary]:
+    """Process again, with the background of the empty slitlet; detector1 is there."""
+    data_dir = tmp_path_factory.mktemp("master-background") / "data"
+    shutil.copytree(mos.settings.data_dir, data_dir, copy_function=os.link)
+    settings = mos.settings.model_copy(update={"data_dir": data_dir})
+    program = Mode.NIRSPEC_MOS_PRISM.program
+    request = Request(program, recipe="mos-master-background")
+    return settings, process(settings, request)
+
+
+def test_the_empty_slitlet_can_be_the_background_of_all(
+    master_background: tuple[Settings, RunSummary], sample: SampleSet
+) -> None:
+    settings, summary = master_background
+    assert states(summary)["detector1"] == {JobState.REUSED: 6}
+    assert not [line for line in summary.caveats if "NO_DATA" not in line]
+    for source in ("s000000001", "s000000002", "s000000003"):
+        [path] = (settings.data_dir / summary.folder).glob(f"*_{source}_*_x1d.fits")
+        truth = Table.read(sample.truth / f"nirspec-mos-prism_{source}.ecsv")
+        spectrum = Table.read(path, hdu="EXTRACT1D")
+        good = np.isfinite(spectrum["FLUX"])
+        wavelength, flux = spectrum["WAVELENGTH"][good], spectrum["FLUX"][good]
+        ratio = flux / np.interp(wavelength, truth["wavelength"], truth["flux"])
+        assert np.median(ratio) == pytest.approx(truth.meta["held_share"], rel=0.05)
+
+
+def test_of_the_sky_nothing_is_left_where_it_was_measured(
+    master_background: tuple[Settings, RunSummary],
+) -> None:
+    settings, summary = master_background
+    [path] = (settings.data_dir / summary.folder).glob("*_b000000004_*_x1d.fits")
+    left = np.nanmedian(Table.read(path, hdu="EXTRACT1D")["SURF_BRIGHT"])
+    assert abs(left) < 0.05 * BACKGROUND_MJY_SR
 
 
 def test_a_second_run_has_nothing_to_do(mos: Processed, archive: Path) -> None:

@@ -98,11 +98,35 @@ def test_a_skipped_step_is_a_caveat_only_when_somebody_asked_for_it() -> None:
     assert look_at(JOB, photom="SKIPPED") == ()
 
 
-def test_members_ask_for_their_step() -> None:
-    member = replace(make_input("b_rate.fits"), exptype="background")
-    job = replace(JOB, inputs=(*JOB.inputs, member))
+def with_background(folder: Path, **tilts: float) -> Job:
+    """Make a job with a background; of science and background the tilt in GWA_XTIL."""
+    inputs = []
+    for exptype, tilt in tilts.items():
+        path = folder / f"{exptype}_rate.fits"
+        header = fits.Header({"GWA_XTIL": tilt, "GWA_YTIL": 0.5})
+        fits.PrimaryHDU(header=header).writeto(path)
+        file = replace(make_input(path.name), path=str(path), exptype=exptype)
+        inputs.append(file)
+    return replace(JOB, inputs=tuple(inputs))
+
+
+def test_members_ask_for_their_step(tmp_path: Path) -> None:
+    job = with_background(tmp_path, science=0.25, background=0.25)
     [caveat] = look_at(job, back_sub="SKIPPED")
-    assert "there are background members" in caveat.message
+    assert caveat.message == (
+        "the pipeline skipped bkg_subtract although there are background members"
+    )
+
+
+def test_a_moved_grating_wheel_is_why_no_background_was_subtracted(
+    tmp_path: Path,
+) -> None:
+    job = with_background(tmp_path, science=0.25, background=0.26)
+    [caveat] = look_at(job, back_sub="SKIPPED")
+    assert caveat.message.endswith(
+        "GWA_XTIL and GWA_YTIL of background_rate.fits (0.26, 0.5) are not those of "
+        "the science (0.25, 0.5)"
+    )
 
 
 def test_a_missing_product_is_a_caveat() -> None:

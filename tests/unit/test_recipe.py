@@ -119,7 +119,7 @@ def test_another_text_has_another_hash(write: Write) -> None:
 
 def test_an_unknown_recipe_names_those_there_are() -> None:
     with pytest.raises(
-        RecipeError, match=r"'best'.* channel-cubes, official, residual-fringe, selfcal"
+        RecipeError, match=r"'best'.* channel-cubes, mos-master-background, official, "
     ):
         load_recipe("best")
 

@@ -14,3 +14,7 @@ def test_wings_are_lost_to_the_aperture_and_to_the_nods() -> None:
 
 def test_nods_on_each_other_would_leave_nothing() -> None:
     assert kept_share(0.3, 0.3, [0.0, 1e-9]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_single_exposure_keeps_what_its_aperture_holds() -> None:
+    assert kept_share(0.3, 0.3, [0.0]) == pytest.approx(0.6827, abs=1e-3)

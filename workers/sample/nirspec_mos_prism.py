@@ -163,13 +163,15 @@ def _describe(
 ) -> Mapping[str, str | float]:
     half_height = APERTURE_PIXELS * PIXEL_ARCSEC / 2
     nods = [step * shutter_arcsec for step in STEPS]
+    sigma = source.sigma_arcsec
     return {
         "program": PROGRAM,
         "seed": SEED,
         "source": source.number,
         "ra_deg": position.ra,
         "dec_deg": position.dec,
-        "kept_share": kept_share(source.sigma_arcsec, half_height, nods),
+        "kept_share": kept_share(sigma, half_height, nods),
+        "held_share": kept_share(sigma, half_height, [0.0]),
     }
 
 

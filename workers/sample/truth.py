@@ -72,7 +72,7 @@ def kept_share(
     half_height_arcsec
         Half the height of the aperture.
     nods_arcsec
-        Where the source is in each exposure.
+        Where the source is in each exposure; nothing is subtracted from a single one.
     """
 
     def share(off: float) -> float:
@@ -81,7 +81,7 @@ def kept_share(
 
     pairs = [(one, other) for one in nods_arcsec for other in nods_arcsec]
     lost = [share(one - other) for one, other in pairs if one != other]
-    return share(0.0) - sum(lost) / len(lost)
+    return share(0.0) - sum(lost) / max(len(lost), 1)
 
 
 def spectrum_table(

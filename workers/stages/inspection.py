@@ -15,7 +15,15 @@ import numpy as np
 from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
-from ..contract import METAFILE, NOT_APPLICABLE, Caveat, CaveatKind, Job, StepStatus
+from ..contract import (
+    METAFILE,
+    NOT_APPLICABLE,
+    Caveat,
+    CaveatKind,
+    Input,
+    Job,
+    StepStatus,
+)
 from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
@@ -179,7 +187,37 @@ def _skipped(
     for step, why in sorted(_wanted_steps(job).items()):
         if status.get(aliases.get(step, step)) == "SKIPPED":
             message = f"the pipeline skipped {step} although {why}"
-            yield Caveat(CaveatKind.STEP_SKIPPED, message)
+            reason = _why_no_background(job) if step == "bkg_subtract" else ""
+            yield Caveat(CaveatKind.STEP_SKIPPED, message + reason)
+
+
+def _why_no_background(job: Job) -> str:
+    """Name the backgrounds before which the grating wheel of NIRSpec has moved.
+
+    The wheel comes back with a slightly different tilt, so that wavelengths shift;
+    the step compares them exactly (``jwst/background/background_step.py``).
+    """
+    science, *others = (
+        (file, _read_tilt(file))
+        for file in job.inputs
+        if file.exptype in {"science", "background"}
+    )
+    moved = [
+        f"{file.name} ({', '.join(map(str, tilt))})"
+        for file, tilt in others
+        if file.exptype == "background" and tilt != science[1]
+    ]
+    if not moved:
+        return ""
+    return (
+        f": GWA_XTIL and GWA_YTIL of {', '.join(moved)} are not those of the science "
+        f"({', '.join(map(str, science[1]))})"
+    )
+
+
+def _read_tilt(file: Input) -> tuple[object, ...]:
+    header = fits.getheader(file.path)
+    return tuple(header.get(keyword) for keyword in ("GWA_XTIL", "GWA_YTIL"))
 
 
 def _wanted_steps(job: Job) -> dict[str, str]:

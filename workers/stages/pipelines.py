@@ -53,6 +53,13 @@ _PLUMBING = frozenset(
 )
 """Parameters that say where files go and who computes, not what comes out."""
 
+_RECORDED_AS = {
+    "dark_current": "dark_sub",
+    "master_background_mos": "master_background",
+    "resample_spec": "resample",
+}
+"""Steps that record their status under another name than their alias (jwst 3.0.0)."""
+
 
 def configure(
     stage: Stage, header: Mapping[str, Any], overrides: Parameters
@@ -98,9 +105,11 @@ def get_parameters(pipeline: Pipeline) -> Parameters:
 
 def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
     """Map the name of each step of a pipeline to its name under ``meta.cal_step``."""
-    return {
-        name: cls.class_alias or name for name, cls in type(pipeline).step_defs.items()
-    }
+    aliases = (
+        (name, cls.class_alias or name)
+        for name, cls in type(pipeline).step_defs.items()
+    )
+    return {name: _RECORDED_AS.get(alias, alias) for name, alias in aliases}
 
 
 def list_reftypes(pipeline: Pipeline) -> tuple[str, ...]:
