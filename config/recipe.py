@@ -40,6 +40,7 @@ __all__ = [
 _FORBIDDEN = re.compile(
     r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_(?!type).*"
     r"|input_.*|.*_file|ta_file|bkg_list|suffix|class|name|maximum_cores"
+    r"|save_persistence|wfss_mask|soss_wave_grid_(in|out)|(int|opt)_name"
 )
 """Parameters that name files, code or places, or that take more than one core.
 

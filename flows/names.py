@@ -57,7 +57,9 @@ LEVEL3_SUFFIXES: Final = frozenset(
 )
 """What spec3 and tso3 write of one association."""
 
-SUFFIXES: Final = LEVEL2_SUFFIXES | LEVEL3_SUFFIXES | {"msa", "asn", "pool"}
+SUFFIXES: Final = (
+    LEVEL2_SUFFIXES | LEVEL3_SUFFIXES | {*("msa", "asn", "pool", "persistence")}
+)
 """All product suffixes of spectroscopy."""
 
 

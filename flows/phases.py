@@ -27,6 +27,7 @@ from .planning import (
     ResolvedSet,
     build_graph,
     build_plan,
+    chain_exposures,
 )
 from .resolution import Prefetched, Resolver
 
@@ -133,12 +134,13 @@ class Preparation:
 
     def draw_graph(self) -> None:
         """Draw the graph of the jobs that the associations need."""
-        self.graph = build_graph(
+        graph = build_graph(
             self.inventory.exposures,
             self.associations.associations,
             self._unusable,
             self._linked,
         )
+        self.graph = chain_exposures(graph, self.recipe)
 
     def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> Prefetched:
         """Bring the references of all jobs to the cache, if there is a CRDS server.

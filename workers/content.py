@@ -59,17 +59,22 @@ def content_sha256(path: Path) -> str:
     Parameters
     ----------
     path
-        A FITS file; of any other file the bytes are hashed.
+        A FITS or ASDF file; of any other file the bytes are hashed.
 
     Raises
     ------
     OSError
         The file cannot be read, or is no complete FITS file.
     """
-    if path.suffix != ".fits":
-        return file_sha256(path)
+    match path.suffix:
+        case ".fits":
+            parts = _content_of_fits(path)
+        case ".asdf":
+            parts = _content_of_asdf(path.read_bytes())
+        case _:
+            return file_sha256(path)
     digest = hashlib.sha256()
-    for part in _content_of_fits(path):
+    for part in parts:
         digest.update(part)
     return digest.hexdigest()
 

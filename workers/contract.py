@@ -15,6 +15,7 @@ __all__ = [
     "CONTENT_VERSION",
     "METAFILE",
     "NOT_APPLICABLE",
+    "PERSISTENCE",
     "Caveat",
     "CaveatKind",
     "ErrorInfo",
@@ -65,6 +66,10 @@ METAFILE = "metafile"
 """The exptype of an input that says which shutters of the MSA are open; no member of
 the association."""
 
+PERSISTENCE = "persistence"
+"""The exptype of an input that says until when pixels of the detector glow after the
+exposure before; no member of an association. Also its suffix."""
+
 CONTENT_VERSION = 1
 """Version of the content hash and of `Outcome`; a change makes every job due."""
 
@@ -108,6 +113,9 @@ class CaveatKind(StrEnum):
     """A step that its parameters switch on was skipped by the pipeline."""
     MISSING_PRODUCT = "MISSING_PRODUCT"
     """A product that this stage makes for this mode is not there."""
+    UNEXPECTED_PRODUCT = "UNEXPECTED_PRODUCT"
+    """A product is there that this stage does not make for this mode, and that no
+    recipe asks to save."""
     PARTIAL = "PARTIAL"
     """Members that the rules ask for were left out (`--allow-partial`)."""
 
@@ -132,7 +140,7 @@ class Input:
     """Where the file is."""
     exptype: str
     """Role in the association: science, background, imprint, selfcal, ...; or
-    `METAFILE`."""
+    `METAFILE` or `PERSISTENCE`."""
     reason: str
     """Why it is read, in one sentence."""
     sha256: str

@@ -1,6 +1,7 @@
 """Associations, a recipe and what is done already: to a graph of jobs, and why."""
 
 from .binding import BindingError, bind_job
+from .chains import chain_exposures
 from .explain import explain_difference, flatten_parameters
 from .fingerprint import take_fingerprint
 from .graph import PlannedInput, PlannedJob, build_graph
@@ -17,6 +18,7 @@ __all__ = [
     "bind_job",
     "build_graph",
     "build_plan",
+    "chain_exposures",
     "explain_difference",
     "flatten_parameters",
     "take_fingerprint",

@@ -9,7 +9,7 @@ from flows.provenance.outcomes import load_outcome
 from flows.reports import RunSummary
 from workers.contract import Outcome
 
-__all__ = ["Processed"]
+__all__ = ["Processed", "find_outcomes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,16 @@ class Processed:
 
     def list_outcomes(self) -> dict[str, Outcome]:
         """Give what each job left in the store, by key."""
-        paths = (self.settings.data_dir / "store").glob("*/*/outcome.json")
-        outcomes = [load_outcome(path) for path in paths]
-        return {f"{o.job.stage}:{o.job.name}": o for o in outcomes}
+        return find_outcomes(self.settings.data_dir)
 
     def wait_for_plain(self) -> Path:
         """Give the folder of the plain script, when it is through."""
         code = self.plain.wait()
         assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
         return self.plain_folder
+
+
+def find_outcomes(data_dir: Path) -> dict[str, Outcome]:
+    """Give what each job of a data folder left in the store, by key."""
+    outcomes = map(load_outcome, (data_dir / "store").glob("*/*/outcome.json"))
+    return {f"{o.job.stage}:{o.job.name}": o for o in outcomes}

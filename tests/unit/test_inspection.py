@@ -35,6 +35,8 @@ JOB = replace(
     overrides={},
 )
 
+ALIASES = {"bkg_subtract": "back_sub", "photom": "photom", "cube_build": "cube_build"}
+
 
 def write(folder: Path, name: str, *hdus: fits.hdu.base.ExtensionHDU) -> Path:
     path = folder / name
@@ -57,7 +59,7 @@ def kinds(caveats: Sequence[Caveat]) -> list[CaveatKind]:
 
 def look_at(job: Job, *products: Path, **steps: str) -> tuple[Caveat, ...]:
     status = [StepStatus(step, word) for step, word in steps.items()]
-    return find_caveats(job, products, status, {"bkg_subtract": "back_sub"})
+    return find_caveats(job, products, status, ALIASES)
 
 
 def test_data_that_are_all_nan_are_a_caveat(tmp_path: Path) -> None:
@@ -132,14 +134,44 @@ def test_a_moved_grating_wheel_is_why_no_background_was_subtracted(
 def test_a_missing_product_is_a_caveat() -> None:
     job = replace(JOB, exp_type="NRS_IFU")
     found = [caveat.message for caveat in look_at(job)]
-    assert len(found) == 2
+    assert [message.split()[-2] for message in found] == ["crf", "s3d", "x1d"]
     assert all("made no" in message for message in found)
 
 
 def test_what_a_skipped_step_would_make_is_not_missed() -> None:
-    steps = {"cube_build": {"skip": True}, "extract_1d": {"skip": True}}
+    steps = {
+        name: {"skip": True}
+        for name in ("cube_build", "extract_1d", "outlier_detection")
+    }
     job = replace(JOB, exp_type="NRS_IFU", parameters={"steps": steps})
     assert look_at(job) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("FAILED", ["STEP_FAILED"]), ("SKIPPED", [])]
+)
+def test_of_a_step_that_did_not_run_it_is_said_once(
+    status: str, said: list[str]
+) -> None:
+    steps = {name: {"skip": True} for name in ("extract_1d", "outlier_detection")}
+    job = replace(JOB, exp_type="NRS_IFU", parameters={"steps": steps})
+    assert kinds(look_at(job, cube_build=status)) == said
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({}, ["UNEXPECTED_PRODUCT"]),
+        ({"steps": {"jump": {"save_results": True}}}, []),
+    ],
+)
+def test_a_product_that_nobody_makes_or_asks_for_is_a_caveat(
+    tmp_path: Path, overrides: dict[str, object], said: list[str]
+) -> None:
+    names = ("a_crf.fits", "a_s3d.fits", "a_x1d.fits", "a_jump.fits")
+    paths = [write(tmp_path, name) for name in names]
+    job = replace(JOB, exp_type="NRS_IFU", overrides=overrides)
+    assert kinds(look_at(job, *paths)) == said
 
 
 def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:

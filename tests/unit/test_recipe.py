@@ -18,6 +18,9 @@ FORBIDDEN = {
     "config_file": '"x.asdf"',
     "maximum_cores": '"all"',
     "slit_y_high_file": '"x"',
+    "save_persistence": '"/tmp/x"',
+    "wfss_mask": '"x.fits"',
+    "int_name": '"../x"',
 }
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jwst.assign_wcs.util import NoDataOnDetectorError
-from stpipe import Pipeline
+from stpipe import Pipeline, Step
 
-from ..contract import Caveat, CaveatKind, Job, StepStatus
+from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
 from ..errors import ResolvedNotUsedError
 from .inspection import find_caveats, get_steps, list_reference_conflicts
 from .pipelines import configure, get_parameters, list_steps
@@ -43,6 +43,8 @@ def calibrate(
     _check_parameters(job, get_parameters(pipeline))
     pipeline.output_dir = str(outputs)
     pipeline.save_results = True
+    if job.stage is Stage.DETECTOR1:
+        _chain(job, pipeline.persistence, inputs, outputs)
     primary = inputs / (job.association_name or job.inputs[0].name)
     try:
         pipeline.run(str(primary))
@@ -54,6 +56,21 @@ def calibrate(
             f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
         )
     return _look_at(job, pipeline, products)
+
+
+def _chain(job: Job, persistence: Step, inputs: Path, outputs: Path) -> None:
+    """Let the step `persistence` begin with what the exposure before left.
+
+    It keeps what it leaves itself even if no exposure follows: whether one does is
+    no matter of this job.
+    """
+    if persistence.skip:
+        return
+    left = outputs / f"{job.name}_{PERSISTENCE}.asdf"
+    persistence.save_persistence = str(left)
+    for file in job.inputs:
+        if file.exptype == PERSISTENCE:
+            persistence.persistence_array_file = str(inputs / file.name)
 
 
 def _look_at(

@@ -4,6 +4,7 @@ A return without an exception is not a success: calwebb_spec2 ends well with eve
 pixel NaN when no flat applies, and steps that fail or skip only say so in a keyword.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from stdatamodels.jwst.datamodels import read_metadata
 from ..contract import (
     METAFILE,
     NOT_APPLICABLE,
+    PERSISTENCE,
     Caveat,
     CaveatKind,
     Input,
@@ -31,6 +33,9 @@ __all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."
 _CONTEXT = "crds.context_used"
+_NO_EXPOSURES = frozenset({METAFILE, PERSISTENCE})
+"""Exptypes of inputs that record no references."""
+
 _GRAVITY = ("SKIPPED", "COMPLETE", "FAILED")
 """Of several products, the last of these tells the status of a step."""
 
@@ -84,8 +89,7 @@ def list_reference_conflicts(
     }
     if conflicts:
         kept = expected.keys() - {_CONTEXT}
-        # Metafiles record none.
-        exposures = (each for each in job.inputs if each.exptype != METAFILE)
+        exposures = (each for each in job.inputs if each.exptype not in _NO_EXPOSURES)
         read = (inputs / each.name for each in exposures)
         conflicts -= set(_list_recorded(read, kept))
     return sorted(
@@ -113,38 +117,58 @@ def find_caveats(
     aliases: Mapping[str, str],
 ) -> tuple[Caveat, ...]:
     """Find what a scientist must know of the products of a job."""
-    status = {step.step: step.status for step in steps}
+    recorded = {step.step: step.status for step in steps}
+    status = {step: recorded.get(alias) for step, alias in aliases.items()}
     return (
-        *_missing(job, products),
+        *_missing(job, products, status),
+        *_unexpected(job, products),
         *_all_nan(products),
-        *_failed(status),
-        *_skipped(job, status, aliases),
+        *_failed(recorded),
+        *_skipped(job, status),
     )
 
 
-def _missing(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
+def _missing(
+    job: Job, products: Iterable[Path], status: Mapping[str, str | None]
+) -> Iterator[Caveat]:
     stems = {path.stem for path in products}
-    suffixes = {stem.rpartition("_")[2] for stem in stems}
+    suffixes = {_suffix(path) for path in products}
+    steps: Any = job.parameters.get("steps", {})
     for row in _expected_rows(job):
-        suffix = row["suffix"]
-        if not row.get("per_source"):
-            missing = [] if suffix in suffixes else [f"{suffix} product"]
-        else:
-            wanted = [f"{name}_{suffix}" for name in name_source_products(job)]
-            missing = [f"{name}.fits" for name in wanted if name not in stems]
-        for what in missing:
-            message = f"{job.stage} of {job.name} made no {what}"
-            yield Caveat(CaveatKind.MISSING_PRODUCT, message)
+        step = row.get("step", "")
+        # Of a step that was skipped, or failed, it is said anyway.
+        if steps.get(step, {}).get("skip") or status.get(step) in {"SKIPPED", "FAILED"}:
+            continue
+        for suffix in row["suffixes"]:
+            if not row.get("per_source"):
+                missing = [] if suffix in suffixes else [f"{suffix} product"]
+            else:
+                wanted = [f"{name}_{suffix}" for name in name_source_products(job)]
+                missing = [f"{name}.fits" for name in wanted if name not in stems]
+            for what in missing:
+                message = f"{job.stage} of {job.name} made no {what}"
+                yield Caveat(CaveatKind.MISSING_PRODUCT, message)
+
+
+def _unexpected(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
+    """Find products that the stage does not make for a mode that is known."""
+    expected = {suffix for row in _expected_rows(job) for suffix in row["suffixes"]}
+    if not expected or "save_" in json.dumps(job.overrides):
+        return
+    for path in products:
+        if _suffix(path) not in expected:
+            message = f"{job.stage} does not make a {path.name} of {job.exp_type}"
+            yield Caveat(CaveatKind.UNEXPECTED_PRODUCT, message)
+
+
+def _suffix(path: Path) -> str:
+    return path.stem.rpartition("_")[2]
 
 
 def _expected_rows(job: Job) -> Iterator[Mapping[str, Any]]:
-    steps: Any = job.parameters.get("steps", {})
     for row in _expected_table():
-        if row["stage"] != job.stage:
-            continue
-        if job.exp_type not in row.get("exp_types", [job.exp_type]):
-            continue
-        if not steps.get(row.get("step"), {}).get("skip", False):
+        is_of_mode = job.exp_type in row.get("exp_types", [job.exp_type])
+        if row["stage"] == job.stage and is_of_mode:
             yield row
 
 
@@ -181,11 +205,9 @@ def _failed(status: Mapping[str, str]) -> Iterator[Caveat]:
         yield Caveat(CaveatKind.STEP_FAILED, f"the step {step} FAILED")
 
 
-def _skipped(
-    job: Job, status: Mapping[str, str], aliases: Mapping[str, str]
-) -> Iterator[Caveat]:
+def _skipped(job: Job, status: Mapping[str, str | None]) -> Iterator[Caveat]:
     for step, why in sorted(_wanted_steps(job).items()):
-        if status.get(aliases.get(step, step)) == "SKIPPED":
+        if status.get(step) == "SKIPPED":
             message = f"the pipeline skipped {step} although {why}"
             reason = _why_no_background(job) if step == "bkg_subtract" else ""
             yield Caveat(CaveatKind.STEP_SKIPPED, message + reason)
