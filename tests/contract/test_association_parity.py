@@ -65,6 +65,7 @@ def test_the_kept_answers_are_those_of_the_generator(name: str) -> None:
     assert ask_command(expand_pool(name), "--all-candidates") == ANSWERS[name]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     derandomize=True,
