@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from workers.contract import NOT_APPLICABLE
@@ -10,6 +11,7 @@ from . import (
     miri_mrs,
     nirspec_bots_prism,
     nirspec_fs_prism,
+    nirspec_ifu_gratings,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
@@ -47,15 +49,16 @@ class _NirspecMode:
     readouts: tuple[Readout, ...]
     """What it reads of the detectors; several modes may read the same."""
     add_references: Callable[[Library], None]
-    """Publishes what it needs after detector1."""
+    """Publishes what it needs after detector1; modes may share it."""
     make_exposures: Mapping[str, Make]
     """Makes its program, by disperser."""
     through_msa: bool = False
     """Whether it takes the optics of the shutters and the slits beside them."""
 
 
-def _add_ifu_prism(library: Library) -> None:
-    add_ifu_references(library, nirspec_ifu_prism.CUBE)
+def _add_ifu(library: Library) -> None:
+    gratings = nirspec_ifu_gratings.HIGH.cube, nirspec_ifu_gratings.MEDIUM.cube
+    add_ifu_references(library, [nirspec_ifu_prism.CUBE, *gratings])
 
 
 def _add_bots_prism(library: Library) -> None:
@@ -70,13 +73,21 @@ def _add_mos_prism(library: Library) -> None:
 _NIRSPEC = {
     Mode.NIRSPEC_IFU_PRISM: _NirspecMode(
         (Readout(FULL, serial=1),),
-        _add_ifu_prism,
+        _add_ifu,
         {"PRISM": nirspec_ifu_prism.make_exposures},
     ),
     Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
         (Readout(SUB512, serial=2, dark=True),),
         _add_bots_prism,
         {"PRISM": nirspec_bots_prism.make_exposures},
+    ),
+    Mode.NIRSPEC_IFU_GRATINGS: _NirspecMode(
+        (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),
+        _add_ifu,
+        {
+            each.grating: partial(nirspec_ifu_gratings.make_exposures, observation=each)
+            for each in (nirspec_ifu_gratings.HIGH, nirspec_ifu_gratings.MEDIUM)
+        },
     ),
     Mode.NIRSPEC_MOS_PRISM: _NirspecMode(
         (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),
@@ -123,8 +134,8 @@ def _add_nirspec(
     readouts = [readout for each in added for readout in each.readouts]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
-    for each in added:
-        each.add_references(library)
+    for add_references in dict.fromkeys(each.add_references for each in added):
+        add_references(library)
     add_parameters(library)
     return {mode: chosen[_NIRSPEC[mode].through_msa] for mode in modes}
 
