@@ -16,6 +16,7 @@ from workers.sample.sample_set import MANIFEST
 
 FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
+    Mode.NIRSPEC_IFU_GRATINGS: 6,
     Mode.NIRSPEC_BOTS_PRISM: 2,
     Mode.NIRSPEC_MOS_PRISM: 6,
     Mode.NIRSPEC_FS_PRISM: 3,
@@ -128,7 +129,7 @@ def test_leakcals_and_backgrounds_say_so(sample: SampleSet) -> None:
     kinds = {
         name[:25]: (header["IS_IMPRT"], header["BKGDTARG"])
         for name, header in raw_headers(sample).items()
-        if header["EXP_TYPE"] == "NRS_IFU"
+        if header["PROGRAM"] == Mode.NIRSPEC_IFU_PRISM.program
     }
     assert kinds == {
         "jw99001001001_02101_00001": (False, False),
