@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.models import Inventory, RejectedFile
 from flows.names import member_file
 
+from .absent import tell_absent
 from .modes import SPECTRA
 from .options import AssociationOptions
 from .pool import read_pool
@@ -46,6 +47,14 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
     PoolError
         The pool is none.
     """
+    chosen = _choose_rows(inventory, options)
+    files = (*inventory.rejected, *inventory.barred, *chosen.missing)
+    known = {row.name for row in chosen.rows}
+    known |= {file.path.name.removesuffix("_uncal.fits") for file in files}
+    return replace(chosen, notes=(*chosen.notes, *tell_absent(chosen.rows, known)))
+
+
+def _choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows:
     exposures = inventory.exposures
     declared = {one.id: frozenset(one.observations) for one in options.candidates}
     if inventory.pool is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from .rows import PoolRow
 
-__all__ = ["sees_ifu", "sees_slit"]
+__all__ = ["list_lit", "sees_ifu", "sees_slit"]
 
 _BOTH: Final = (("g140h", "f100lp"), ("g235h", "f170lp"), ("g395h", "f290lp"))
 """Grating and filter whose spectra reach both detectors."""
@@ -34,6 +34,9 @@ _S200B1: Final = frozenset(
 )
 """The same of slit S200B1."""
 
+_THROUGH: Final = frozenset({"nrs_brightobj", "nrs_fixedslit", "nrs_ifu"})
+"""EXP_TYPEs whose light comes through the IFU or a fixed slit."""
+
 
 def sees_ifu(row: PoolRow) -> bool:
     """Tell whether light through the IFU falls on the detector; True if no IFU."""
@@ -48,3 +51,12 @@ def sees_slit(row: PoolRow) -> bool:
         return False
     paths = _S200B1 if row.fxd_slit == "s200b1" else _IFU
     return (row.grating, row.filter, row.detector) in paths
+
+
+def list_lit(row: PoolRow) -> frozenset[str]:
+    """List the detectors that light through the IFU or the fixed slit falls on."""
+    if row.exp_type not in _THROUGH:
+        return frozenset()
+    paths = _S200B1 if row.fxd_slit == "s200b1" else _IFU
+    path = row.grating, row.filter
+    return frozenset(detector for *other, detector in paths if (*other,) == path)

@@ -142,9 +142,9 @@ def explain_untaken(
     taken
         Who is a member of any association other than as its science.
     """
-    members = set(taken)
-    science = _Science(rows)
-    for row in sorted(rows, key=lambda row: row.name):
+    members, ordered = set(taken), sorted(rows, key=lambda row: row.name)
+    science = _Science(ordered)
+    for row in ordered:
         if row.kind in {"background", "imprint"} and row not in members:
             reason = science.refuse(row)
             yield UnusedExposure(row.name, f"not taken as {row.kind}: {reason}")

@@ -53,6 +53,7 @@ def _processed(mode: Mode) -> Any:
 
 _NAMES = {
     Mode.NIRSPEC_IFU_PRISM: "ifu",
+    Mode.NIRSPEC_IFU_GRATINGS: "gratings",
     Mode.NIRSPEC_BOTS_PRISM: "bots",
     Mode.NIRSPEC_MOS_PRISM: "mos",
     Mode.NIRSPEC_FS_PRISM: "fixed_slit",
@@ -60,7 +61,7 @@ _NAMES = {
 }
 """How tests call the programs."""
 
-ifu, bots, mos, fixed_slit, mrs = map(_processed, _NAMES)
+ifu, gratings, bots, mos, fixed_slit, mrs = map(_processed, _NAMES)
 
 
 @pytest.fixture(scope="session")

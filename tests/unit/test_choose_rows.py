@@ -1,9 +1,10 @@
 """A pool of DMS says more than headers, if it knows every exposure."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from exposures import ifu_program
+from exposures import ifu_program, make_exposure
 from pools import COLUMNS
 
 from flows.associations import (
@@ -12,7 +13,7 @@ from flows.associations import (
     choose_rows,
 )
 from flows.errors import PoolError
-from flows.models import Exposure, Inventory, PoolFile
+from flows.models import Exposure, Inventory, PoolFile, RejectedFile
 
 NAME = "jw99001_20240101t000000_pool.csv"
 
@@ -92,3 +93,57 @@ def test_a_pool_that_is_none_is_an_error() -> None:
     inventory = Inventory(tuple(ifu_program()), (), pool=PoolFile(NAME, "a|b"))
     with pytest.raises(PoolError, match="is no pool"):
         choose_rows(inventory, OPTIONS)
+
+
+HIGH = {"GRATING": "G395H", "FILTER": "F290LP"}
+
+
+def tell(*exposures: Exposure, **others: tuple[RejectedFile, ...]) -> tuple[str, ...]:
+    inventory = Inventory(exposures, others.pop("rejected", ()), **others)
+    return choose_rows(inventory, OPTIONS).notes
+
+
+@pytest.mark.parametrize(("here", "other"), [("nrs1", "nrs2"), ("nrs2", "nrs1")])
+def test_a_detector_that_light_falls_on_and_that_is_missing_is_named(
+    here: str, other: str
+) -> None:
+    name = "jw99006001001_02101_00001"
+    both = [make_exposure(f"{name}_{one}", **HIGH) for one in (here, other)]
+    assert tell(*both) == ()
+    (said,) = tell(both[0])
+    assert said == (
+        f"{name}_{here}: light of G395H with F290LP falls on {other.upper()} too, of "
+        "which the archive has no file"
+    )
+
+
+def test_a_detector_without_light_is_not_missed() -> None:
+    name = "jw99006002001_02101_00001_nrs1"
+    assert tell(make_exposure(name, GRATING="G395M", FILTER="F290LP")) == ()
+
+
+def test_segments_and_slits_are_told_of_too() -> None:
+    series = {"EXP_TYPE": "NRS_BRIGHTOBJ", "FXD_SLIT": "S1600A1", "TSOVISIT": True}
+    name = "jw99007001001_04101_00001-seg001_nrs1"
+    (said,) = tell(make_exposure(name, SUBARRAY="SUB2048", **HIGH, **series))
+    assert said.startswith(f"{name}: ")
+
+
+def test_a_subarray_of_one_detector_is_whole() -> None:
+    series = {"EXP_TYPE": "NRS_BRIGHTOBJ", "FXD_SLIT": "S1600A1", "TSOVISIT": True}
+    name = "jw99007001001_04101_00001-seg001_nrs1"
+    assert tell(make_exposure(name, SUBARRAY="SUB512", **HIGH, **series)) == ()
+
+
+def test_shutters_show_no_detector_by_their_headers() -> None:
+    name = "jw99004001001_03101_00001_nrs1"
+    assert tell(make_exposure(name, EXP_TYPE="NRS_MSASPEC", **HIGH)) == ()
+
+
+def test_a_file_that_cannot_be_used_is_not_absent() -> None:
+    """Its job fails, and what needs it waits."""
+    name = "jw99006001001_02101_00001"
+    file = RejectedFile(Path(f"{name}_nrs2_uncal.fits"), "99006", "001", "It is empty.")
+    exposure = make_exposure(f"{name}_nrs1", **HIGH)
+    assert tell(exposure, rejected=(file,)) == ()
+    assert tell(exposure, barred=(file,)) == ()

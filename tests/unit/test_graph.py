@@ -151,3 +151,41 @@ def test_a_missing_metafile_is_a_defect_of_spec2_alone() -> None:
         Stage.SPEC2: "it is not there",
         Stage.SPEC3: None,
     }
+
+
+OPTICS = ("GRATING", "FILTER")
+LIT_ON_NRS1_ALONE = (
+    *(("PRISM", "CLEAR"), ("G140H", "F070LP"), ("G140M", "F070LP")),
+    *(("G140M", "F100LP"), ("G235M", "F170LP"), ("G395M", "F290LP")),
+)
+LIT_ON_BOTH = (("G140H", "F100LP"), ("G235H", "F170LP"), ("G395H", "F290LP"))
+THROUGH = (
+    {"EXP_TYPE": "NRS_IFU"},
+    {"EXP_TYPE": "NRS_FIXEDSLIT", "FXD_SLIT": "S400A1", "PATTTYPE": "NONE"},
+    {"EXP_TYPE": "NRS_BRIGHTOBJ", "FXD_SLIT": "S1600A1", "TSOVISIT": True},
+)
+
+
+def list_detectors(path: tuple[str, str], through: dict[str, str | bool]) -> set[str]:
+    """List the detectors that exposures of both have jobs of."""
+    stem, optics = "jw99006001001_02101_00001", dict(zip(OPTICS, path, strict=True))
+    both = [make_exposure(f"{stem}_nrs{n}", **optics, **through) for n in (1, 2)]
+    graph = make_graph(both)
+    assert {planned.stage for planned in graph} > {Stage.DETECTOR1, Stage.SPEC2}
+    return {planned.exposure.name[-4:] for planned in graph}
+
+
+@pytest.mark.parametrize("through", THROUGH, ids=lambda each: each["EXP_TYPE"])
+@pytest.mark.parametrize("path", LIT_ON_NRS1_ALONE, ids="-".join)
+def test_there_is_no_job_of_a_detector_without_light(
+    path: tuple[str, str], through: dict[str, str | bool]
+) -> None:
+    assert list_detectors(path, through) == {"nrs1"}
+
+
+@pytest.mark.parametrize("through", THROUGH, ids=lambda each: each["EXP_TYPE"])
+@pytest.mark.parametrize("path", LIT_ON_BOTH, ids="-".join)
+def test_there_are_jobs_of_both_detectors_where_light_falls(
+    path: tuple[str, str], through: dict[str, str | bool]
+) -> None:
+    assert list_detectors(path, through) == {"nrs1", "nrs2"}

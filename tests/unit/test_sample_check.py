@@ -217,3 +217,48 @@ def test_nothing_to_check_is_an_error(truth: Path) -> None:
 
 def test_nan_never_passes() -> None:
     assert not Check("flux", math.nan, 1.0, 0.05, "").passed
+
+
+GRATING_LINES = (Line(3.93, 0.0015, 6e-4), Line(4.26, 0.0015, 6e-4))
+GRATING_SPECTRUM = Spectrum(4e-4, -0.5, GRATING_LINES)
+
+
+def write_gratings(folder: Path) -> list[Path]:
+    """Write spectra of which half is lost between the detectors."""
+    found = []
+    for number, grating, span in (
+        (1, "g395h", (3.88, 4.31, 0.00067)),
+        (2, "g395m", (3.9, 4.0, 0.00067)),
+    ):
+        wavelength = np.arange(*span)
+        flux = GRATING_SPECTRUM.flux(wavelength)
+        flux[(wavelength > 3.99) & (wavelength < 4.22)] /= 2
+        table = Table({"WAVELENGTH": wavelength, "FLUX": flux})
+        path = folder / f"jw99006-o00{number}_t001_nirspec_{grating}_x1d.fits"
+        hdu = fits.BinTableHDU(table, name="EXTRACT1D")
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize(("gap_um", "ratio"), [([3.98, 4.23], 1.0), (None, 0.5)])
+def test_flux_in_the_gap_between_detectors_does_not_count(
+    tmp_path: Path, gap_um: list[float] | None, ratio: float
+) -> None:
+    meta = {"gap_um": gap_um} if gap_um else {}
+    for grating, seen, its_meta in (
+        ("g395h", GRATING_LINES, meta),
+        ("g395m", GRATING_LINES[:1], {}),
+    ):
+        resolutions = dict.fromkeys(seen, 0.0013)
+        table = spectrum_table(
+            GRATING_SPECTRUM, (3.88, 4.31), resolutions, its_meta, step_um=0.0003
+        )
+        publish_table(tmp_path / f"nirspec-ifu-gratings_{grating}.ecsv", table)
+    checks = check_products(write_gratings(tmp_path), tmp_path)
+    assert [check.name for check in checks if "line" in check.name] == [
+        "nirspec-ifu-gratings g395h line at 3.93 um",
+        "nirspec-ifu-gratings g395h line at 4.26 um",
+        "nirspec-ifu-gratings g395m line at 3.93 um",
+    ]
+    assert checks[0].measured == pytest.approx(ratio, abs=0.01)

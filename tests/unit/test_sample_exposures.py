@@ -4,6 +4,7 @@ import pytest
 from workers.sample import (
     nirspec_bots_prism,
     nirspec_fs_prism,
+    nirspec_ifu_gratings,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
@@ -122,3 +123,32 @@ def test_ids_keep_their_zeros() -> None:
     cards = primary_cards(plan_ifu()[3])
     names = ("PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID")
     assert [cards[name] for name in names] == ["99001", "002", "001", "02", "1", "01"]
+
+
+def plan_gratings() -> list[RawExposure]:
+    observations = nirspec_ifu_gratings.HIGH, nirspec_ifu_gratings.MEDIUM
+    plans = [
+        nirspec_ifu_gratings.plan_exposures(each, READINGS) for each in observations
+    ]
+    return [raw for plan in plans for raw in plan]
+
+
+def test_both_detectors_are_read_with_each_grating() -> None:
+    assert [(raw.stem[7:], raw.optics) for raw in plan_gratings()] == [
+        ("001001_02101_00001_nrs1", ("F290LP", "G395H")),
+        ("001001_02101_00001_nrs2", ("F290LP", "G395H")),
+        ("001001_02101_00002_nrs1", ("F290LP", "G395H")),
+        ("001001_02101_00002_nrs2", ("F290LP", "G395H")),
+        ("002001_02101_00001_nrs1", ("F290LP", "G395M")),
+        ("002001_02101_00001_nrs2", ("F290LP", "G395M")),
+    ]
+
+
+def test_the_detectors_of_an_exposure_are_read_at_once() -> None:
+    times = {(raw.stem[:-5], raw.start_s) for raw in plan_gratings()}
+    assert len(times) == len({stem for stem, _ in times}) == 3
+
+
+def test_headers_name_filter_and_grating() -> None:
+    cards = primary_cards(plan_gratings()[-1])
+    assert (cards["FILTER"], cards["GRATING"]) == ("F290LP", "G395M")

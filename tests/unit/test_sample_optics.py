@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from workers.sample.geometry import Geometry, load_geometry, polynomial
+from workers.sample.geometry import (
+    Geometry,
+    load_geometry,
+    load_grating_geometry,
+    polynomial,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +42,21 @@ def test_the_slit_lies_where_the_siaf_says(geometry: Geometry) -> None:
     slit = next(each for each in geometry.slits if each.name == "S1600A1")
     v2, v3 = geometry.ote(*geometry.fore(slit.x, slit.y, 2.5e-6))
     assert (v2, v3) == pytest.approx((321.263, -473.851), abs=0.01)
+
+
+@pytest.mark.parametrize("x", [-0.034, 0.0, 0.034])
+@pytest.mark.parametrize("y", [-0.015, 0.015])
+def test_the_camera_of_the_gratings_is_inverted_on_both_detectors(
+    x: float, y: float
+) -> None:
+    camera = load_grating_geometry().camera
+    assert camera.inverse(*camera(x, y)) == pytest.approx((x, y), abs=2e-6)
+
+
+def test_a_filter_moves_the_field_by_less_than_a_pixel(geometry: Geometry) -> None:
+    place = (0.0287, 0.0016, 3e-6)
+    clear, other = (
+        np.array(each.ote(*each.fore(*place)))
+        for each in (geometry, load_grating_geometry())
+    )
+    assert 0 < np.hypot(*(clear - other)) < 0.1

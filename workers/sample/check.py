@@ -13,6 +13,10 @@ __all__ = ["Check", "check_products"]
 _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
     Mode.NIRSPEC_IFU_PRISM: {"spectrum": "jw99001-o001_*_x1d.fits"},
     Mode.NIRSPEC_BOTS_PRISM: {"spectrum": "jw99002-*_x1dints.fits"},
+    Mode.NIRSPEC_IFU_GRATINGS: {
+        "g395h": "jw99006-o001_*_x1d.fits",
+        "g395m": "jw99006-o002_*_x1d.fits",
+    },
     Mode.NIRSPEC_MOS_PRISM: {
         source: f"jw99004-o001_{source}_*_x1d.fits"
         for source in ("s000000001", "s000000002", "s000000003")

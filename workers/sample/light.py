@@ -20,8 +20,9 @@ from stdatamodels.jwst.datamodels import ImageModel
 from .exposures import RawExposure
 from .frames import Image
 from .raw_files import make_model
-from .scene import Scene
+from .scene import Position, Scene
 from .spectral_references import ARCSEC2_SR, IFU_PIXEL_ARCSEC2, MJY_PER_DN
+from .truth import measure_resolution
 
 __all__ = ["IfuLight", "SlitLight", "trace_ifu", "trace_slit"]
 
@@ -47,10 +48,9 @@ class IfuLight:
 
     def rate(self, raw: RawExposure, scene: Scene) -> Image:
         """Give the light (DN/s) of a scene in an exposure."""
-        ra, dec = v23tosky(make_model(raw))(self.v2, self.v3)
-        brightness = np.full(ra.size, scene.background_mjy_sr)
+        brightness = np.full(self.v2.size, scene.background_mjy_sr)
         if scene.spectrum:
-            east, north = scene.position.offsets_arcsec(ra, dec)
+            east, north = self.offsets_arcsec(raw, scene.position)
             variance = scene.sigma_arcsec**2
             profile = np.exp(-0.5 * (east**2 + north**2) / variance)
             profile /= 2 * np.pi * variance * ARCSEC2_SR
@@ -60,6 +60,26 @@ class IfuLight:
         light = brightness * IFU_PIXEL_ARCSEC2 * ARCSEC2_SR / MJY_PER_DN
         np.add.at(image.reshape(-1), self.pixels, light)
         return image
+
+    def offsets_arcsec(
+        self, raw: RawExposure, position: Position
+    ) -> tuple[Values, Values]:
+        """Tell how far east and north of a place the pixels look in an exposure."""
+        ra, dec = v23tosky(make_model(raw))(self.v2, self.v3)
+        return position.offsets_arcsec(ra, dec)
+
+    def sees(self, wavelength_um: float) -> bool:
+        """Tell whether there is light of a wavelength."""
+        lit = self.wavelength_um
+        return bool(lit.min() < wavelength_um < lit.max())
+
+    def resolution_um(self, wavelength_um: float) -> float:
+        """Give the size of a resolution element."""
+        steps = np.diff(self.wavelength_um, append=np.nan)
+        # From one row to the next there is no step.
+        steps[np.diff(self.pixels, append=-1) != 1] = np.nan
+        ok = np.isfinite(steps)
+        return measure_resolution(self.wavelength_um[ok], steps[ok], wavelength_um)
 
 
 @dataclass(frozen=True, slots=True)

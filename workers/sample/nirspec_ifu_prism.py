@@ -22,9 +22,9 @@ from .raw_files import write_raw
 from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import CubeGrid
-from .truth import measure_resolution, publish_table, spectrum_table
+from .truth import publish_table, spectrum_table
 
-__all__ = ["CUBE", "PROGRAM", "make_exposures", "plan_exposures"]
+__all__ = ["APERTURE", "CUBE", "PROGRAM", "make_exposures", "plan_exposures"]
 
 MODE = Mode.NIRSPEC_IFU_PRISM
 """The mode of this sample."""
@@ -52,7 +52,9 @@ SKY = Scene(EMPTY.position, None, background_mjy_sr=0.2, sigma_arcsec=0.1)
 GROUPS = 5
 """Reads of an exposure."""
 
-_APERTURE = Aperture("NRS_FULL_IFU", 300.009277, -498.079254, 138.97164917)
+APERTURE = Aperture("NRS_FULL_IFU", 300.009277, -498.079254, 138.97164917)
+"""What is pointed."""
+
 _HOT, _WARM = 800, 2000
 _LEAK_DN_PER_S = 0.4
 
@@ -92,7 +94,7 @@ def plan_exposures(tilt_readings: tuple[float, float]) -> list[RawExposure]:
         exp_type="NRS_IFU",
         template="NIRSpec IFU Spectroscopy",
         target=SOURCE,
-        aperture=_APERTURE,
+        aperture=APERTURE,
         subarray=FULL,
         groups=GROUPS,
         integrations=1,
@@ -127,12 +129,8 @@ def _simulate(raw: RawExposure, light: IfuLight, still: Image, *, seed: int) -> 
 
 def _publish_truth(folder: Path, flaws: Flaws, light: IfuLight) -> None:
     meta = {"program": PROGRAM, "seed": SEED}
-    steps = np.diff(light.wavelength_um, append=np.nan)
-    steps[np.diff(light.pixels, append=-1) != 1] = np.nan
-    ok = np.isfinite(steps)
     resolutions = {
-        line: measure_resolution(light.wavelength_um[ok], steps[ok], line.wavelength_um)
-        for line in SPECTRUM.lines
+        line: light.resolution_um(line.wavelength_um) for line in SPECTRUM.lines
     }
     place = {"ra_deg": SOURCE.position.ra, "dec_deg": SOURCE.position.dec}
     sky = {"background_mjy_sr": SCENE.background_mjy_sr}

@@ -24,6 +24,8 @@ class Mode(StrEnum):
     """Program 99001: dithered point source, background, leakcals."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    NIRSPEC_IFU_GRATINGS = "nirspec-ifu-gratings"
+    """Program 99006: a point source with G395H on both detectors, and with G395M."""
     NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
     """Program 99004: slitlets with three sources, nodded."""
     NIRSPEC_FS_PRISM = "nirspec-fs-prism"
@@ -47,6 +49,7 @@ class Mode(StrEnum):
 _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.NIRSPEC_IFU_GRATINGS: "99006",
     Mode.NIRSPEC_MOS_PRISM: "99004",
     Mode.NIRSPEC_FS_PRISM: "99005",
     Mode.MIRI_MRS: "99003",
@@ -55,6 +58,7 @@ _PROGRAMS = {
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
     Mode.NIRSPEC_BOTS_PRISM: "official",
+    Mode.NIRSPEC_IFU_GRATINGS: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
     Mode.NIRSPEC_FS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",

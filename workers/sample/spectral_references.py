@@ -1,5 +1,6 @@
 """References of spec2 and spec3: flux, pixel areas, cubes, apertures."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from .library import EXP_TYPE, Library
 
 __all__ = [
     "ARCSEC2_SR",
+    "IFU_APERTURE_ARCSEC",
     "IFU_PIXEL_ARCSEC2",
     "MJY_PER_DN",
     "PIXEL_ARCSEC",
@@ -36,6 +38,8 @@ MJY_PER_DN = 2e-13
 """Flux density (MJy) that gives 1 DN/s in the pixels of its wavelength."""
 IFU_PIXEL_ARCSEC2 = 0.0103
 """Sky of an IFU pixel: a slice of 0.1 by a pixel of 0.103 arcsec."""
+IFU_APERTURE_ARCSEC = 0.45
+"""Radius in which spectra are extracted from cubes."""
 SLIT_WIDTHS_ARCSEC = {
     "S200A1": 0.2,
     "S200A2": 0.2,
@@ -46,6 +50,8 @@ SLIT_WIDTHS_ARCSEC = {
 """Widths of the fixed slits."""
 PIXEL_ARCSEC = 0.103
 """Height of a pixel in the sky."""
+_OPTICS = (("CLEAR", "PRISM"), ("F290LP", "G395H"), ("F290LP", "G395M"))
+"""Filters and dispersers that have a flux conversion."""
 _WAVELENGTHS_UM = np.linspace(0.5, 5.7, 105).astype(np.float32)
 _CONTEXT_2_FLUX = 1.05
 _FAILED_SHUTTERS = ((1, 30, 20), (4, 300, 150))
@@ -61,6 +67,8 @@ class CubeGrid:
     """Width of a plane."""
     spaxel_arcsec: float
     """Width of a spaxel."""
+    optics: tuple[str, str] = ("CLEAR", "PRISM")
+    """Filter and disperser."""
 
 
 def offer_by_mode(
@@ -113,7 +121,7 @@ def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
 
 
 def make_photom_table(slits: Sequence[str], factor: float) -> Any:
-    """Make the conversion table, with one row for each slit or none at all."""
+    """Make the conversion table, with a row for each slit (if any) and disperser."""
     size = _WAVELENGTHS_UM.size
     ones = np.ones(size, np.float32)
     level = MJY_PER_DN * factor
@@ -128,10 +136,11 @@ def make_photom_table(slits: Sequence[str], factor: float) -> Any:
         ("relresponse", *vector),
         ("reluncertainty", *vector),
     ]
-    if not slits:
-        return np.array([("CLEAR", "PRISM", *tail)], dtype=[*names, *values])
-    rows = [("CLEAR", "PRISM", slit, *tail) for slit in slits]
-    return np.array(rows, dtype=[*names, ("slit", "S15"), *values])
+    apertures: Sequence[tuple[str, ...]] = [(slit,) for slit in slits] or [()]
+    if slits:
+        names.append(("slit", "S15"))
+    rows = [(*optics, *each, *tail) for optics in _OPTICS for each in apertures]
+    return np.array(rows, dtype=[*names, *values])
 
 
 def add_photom(library: Library, model: Any, exp_type: str, *, serial: int) -> str:
@@ -156,10 +165,14 @@ def make_table(names: str, rows: Sequence[tuple[object, ...]]) -> Any:
     return np.array(rows, dtype=dtype)
 
 
+_BANDS = {"PRISM": "prism", "G395M": "med", "G395H": "high"}
+"""How the tables by wavelength call the dispersers."""
+
+
 def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
     (start, stop), step = grid.wavelengths_um, grid.step_um
     planes = np.arange(start, stop, step)
-    band = ("PRISM", "CLEAR")
+    filter_name, disperser = grid.optics
     msm, msm_names = (0.2, 3 * step, 2.0, 0.01), "roispatial roispectral power softrad"
     emsm, emsm_names = (0.2, 3 * step, 0.05), "roispatial roispectral scalerad"
     sampling = "wavemin wavemax spaxelsize spectralstep"
@@ -176,12 +189,12 @@ def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
     return {
         **{
             f"ifucubepars_{kind}": make_table(
-                f"disperser filter {names}", [(*band, *row)]
+                f"disperser filter {names}", [(disperser, filter_name, *row)]
             )
             for kind, (names, row) in tables.items()
         },
         **{
-            f"ifucubepars_prism_{kind}": make_table(
+            f"ifucubepars_{_BANDS[disperser]}_{kind}": make_table(
                 f"wavelength {names}", [(each, *row) for each in planes]
             )
             for kind, (names, row) in waves.items()
@@ -189,13 +202,14 @@ def _cube_tables(grid: CubeGrid) -> dict[str, Any]:
     }
 
 
-def _make_cubepar(grid: CubeGrid) -> Any:
+def _make_cubepar(grids: Sequence[CubeGrid]) -> Any:
     model = datamodels.NirspecIFUCubeParsModel()
-    for name, table in _cube_tables(grid).items():
-        setattr(model, name, table)
-        for band in ("med", "high"):
-            if "_prism_" in name:
-                setattr(model, name.replace("_prism_", f"_{band}_"), table)
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for grid in grids:
+        for name, table in _cube_tables(grid).items():
+            rows[name].append(table)
+    for name, tables in rows.items():
+        setattr(model, name, np.concatenate(tables))
     model.meta.exposure.type = "NRS_IFU"
     return model
 
@@ -210,7 +224,7 @@ def _make_aperture() -> Any:
     model.data = {
         "wavelength": wavelength,
         "wavelength_units": "micron",
-        "radius": 0.45 * ones,
+        "radius": IFU_APERTURE_ARCSEC * ones,
         "radius_units": "arcsec",
         "inner_bkg": 0.7 * ones,
         "inner_bkg_units": "arcsec",
@@ -248,7 +262,7 @@ def add_failed_shutters(
     offer_by_mode(library, "msaoper", name, exp_type)
 
 
-def add_ifu_references(library: Library, grid: CubeGrid) -> None:
+def add_ifu_references(library: Library, grids: Sequence[CubeGrid]) -> None:
     """Publish what the IFU needs after detector1, two `photom` among it."""
     mode = "NRS_IFU"
     add_flat(library, mode, serial=1)
@@ -264,7 +278,7 @@ def add_ifu_references(library: Library, grid: CubeGrid) -> None:
     add_area(library, model, mode, serial=1)
     add_failed_shutters(library, mode, _FAILED_SHUTTERS, serial=1)
     offer_by_mode(
-        library, "cubepar", library.add_model("cubepar", _make_cubepar(grid)), mode
+        library, "cubepar", library.add_model("cubepar", _make_cubepar(grids)), mode
     )
     aperture = library.add_inline("extract1d", _make_aperture())
     offer_by_mode(library, "extract1d", aperture, mode)

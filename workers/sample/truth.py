@@ -92,7 +92,13 @@ def spectrum_table(
     *,
     step_um: float = 0.005,
 ) -> Table:
-    """Tabulate a spectrum, with its lines in the metadata."""
+    """Tabulate a spectrum, with its lines in the metadata.
+
+    Parameters
+    ----------
+    resolutions_um
+        Size of a resolution element at each line that can be compared.
+    """
     wavelength = np.arange(*wavelengths_um, step_um)
     lines = [
         {
@@ -101,6 +107,7 @@ def spectrum_table(
             "resolution_um": resolutions_um[line],
         }
         for line in spectrum.lines
+        if line in resolutions_um
     ]
     return Table(
         {
