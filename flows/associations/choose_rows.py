@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.models import Inventory, RejectedFile
 from flows.names import member_file
 
-from .absent import tell_absent
+from .absent import tell_absent, tell_positions
 from .modes import SPECTRA
 from .options import AssociationOptions
 from .pool import read_pool
@@ -51,7 +51,8 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
     files = (*inventory.rejected, *inventory.barred, *chosen.missing)
     known = {row.name for row in chosen.rows}
     known |= {file.path.name.removesuffix("_uncal.fits") for file in files}
-    return replace(chosen, notes=(*chosen.notes, *tell_absent(chosen.rows, known)))
+    told = (*tell_absent(chosen.rows, known), *tell_positions(chosen.rows))
+    return replace(chosen, notes=(*chosen.notes, *told))
 
 
 def _choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows:

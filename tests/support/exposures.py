@@ -36,13 +36,13 @@ _IFU: Keywords = {
     "TSOVISIT": False,
     "PATTTYPE": "CYCLING",
     "PATT_NUM": 1,
-    "NUMDTHPT": 4,
+    "NUMDTHPT": 1,
     "SUBPXPTS": 1,
     "NINTS": 1,
     "EXPSTART": 60000.0,
     "VISITYPE": "PRIME_TARGETED_FIXED",
 }
-"""Header of a dithered IFU exposure."""
+"""Header of a single IFU exposure."""
 
 _BOTS: Keywords = {
     "EXP_TYPE": "NRS_BRIGHTOBJ",
@@ -116,8 +116,8 @@ def ifu_program(program: str = "99001", *, detector: str = "nrs1") -> list[Expos
     """Make two dithers with a leakcal, and a background (002) with its own."""
     science, sky = f"jw{program}001001", f"jw{program}002001"
     return [
-        make_exposure(f"{science}_03101_00001_{detector}", PATT_NUM=1),
-        make_exposure(f"{science}_03101_00002_{detector}", PATT_NUM=2),
+        make_exposure(f"{science}_03101_00001_{detector}", PATT_NUM=1, NUMDTHPT=2),
+        make_exposure(f"{science}_03101_00002_{detector}", PATT_NUM=2, NUMDTHPT=2),
         make_exposure(f"{science}_05101_00001_{detector}", IS_IMPRT=True),
         make_exposure(f"{sky}_03101_00001_{detector}", **_BACKGROUND),
         make_exposure(f"{sky}_05101_00001_{detector}", IS_IMPRT=True, **_BACKGROUND),
@@ -151,7 +151,8 @@ def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Expo
     """Make two dithers of the MRS, and a background (002)."""
     names = [f"jw{program}001001_02101_0000{n}_mirifushort" for n in (1, 2)]
     sky = f"jw{program}002001_02101_00001_mirifushort"
-    background = {**_MRS, **_BACKGROUND, "BAND": sky_band, "PATTTYPE": "NONE"}
+    single: Keywords = {"PATTTYPE": "NONE", "NUMDTHPT": 1}
+    background = {**_MRS, **_BACKGROUND, **single, "BAND": sky_band}
     return [
         make_exposure(names[0], **_MRS),
         make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exposures import ifu_program, make_exposure
+from exposures import ifu_program, make_exposure, mos_program, mrs_program
 from pools import COLUMNS
 
 from flows.associations import (
@@ -147,3 +147,37 @@ def test_a_file_that_cannot_be_used_is_not_absent() -> None:
     exposure = make_exposure(f"{name}_nrs1", **HIGH)
     assert tell(exposure, rejected=(file,)) == ()
     assert tell(exposure, barred=(file,)) == ()
+
+
+def test_positions_of_a_pattern_that_are_missing_are_named() -> None:
+    first, second, sky = mrs_program()
+    assert tell(first, second, sky) == ()
+    (said,) = tell(second, sky)
+    assert said == (
+        f"{second.name}: its pattern has 2 positions (NUMDTHPT), of which the archive "
+        "has 2 alone"
+    )
+
+
+def test_positions_are_counted_for_each_detector_and_observation() -> None:
+    nods = mos_program()
+    assert tell(*nods) == ()
+    left = [nod for nod in nods if not nod.name.endswith("00002_nrs2")]
+    (said,) = tell(*left)
+    assert said.startswith(f"{nods[1].name}: its pattern has 3 positions")
+    assert said.endswith("the archive has 1, 3 alone")
+
+
+def test_positions_below_a_pixel_are_not_counted() -> None:
+    pattern = {"NUMDTHPT": 4, "SUBPXPTS": 2}
+    names = [f"jw99005001001_02101_0000{n}_nrs1" for n in (1, 2)]
+    slit = {"EXP_TYPE": "NRS_FIXEDSLIT", "FXD_SLIT": "S200A1"}
+    nods = [make_exposure(name, **slit, **pattern) for name in names]
+    headers = [{**nod.header, "PATT_NUM": n} for n, nod in enumerate(nods, start=1)]
+    whole = [replace(nod, header=h) for nod, h in zip(nods, headers, strict=True)]
+    assert tell(*whole) == ()
+
+
+def test_a_count_that_is_none_says_nothing() -> None:
+    pattern = {"NUMDTHPT": "many", "PATT_NUM": 1}
+    assert tell(make_exposure("jw99001001001_03101_00001_nrs1", **pattern)) == ()
