@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.models import Inventory, RejectedFile
@@ -13,6 +13,7 @@ from .options import AssociationOptions
 from .pool import read_pool
 from .repair import add_declared, repair
 from .rows import PoolRow
+from .segments import find_missing_segments
 
 __all__ = ["ChosenRows", "choose_rows"]
 
@@ -29,8 +30,8 @@ class ChosenRows:
     notes: tuple[str, ...]
     """What a scientist must know of the choice."""
     missing: tuple[RejectedFile, ...]
-    """Spectra that the pool knows and the archive lacks: what they are a member of
-    must not become smaller without a word."""
+    """Spectra that the pool, or another segment, knows and the archive lacks: what
+    they are a member of must not become smaller without a word."""
     linked: Mapping[str, frozenset[str]]
     """Observations that share a candidate with an observation, itself included."""
 
@@ -46,6 +47,20 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
     PoolError
         The pool is none.
     """
+    segments = find_missing_segments(inventory)
+    chosen = _choose(inventory, options)
+    known = {file.path for file in chosen.missing}
+    new = [file for file in segments if file.path not in known]
+    note = f"of a time series the archive lacks {_list([f.path.name for f in new])}"
+    return replace(
+        chosen,
+        notes=(*chosen.notes, note) if new else chosen.notes,
+        missing=(*chosen.missing, *new),
+    )
+
+
+def _choose(inventory: Inventory, options: AssociationOptions) -> ChosenRows:
+    """Choose by pool or headers."""
     exposures = inventory.exposures
     declared = {one.id: frozenset(one.observations) for one in options.candidates}
     if inventory.pool is None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from exposures import ifu_program
+from exposures import bots_program, ifu_program, make_exposure
 from pools import COLUMNS
 
 from flows.associations import (
@@ -12,7 +12,7 @@ from flows.associations import (
     choose_rows,
 )
 from flows.errors import PoolError
-from flows.models import Exposure, Inventory, PoolFile
+from flows.models import Exposure, Inventory, PoolFile, RejectedFile
 
 NAME = "jw99001_20240101t000000_pool.csv"
 
@@ -78,6 +78,61 @@ def test_what_the_archive_lacks_of_a_pool_is_said() -> None:
     assert [file.path.name for file in chosen.missing] == [
         f"{name}_uncal.fits" for name in names
     ]
+
+
+def number_segments(exposures: list[Exposure], total: object) -> list[Exposure]:
+    return [
+        replace(exposure, header={**exposure.header, "EXSEGTOT": total})
+        for exposure in exposures
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "total", "missing"),
+    [
+        ([0, 1], 2, []),
+        ([0, 1], 3, ["003"]),
+        ([0], 2, ["002"]),
+        ([1], 2, ["001"]),
+        ([1], None, ["001"]),
+        ([0], "many", []),
+    ],
+)
+def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
+    kept: list[int], total: int | str | None, missing: list[str]
+) -> None:
+    series = number_segments(bots_program(), total)
+    exposures = tuple(series[place] for place in kept)
+    chosen = choose_rows(Inventory(exposures, ()), OPTIONS)
+    names = [
+        f"jw99002001001_04101_00001-seg{segment}_nrs1_uncal.fits" for segment in missing
+    ]
+    assert [file.path.name for file in chosen.missing] == names
+    assert len(chosen.notes) == len(names[:1])
+    assert [file.observation for file in chosen.missing] == ["001"] * len(names)
+
+
+def test_a_segment_that_is_rejected_is_not_missing() -> None:
+    first, second = number_segments(bots_program(), 2)
+    rejected = RejectedFile(second.path, "99002", "001", "expected EXP_TYPE")
+    assert choose_rows(Inventory((first,), (rejected,)), OPTIONS).missing == ()
+
+
+def test_a_segment_that_the_pool_knows_is_missing_once() -> None:
+    first, second = number_segments(bots_program(), 2)
+    inventory = Inventory((first,), (), pool=make_pool([first, second]))
+    [missing] = choose_rows(inventory, OPTIONS).missing
+    assert missing.path == second.path
+    assert NAME in missing.reason
+
+
+def test_every_detector_has_its_own_segments() -> None:
+    names = ["jw99012001001_04101_00001-seg001_nrs1"]
+    names += [f"jw99012001001_04101_00001-seg00{n}_nrs2" for n in (1, 2)]
+    series = number_segments([make_exposure(name) for name in names], 2)
+    [missing] = choose_rows(Inventory(tuple(series), ()), OPTIONS).missing
+    assert missing.path.name == f"{names[0]}_uncal.fits".replace("seg001", "seg002")
+    assert "expected segment 2 of 2" in missing.reason
 
 
 def test_candidates_of_the_recipe_are_added_to_those_of_the_pool() -> None:
