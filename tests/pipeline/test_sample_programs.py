@@ -16,12 +16,14 @@ from workers.sample.sample_set import MANIFEST
 
 FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
+    Mode.NIRSPEC_IFU_NOD: 4,
     Mode.NIRSPEC_BOTS_PRISM: 2,
     Mode.NIRSPEC_MOS_PRISM: 6,
     Mode.NIRSPEC_FS_PRISM: 3,
     Mode.MIRI_MRS: 3,
     Mode.MIRI_MRS_BANDS: 6,
 }
+IFU_PRISM = {Mode.NIRSPEC_IFU_PRISM, Mode.NIRSPEC_IFU_NOD}
 INSTRUMENTS = ("nirspec", "miri")
 EVERY_RAW_FILE_HAS = {
     "DATE", "TELESCOP", "FILENAME", "SDP_VER", "PRD_VER", "OSS_VER", "CAL_VER",
@@ -128,7 +130,7 @@ def test_leakcals_and_backgrounds_say_so(sample: SampleSet) -> None:
     kinds = {
         name[:25]: (header["IS_IMPRT"], header["BKGDTARG"])
         for name, header in raw_headers(sample).items()
-        if header["EXP_TYPE"] == "NRS_IFU"
+        if header["PROGRAM"] == Mode.NIRSPEC_IFU_PRISM.program
     }
     assert kinds == {
         "jw99001001001_02101_00001": (False, False),
@@ -150,10 +152,11 @@ def test_times_of_integrations_go_on_over_the_segments(sample: SampleSet) -> Non
 
 
 @pytest.mark.usefixtures("crds")
+@pytest.mark.parametrize("mode", sorted(IFU_PRISM))
 def test_the_contexts_differ_in_flux_and_parameters_of_the_ifu(
-    sample: SampleSet,
+    sample: SampleSet, mode: Mode
 ) -> None:
-    assert differences(sample, sample.list_raw(Mode.NIRSPEC_IFU_PRISM)[0]) == {
+    assert differences(sample, sample.list_raw(mode)[0]) == {
         "photom": ("jwst_nirspec_photom_0001.fits", "jwst_nirspec_photom_0002.fits"),
         "pars-spec2pipeline": (
             "jwst_nirspec_pars-spec2pipeline_0001.asdf",
@@ -163,7 +166,7 @@ def test_the_contexts_differ_in_flux_and_parameters_of_the_ifu(
 
 
 @pytest.mark.usefixtures("crds")
-@pytest.mark.parametrize("mode", sorted(set(Mode) - {Mode.NIRSPEC_IFU_PRISM}))
+@pytest.mark.parametrize("mode", sorted(set(Mode) - IFU_PRISM))
 def test_the_contexts_are_the_same_for_other_modes(
     sample: SampleSet, mode: Mode
 ) -> None:

@@ -1,9 +1,12 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from workers.sample import (
     nirspec_bots_prism,
     nirspec_fs_prism,
+    nirspec_ifu_nod,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
@@ -116,6 +119,16 @@ def test_dithers_look_beside_the_target() -> None:
 def test_the_dither_pattern_is_no_nod() -> None:
     patterns = {str(primary_cards(raw)["PATTTYPE"]) for raw in plan_ifu()}
     assert patterns == {"CYCLING", "NONE"}
+
+
+def test_nods_of_the_ifu_say_so_and_are_no_closer_than_the_aperture_is_wide() -> None:
+    plan = nirspec_ifu_nod.plan_exposures(READINGS)
+    cards = [primary_cards(raw) for raw in plan]
+    assert {card["PATTTYPE"] for card in cards} == {"4-POINT-NOD"}
+    assert [card["PATT_NUM"] for card in cards] == [1, 2, 3, 4]
+    assert {card["NUMDTHPT"] for card in cards} == {4}
+    pairs = combinations([np.array(raw.offset_arcsec) for raw in plan], 2)
+    assert min(np.hypot(*(one - other)) for one, other in pairs) > 2 * 0.45
 
 
 def test_ids_keep_their_zeros() -> None:

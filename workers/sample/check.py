@@ -12,6 +12,7 @@ __all__ = ["Check", "check_products"]
 
 _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
     Mode.NIRSPEC_IFU_PRISM: {"spectrum": "jw99001-o001_*_x1d.fits"},
+    Mode.NIRSPEC_IFU_NOD: {"spectrum": "jw99011-o001_*_x1d.fits"},
     Mode.NIRSPEC_BOTS_PRISM: {"spectrum": "jw99002-*_x1dints.fits"},
     Mode.NIRSPEC_MOS_PRISM: {
         source: f"jw99004-o001_{source}_*_x1d.fits"

@@ -10,6 +10,7 @@ from . import (
     miri_mrs,
     nirspec_bots_prism,
     nirspec_fs_prism,
+    nirspec_ifu_nod,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
@@ -45,7 +46,7 @@ class _NirspecMode:
     readouts: tuple[Readout, ...]
     """What it reads of the detectors; several modes may read the same."""
     add_references: Callable[[Library], None]
-    """Publishes what it needs after detector1."""
+    """Publishes what it needs after detector1; several modes may need the same."""
     make_exposures: Callable[[Path, Path, Files, tuple[float, float]], list[Path]]
     """Publishes its raw exposures and its truth."""
     through_msa: bool = False
@@ -68,6 +69,9 @@ def _add_mos_prism(library: Library) -> None:
 _NIRSPEC = {
     Mode.NIRSPEC_IFU_PRISM: _NirspecMode(
         (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_prism.make_exposures
+    ),
+    Mode.NIRSPEC_IFU_NOD: _NirspecMode(
+        (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_nod.make_exposures
     ),
     Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
         (Readout(SUB512, serial=2, dark=True),),
@@ -111,8 +115,8 @@ def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[Mode, Files
     readouts = [readout for each in added.values() for readout in each.readouts]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
-    for each in added.values():
-        each.add_references(library)
+    for add_references in dict.fromkeys(each.add_references for each in added.values()):
+        add_references(library)
     add_parameters(library)
     chosen = {
         mode: msa_names if each.through_msa else names for mode, each in added.items()

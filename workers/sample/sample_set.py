@@ -22,6 +22,8 @@ class Mode(StrEnum):
 
     NIRSPEC_IFU_PRISM = "nirspec-ifu-prism"
     """Program 99001: dithered point source, background, leakcals."""
+    NIRSPEC_IFU_NOD = "nirspec-ifu-nod"
+    """Program 99011: the same source nodded to four points."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
     NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
@@ -46,6 +48,7 @@ class Mode(StrEnum):
 
 _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
+    Mode.NIRSPEC_IFU_NOD: "99011",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
     Mode.NIRSPEC_MOS_PRISM: "99004",
     Mode.NIRSPEC_FS_PRISM: "99005",
@@ -54,6 +57,7 @@ _PROGRAMS = {
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
+    Mode.NIRSPEC_IFU_NOD: "official",
     Mode.NIRSPEC_BOTS_PRISM: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
     Mode.NIRSPEC_FS_PRISM: "official",
