@@ -1,6 +1,7 @@
 """The compact NIRSpec model against the full one, through the pipeline's WCS."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nirspec_full_model import (
     FULL_MODEL,
     fit_compact,
     read_full_geometry,
+    read_full_grating_geometry,
     to_text,
 )
 
@@ -24,10 +26,16 @@ from workers.sample import (
     shutter_light,
 )
 from workers.sample.exposures import RawExposure
-from workers.sample.geometry import Geometry, load_geometry, load_msa_geometry
+from workers.sample.frames import FULL
+from workers.sample.geometry import (
+    Geometry,
+    load_geometry,
+    load_grating_geometry,
+    load_msa_geometry,
+)
 from workers.sample.library import Library
 from workers.sample.nirspec_mos_prism import SLITLETS
-from workers.sample.optics import _MSA_FIELD, add_optics
+from workers.sample.optics import _MSA_FIELD, add_grating_optics, add_optics
 
 pytestmark = pytest.mark.skipif(
     not FULL_MODEL.is_dir(),
@@ -38,21 +46,48 @@ LARGEST_PIXELS = 0.5
 PIXEL_ARCSEC = 0.1
 
 
-def plan(module: Any) -> RawExposure:
-    prism = load_geometry().prism
-    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
+CASES = (
+    *((nirspec_ifu_prism, "PRISM", "NRS1"), (nirspec_bots_prism, "PRISM", "NRS1")),
+    *((nirspec_mos_prism, "PRISM", "NRS1"), (nirspec_fs_prism, "PRISM", "NRS1")),
+    *((nirspec_ifu_prism, "G395H", "NRS1"), (nirspec_ifu_prism, "G395H", "NRS2")),
+    *((nirspec_bots_prism, "G395H", "NRS1"), (nirspec_bots_prism, "G395H", "NRS2")),
+    *((nirspec_ifu_prism, "G395M", "NRS1"), (nirspec_bots_prism, "G395M", "NRS1")),
+)
+"""Whose aperture, disperser and detector."""
+
+
+def plan(module: Any, disperser: str, detector: str) -> RawExposure:
+    sensors = load_geometry().dispersers[disperser]
+    readings = sensors.tilt_x_sensor.zero, sensors.tilt_y_sensor.zero
     exposure: RawExposure = module.plan_exposures(readings)[0]
-    return exposure
+    if disperser == "PRISM":
+        return exposure
+    optics = "F290LP", disperser
+    return replace(exposure, optics=optics, detector=detector, subarray=FULL)
+
+
+def publish(folder: Path, geometry: Geometry, disperser: str) -> dict[str, Path]:
+    library = Library(folder)
+    names = add_optics(library, geometry)
+    if disperser != "PRISM":
+        names |= add_grating_optics(library, geometry)[disperser]
+    return {kind: library.folder / name for kind, name in names.items()}
 
 
 def assign(folder: Path, geometry: Geometry, raw: RawExposure) -> Any:
-    library = Library(folder)
-    names = add_optics(library, geometry)
-    files = {kind: library.folder / name for kind, name in names.items()}
+    files = publish(folder, geometry, raw.optics[1])
     if raw.metafile is None:
         return light._assign_wcs(raw, files)
     slits = [shutter_light._describe(slitlet, geometry) for slitlet in SLITLETS]
     return shutter_light._assign_wcs(raw, files, slits)
+
+
+def load_pair(raw: RawExposure) -> tuple[Geometry, Geometry]:
+    """Give the compact and the full model."""
+    if raw.optics[0] == "F290LP":
+        return load_grating_geometry(), read_full_grating_geometry()
+    load = load_msa_geometry if raw.exp_type in _MSA_FIELD else load_geometry
+    return load(), read_full_geometry()
 
 
 def list_slits(raw: RawExposure) -> Sequence[Any]:
@@ -63,17 +98,18 @@ def list_slits(raw: RawExposure) -> Sequence[Any]:
 
 @pytest.fixture(
     scope="module",
-    params=[nirspec_ifu_prism, nirspec_bots_prism, nirspec_mos_prism, nirspec_fs_prism],
+    params=CASES,
+    ids=["-".join((m.MODE, *rest)) for m, *rest in CASES],
 )
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[Any, Any, Any]]:
     """Give the coordinates of both models, and lit pixels, of each slice or slit."""
-    raw = plan(request.param)
+    raw = plan(*request.param)
     folder = tmp_path_factory.mktemp("optics")
-    load = load_msa_geometry if raw.exp_type in _MSA_FIELD else load_geometry
-    compact = assign(folder / "compact", load(), raw)
-    full = assign(folder / "full", read_full_geometry(), raw)
+    geometries = load_pair(raw)
+    compact = assign(folder / "compact", geometries[0], raw)
+    full = assign(folder / "full", geometries[1], raw)
     return [trace(compact, full, slit, raw) for slit in list_slits(raw)]
 
 
@@ -85,7 +121,7 @@ def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, An
 
 
 def test_the_file_is_what_the_fit_makes() -> None:
-    text = to_text(fit_compact(read_full_geometry()))
+    text = to_text(fit_compact(read_full_geometry(), read_full_grating_geometry()))
     assert COMPACT_MODEL.read_text("utf-8") == text
 
 

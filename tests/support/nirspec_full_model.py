@@ -12,18 +12,20 @@ The model (NRS_COMM_16, as published with ESA's eMPT tool) is read from
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.modeling import Model, models
+from gwcs.spectroscopy import AnglesFromGratingEquation3D
 from stdatamodels.jwst.transforms import models as optics
 
 from workers.sample.geometry import (
     Detector,
     Geometry,
+    Grating,
     IfuPost,
     Prism,
     Rectangle,
@@ -71,13 +73,18 @@ HOW = (
     " Fixed slits are the corners of the SIAF (PRDOPSSOC-075) taken to the MSA plane."
     " Lengths in m, field angles in deg, V2 and V3 in arcsec. Under `msa`, the same"
     " over the fixed slits S200A1 and S1600A1 and over the shutters of rows 100 to 260"
-    " and columns 50 to 115 of quadrant 3."
+    " and columns 50 to 115 of quadrant 3. Under `f290lp`, what differs for the IFU and"
+    " S1600A1 with F290LP and the gratings (2.87-5.27 um): the fore optics, and the"
+    " camera over both detectors."
 )
 
 SHUTTER_QUADRANT, SHUTTER_ROWS, SHUTTER_COLUMNS = 3, range(100, 261, 40), (50, 115)
 """Part of the shutter array that the model is fitted to."""
 
+GRATINGS = ("G395H", "G395M")
+"""Gratings that go with F290LP."""
 WAVELENGTHS = np.linspace(0.6e-6, 5.3e-6, 9)
+GRATING_WAVELENGTHS = np.linspace(2.87e-6, 5.27e-6, 13)
 TOLERANCES = {
     "focal": 0.9e-6,
     "direction": 3.2e-6,
@@ -194,14 +201,29 @@ def _read_sensor(path: Path) -> Tilt:
     )
 
 
+def _read_mount(folder: Path, name: str, blocks: dict[str, list[str]]) -> Any:
+    """Read what a prism and a grating have both."""
+    turn = [numbers(blocks[f"THETA{axis}"])[0] / 3600 for axis in "XYZ"]
+    return {
+        "theta": tuple(turn),
+        "tilt_y": numbers(blocks["TILTY"])[0],
+        # The sensor that is read as GWA_XTIL measures the tilt about y.
+        "tilt_x_sensor": _read_sensor(folder / f"disperser_{name}_TiltY.gtp"),
+        "tilt_y_sensor": _read_sensor(folder / f"disperser_{name}_TiltX.gtp"),
+    }
+
+
+def _read_grating(folder: Path, name: str) -> Grating:
+    blocks = read_blocks(folder / f"disperser_{name}.dis")
+    grooves_per_m = numbers(blocks["GROOVEDENSITY"])[0]
+    return Grating(grooves_per_m=grooves_per_m, **_read_mount(folder, name, blocks))
+
+
 def _read_prism(folder: Path) -> Prism:
     blocks = read_blocks(folder / "disperser_PRISM.pri")
     thermal, bounds = numbers(blocks["THERMALCOEF"]), numbers(blocks["WBOUND"])
     sellmeier = numbers(blocks["COEFFORMULA"])
-    turn = [numbers(blocks[f"THETA{axis}"])[0] / 3600 for axis in "XYZ"]
     return Prism(
-        theta=(turn[0], turn[1], turn[2]),
-        tilt_y=numbers(blocks["TILTY"])[0],
         angle=numbers(blocks["ANGLE"])[0],
         kcoef=tuple(sellmeier[::2]),
         lcoef=tuple(sellmeier[1::2]),
@@ -209,9 +231,7 @@ def _read_prism(folder: Path) -> Prism:
         tref=numbers(blocks["TREF"])[0],
         pref=numbers(blocks["PREF"])[0],
         wbound=(bounds[0], bounds[1]),
-        # The sensor that is read as GWA_XTIL measures the tilt about y.
-        tilt_x_sensor=_read_sensor(folder / "disperser_PRISM_TiltY.gtp"),
-        tilt_y_sensor=_read_sensor(folder / "disperser_PRISM_TiltX.gtp"),
+        **_read_mount(folder, "PRISM", blocks),
     )
 
 
@@ -282,8 +302,17 @@ def read_full_geometry(folder: Path = FULL_MODEL) -> Geometry:
         slits=tuple(_place_slit(name, fore, ote) for name in SLIT_CORNERS),
         quadrants=_read_quadrants(folder / "MSA.msa.ascii"),
         detectors=_read_detectors(description / "FPA.fpa"),
-        prism=_read_prism(description),
+        dispersers={
+            "PRISM": _read_prism(description),
+            **{name: _read_grating(description, name) for name in GRATINGS},
+        },
     )
+
+
+def read_full_grating_geometry(folder: Path = FULL_MODEL) -> Geometry:
+    """Read the same for F290LP."""
+    path = folder / "CoordTransform" / "Fore_F290LP.pcf"
+    return replace(read_full_geometry(folder), fore=Transform(path).refractive())
 
 
 def _basis(x: Any, y: Any, degree: int) -> Any:
@@ -335,23 +364,32 @@ def fit(
     }
 
 
-def _disperse(geometry: Geometry, x: Any, y: Any, lam: Any) -> tuple[Any, Any]:
-    """Give the direction behind the prism of light from the MSA plane."""
-    prism = geometry.prism
-    angles = [*prism.theta, prism.tilt_y]
+def _disperse(geometry: Geometry, name: str, msa: Any) -> tuple[Any, Any]:
+    """Give the direction behind a disperser of light from the MSA plane."""
+    disperser, (x, y, lam) = geometry.dispersers[name], msa
+    angles = [*disperser.theta, disperser.tilt_y]
     turn = optics.Rotation3DToGWA(angles, axes_order="xyzy", name="turn")
-    index = (prism.kcoef, prism.lcoef, prism.tcoef, prism.tref, prism.pref)
-    snell = optics.Snell(prism.angle, *index, 37.0, prism.pref)
     to_wheel = geometry.collimator.inverse | optics.Unitless2DirCos() | turn
-    behind = snell(lam, *to_wheel(x, y))
+    behind = _bend(disperser, lam, *to_wheel(x, y))
     direction: tuple[Any, Any] = (turn.inverse | optics.DirCos2Unitless())(*behind)
     return direction
 
 
-def _sample(rectangle: Rectangle) -> tuple[Any, Any, Any]:
+def _bend(disperser: Prism | Grating, lam: Any, alpha: Any, beta: Any, z: Any) -> Any:
+    if isinstance(disperser, Grating):
+        grating = AnglesFromGratingEquation3D(disperser.grooves_per_m, -1)
+        return grating(lam, -alpha, beta)
+    prism = disperser
+    index = (prism.kcoef, prism.lcoef, prism.tcoef, prism.tref, prism.pref)
+    return optics.Snell(prism.angle, *index, 37.0, prism.pref)(lam, alpha, beta, z)
+
+
+def _sample(
+    rectangle: Rectangle, wavelengths: Any = WAVELENGTHS
+) -> tuple[Any, Any, Any]:
     """Spread x, y and wavelength over a slit, with some margin along it."""
     across, along = np.linspace(-0.5, 0.5, 3), np.linspace(-0.62, 0.62, 25)
-    x, y, lam = (each.ravel() for each in np.meshgrid(across, along, WAVELENGTHS))
+    x, y, lam = (each.ravel() for each in np.meshgrid(across, along, wavelengths))
     return (
         rectangle.x + x * rectangle.width,
         rectangle.y + y * rectangle.height,
@@ -389,26 +427,39 @@ def _project(post: IfuPost, x: Any, y: Any, lam: Any) -> tuple[Any, Any]:
     )
 
 
-def _fit_slices(geometry: Geometry) -> tuple[list[dict[str, Any]], Any]:
-    """Fit the 30 slices; return also all points of their virtual slits."""
-    made, places = [], []
+def _find_virtual(geometry: Geometry, wavelengths: Any = WAVELENGTHS) -> list[Any]:
+    """Give x, y and wavelength over the virtual slit of each slice."""
+    samples = []
     for rectangle, post in zip(geometry.slices, geometry.ifuposts, strict=True):
-        points = _sample(rectangle)
-        virtual = _project(post, *points)
-        made.append(fit(points, virtual, TOLERANCES["msa"]))
-        places.append((*virtual, points[2]))
-    return made, np.concatenate(places, axis=1)
+        points = _sample(rectangle, wavelengths)
+        samples.append((*_project(post, *points), points[2]))
+    return samples
+
+
+def _fit_slices(geometry: Geometry) -> list[dict[str, Any]]:
+    return [
+        fit(_sample(rectangle), virtual[:2], TOLERANCES["msa"])
+        for rectangle, virtual in zip(
+            geometry.slices, _find_virtual(geometry), strict=True
+        )
+    ]
+
+
+def _fit_camera(
+    geometry: Geometry, msa: Any, dispersers: Sequence[str]
+) -> dict[str, Any]:
+    focal, direction = TOLERANCES["focal"], TOLERANCES["direction"]
+    behind = [_disperse(geometry, name, msa) for name in dispersers]
+    focus = geometry.camera.inverse(*np.concatenate(behind, axis=1))
+    return _fit_pair(geometry.camera, focus, (focal, direction))
 
 
 def _fit_spectrograph(geometry: Geometry, msa: Any) -> dict[str, Any]:
-    focal, direction = TOLERANCES["focal"], TOLERANCES["direction"]
+    tolerances = TOLERANCES["direction"], TOLERANCES["msa"]
     wheel = geometry.collimator.inverse(*msa[:2])
-    focus = geometry.camera.inverse(*_disperse(geometry, *msa))
     return {
-        "camera": _fit_pair(geometry.camera, focus, (focal, direction)),
-        "collimator": _fit_pair(
-            geometry.collimator, wheel, (direction, TOLERANCES["msa"])
-        ),
+        "camera": _fit_camera(geometry, msa, ["PRISM"]),
+        "collimator": _fit_pair(geometry.collimator, wheel, tolerances),
     }
 
 
@@ -462,22 +513,48 @@ def _fit_shutters(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def fit_compact(geometry: Geometry) -> dict[str, Any]:
-    """Make the content of ``nirspec_geometry.json`` from the full model."""
-    slit = _sample(next(each for each in geometry.slits if each.name == "S1600A1"))
-    ifuposts, virtual = _fit_slices(geometry)
-    msa = np.concatenate([virtual, slit], axis=1)
+def _find_wide_slit(geometry: Geometry) -> Rectangle:
+    return next(each for each in geometry.slits if each.name == "S1600A1")
+
+
+def _fit_gratings(geometry: Geometry) -> dict[str, Any]:
+    """Fit what differs for the gratings, with the model of their filter."""
+    slit = _sample(_find_wide_slit(geometry), GRATING_WAVELENGTHS)
+    virtual = _find_virtual(geometry, GRATING_WAVELENGTHS)
+    slicer = [_sample(each, GRATING_WAVELENGTHS) for each in geometry.slices]
+    entrance = [(*geometry.ifufore(*each), each[2]) for each in slicer]
+    msa, field = (np.concatenate([*each, slit], axis=1) for each in (virtual, entrance))
+    fore_tolerances = TOLERANCES["msa"], TOLERANCES["sky"]
+    return {
+        "camera": _fit_camera(geometry, msa, GRATINGS),
+        "fore": _fit_pair(geometry.fore, field, fore_tolerances),
+    }
+
+
+def fit_compact(geometry: Geometry, with_filter: Geometry) -> dict[str, Any]:
+    """Make the content of ``nirspec_geometry.json`` from the full model.
+
+    Parameters
+    ----------
+    geometry
+        The model for CLEAR.
+    with_filter
+        The same for the filter of the gratings.
+    """
+    slit = _sample(_find_wide_slit(geometry))
+    msa = np.concatenate([*_find_virtual(geometry), slit], axis=1)
     return {
         "how": HOW,
         "detectors": {name: asdict(each) for name, each in geometry.detectors.items()},
-        "prism": asdict(geometry.prism),
+        "dispersers": {k: asdict(v) for k, v in geometry.dispersers.items()},
         "slits": [asdict(each) for each in geometry.slits],
         "quadrants": [asdict(each) for each in geometry.quadrants],
         "slices": [asdict(each) for each in geometry.slices],
         **_fit_spectrograph(geometry, msa),
         **_fit_fore_optics(geometry, slit),
         "msa": _fit_shutters(geometry),
-        "ifuposts": ifuposts,
+        "f290lp": _fit_gratings(with_filter),
+        "ifuposts": _fit_slices(geometry),
     }
 
 
@@ -492,4 +569,5 @@ def _join(match: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    COMPACT_MODEL.write_text(to_text(fit_compact(read_full_geometry())), "utf-8")
+    fitted = fit_compact(read_full_geometry(), read_full_grating_geometry())
+    COMPACT_MODEL.write_text(to_text(fitted), "utf-8")

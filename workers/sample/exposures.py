@@ -92,6 +92,8 @@ class RawExposure:
     """Detector."""
     segment: Segment | None = None
     """Which part of the exposure, if it has parts."""
+    optics: tuple[str, str] = ("CLEAR", "PRISM")
+    """Filter and disperser of NIRSpec."""
     tilt_readings: tuple[float, float] | None = None
     """What the sensors of the grating wheel of NIRSpec read in x and y."""
     band: str | None = None

@@ -15,6 +15,7 @@ from astropy.modeling import Model, models
 __all__ = [
     "Detector",
     "Geometry",
+    "Grating",
     "IfuPost",
     "Prism",
     "Rectangle",
@@ -22,6 +23,7 @@ __all__ = [
     "Spec",
     "Tilt",
     "load_geometry",
+    "load_grating_geometry",
     "load_msa_geometry",
     "make_distortion",
     "normalise",
@@ -138,8 +140,24 @@ class Prism:
 
 
 @dataclass(frozen=True, slots=True)
+class Grating:
+    """A grating: angles in degrees."""
+
+    theta: tuple[float, float, float]
+    """Angles of the mount about x, y and z."""
+    tilt_y: float
+    """Angle of the surface."""
+    grooves_per_m: float
+    """Density of the grooves."""
+    tilt_x_sensor: Tilt
+    """Read as GWA_XTIL."""
+    tilt_y_sensor: Tilt
+    """Read as GWA_YTIL."""
+
+
+@dataclass(frozen=True, slots=True)
 class Geometry:
-    """Everything between a pixel and the sky, for CLEAR/PRISM."""
+    """Everything between a pixel and the sky, for one filter."""
 
     camera: Model
     """Focal plane (m) to direction behind the disperser, with inverse."""
@@ -161,8 +179,8 @@ class Geometry:
     """The four quadrants of shutters."""
     detectors: Mapping[str, Detector]
     """NRS1 and NRS2."""
-    prism: Prism
-    """The disperser."""
+    dispersers: Mapping[str, Prism | Grating]
+    """The prism and the gratings by name."""
 
 
 def polynomial(coefficients: Sequence[float]) -> Model:
@@ -218,14 +236,14 @@ def _make_tilt(spec: Spec) -> Tilt:
     return Tilt(spec["zero"], coefficients, spec["temperature"])
 
 
-def _make_prism(spec: Spec) -> Prism:
+def _make_disperser(spec: Spec) -> Prism | Grating:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in spec.items()
     }
     for name in ("tilt_x_sensor", "tilt_y_sensor"):
         values[name] = _make_tilt(spec[name])
-    return Prism(**values)
+    return Grating(**values) if "grooves_per_m" in spec else Prism(**values)
 
 
 def _make_shutters(spec: Spec) -> Shutters:
@@ -240,7 +258,7 @@ def _read_spec() -> Spec:
 
 
 def load_geometry() -> Geometry:
-    """Read the compact model of the IFU and the slit S1600A1."""
+    """Read the compact model of the IFU and the slit S1600A1 for CLEAR/PRISM."""
     spec = _read_spec()
     return Geometry(
         **{name: make_distortion(spec[name]) for name in (*_SHARED, "ifufore")},
@@ -249,7 +267,15 @@ def load_geometry() -> Geometry:
         slits=tuple(Rectangle(**each) for each in spec["slits"]),
         quadrants=tuple(_make_shutters(each) for each in spec["quadrants"]),
         detectors={k: Detector(**v) for k, v in spec["detectors"].items()},
-        prism=_make_prism(spec["prism"]),
+        dispersers={k: _make_disperser(v) for k, v in spec["dispersers"].items()},
+    )
+
+
+def load_grating_geometry() -> Geometry:
+    """Read the compact model of both for F290LP with G395H and G395M."""
+    spec = _read_spec()["f290lp"]
+    return replace(
+        load_geometry(), **{name: make_distortion(spec[name]) for name in spec}
     )
 
 

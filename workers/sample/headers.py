@@ -126,8 +126,8 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
 def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
     assert raw.tilt_readings
     return {
-        "FILTER": "CLEAR",
-        "GRATING": "PRISM",
+        "FILTER": raw.optics[0],
+        "GRATING": raw.optics[1],
         "FOCUSPOS": 3.0,
         "LAMP": "NONE",
         "GWA_XTIL": raw.tilt_readings[0],

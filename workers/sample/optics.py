@@ -1,6 +1,7 @@
 """References of the optics: what the pipeline builds its coordinates from."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,16 @@ from astropy.modeling import Model, models
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import wcs_ref_models as references
 
-from .geometry import Detector, Geometry, Prism, Rectangle, Shutters, Tilt
+from .geometry import Detector, Geometry, Grating, Prism, Rectangle, Shutters, Tilt
 from .library import EXP_TYPE, FILTER, GRATING, Library
 
-__all__ = ["SHUTTERS", "add_msa_optics", "add_optics"]
+__all__ = ["GRATINGS", "SHUTTERS", "add_grating_optics", "add_msa_optics", "add_optics"]
 
 SHUTTERS = (365, 171)
 """Shutters of a quadrant along and across dispersion."""
+
+GRATINGS: Mapping[str, int] = {"G395H": 2, "G395M": 3}
+"""Gratings of the samples, all with F290LP, and the serials of their references."""
 
 Table = NDArray[np.void]
 """A structured array."""
@@ -27,9 +31,17 @@ _MSA_FIELD = ("NRS_FIXEDSLIT", "NRS_MSASPEC")
 """Modes for which that of the shutters was fitted."""
 _BY_FIELD = frozenset({"camera", "collimator", "fore", "ote"})
 """References of which there is one for each field."""
-_SELECTED_BY: Mapping[str, tuple[str, str]] = {
-    "disperser": (GRATING, "PRISM"),
-    "fore": (FILTER, "CLEAR"),
+_SELECTED_BY: Mapping[str, str] = {
+    "camera": GRATING,
+    "disperser": GRATING,
+    "fore": FILTER,
+}
+"""Of which there is one for each disperser or filter."""
+_PRISM: Mapping[str, tuple[str, ...]] = {FILTER: ("CLEAR",), GRATING: ("PRISM",)}
+_WAVELENGTHS_M = {
+    "CLEAR_PRISM": [0.6e-6, 5.3e-6],
+    "F290LP_G395H": [2.87e-6, 5.27e-6],
+    "F290LP_G395M": [2.87e-6, 5.27e-6],
 }
 
 
@@ -50,17 +62,25 @@ def _tilt_table(tilt: Tilt) -> dict[str, Any]:
     }
 
 
-def _disperser_model(prism: Prism) -> Any:
+def _disperser_model(name: str, disperser: Prism | Grating) -> Any:
     model = references.DisperserModel()
-    model.theta_x, model.theta_y, model.theta_z = prism.theta
-    model.tilt_x, model.tilt_y, model.angle = 0.0, prism.tilt_y, prism.angle
+    model.theta_x, model.theta_y, model.theta_z = disperser.theta
+    model.tilt_x, model.tilt_y = 0.0, disperser.tilt_y
+    if isinstance(disperser, Grating):
+        model.groovedensity = disperser.grooves_per_m
+    else:
+        _describe_glass(model, disperser)
+    model.gwa_tiltx = _tilt_table(disperser.tilt_x_sensor)
+    model.gwa_tilty = _tilt_table(disperser.tilt_y_sensor)
+    model.meta.instrument.grating = name
+    return model
+
+
+def _describe_glass(model: Any, prism: Prism) -> None:
+    model.angle = prism.angle
     model.kcoef, model.lcoef = list(prism.kcoef), list(prism.lcoef)
     model.tcoef, model.wbound = list(prism.tcoef), list(prism.wbound)
     model.tref, model.pref = prism.tref, prism.pref
-    model.gwa_tiltx = _tilt_table(prism.tilt_x_sensor)
-    model.gwa_tilty = _tilt_table(prism.tilt_y_sensor)
-    model.meta.instrument.grating = "PRISM"
-    return model
 
 
 def _rectangles(rows: Sequence[Rectangle], names: Sequence[str]) -> Table:
@@ -99,9 +119,9 @@ def _msa_model(geometry: Geometry) -> Any:
 
 def _wavelengthrange_model() -> Any:
     model = references.WavelengthrangeModel(
-        wrange_selector=["CLEAR_PRISM"],
-        wrange=[[0.6e-6, 5.3e-6]],
-        order=[-1],
+        wrange_selector=list(_WAVELENGTHS_M),
+        wrange=list(_WAVELENGTHS_M.values()),
+        order=[-1] * len(_WAVELENGTHS_M),
         wunits=units.m,
     )
     model.meta.exposure.type = "N/A"
@@ -128,13 +148,17 @@ def _ifu_models(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def _make_models_of_field(geometry: Geometry) -> dict[str, Any]:
+def _fore_model(geometry: Geometry, filter_name: str) -> Any:
     fore = references.FOREModel(model=geometry.fore)
-    fore.meta.instrument.filter = "CLEAR"
+    fore.meta.instrument.filter = filter_name
+    return fore
+
+
+def _make_models_of_field(geometry: Geometry) -> dict[str, Any]:
     return {
         "camera": references.CameraModel(model=geometry.camera),
         "collimator": references.CollimatorModel(model=geometry.collimator),
-        "fore": fore,
+        "fore": _fore_model(geometry, "CLEAR"),
         "ote": references.OTEModel(model=geometry.ote, output_units=units.arcsec),
     }
 
@@ -145,7 +169,7 @@ def _make_models(geometry: Geometry) -> dict[str, Any]:
     return {
         **_make_models_of_field(geometry),
         "chromcorr": references.ChromCorrModel(model=still),
-        "disperser": _disperser_model(geometry.prism),
+        "disperser": _disperser_model("PRISM", geometry.dispersers["PRISM"]),
         "fpa": references.FPAModel(
             nrs1_model=_fpa_model(geometry.detectors["NRS1"]),
             nrs2_model=_fpa_model(geometry.detectors["NRS2"]),
@@ -156,15 +180,28 @@ def _make_models(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def _offer(library: Library, reftype: str, name: str, exp_types: Sequence[str]) -> None:
-    """Let the rules select a file, by mode if each field has its own."""
-    parkey, value = _SELECTED_BY.get(reftype, ("", ""))
-    parkeys, match = ((parkey,), (value,)) if parkey else ((), ())
-    if reftype not in _BY_FIELD:
-        library.offer(reftype, name, parkeys=parkeys, matches=[match])
-        return
-    matches = [(exp_type, *match) for exp_type in exp_types]
-    library.offer(reftype, name, parkeys=(EXP_TYPE, *parkeys), matches=matches)
+def _offer(
+    library: Library,
+    reftype: str,
+    name: str,
+    *,
+    exp_types: Sequence[str],
+    path: Mapping[str, Sequence[str]] = _PRISM,
+) -> None:
+    """Let the rules select a file by what its type depends on.
+
+    Parameters
+    ----------
+    exp_types
+        The modes of its field.
+    path
+        The filters and dispersers that it is for.
+    """
+    choices = {EXP_TYPE: exp_types} if reftype in _BY_FIELD else {}
+    if parkey := _SELECTED_BY.get(reftype):
+        choices[parkey] = path[parkey]
+    matches = list(product(*choices.values()))
+    library.offer(reftype, name, parkeys=tuple(choices), matches=matches)
 
 
 def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
@@ -178,7 +215,34 @@ def add_optics(library: Library, geometry: Geometry) -> dict[str, str]:
     names = {}
     for reftype, model in _make_models(geometry).items():
         names[reftype] = library.add_model(reftype, model, suffix="asdf")
-        _offer(library, reftype, names[reftype], _FIELD)
+        _offer(library, reftype, names[reftype], exp_types=_FIELD)
+    return names
+
+
+def add_grating_optics(
+    library: Library, geometry: Geometry
+) -> dict[str, dict[str, str]]:
+    """Publish those that differ for the gratings with F290LP.
+
+    Returns
+    -------
+    names
+        File names by reference type, by grating.
+    """
+    path = {FILTER: ("F290LP",), GRATING: tuple(GRATINGS)}
+    shared = {}
+    for reftype, model in (
+        ("camera", references.CameraModel(model=geometry.camera)),
+        ("fore", _fore_model(geometry, "F290LP")),
+    ):
+        shared[reftype] = library.add_model(reftype, model, serial=3, suffix="asdf")
+        _offer(library, reftype, shared[reftype], exp_types=_FIELD, path=path)
+    names = {}
+    for grating, serial in GRATINGS.items():
+        model = _disperser_model(grating, geometry.dispersers[grating])
+        name = library.add_model("disperser", model, serial=serial, suffix="asdf")
+        library.offer("disperser", name, parkeys=(GRATING,), matches=[(grating,)])
+        names[grating] = {**shared, "disperser": name}
     return names
 
 
@@ -193,5 +257,5 @@ def add_msa_optics(library: Library, geometry: Geometry) -> dict[str, str]:
     names = {}
     for reftype, model in _make_models_of_field(geometry).items():
         names[reftype] = library.add_model(reftype, model, serial=2, suffix="asdf")
-        _offer(library, reftype, names[reftype], _MSA_FIELD)
+        _offer(library, reftype, names[reftype], exp_types=_MSA_FIELD)
     return names

@@ -17,14 +17,14 @@ from . import (
 from .contexts import write_contexts
 from .detector_references import Readout, add_detector_references
 from .frames import FULL, SUB512, SUBS200A1
-from .geometry import load_geometry, load_msa_geometry
+from .geometry import load_geometry, load_grating_geometry, load_msa_geometry
 from .library import Library
 from .mrs_geometry import load_bands
 from .mrs_light import MrsLight, trace_mrs
 from .mrs_optics import add_mrs_optics
 from .mrs_references import READOUT, add_band_references, add_mrs_references
 from .msa_references import add_fixed_slit_references, add_shutter_references
-from .optics import add_msa_optics, add_optics
+from .optics import add_grating_optics, add_msa_optics, add_optics
 from .sample_set import Mode, SampleSet
 from .spectral_references import (
     add_ifu_references,
@@ -33,10 +33,12 @@ from .spectral_references import (
 )
 from .step_parameters import add_parameters
 
-__all__ = ["Optics", "make_programs", "make_references"]
+__all__ = ["Optics", "Spectrograph", "make_programs", "make_references"]
 
 Files = Mapping[str, Path]
 """References of the optics of NIRSpec by type."""
+Make = Callable[[Path, Path, Files, tuple[float, float]], list[Path]]
+"""Publishes raw exposures and their truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class _NirspecMode:
     """What it reads of the detectors; several modes may read the same."""
     add_references: Callable[[Library], None]
     """Publishes what it needs after detector1; several modes may need the same."""
-    make_exposures: Callable[[Path, Path, Files, tuple[float, float]], list[Path]]
-    """Publishes its raw exposures and its truth."""
+    make_exposures: Mapping[str, Make]
+    """Makes its program, by disperser."""
     through_msa: bool = False
     """Whether it takes the optics of the shutters and the slits beside them."""
 
@@ -68,26 +70,30 @@ def _add_mos_prism(library: Library) -> None:
 
 _NIRSPEC = {
     Mode.NIRSPEC_IFU_PRISM: _NirspecMode(
-        (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_prism.make_exposures
+        (Readout(FULL, serial=1),),
+        _add_ifu_prism,
+        {"PRISM": nirspec_ifu_prism.make_exposures},
     ),
     Mode.NIRSPEC_IFU_NOD: _NirspecMode(
-        (Readout(FULL, serial=1),), _add_ifu_prism, nirspec_ifu_nod.make_exposures
+        (Readout(FULL, serial=1),),
+        _add_ifu_prism,
+        {"PRISM": nirspec_ifu_nod.make_exposures},
     ),
     Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
         (Readout(SUB512, serial=2, dark=True),),
         _add_bots_prism,
-        nirspec_bots_prism.make_exposures,
+        {"PRISM": nirspec_bots_prism.make_exposures},
     ),
     Mode.NIRSPEC_MOS_PRISM: _NirspecMode(
         (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),
         _add_mos_prism,
-        nirspec_mos_prism.make_exposures,
+        {"PRISM": nirspec_mos_prism.make_exposures},
         through_msa=True,
     ),
     Mode.NIRSPEC_FS_PRISM: _NirspecMode(
         (Readout(SUBS200A1, serial=4),),
         add_fixed_slit_references,
-        nirspec_fs_prism.make_exposures,
+        {"PRISM": nirspec_fs_prism.make_exposures},
         through_msa=True,
     ),
 }
@@ -95,35 +101,61 @@ _NIRSPEC = {
 
 
 @dataclass(frozen=True, slots=True)
+class Spectrograph:
+    """NIRSpec with a disperser."""
+
+    references: Files
+    """References of the optics by type."""
+    tilt_readings: tuple[float, float]
+    """What the sensors of the grating wheel read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Optics:
     """What exposures are simulated with."""
 
-    nirspec: Mapping[Mode, Files]
-    """References of the optics of NIRSpec by mode."""
-    tilt_readings: tuple[float, float]
-    """What the sensors of the grating wheel of NIRSpec read."""
+    nirspec: Mapping[Mode, Mapping[str, Spectrograph]]
+    """NIRSpec by mode and disperser."""
     mrs: Mapping[str, MrsLight]
     """The lit pixels of MIRIFUSHORT by band."""
 
 
-def _add_nirspec(library: Library, modes: Sequence[Mode]) -> Mapping[Mode, Files]:
+def _add_nirspec(
+    library: Library, modes: Sequence[Mode]
+) -> Mapping[Mode, Mapping[str, Spectrograph]]:
     if not modes:
         return {}
-    names = add_optics(library, load_geometry())
-    msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
-    added = {mode: _NIRSPEC[mode] for mode in modes}
-    readouts = [readout for each in added.values() for readout in each.readouts]
+    chosen, added = _add_spectrographs(library), [_NIRSPEC[mode] for mode in modes]
+    readouts = [readout for each in added for readout in each.readouts]
     for readout in dict.fromkeys(readouts):
         add_detector_references(library, readout)
-    for add_references in dict.fromkeys(each.add_references for each in added.values()):
+    for add_references in dict.fromkeys(each.add_references for each in added):
         add_references(library)
     add_parameters(library)
-    chosen = {
-        mode: msa_names if each.through_msa else names for mode, each in added.items()
-    }
+    return {mode: chosen[_NIRSPEC[mode].through_msa] for mode in modes}
+
+
+def _add_spectrographs(
+    library: Library,
+) -> Mapping[bool, Mapping[str, Spectrograph]]:
+    """Publish the optics; give them by whether light comes through the shutters."""
+    geometry = load_geometry()
+    names = add_optics(library, geometry)
+    msa_names = {**names, **add_msa_optics(library, load_msa_geometry())}
+    gratings = add_grating_optics(library, load_grating_geometry())
+
+    def describe(disperser: str, names: Mapping[str, str]) -> Spectrograph:
+        files = {kind: library.folder / name for kind, name in names.items()}
+        sensors = geometry.dispersers[disperser]
+        readings = sensors.tilt_x_sensor.zero, sensors.tilt_y_sensor.zero
+        return Spectrograph(files, readings)
+
     return {
-        mode: {kind: library.folder / name for kind, name in by_type.items()}
-        for mode, by_type in chosen.items()
+        False: {
+            "PRISM": describe("PRISM", names),
+            **{name: describe(name, names | own) for name, own in gratings.items()},
+        },
+        True: {"PRISM": describe("PRISM", msa_names)},
     }
 
 
@@ -147,12 +179,10 @@ def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
 def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
     """Publish a CRDS cache with two contexts."""
     nirspec, miri = Library(cache, "NIRSPEC"), Library(cache, "MIRI")
-    files = _add_nirspec(nirspec, [mode for mode in modes if mode in _NIRSPEC])
+    spectrographs = _add_nirspec(nirspec, [m for m in modes if m in _NIRSPEC])
     lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
     write_contexts(cache, [*nirspec, *miri])
-    prism = load_geometry().prism
-    readings = prism.tilt_x_sensor.zero, prism.tilt_y_sensor.zero
-    return Optics(files, readings, lights)
+    return Optics(spectrographs, lights)
 
 
 def make_programs(
@@ -166,5 +196,6 @@ def make_programs(
             program = miri_mrs.PROGRAMS[mode]
             miri_mrs.make_exposures(*folders, program, optics.mrs)
         else:
-            make = _NIRSPEC[mode].make_exposures
-            make(*folders, optics.nirspec[mode], optics.tilt_readings)
+            for disperser, make in _NIRSPEC[mode].make_exposures.items():
+                spectrograph = optics.nirspec[mode][disperser]
+                make(*folders, spectrograph.references, spectrograph.tilt_readings)

@@ -46,6 +46,8 @@ SLIT_WIDTHS_ARCSEC = {
 """Widths of the fixed slits."""
 PIXEL_ARCSEC = 0.103
 """Height of a pixel in the sky."""
+_OPTICS = (("CLEAR", "PRISM"), ("F290LP", "G395H"), ("F290LP", "G395M"))
+"""Filters and dispersers that have a flux conversion."""
 _WAVELENGTHS_UM = np.linspace(0.5, 5.7, 105).astype(np.float32)
 _CONTEXT_2_FLUX = 1.05
 _FAILED_SHUTTERS = ((1, 30, 20), (4, 300, 150))
@@ -113,7 +115,7 @@ def add_flat(library: Library, exp_type: str, *, serial: int) -> None:
 
 
 def make_photom_table(slits: Sequence[str], factor: float) -> Any:
-    """Make the conversion table, with one row for each slit or none at all."""
+    """Make the conversion table, with a row for each slit (if any) and disperser."""
     size = _WAVELENGTHS_UM.size
     ones = np.ones(size, np.float32)
     level = MJY_PER_DN * factor
@@ -129,8 +131,9 @@ def make_photom_table(slits: Sequence[str], factor: float) -> Any:
         ("reluncertainty", *vector),
     ]
     if not slits:
-        return np.array([("CLEAR", "PRISM", *tail)], dtype=[*names, *values])
-    rows = [("CLEAR", "PRISM", slit, *tail) for slit in slits]
+        rows = [(*optics, *tail) for optics in _OPTICS]
+        return np.array(rows, dtype=[*names, *values])
+    rows = [(*optics, slit, *tail) for optics in _OPTICS for slit in slits]
     return np.array(rows, dtype=[*names, ("slit", "S15"), *values])
 
 
