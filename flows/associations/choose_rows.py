@@ -13,7 +13,7 @@ from .options import AssociationOptions
 from .pool import read_pool
 from .repair import add_declared, repair
 from .rows import PoolRow
-from .segments import find_missing_segments
+from .segments import find_missing_segments, list_mismatches
 
 __all__ = ["ChosenRows", "choose_rows"]
 
@@ -51,12 +51,11 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
     chosen = _choose(inventory, options)
     known = {file.path for file in chosen.missing}
     new = [file for file in segments if file.path not in known]
-    note = f"of a time series the archive lacks {_list([f.path.name for f in new])}"
-    return replace(
-        chosen,
-        notes=(*chosen.notes, note) if new else chosen.notes,
-        missing=(*chosen.missing, *new),
-    )
+    notes = [*chosen.notes, *list_mismatches(inventory.exposures)]
+    if new:
+        names = _list([file.path.name for file in new])
+        notes.append(f"of a time series the archive lacks {names}")
+    return replace(chosen, notes=tuple(notes), missing=(*chosen.missing, *new))
 
 
 def _choose(inventory: Inventory, options: AssociationOptions) -> ChosenRows:

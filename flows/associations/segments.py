@@ -1,5 +1,6 @@
-"""Segments of a time series that the others know of and that are not there."""
+"""Segments of a time series: those that are not there, and those that do not fit."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from flows.names import (
     parse_exposure_name,
 )
 
-__all__ = ["find_missing_segments"]
+__all__ = ["find_missing_segments", "list_mismatches"]
 
 _LAST: Final = 999
 """Names have three digits for the segment."""
@@ -33,6 +34,25 @@ def find_missing_segments(inventory: Inventory) -> tuple[RejectedFile, ...]:
         for name in _name_segments(first, total)
         if _file_of(name) not in there
     )
+
+
+def list_mismatches(exposures: Iterable[Exposure]) -> Iterator[str]:
+    """Say which exposures have segments or detectors of several subarrays.
+
+    The rules join those of one subarray, so such a time series falls apart.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for exposure in exposures:
+        name = parse_exposure_name(exposure.name)
+        if name.segment is not None:
+            whole, _, _ = exposure.name.partition("-seg")
+            found[whole].add(str(exposure.header.get("SUBARRAY")))
+    for whole, subarrays in found.items():
+        if len(subarrays) > 1:
+            yield (
+                f"{whole}: its segments and detectors are of different subarrays"
+                f" ({', '.join(sorted(subarrays))}); each is a time series of its own"
+            )
 
 
 def _count_segments(exposures: Iterable[Exposure]) -> dict[ExposureName, int]:

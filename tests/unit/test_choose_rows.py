@@ -9,6 +9,7 @@ from pools import COLUMNS
 from flows.associations import (
     AssociationOptions,
     DeclaredCandidate,
+    associate_rows,
     choose_rows,
 )
 from flows.errors import PoolError
@@ -133,6 +134,20 @@ def test_every_detector_has_its_own_segments() -> None:
     [missing] = choose_rows(Inventory(tuple(series), ()), OPTIONS).missing
     assert missing.path.name == f"{names[0]}_uncal.fits".replace("seg001", "seg002")
     assert "expected segment 2 of 2" in missing.reason
+
+
+def test_a_time_series_of_two_subarrays_falls_apart_and_that_is_said() -> None:
+    first, second = number_segments(bots_program(), 2)
+    other = replace(second, header={**second.header, "SUBARRAY": "SUB1024A"})
+    chosen = choose_rows(Inventory((first, other), ()), OPTIONS)
+    [note] = chosen.notes
+    assert note.startswith("jw99002001001_04101_00001: ")
+    assert "different subarrays (SUB1024A, SUB512)" in note
+    made = associate_rows(chosen.rows, OPTIONS).associations
+    assert [asn.product_name[-8:] for asn in made if asn.asn_type == "tso3"] == [
+        "sub1024a",
+        "1-sub512",
+    ]
 
 
 def test_candidates_of_the_recipe_are_added_to_those_of_the_pool() -> None:
