@@ -54,13 +54,14 @@ def _processed(mode: Mode) -> Any:
 _NAMES = {
     Mode.NIRSPEC_IFU_PRISM: "ifu",
     Mode.NIRSPEC_BOTS_PRISM: "bots",
+    Mode.NIRSPEC_BOTS_G395H: "bots_pair",
     Mode.NIRSPEC_MOS_PRISM: "mos",
     Mode.NIRSPEC_FS_PRISM: "fixed_slit",
     Mode.MIRI_MRS: "mrs",
 }
 """How tests call the programs."""
 
-ifu, bots, mos, fixed_slit, mrs = map(_processed, _NAMES)
+ifu, bots, bots_pair, mos, fixed_slit, mrs = map(_processed, _NAMES)
 
 
 def _processed_alone(mode: Mode) -> Any:

@@ -9,7 +9,7 @@ NODS = [f"jw99011001001_02101_0000{number}_nrs1" for number in range(1, 5)]
 
 
 def list_members(folder: Path, stem: str, exptype: str) -> list[str]:
-    document = json.loads((folder / f"{stem}_spec2_00001_asn.json").read_text())
+    document = json.loads((folder / f"{stem}_spec2_asn.json").read_text())
     [product] = document["products"]
     return [m["expname"] for m in product["members"] if m["exptype"] == exptype]
 
@@ -23,7 +23,7 @@ def test_the_background_of_a_nod_is_the_three_others(ifu_nod: Path) -> None:
 
 def test_level_3_makes_one_cube_and_one_spectrum(ifu_nod: Path) -> None:
     names = {path.name for path in ifu_nod.glob("jw99011-*.fits")}
-    product = "jw99011-o001_t001_nirspec_prism"
+    product = "jw99011-o001_t001_nirspec_prism-clear"
     assert {f"{product}_s3d.fits", f"{product}_x1d.fits"} <= names
     assert len([name for name in names if name.endswith("_x1d.fits")]) == 1
 

@@ -18,6 +18,7 @@ FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
     Mode.NIRSPEC_IFU_NOD: 4,
     Mode.NIRSPEC_BOTS_PRISM: 2,
+    Mode.NIRSPEC_BOTS_G395H: 4,
     Mode.NIRSPEC_MOS_PRISM: 6,
     Mode.NIRSPEC_FS_PRISM: 3,
     Mode.MIRI_MRS: 3,

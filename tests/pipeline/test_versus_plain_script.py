@@ -30,7 +30,9 @@ def test_two_runs_from_empty_are_bitwise_equal(
     assert compare(bots.folder, bots_again) == []
 
 
-@pytest.mark.parametrize("program", ["bots", "ifu", "mos", "fixed_slit", "mrs"])
+@pytest.mark.parametrize(
+    "program", ["bots", "bots_pair", "ifu", "mos", "fixed_slit", "mrs"]
+)
 def test_products_are_those_of_a_plain_script(
     request: pytest.FixtureRequest, program: str
 ) -> None:
@@ -40,7 +42,9 @@ def test_products_are_those_of_a_plain_script(
     assert compare(done.folder, plain) == []
 
 
-@pytest.mark.parametrize("program", ["bots", "ifu", "mos", "fixed_slit", "mrs"])
+@pytest.mark.parametrize(
+    "program", ["bots", "bots_pair", "ifu", "mos", "fixed_slit", "mrs"]
+)
 def test_associations_are_those_that_the_plain_script_ran_on(
     request: pytest.FixtureRequest, program: str
 ) -> None:

@@ -26,6 +26,8 @@ class Mode(StrEnum):
     """Program 99011: the same source nodded to four points."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
+    NIRSPEC_BOTS_G395H = "nirspec-bots-g395h"
+    """Program 99012: a transit seen by two detectors whose clocks differ."""
     NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
     """Program 99004: slitlets with three sources, nodded."""
     NIRSPEC_FS_PRISM = "nirspec-fs-prism"
@@ -50,6 +52,7 @@ _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
     Mode.NIRSPEC_IFU_NOD: "99011",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
+    Mode.NIRSPEC_BOTS_G395H: "99012",
     Mode.NIRSPEC_MOS_PRISM: "99004",
     Mode.NIRSPEC_FS_PRISM: "99005",
     Mode.MIRI_MRS: "99003",
@@ -59,6 +62,7 @@ _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
     Mode.NIRSPEC_IFU_NOD: "official",
     Mode.NIRSPEC_BOTS_PRISM: "official",
+    Mode.NIRSPEC_BOTS_G395H: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
     Mode.NIRSPEC_FS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",
