@@ -130,11 +130,11 @@ def make_photom_table(slits: Sequence[str], factor: float) -> Any:
         ("relresponse", *vector),
         ("reluncertainty", *vector),
     ]
-    if not slits:
-        rows = [(*optics, *tail) for optics in _OPTICS]
-        return np.array(rows, dtype=[*names, *values])
-    rows = [(*optics, slit, *tail) for optics in _OPTICS for slit in slits]
-    return np.array(rows, dtype=[*names, ("slit", "S15"), *values])
+    apertures: Sequence[tuple[str, ...]] = [(slit,) for slit in slits] or [()]
+    if slits:
+        names.append(("slit", "S15"))
+    rows = [(*optics, *each, *tail) for optics in _OPTICS for each in apertures]
+    return np.array(rows, dtype=[*names, *values])
 
 
 def add_photom(library: Library, model: Any, exp_type: str, *, serial: int) -> str:
