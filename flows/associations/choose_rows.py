@@ -1,7 +1,7 @@
 """From where the rows come that are associated: a pool of DMS, else the headers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .options import AssociationOptions
 from .pool import read_pool
 from .repair import add_declared, repair
 from .rows import PoolRow
+from .segments import find_missing_segments, list_mismatches
 
 __all__ = ["ChosenRows", "choose_rows"]
 
@@ -30,8 +31,8 @@ class ChosenRows:
     notes: tuple[str, ...]
     """What a scientist must know of the choice."""
     missing: tuple[RejectedFile, ...]
-    """Spectra that the pool knows and the archive lacks: what they are a member of
-    must not become smaller without a word."""
+    """Spectra that the pool, or another segment, knows and the archive lacks: what
+    they are a member of must not become smaller without a word."""
     linked: Mapping[str, frozenset[str]]
     """Observations that share a candidate with an observation, itself included."""
 
@@ -48,14 +49,29 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
         The pool is none.
     """
     chosen = _choose_rows(inventory, options)
+    known = {file.path for file in chosen.missing}
+    segments = [f for f in find_missing_segments(inventory) if f.path not in known]
+    chosen = replace(chosen, missing=(*chosen.missing, *segments))
+    return replace(chosen, notes=(*chosen.notes, *_tell(inventory, chosen, segments)))
+
+
+def _tell(
+    inventory: Inventory, chosen: ChosenRows, segments: Sequence[RejectedFile]
+) -> Iterator[str]:
+    """Say what the headers of some tell of others that are not there."""
     files = (*inventory.rejected, *inventory.barred, *chosen.missing)
     known = {row.name for row in chosen.rows}
     known |= {file.path.name.removesuffix("_uncal.fits") for file in files}
-    told = (*tell_absent(chosen.rows, known), *tell_positions(chosen.rows))
-    return replace(chosen, notes=(*chosen.notes, *told))
+    if segments:
+        names = _list([file.path.name for file in segments])
+        yield f"of a time series the archive lacks {names}"
+    yield from list_mismatches(inventory.exposures)
+    yield from tell_absent(chosen.rows, known)
+    yield from tell_positions(chosen.rows)
 
 
 def _choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows:
+    """Choose by pool or headers."""
     exposures = inventory.exposures
     declared = {one.id: frozenset(one.observations) for one in options.candidates}
     if inventory.pool is None:

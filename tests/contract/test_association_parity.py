@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from exposures import associate_headers, bots_program, ifu_program, make_exposure
+from exposures import (
+    associate_headers,
+    bots_pair_program,
+    bots_program,
+    ifu_program,
+    make_exposure,
+)
 from hypothesis import HealthCheck, Phase, given, settings
 from jwst.associations import load_as_asn, load_asn
 from official_generator import (
@@ -196,6 +202,7 @@ def pool_row(exposure: Exposure, target_id: int) -> Row:
     [
         ifu_program,
         bots_program,
+        bots_pair_program,
         grating_program,
         leakcal_program,
         acquisition_program,

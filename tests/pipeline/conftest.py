@@ -55,21 +55,36 @@ _NAMES = {
     Mode.NIRSPEC_IFU_PRISM: "ifu",
     Mode.NIRSPEC_IFU_GRATINGS: "gratings",
     Mode.NIRSPEC_BOTS_PRISM: "bots",
+    Mode.NIRSPEC_BOTS_G395H: "bots_pair",
     Mode.NIRSPEC_MOS_PRISM: "mos",
     Mode.NIRSPEC_FS_PRISM: "fixed_slit",
     Mode.MIRI_MRS: "mrs",
 }
 """How tests call the programs."""
 
-ifu, gratings, bots, mos, fixed_slit, mrs = map(_processed, _NAMES)
+ifu, gratings, bots, bots_pair, mos, fixed_slit, mrs = map(_processed, _NAMES)
 
 
-@pytest.fixture(scope="session")
-def mrs_bands(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of the MRS program in three bands, joined in one cube."""
-    settings = make_settings(sample, tmp_path_factory.mktemp("bands") / "data")
-    summary = process(settings, make_request(Mode.MIRI_MRS_BANDS))
-    return settings.data_dir / summary.folder
+def _processed_alone(mode: Mode) -> Any:
+    """Make the fixture of the folder of a program, without a plain script beside it."""
+
+    @pytest.fixture(scope="session", name=_ALONE[mode])
+    def give(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp(_ALONE[mode])
+        settings = make_settings(sample, folder / "data")
+        summary = process(settings, make_request(mode))
+        return settings.data_dir / summary.folder
+
+    return give
+
+
+_ALONE = {
+    Mode.NIRSPEC_IFU_NOD: "ifu_nod",
+    Mode.MIRI_MRS_BANDS: "mrs_bands",
+}
+"""The same of variants that a plain script of theirs would add nothing to."""
+
+ifu_nod, mrs_bands = map(_processed_alone, _ALONE)
 
 
 @pytest.fixture(scope="session")

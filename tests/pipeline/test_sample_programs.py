@@ -17,13 +17,19 @@ from workers.sample.sample_set import MANIFEST
 FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
     Mode.NIRSPEC_IFU_GRATINGS: 6,
+    Mode.NIRSPEC_IFU_NOD: 4,
     Mode.NIRSPEC_BOTS_PRISM: 2,
+    Mode.NIRSPEC_BOTS_G395H: 4,
     Mode.NIRSPEC_MOS_PRISM: 6,
     Mode.NIRSPEC_FS_PRISM: 3,
     Mode.MIRI_MRS: 3,
     Mode.MIRI_MRS_BANDS: 6,
 }
-IFU = {Mode.NIRSPEC_IFU_PRISM, Mode.NIRSPEC_IFU_GRATINGS}
+IFU = {
+    Mode.NIRSPEC_IFU_PRISM,
+    Mode.NIRSPEC_IFU_NOD,
+    Mode.NIRSPEC_IFU_GRATINGS,
+}
 INSTRUMENTS = ("nirspec", "miri")
 EVERY_RAW_FILE_HAS = {
     "DATE", "TELESCOP", "FILENAME", "SDP_VER", "PRD_VER", "OSS_VER", "CAL_VER",

@@ -31,7 +31,7 @@ def test_two_runs_from_empty_are_bitwise_equal(
 
 
 @pytest.mark.parametrize(
-    "program", ["bots", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
+    "program", ["bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
 )
 def test_products_are_those_of_a_plain_script(
     request: pytest.FixtureRequest, program: str
@@ -43,7 +43,7 @@ def test_products_are_those_of_a_plain_script(
 
 
 @pytest.mark.parametrize(
-    "program", ["bots", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
+    "program", ["bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
 )
 def test_associations_are_those_that_the_plain_script_ran_on(
     request: pytest.FixtureRequest, program: str

@@ -11,6 +11,7 @@ from flows.names import parse_exposure_name
 
 __all__ = [
     "associate_headers",
+    "bots_pair_program",
     "bots_program",
     "ifu_program",
     "make_exposure",
@@ -129,6 +130,19 @@ def bots_program(program: str = "99002") -> list[Exposure]:
     return [
         make_exposure(f"jw{program}001001_04101_00001-seg{segment}_nrs1", **_BOTS)
         for segment in ("001", "002")
+    ]
+
+
+def bots_pair_program(program: str = "99012") -> list[Exposure]:
+    """Make the same of both detectors, with a grating."""
+    grating = {"FILTER": "F290LP", "GRATING": "G395H", "SUBARRAY": "SUB2048"}
+    return [
+        make_exposure(
+            f"jw{program}001001_04101_00001-seg{segment}_{detector}",
+            **{**_BOTS, **grating},
+        )
+        for segment in ("001", "002")
+        for detector in ("nrs1", "nrs2")
     ]
 
 

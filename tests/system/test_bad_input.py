@@ -117,7 +117,8 @@ UNKNOWN_ROLE = {
     SPEC_2: "SUCCEEDED",
     TSO: "BLOCKED",
 }
-"""When a raw file may be a member of any association but those of one exposure."""
+"""When a raw file may be a member of any association but those of one exposure, or is
+not there."""
 
 NO_SPECTRA = {
     DETECTOR_1: "REUSED",
@@ -140,6 +141,9 @@ NOTHING = {
 DAMAGES = {
     "a truncated raw file": Damage(
         cut(RAW, share=0.5), ONE_SEGMENT, DETECTOR_1, (RAW, "expected", "bytes", "got")
+    ),
+    "a missing segment": Damage(
+        remove(RAW), UNKNOWN_ROLE, DETECTOR_1, (RAW, "expected segment 1 of 2")
     ),
     "a raw file without EXP_TYPE": Damage(
         drop_card(RAW, "EXP_TYPE"),

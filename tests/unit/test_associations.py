@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from exposures import (
     associate_headers,
+    bots_pair_program,
     bots_program,
     ifu_program,
     make_exposure,
@@ -226,6 +227,20 @@ def test_level_3_joins_the_segments_of_a_time_series() -> None:
     assert (association.asn_type, association.asn_rule) == ("tso3", "Asn_Lv3TSO")
     expected = [f"{segment.name}_calints.fits" for segment in segments]
     assert [member.expname for member in association.members] == expected
+
+
+def test_level_3_joins_both_detectors_of_a_time_series_in_the_order_of_names() -> None:
+    series = bots_pair_program()
+    found = [asn for asn in build(series).associations if asn.asn_type == "tso3"]
+    assert [asn.product_name for asn in found] == [
+        "jw99012-o001_t001_nirspec_f290lp-g395h-s1600a1-sub2048"
+    ]
+    expected = [
+        f"jw99012001001_04101_00001-seg00{segment}_nrs{detector}_calints.fits"
+        for segment in (1, 2)
+        for detector in (1, 2)
+    ]
+    assert [member.expname for member in found[0].members] == expected
 
 
 def test_a_damaged_exposure_stays_a_member() -> None:

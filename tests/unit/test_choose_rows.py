@@ -4,12 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exposures import ifu_program, make_exposure, mos_program, mrs_program
+from exposures import (
+    bots_program,
+    ifu_program,
+    make_exposure,
+    mos_program,
+    mrs_program,
+)
 from pools import COLUMNS
 
 from flows.associations import (
     AssociationOptions,
     DeclaredCandidate,
+    associate_rows,
     choose_rows,
 )
 from flows.errors import PoolError
@@ -78,6 +85,75 @@ def test_what_the_archive_lacks_of_a_pool_is_said() -> None:
     assert chosen.notes == (f"of {NAME} the archive lacks {', '.join(names)}",)
     assert [file.path.name for file in chosen.missing] == [
         f"{name}_uncal.fits" for name in names
+    ]
+
+
+def number_segments(exposures: list[Exposure], total: object) -> list[Exposure]:
+    return [
+        replace(exposure, header={**exposure.header, "EXSEGTOT": total})
+        for exposure in exposures
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "total", "missing"),
+    [
+        ([0, 1], 2, []),
+        ([0, 1], 3, ["003"]),
+        ([0], 2, ["002"]),
+        ([1], 2, ["001"]),
+        ([1], None, ["001"]),
+        ([0], "many", []),
+    ],
+)
+def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
+    kept: list[int], total: int | str | None, missing: list[str]
+) -> None:
+    series = number_segments(bots_program(), total)
+    exposures = tuple(series[place] for place in kept)
+    chosen = choose_rows(Inventory(exposures, ()), OPTIONS)
+    names = [
+        f"jw99002001001_04101_00001-seg{segment}_nrs1_uncal.fits" for segment in missing
+    ]
+    assert [file.path.name for file in chosen.missing] == names
+    assert len(chosen.notes) == len(names[:1])
+    assert [file.observation for file in chosen.missing] == ["001"] * len(names)
+
+
+def test_a_segment_that_is_rejected_is_not_missing() -> None:
+    first, second = number_segments(bots_program(), 2)
+    rejected = RejectedFile(second.path, "99002", "001", "expected EXP_TYPE")
+    assert choose_rows(Inventory((first,), (rejected,)), OPTIONS).missing == ()
+
+
+def test_a_segment_that_the_pool_knows_is_missing_once() -> None:
+    first, second = number_segments(bots_program(), 2)
+    inventory = Inventory((first,), (), pool=make_pool([first, second]))
+    [missing] = choose_rows(inventory, OPTIONS).missing
+    assert missing.path == second.path
+    assert NAME in missing.reason
+
+
+def test_every_detector_has_its_own_segments() -> None:
+    names = ["jw99012001001_04101_00001-seg001_nrs1"]
+    names += [f"jw99012001001_04101_00001-seg00{n}_nrs2" for n in (1, 2)]
+    series = number_segments([make_exposure(name) for name in names], 2)
+    [missing] = choose_rows(Inventory(tuple(series), ()), OPTIONS).missing
+    assert missing.path.name == f"{names[0]}_uncal.fits".replace("seg001", "seg002")
+    assert "expected segment 2 of 2" in missing.reason
+
+
+def test_a_time_series_of_two_subarrays_falls_apart_and_that_is_said() -> None:
+    first, second = number_segments(bots_program(), 2)
+    other = replace(second, header={**second.header, "SUBARRAY": "SUB1024A"})
+    chosen = choose_rows(Inventory((first, other), ()), OPTIONS)
+    [note] = chosen.notes
+    assert note.startswith("jw99002001001_04101_00001: ")
+    assert "different subarrays (SUB1024A, SUB512)" in note
+    made = associate_rows(chosen.rows, OPTIONS).associations
+    assert [asn.product_name[-8:] for asn in made if asn.asn_type == "tso3"] == [
+        "sub1024a",
+        "1-sub512",
     ]
 
 

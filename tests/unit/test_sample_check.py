@@ -131,6 +131,48 @@ def test_another_depth_fails(tmp_path: Path, truth: Path) -> None:
     assert failed(check_products(files, truth)) == ["nirspec-bots-prism transit depth"]
 
 
+def write_pair(folder: Path, truth: Path, depths: dict[str, float]) -> list[Path]:
+    """Write the truth and the products of two detectors, NRS2 one integration late."""
+    curve, extensions = {}, []
+    wavelength = np.tile(np.arange(2.9, 5.1, 0.01), (40, 1))
+    for late, (detector, depth) in enumerate(depths.items()):
+        meta = {"transit_depth": DEPTH, "detector": detector}
+        spectrum = Spectrum((1 + late) * 1e-5, -0.5, ())
+        table = spectrum_table(spectrum, (0.6, 5.3), {}, meta)
+        publish_table(truth / f"nirspec-bots-g395h_{detector.lower()}.ecsv", table)
+        inside = (np.arange(40) - late) // 10 == 1
+        transit = Table({"transmission": np.where(inside, 1 - DEPTH, 1.0)}, meta=meta)
+        publish_table(
+            truth / f"nirspec-bots-g395h_transit-{detector.lower()}.ecsv", transit
+        )
+        noise = 1e-4 * np.resize([1, -1], 40)
+        curve[f"whitelight_flux_{detector}"] = np.where(inside, 1 - depth, 1) + noise
+        columns = Table({"WAVELENGTH": wavelength, "FLUX": spectrum.flux(wavelength)})
+        extensions.append(fits.BinTableHDU(columns, name="EXTRACT1D"))
+        extensions[-1].header["DETECTOR"] = detector
+    product = "jw99012-o001_t001_nirspec_f290lp-g395h-s1600a1-sub2048"
+    paths = [folder / f"{product}_x1dints.fits", folder / f"{product}_whtlt.ecsv"]
+    fits.HDUList([fits.PrimaryHDU(), *extensions]).writeto(paths[0])
+    Table(curve).write(paths[1], format="ascii.ecsv")
+    return paths
+
+
+def test_each_detector_is_measured_by_its_own_clock(
+    tmp_path: Path, truth: Path
+) -> None:
+    files = write_pair(tmp_path, truth, {"NRS1": DEPTH, "NRS2": DEPTH})
+    checks = check_products(files, truth)
+    assert len(checks) == 4
+    assert failed(checks) == []
+
+
+def test_the_transit_of_one_detector_may_be_wrong(tmp_path: Path, truth: Path) -> None:
+    files = write_pair(tmp_path, truth, {"NRS1": DEPTH, "NRS2": 0.02})
+    assert failed(check_products(files, truth)) == [
+        "nirspec-bots-g395h transit-nrs2 depth"
+    ]
+
+
 def test_a_time_series_without_light_curve_is_an_error(
     tmp_path: Path, truth: Path
 ) -> None:

@@ -1,10 +1,14 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from workers.sample import (
+    nirspec_bots_g395h,
     nirspec_bots_prism,
     nirspec_fs_prism,
     nirspec_ifu_gratings,
+    nirspec_ifu_nod,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
@@ -97,6 +101,45 @@ def test_a_segment_says_which_integrations_it_holds() -> None:
     assert {name: cards[name] for name in wanted} == wanted
 
 
+def test_both_detectors_of_a_time_series_are_in_two_segments() -> None:
+    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    assert [raw.stem[-11:] for raw in plan] == [
+        f"seg00{segment}_nrs{detector}" for detector in (1, 2) for segment in (1, 2)
+    ]
+    cards = [primary_cards(raw) for raw in plan]
+    assert {(card["GRATING"], card["SUBARRAY"]) for card in cards} == {
+        ("G395H", "SUB2048")
+    }
+
+
+def test_the_clock_of_nrs2_is_behind_from_the_start_to_the_end() -> None:
+    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    one, two = (
+        np.concatenate([r.integration_starts_s for r in plan if r.detector == detector])
+        for detector in ("NRS1", "NRS2")
+    )
+    assert np.allclose(two - one, 8)
+    days = [float(primary_cards(raw)["EXPSTART"]) for raw in (plan[0], plan[2])]
+    assert (days[1] - days[0]) * 86_400 == pytest.approx(8, abs=1e-4)
+
+
+def test_a_planet_passes_both_detectors_at_one_time() -> None:
+    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    lost_s = [
+        sum(
+            np.sum(1 - nirspec_bots_g395h.transmission(raw)) * raw.integration_s
+            for raw in plan
+            if raw.detector == detector
+        )
+        for detector in ("NRS1", "NRS2")
+    ]
+    firsts = [
+        int(np.argmax(nirspec_bots_g395h.transmission(raw) < 1)) for raw in plan[::2]
+    ]
+    assert firsts[0] > firsts[1]
+    assert lost_s[0] == pytest.approx(lost_s[1], rel=0.1)
+
+
 def test_exposures_without_segments_have_no_cards_for_them() -> None:
     assert "EXSEGNUM" not in primary_cards(plan_ifu()[0])
 
@@ -117,6 +160,16 @@ def test_dithers_look_beside_the_target() -> None:
 def test_the_dither_pattern_is_no_nod() -> None:
     patterns = {str(primary_cards(raw)["PATTTYPE"]) for raw in plan_ifu()}
     assert patterns == {"CYCLING", "NONE"}
+
+
+def test_nods_of_the_ifu_say_so_and_are_no_closer_than_the_aperture_is_wide() -> None:
+    plan = nirspec_ifu_nod.plan_exposures(READINGS)
+    cards = [primary_cards(raw) for raw in plan]
+    assert {card["PATTTYPE"] for card in cards} == {"4-POINT-NOD"}
+    assert [card["PATT_NUM"] for card in cards] == [1, 2, 3, 4]
+    assert {card["NUMDTHPT"] for card in cards} == {4}
+    pairs = combinations([np.array(raw.offset_arcsec) for raw in plan], 2)
+    assert min(np.hypot(*(one - other)) for one, other in pairs) > 2 * 0.45
 
 
 def test_ids_keep_their_zeros() -> None:

@@ -12,11 +12,13 @@ __all__ = ["Check", "check_products"]
 
 _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
     Mode.NIRSPEC_IFU_PRISM: {"spectrum": "jw99001-o001_*_x1d.fits"},
+    Mode.NIRSPEC_IFU_NOD: {"spectrum": "jw99011-o001_*_x1d.fits"},
     Mode.NIRSPEC_BOTS_PRISM: {"spectrum": "jw99002-*_x1dints.fits"},
     Mode.NIRSPEC_IFU_GRATINGS: {
         "g395h": "jw99006-o001_*_x1d.fits",
         "g395m": "jw99006-o002_*_x1d.fits",
     },
+    Mode.NIRSPEC_BOTS_G395H: dict.fromkeys(("nrs1", "nrs2"), "jw99012-*_x1dints.fits"),
     Mode.NIRSPEC_MOS_PRISM: {
         source: f"jw99004-o001_{source}_*_x1d.fits"
         for source in ("s000000001", "s000000002", "s000000003")
@@ -34,6 +36,9 @@ _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
 _EMPTY_SKY = "jw99001-o002_*"
 _LIGHT_CURVES: Mapping[Mode, Mapping[str, str]] = {
     Mode.NIRSPEC_BOTS_PRISM: {"transit": "jw99002-*_whtlt.ecsv"},
+    Mode.NIRSPEC_BOTS_G395H: dict.fromkeys(
+        ("transit-nrs1", "transit-nrs2"), "jw99012-*_whtlt.ecsv"
+    ),
 }
 
 
@@ -104,7 +109,7 @@ def _check_mode(mode: Mode, files: Sequence[Path], truth: Path) -> Iterator[Chec
         if kind in _SPECTRA[mode]:
             yield from compare_spectrum(mode, path, truth, kind=kind)
         else:
-            yield compare_depth(mode, path, truth)
+            yield compare_depth(mode, path, truth, kind=kind)
 
 
 def _find(files: Sequence[Path], pattern: str) -> Path | None:

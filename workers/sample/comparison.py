@@ -38,18 +38,34 @@ def _read_truth(truth: Path, mode: Mode, kind: str) -> Any:
     return Table.read(truth / f"{mode}_{kind}.ecsv", format="ascii.ecsv")
 
 
-def _find_baseline(truth: Path, mode: Mode) -> NDArray[np.bool_]:
+def _find_baseline(truth: Path, mode: Mode, kind: str) -> NDArray[np.bool_]:
     """Tell which integrations of a time series are outside the transit."""
-    if not (truth / f"{mode}_transit.ecsv").is_file():
+    transit = "transit" if kind == "spectrum" else f"transit-{kind}"
+    if not (truth / f"{mode}_{transit}.ecsv").is_file():
         return np.array([], dtype=bool)
-    return np.array(_read_truth(truth, mode, "transit")["transmission"] == 1)
+    return np.array(_read_truth(truth, mode, transit)["transmission"] == 1)
 
 
-def _read_spectrum(path: Path, baseline: NDArray[np.bool_]) -> _Spectrum:
-    """Read a spectrum, of a time series the median outside the transit."""
+def _read_spectrum(
+    path: Path, baseline: NDArray[np.bool_], detector: str | None
+) -> _Spectrum:
+    """Read a spectrum, of a time series the median outside the transit.
+
+    Parameters
+    ----------
+    baseline
+        Integrations outside the transit; empty if it is no time series.
+    detector
+        Of which detector, if there are several in the file.
+    """
     with fits.open(path) as hdus:
         is_defringed = hdus[0].header.get("S_RESFRI") == "COMPLETE"
-        tables = [hdu.data for hdu in hdus if hdu.name == "EXTRACT1D"]
+        tables = [
+            hdu.data
+            for hdu in hdus
+            if hdu.name == "EXTRACT1D"
+            and detector in {None, hdu.header.get("DETECTOR")}
+        ]
         flux = np.concatenate([table["FLUX"] for table in tables])
         wavelength = np.array(tables[0]["WAVELENGTH"], dtype=float)
     if flux.ndim > 1:
@@ -85,7 +101,8 @@ def compare_spectrum(
     name = str(mode) if kind == "spectrum" else f"{mode} {kind}"
     share = table.meta.get("kept_share", 1.0)
     tolerance = _FLUX_TOLERANCE if share == 1 else _NODS_TOLERANCE * share
-    spectrum = _read_spectrum(path, _find_baseline(truth, mode))
+    baseline = _find_baseline(truth, mode, kind)
+    spectrum = _read_spectrum(path, baseline, table.meta.get("detector"))
     wavelength = spectrum.wavelength_um
     expected = np.interp(wavelength, table["wavelength"], table["flux"])
     ratio = spectrum.flux_jy / expected
@@ -133,8 +150,12 @@ def _centroid(
     return float(np.sum(weight * wavelength_um[near]) / np.sum(weight))
 
 
-def compare_depth(mode: Mode, path: Path, truth: Path) -> Check:
+def compare_depth(
+    mode: Mode, path: Path, truth: Path, *, kind: str = "transit"
+) -> Check:
     """Compare the depth of a transit with the truth.
+
+    Integrations of which the transit covers a part are left out.
 
     Parameters
     ----------
@@ -144,20 +165,26 @@ def compare_depth(mode: Mode, path: Path, truth: Path) -> Check:
         Its white-light curve.
     truth
         Folder of the truth.
+    kind
+        Name of its table there, which says of which detector it is if there are
+        several.
     """
-    transit = _read_truth(truth, mode, "transit")
+    transit = _read_truth(truth, mode, kind)
     table = Table.read(path, format="ascii.ecsv")
-    column = next(name for name in table.colnames if "whitelight_flux" in name)
+    curves = [name for name in table.colnames if "whitelight_flux" in name]
+    detector = transit.meta.get("detector", "")
+    column = next(name for name in curves if name.endswith(detector))
     flux = np.array(table[column], dtype=float)
-    outside = np.array(transit["transmission"] == 1)
+    passing, injected = transit["transmission"], float(transit.meta["transit_depth"])
+    outside, inside = passing == 1, np.isclose(passing, 1 - injected, rtol=0)
     level, spread = flux[outside].mean(), flux[outside].std(ddof=1)
-    depth = 1 - flux[~outside].mean() / level
-    counts = np.array([np.sum(outside), np.sum(~outside)])
+    depth = 1 - flux[inside].mean() / level
+    counts = np.array([np.sum(outside), np.sum(inside)])
     sigma = spread / level * np.sqrt(np.sum(1 / counts))
     return Check(
-        f"{mode} transit depth",
+        f"{mode} {kind} depth",
         float(depth),
-        float(transit.meta["transit_depth"]),
+        injected,
         float(_DEPTH_SIGMAS * sigma),
         "",
     )

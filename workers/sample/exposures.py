@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .frames import DETECTORS, Subarray
 from .scene import Position
 
@@ -136,6 +139,14 @@ class RawExposure:
         """Number of the first integration of this file."""
         before = self.segment.number - 1 if self.segment else 0
         return 1 + before * self.integrations
+
+    @property
+    def integration_starts_s(self) -> NDArray[np.float64]:
+        """Seconds since the epoch of the samples at which each integration begins."""
+        before = self.first_integration - 1 + np.arange(self.integrations)
+        # A frame passes between integrations, with the reset.
+        cadence_s = self.integration_s + self.subarray.frame_s
+        return np.asarray(self.start_s + before * cadence_s, np.float64)
 
     @property
     def duration_s(self) -> float:

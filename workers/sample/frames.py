@@ -13,6 +13,7 @@ __all__ = [
     "READ_NOISE_DN",
     "SATURATION_DN",
     "SUB512",
+    "SUB2048",
     "SUBS200A1",
     "Detector",
     "Flaws",
@@ -101,6 +102,8 @@ FULL = Subarray("FULL", 1, 1, 2048, 2048, 4, 10.73676, 4)
 """The whole of a detector of NIRSpec."""
 SUB512 = Subarray("SUB512", 1025, 957, 512, 32, 1, 0.22560, 0)
 """Around the spectrum of the slit S1600A1."""
+SUB2048 = Subarray("SUB2048", 1, 968, 2048, 32, 1, 0.90156, 4, sides_only=True)
+"""Around the spectrum of the same slit by a grating, of both detectors."""
 SUBS200A1 = Subarray("SUBS200A1", 1, 1053, 2048, 64, 1, 1.55840, 0)
 """Around the spectrum of the slit S200A1."""
 MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)

@@ -6,7 +6,7 @@ Observation 002 looks at empty sky, with its own leakcal. All have the same 1/f 
 and hot and warm pixels at the same places; cosmic rays differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,14 @@ from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import CubeGrid
 from .truth import publish_table, spectrum_table
 
-__all__ = ["APERTURE", "CUBE", "PROGRAM", "make_exposures", "plan_exposures"]
+__all__ = [
+    "APERTURE",
+    "CUBE",
+    "PROGRAM",
+    "make_exposures",
+    "plan_exposures",
+    "publish_exposures",
+]
 
 MODE = Mode.NIRSPEC_IFU_PRISM
 """The mode of this sample."""
@@ -32,9 +39,6 @@ PROGRAM = MODE.program
 """Program, which MAST does not have."""
 CUBE = CubeGrid(wavelengths_um=(1.5, 3.3), step_um=0.01, spaxel_arcsec=0.1)
 """The cube of this mode covers the lines and no more, to be quick."""
-SEED = 99_001
-"""Seed of the flawed pixels; exposures add their number to it."""
-
 SOURCE = Target("SAMPLE-SOURCE", Position(150.0, 2.0), "POINT")
 """The science target."""
 EMPTY = Target("SAMPLE-SKY", Position(150.02, 2.02), "EXTENDED")
@@ -127,15 +131,15 @@ def _simulate(raw: RawExposure, light: IfuLight, still: Image, *, seed: int) -> 
     return simulate_ramps([rate], FULL, groups=raw.groups, noise=noise)
 
 
-def _publish_truth(folder: Path, flaws: Flaws, light: IfuLight) -> None:
-    meta = {"program": PROGRAM, "seed": SEED}
+def _publish_truth(mode: Mode, folder: Path, flaws: Flaws, light: IfuLight) -> None:
+    meta = {"program": mode.program, "seed": int(mode.program)}
     resolutions = {
         line: light.resolution_um(line.wavelength_um) for line in SPECTRUM.lines
     }
     place = {"ra_deg": SOURCE.position.ra, "dec_deg": SOURCE.position.dec}
     sky = {"background_mjy_sr": SCENE.background_mjy_sr}
     table = spectrum_table(SPECTRUM, (0.6, 5.3), resolutions, {**meta, **place, **sky})
-    publish_table(folder / f"{MODE}_spectrum.ecsv", table)
+    publish_table(folder / f"{mode}_spectrum.ecsv", table)
     places = np.concatenate([flaws.hot, flaws.warm])
     kinds = ["hot"] * len(flaws.hot) + ["warm"] * len(flaws.warm)
     counts = {"hot": len(flaws.hot), "warm": len(flaws.warm)}
@@ -143,7 +147,46 @@ def _publish_truth(folder: Path, flaws: Flaws, light: IfuLight) -> None:
         {"row": places[:, 0], "column": places[:, 1], "kind": kinds},
         meta={**meta, **counts},
     )
-    publish_table(folder / f"{MODE}_pixels.ecsv", table)
+    publish_table(folder / f"{mode}_pixels.ecsv", table)
+
+
+def publish_exposures(
+    mode: Mode,
+    plan: Sequence[RawExposure],
+    references: Mapping[str, Path],
+    *,
+    archive: Path,
+    truth: Path,
+) -> list[Path]:
+    """Publish raw exposures of the fields, and the truth.
+
+    Parameters
+    ----------
+    mode
+        Names the truth. The number of its program is the seed of the flawed pixels;
+        exposures add their number to it.
+    plan
+        The exposures.
+    references
+        References of the optics by type.
+    archive
+        Folder of the raw files.
+    truth
+        Folder of the truth.
+    """
+    seed = int(mode.program)
+    light = trace_ifu(plan[0], references)
+    flaws = make_flaws(FULL, hot=_HOT, warm=_WARM, seed=seed)
+    _publish_truth(mode, truth, flaws, light)
+    still = _leak_image() + flaws.dark_current(FULL.shape)
+    return [
+        write_raw(
+            archive / mode.program,
+            raw,
+            _simulate(raw, light, still, seed=seed + number),
+        )
+        for number, raw in enumerate(plan, start=1)
+    ]
 
 
 def make_exposures(
@@ -166,13 +209,4 @@ def make_exposures(
         What the sensors of the grating wheel read.
     """
     plan = plan_exposures(tilt_readings)
-    light = trace_ifu(plan[0], references)
-    flaws = make_flaws(FULL, hot=_HOT, warm=_WARM, seed=SEED)
-    _publish_truth(truth, flaws, light)
-    still = _leak_image() + flaws.dark_current(FULL.shape)
-    return [
-        write_raw(
-            archive / PROGRAM, raw, _simulate(raw, light, still, seed=SEED + number)
-        )
-        for number, raw in enumerate(plan, start=1)
-    ]
+    return publish_exposures(MODE, plan, references, archive=archive, truth=truth)

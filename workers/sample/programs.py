@@ -9,15 +9,17 @@ from workers.contract import NOT_APPLICABLE
 
 from . import (
     miri_mrs,
+    nirspec_bots_g395h,
     nirspec_bots_prism,
     nirspec_fs_prism,
     nirspec_ifu_gratings,
+    nirspec_ifu_nod,
     nirspec_ifu_prism,
     nirspec_mos_prism,
 )
 from .contexts import write_contexts
 from .detector_references import Readout, add_detector_references
-from .frames import FULL, SUB512, SUBS200A1
+from .frames import FULL, SUB512, SUB2048, SUBS200A1
 from .geometry import load_geometry, load_grating_geometry, load_msa_geometry
 from .library import Library
 from .mrs_geometry import load_bands
@@ -61,7 +63,7 @@ def _add_ifu(library: Library) -> None:
     add_ifu_references(library, [nirspec_ifu_prism.CUBE, *gratings])
 
 
-def _add_bots_prism(library: Library) -> None:
+def _add_bots(library: Library) -> None:
     add_slit_references(library, "NRS_BRIGHTOBJ", serial=2)
     offer_by_mode(library, "extract1d", NOT_APPLICABLE, "NRS_BRIGHTOBJ")
 
@@ -76,9 +78,14 @@ _NIRSPEC = {
         _add_ifu,
         {"PRISM": nirspec_ifu_prism.make_exposures},
     ),
+    Mode.NIRSPEC_IFU_NOD: _NirspecMode(
+        (Readout(FULL, serial=1),),
+        _add_ifu,
+        {"PRISM": nirspec_ifu_nod.make_exposures},
+    ),
     Mode.NIRSPEC_BOTS_PRISM: _NirspecMode(
         (Readout(SUB512, serial=2, dark=True),),
-        _add_bots_prism,
+        _add_bots,
         {"PRISM": nirspec_bots_prism.make_exposures},
     ),
     Mode.NIRSPEC_IFU_GRATINGS: _NirspecMode(
@@ -88,6 +95,14 @@ _NIRSPEC = {
             each.grating: partial(nirspec_ifu_gratings.make_exposures, observation=each)
             for each in (nirspec_ifu_gratings.HIGH, nirspec_ifu_gratings.MEDIUM)
         },
+    ),
+    Mode.NIRSPEC_BOTS_G395H: _NirspecMode(
+        (
+            Readout(SUB2048, serial=5, dark=True),
+            Readout(SUB2048, serial=6, detector="NRS2", dark=True),
+        ),
+        _add_bots,
+        {"G395H": nirspec_bots_g395h.make_exposures},
     ),
     Mode.NIRSPEC_MOS_PRISM: _NirspecMode(
         (Readout(FULL, serial=1), Readout(FULL, serial=3, detector="NRS2")),

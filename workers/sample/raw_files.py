@@ -14,7 +14,7 @@ from .exposures import RawExposure
 from .headers import EPOCH, primary_cards, sky_cards
 from .publishing import DATE, publish_model
 
-__all__ = ["make_model", "write_raw"]
+__all__ = ["integration_times", "make_model", "write_raw"]
 
 
 class _DatedModel(Level1bModel):  # type: ignore[misc]  # jwst has no types
@@ -54,11 +54,9 @@ def make_model(raw: RawExposure) -> Any:
     return model
 
 
-def _integration_times(raw: RawExposure) -> NDArray[np.void]:
-    numbers = raw.first_integration + np.arange(raw.integrations)
-    # A frame passes between integrations, with the reset.
-    start_s = raw.start_s + (numbers - 1) * (raw.integration_s + raw.subarray.frame_s)
-    names = ("int_start", "int_mid", "int_end")
+def integration_times(raw: RawExposure) -> NDArray[np.void]:
+    """Make the table of the times of the integrations."""
+    starts_s, names = raw.integration_starts_s, ("int_start", "int_mid", "int_end")
     fractions = np.array([0.0, 0.5, 1.0])
     table = np.zeros(
         raw.integrations,
@@ -68,9 +66,9 @@ def _integration_times(raw: RawExposure) -> NDArray[np.void]:
             *((f"{name}_BJD_TDB", "f8") for name in names),
         ],
     )
-    table["integration_number"] = numbers
+    table["integration_number"] = raw.first_integration + np.arange(raw.integrations)
     for name, fraction in zip(names, fractions, strict=True):
-        moment = EPOCH.mjd + (start_s + fraction * raw.integration_s) / 86_400
+        moment = EPOCH.mjd + (starts_s + fraction * raw.integration_s) / 86_400
         table[f"{name}_MJD_UTC"] = table[f"{name}_BJD_TDB"] = moment
     return table
 
@@ -79,5 +77,5 @@ def write_raw(folder: Path, raw: RawExposure, ramps: NDArray[np.uint16]) -> Path
     """Publish a raw exposure in a folder of the archive."""
     model = make_model(raw)
     model.data = ramps
-    model.int_times = _integration_times(raw)
+    model.int_times = integration_times(raw)
     return publish_model(folder / f"{raw.stem}_uncal.fits", model)

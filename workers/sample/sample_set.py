@@ -22,10 +22,14 @@ class Mode(StrEnum):
 
     NIRSPEC_IFU_PRISM = "nirspec-ifu-prism"
     """Program 99001: dithered point source, background, leakcals."""
+    NIRSPEC_IFU_NOD = "nirspec-ifu-nod"
+    """Program 99011: the same source nodded to four points."""
     NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
     """Program 99002: a transit in two segments."""
     NIRSPEC_IFU_GRATINGS = "nirspec-ifu-gratings"
     """Program 99006: a point source with G395H on both detectors, and with G395M."""
+    NIRSPEC_BOTS_G395H = "nirspec-bots-g395h"
+    """Program 99012: a transit seen by two detectors whose clocks differ."""
     NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
     """Program 99004: slitlets with three sources, nodded."""
     NIRSPEC_FS_PRISM = "nirspec-fs-prism"
@@ -48,8 +52,10 @@ class Mode(StrEnum):
 
 _PROGRAMS = {
     Mode.NIRSPEC_IFU_PRISM: "99001",
+    Mode.NIRSPEC_IFU_NOD: "99011",
     Mode.NIRSPEC_BOTS_PRISM: "99002",
     Mode.NIRSPEC_IFU_GRATINGS: "99006",
+    Mode.NIRSPEC_BOTS_G395H: "99012",
     Mode.NIRSPEC_MOS_PRISM: "99004",
     Mode.NIRSPEC_FS_PRISM: "99005",
     Mode.MIRI_MRS: "99003",
@@ -57,8 +63,10 @@ _PROGRAMS = {
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
+    Mode.NIRSPEC_IFU_NOD: "official",
     Mode.NIRSPEC_BOTS_PRISM: "official",
     Mode.NIRSPEC_IFU_GRATINGS: "official",
+    Mode.NIRSPEC_BOTS_G395H: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
     Mode.NIRSPEC_FS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",
