@@ -110,6 +110,8 @@ class CaveatKind(StrEnum):
     """A product that this stage makes for this mode is not there."""
     PARTIAL = "PARTIAL"
     """Members that the rules ask for were left out (`--allow-partial`)."""
+    MIXED_PROVENANCE = "MIXED_PROVENANCE"
+    """Inputs were calibrated elsewhere, with other software or in another context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,8 @@ class Job:
     """Version of each package of the calibration code; other workers refuse."""
     partial: tuple[str, ...] = ()
     """Members left out by `--allow-partial`; a caveat of all downstream."""
+    elsewhere: tuple[str, ...] = ()
+    """Inputs that were calibrated elsewhere, with what; a caveat of all downstream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,7 +321,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
-    return _Answer(products, steps, (*caveats, *_partial(job)))
+    return _Answer(products, steps, (*caveats, *_known_before(job)))
 
 
 def _check_versions(job: Job) -> None:
@@ -369,9 +369,12 @@ def _describe(path: Path) -> Product:
     )
 
 
-def _partial(job: Job) -> tuple[Caveat, ...]:
-    return tuple(
-        Caveat(CaveatKind.PARTIAL, f"made without {name}") for name in job.partial
+def _known_before(job: Job) -> tuple[Caveat, ...]:
+    """Give the caveats that were known before the job ran."""
+    partial = (f"made without {name}" for name in job.partial)
+    return (
+        *(Caveat(CaveatKind.PARTIAL, said) for said in partial),
+        *(Caveat(CaveatKind.MIXED_PROVENANCE, said) for said in job.elsewhere),
     )
 
 

@@ -3,7 +3,7 @@
 from .binding import BindingError, bind_job
 from .explain import explain_difference, flatten_parameters
 from .fingerprint import take_fingerprint
-from .graph import PlannedInput, PlannedJob, build_graph
+from .graph import PlannedInput, PlannedJob, build_graph, stage_of
 from .plan import Binder, Plan, PlanEntry, ResolvedSet, build_plan
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "build_plan",
     "explain_difference",
     "flatten_parameters",
+    "stage_of",
     "take_fingerprint",
 ]
