@@ -61,6 +61,7 @@ __all__ = [
     "resolve_jobs",
     "run_job",
     "verify_references",
+    "wrap_slits",
 ]
 
 LOG_NAME = "job.log"
@@ -200,6 +201,13 @@ def verify_references(
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
     """Hash raw files, in a child."""
     end = run_in_child(_guarded, _hash_all, tuple(paths))
+    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+
+
+def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
+    """Wrap calibrated slits as `cal` products of their exposures, in a child."""
+    absolute = [path.absolute() for path in paths]
+    end = run_in_child(_guarded, _wrap, absolute, folder.absolute())
     return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
 
 
@@ -383,6 +391,12 @@ def _resolve(request: ResolveRequest) -> Resolution:
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)
+
+
+def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    from .stages.wrapping import wrap_slits  # only in the child
+
+    return wrap_slits(paths, folder)
 
 
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:
