@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from config.settings import Settings
+from workers.contract import Stage
 
 from .archive import (
     Archive,
@@ -18,6 +19,7 @@ from .archive import (
     Vault,
     find_token,
 )
+from .entry import list_suffixes
 from .errors import ArchiveError, PlanError, StoreError
 from .execution import Cluster, open_cluster
 from .logs import get_logger
@@ -85,8 +87,15 @@ def open_store(settings: Settings) -> Iterator[ProvenanceStore]:
 
 
 @contextmanager
-def open_services(settings: Settings) -> Iterator[Services]:
+def open_services(
+    settings: Settings, *, start_at: Stage = Stage.DETECTOR1
+) -> Iterator[Services]:
     """Build what a run works with.
+
+    Parameters
+    ----------
+    start_at
+        Stage that the run starts at.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         data_dir = settings.data_dir.absolute()
         yield Services(
             settings=fit_settings(settings),
-            archive=make_archive(settings, store.remember_fetched),
+            archive=make_archive(settings, store.remember_fetched, start_at=start_at),
             store=store,
             products=ProductStore(data_dir, store),
             data_dir=data_dir,
@@ -111,7 +120,10 @@ def open_services(settings: Settings) -> Iterator[Services]:
 
 
 def make_archive(
-    settings: Settings, remember: Callable[[FetchedFile], object] = lambda _: None
+    settings: Settings,
+    remember: Callable[[FetchedFile], object] = lambda _: None,
+    *,
+    start_at: Stage = Stage.DETECTOR1,
 ) -> Archive:
     """Make the archive that the settings name.
 
@@ -119,6 +131,8 @@ def make_archive(
     ----------
     remember
         Told of every file that is fetched.
+    start_at
+        Stage that starts from its files.
 
     Raises
     ------
@@ -127,7 +141,14 @@ def make_archive(
     """
     folder = _find_folder(settings)
     if folder is not None:
-        return FolderArchive(folder)
+        return FolderArchive(folder, suffixes=list_suffixes(start_at))
+    if start_at is not Stage.DETECTOR1:
+        raise ArchiveError(
+            f"A run that starts at {start_at} takes its files from a folder, not from "
+            f"{settings.archive}: give the folder that has them with --archive; "
+            "`rewebb fetch PROGRAM --kind rate` brings countrates, below raw/ of the "
+            "data folder."
+        )
     return RemoteArchive(
         make_source(settings),
         make_vault(settings, remember),

@@ -1,7 +1,7 @@
 """The words of the control plane: exposures, associations and their members."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from workers.contract import (
 __all__ = [
     "Association",
     "Attempt",
+    "CalibratedFile",
     "Exposure",
     "FetchedFile",
     "InterruptedRun",
@@ -69,6 +70,24 @@ class Metafile:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibratedFile:
+    """What an earlier stage, here or elsewhere, has made of an exposure."""
+
+    path: Path
+    """Where it is."""
+    size_bytes: int = 0
+    """Its size."""
+    mtime_ns: int = 0
+    """Its time of last modification."""
+    software: str = ""
+    """Version of `jwst` that made it (CAL_VER); empty if it does not say."""
+    context: str = ""
+    """CRDS context that it was made in (CRDS_CTX); empty if it does not say."""
+    defect: str | None = None
+    """One sentence when it is damaged or cannot be read; what needs it is blocked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exposure:
     """One detector's exposure, or one segment of it, as its primary header tells."""
 
@@ -82,7 +101,8 @@ class Exposure:
     visit: str
     """Three digits."""
     path: Path
-    """The raw (``_uncal``) file."""
+    """The raw (``_uncal``) file; of a run that starts later, the file that its header
+    was read from."""
     size_bytes: int
     """Its size."""
     mtime_ns: int
@@ -100,6 +120,9 @@ class Exposure:
     """Whether only its header was read, and the file is still to be fetched."""
     metafile: Metafile | None = None
     """What the shutters of the MSA are; None for other modes."""
+    calibrated: Mapping[str, CalibratedFile] = field(default_factory=dict)
+    """Its calibrated files in the archive, by suffix; looked for by runs that start
+    after detector1."""
 
 
 @dataclass(frozen=True, slots=True)

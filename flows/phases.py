@@ -12,10 +12,12 @@ from rich.filesize import decimal
 
 from config.recipe import Recipe, load_recipe
 from workers.cache_contract import DueFile
+from workers.contract import Stage
 
 from .archive import FetchListener
 from .associations import associate_rows, choose_rows, options_of
-from .errors import PlanError, UnknownObservationError
+from .entry import STARTS, is_run, list_suffixes
+from .errors import ArchiveError, PlanError, UnknownObservationError
 from .execution import Cluster
 from .factory import Services
 from .models import AssociationSet, Exposure, Inventory, JobState, RejectedFile
@@ -28,6 +30,7 @@ from .planning import (
     build_graph,
     build_plan,
     chain_exposures,
+    stage_of,
 )
 from .resolution import Prefetched, Resolver
 
@@ -48,6 +51,8 @@ class Request:
     """CRDS context, or None for that of the settings."""
     allow_partial: bool = False
     """Whether to go on without members whose jobs failed."""
+    start_at: Stage = Stage.DETECTOR1
+    """Stage to start at, one of `STARTS`; what earlier ones make is in the archive."""
 
 
 class Preparation:
@@ -76,6 +81,7 @@ class Preparation:
             There is nothing to do.
         """
         self.inventory = self._services.archive.find(self.request.program)
+        self._refuse_late_start()
         held = {exposure.observation for exposure in self.inventory.exposures}
         held |= {file.observation for file in self.inventory.rejected}
         if missing := sorted(set(self.request.observations) - held):
@@ -98,7 +104,8 @@ class Preparation:
         # Nothing combines direct images yet, which grism exposures need.
         options = options_of(self.recipe.associations, has_grisms=False)
         chosen = choose_rows(self.inventory, options)
-        self.notes, self._linked = chosen.notes, chosen.linked
+        self.notes = (*chosen.notes, *self._list_unused_choices())
+        self._linked = chosen.linked
         inventory = self.inventory
         self._unusable = (*inventory.rejected, *inventory.barred, *chosen.missing)
         by_name = {exposure.name: exposure for exposure in self.inventory.exposures}
@@ -139,6 +146,7 @@ class Preparation:
             self.associations.associations,
             self._unusable,
             self._linked,
+            start_at=self.request.start_at,
         )
         self.graph = chain_exposures(graph, self.recipe)
 
@@ -227,19 +235,51 @@ class Preparation:
         associations = self.associations.associations
         return {member.exposure for asn in associations for member in asn.members}
 
+    def _refuse_late_start(self) -> None:
+        """Refuse to start where nothing was made yet.
+
+        Raises
+        ------
+        ArchiveError
+            There is nothing of what the stage starts from.
+        """
+        start_at = self.request.start_at
+        if start_at is Stage.DETECTOR1:
+            return
+        before = STARTS[STARTS.index(start_at) - 1]
+        own = set(list_suffixes(start_at)) - set(list_suffixes(before))
+        if not any(own & set(e.calibrated) for e in self.inventory.exposures):
+            raise ArchiveError(
+                f"Program {self.request.program} cannot start at {start_at}: the "
+                f"archive has no {' or '.join(sorted(own))} file of it."
+            )
+
+    def _list_unused_choices(self) -> tuple[str, ...]:
+        """List what the recipe sets for stages that the run does not come to."""
+        start_at = self.request.start_at
+        given = {Stage(one.stage) for one in self.recipe.parameters}
+        unused = [stage for stage in STARTS if stage in given]
+        return tuple(
+            f"what the recipe {self.recipe.name} sets for {stage} is not applied: the "
+            f"run starts at {start_at}"
+            for stage in unused
+            if not is_run(stage, start_at)
+        )
+
     def _narrow(self, found: AssociationSet) -> AssociationSet:
-        """Keep the associations of the observations that are asked for.
+        """Keep the associations of the stages and observations that are asked for.
 
         They are built over the whole program: backgrounds may be of another
         observation, and target ids must not depend on what is asked for.
         """
-        wanted = self.request.observations
+        start_at, wanted = self.request.start_at, self.request.observations
+        due = tuple(a for a in found.associations if is_run(stage_of(a), start_at))
         if not wanted:
-            return found
+            return AssociationSet(due, found.unused)
         observed = {e.name: e.observation for e in self.inventory.exposures}
         kept = tuple(
             association
-            for association in found.associations
+            for association in due
             if observed[association.members[0].exposure] in wanted
         )
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -23,6 +23,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from config.settings import Settings, load_settings
+from workers.contract import Stage
 
 from .archive import FetchListener
 from .execution import Listener, Progress
@@ -57,6 +58,7 @@ def reprocess_program(
     archive: str | None = None,
     data_dir: Path | None = None,
     allow_partial: bool = False,
+    start_at: Literal["detector1", "spec2", "spec3"] = "detector1",
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
@@ -74,6 +76,8 @@ def reprocess_program(
         Instead of those of the settings.
     allow_partial
         Go on without members whose jobs failed; a caveat of all that lacks them.
+    start_at
+        Stage to start at; what earlier ones make is in the archive, a folder.
 
     Returns
     -------
@@ -82,7 +86,12 @@ def reprocess_program(
     """
     settings = load_settings(archive=archive, data_dir=data_dir)
     request = Request(
-        program, tuple(observations or ()), recipe, context, allow_partial
+        program,
+        tuple(observations or ()),
+        recipe,
+        context,
+        allow_partial,
+        Stage(start_at),
     )
     summary = _reprocess(settings, request)
     data = asdict(summary)
@@ -93,7 +102,9 @@ def reprocess_program(
 
 def _reprocess(settings: Settings, request: Request) -> RunSummary:
     with ExitStack() as stack:
-        services = stack.enter_context(open_services(settings))
+        services = stack.enter_context(
+            open_services(settings, start_at=request.start_at)
+        )
         owner = stack.enter_context(hold_lease(services, request.program))
         preparation = Preparation(services, request)
         _phase("find", preparation.find)()

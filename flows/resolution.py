@@ -129,12 +129,11 @@ class Resolver:
         )
 
     def _hash_files(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
-        exposures = [planned.exposure for planned in sound]
-        files = {str(e.path): (e.size_bytes, e.mtime_ns) for e in exposures}
-        files |= {
-            str(e.metafile.path): (e.metafile.size_bytes, e.metafile.mtime_ns)
-            for e in exposures
-            if e.metafile is not None and e.metafile.defect is None
+        files = {
+            file.path: (file.size_bytes, file.mtime_ns)
+            for planned in sound
+            for file in planned.inputs
+            if file.path is not None
         }
         known = self._services.store.known_files(files)
         fresh = {

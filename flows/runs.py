@@ -188,7 +188,7 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
     RewebbError, ConfigError
         It cannot be planned.
     """
-    with open_services(settings) as services:
+    with open_services(settings, start_at=request.start_at) as services:
         preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()

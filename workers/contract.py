@@ -118,6 +118,8 @@ class CaveatKind(StrEnum):
     recipe asks to save."""
     PARTIAL = "PARTIAL"
     """Members that the rules ask for were left out (`--allow-partial`)."""
+    MIXED_PROVENANCE = "MIXED_PROVENANCE"
+    """Inputs were calibrated elsewhere, with other software or in another context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ class Job:
     """Version of each package of the calibration code; other workers refuse."""
     partial: tuple[str, ...] = ()
     """Members left out by `--allow-partial`; a caveat of all downstream."""
+    elsewhere: tuple[str, ...] = ()
+    """Inputs that were calibrated elsewhere, with what; a caveat of all downstream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ WorkerError                     stop and mend what the message names
 * MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
 * ResolvedNotUsedError          a product records other references or parameters
+* SlitError                     files are no calibrated slits of exposures
 * VersionMismatchError          this worker has another calibration code
 * SampleError                   a sample program cannot be made
 * TransferError                 a file cannot be had from a server
@@ -29,6 +30,7 @@ __all__ = [
     "ReferenceMissingError",
     "ResolvedNotUsedError",
     "SampleError",
+    "SlitError",
     "TransferError",
     "TransientTransferError",
     "VersionMismatchError",
@@ -66,6 +68,10 @@ class ParameterError(WorkerError):
 
 class ResolvedNotUsedError(WorkerError):
     """The pipeline used other references or parameters than were resolved."""
+
+
+class SlitError(WorkerError):
+    """Files are no calibrated slits, or do not go together."""
 
 
 class VersionMismatchError(WorkerError):

@@ -61,6 +61,7 @@ __all__ = [
     "resolve_jobs",
     "run_job",
     "verify_references",
+    "wrap_slits",
 ]
 
 LOG_NAME = "job.log"
@@ -203,6 +204,13 @@ def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
     return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
 
 
+def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
+    """Wrap calibrated slits as `cal` products of their exposures, in a child."""
+    absolute = [path.absolute() for path in paths]
+    end = run_in_child(_guarded, _wrap, absolute, folder.absolute())
+    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+
+
 def get_store_folder(fingerprint: str) -> Path:
     """Give the folder of a job's products, relative to the data folder."""
     return Path("store", fingerprint[:2], fingerprint)
@@ -321,7 +329,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
-    return _Answer(products, steps, (*caveats, *_partial(job)))
+    return _Answer(products, steps, (*caveats, *_known_before(job)))
 
 
 def _check_versions(job: Job) -> None:
@@ -369,9 +377,12 @@ def _describe(path: Path) -> Product:
     )
 
 
-def _partial(job: Job) -> tuple[Caveat, ...]:
-    return tuple(
-        Caveat(CaveatKind.PARTIAL, f"made without {name}") for name in job.partial
+def _known_before(job: Job) -> tuple[Caveat, ...]:
+    """Give the caveats that were known before the job ran."""
+    partial = (f"made without {name}" for name in job.partial)
+    return (
+        *(Caveat(CaveatKind.PARTIAL, said) for said in partial),
+        *(Caveat(CaveatKind.MIXED_PROVENANCE, said) for said in job.elsewhere),
     )
 
 
@@ -380,6 +391,12 @@ def _resolve(request: ResolveRequest) -> Resolution:
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)
+
+
+def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    from .stages.wrapping import wrap_slits  # only in the child
+
+    return wrap_slits(paths, folder)
 
 
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:

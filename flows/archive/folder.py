@@ -3,19 +3,24 @@
 import filecmp
 import os
 import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
 
 from flows.errors import (
     ArchiveError,
     FileNameError,
     UnknownProgramError,
 )
-from flows.models import Exposure, Inventory, PoolFile, RejectedFile
+from flows.models import (
+    CalibratedFile,
+    Exposure,
+    Inventory,
+    PoolFile,
+    RejectedFile,
+)
 from flows.names import ExposureName, parse_file_name
 
 from .headers import reject, to_exposure
@@ -26,44 +31,45 @@ from .texts import read_text
 
 __all__ = ["FolderArchive", "walk_files"]
 
-Suffix = Literal["uncal", "rate"]
-"""Suffix of the files that headers are read from."""
+_RAW = "uncal"
+"""Suffix of raw files."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Raw:
-    """A raw file, as its name tells."""
+class _Found:
+    """A file of an exposure, as its name tells."""
 
     path: Path
     name: ExposureName
+    suffix: str
 
 
 class FolderArchive:
-    """Raw files anywhere below a folder.
+    """Files of exposures anywhere below a folder.
 
     Parameters
     ----------
     root
         The folder. It may be nested at will; symbolic links are followed.
-    suffix
-        Of the files: raw ones, or rates where only headers are wanted.
+    suffixes
+        Of the files that tell of an exposure, the best first: raw ones, rates where
+        only headers are wanted, or what a run starts from after detector1.
     """
 
-    def __init__(self, root: Path, *, suffix: Suffix = "uncal") -> None:
+    def __init__(self, root: Path, *, suffixes: Sequence[str] = (_RAW,)) -> None:
         self._root = root
-        self._suffix = suffix
+        self._suffixes = tuple(suffixes)
 
     def programs(self) -> Mapping[str, int]:
-        """Count the raw files of every program, by file name alone.
+        """Count the exposures of every program, by file name alone.
 
         Raises
         ------
         ArchiveError
             The folder is missing or cannot be read.
         """
-        counts = Counter(
-            raw.name.program for raw in _find_raw(self._root, self._suffix)
-        )
+        names = {file.name for file in _find_files(self._root, self._suffixes)}
+        counts = Counter(name.program for name in names)
         return dict(sorted(counts.items()))
 
     def find(self, program: str) -> Inventory:
@@ -77,12 +83,12 @@ class FolderArchive:
         Raises
         ------
         UnknownProgramError
-            There is no raw file of the program.
+            There is no file of the program.
         ArchiveError
             The folder cannot be read, or one name stands for different files.
         """
-        there = _find_raw(self._root, self._suffix)
-        found = [raw for raw in there if raw.name.program == program]
+        there = _find_files(self._root, self._suffixes)
+        found = [file for file in there if file.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
         inventory = _to_inventory(_without_twins(found))
@@ -103,27 +109,27 @@ class FolderArchive:
         held = [f"{name} ({_count(n)})" for name, n in self.programs().items()]
         return (
             f"unknown program {program}: the archive at {self._root} holds "
-            f"{', '.join(held) or 'no raw files'}"
+            f"{', '.join(held) or 'no ' + ' or '.join(self._suffixes) + ' files'}"
         )
 
 
-def _find_raw(root: Path, suffix: str) -> list[_Raw]:
-    """Find the files of a suffix below a folder, by path."""
-    ending = f"_{suffix}.fits"
-    paths = (path for path in walk_files(root) if path.name.endswith(ending))
-    named = ((path, _exposure_name(path.name)) for path in paths)
-    return sorted(
-        (_Raw(path, name) for path, name in named if name), key=lambda raw: raw.path
-    )
+def _find_files(root: Path, suffixes: Sequence[str]) -> list[_Found]:
+    """Find the files of some suffixes below a folder: the best first, then by path."""
+    endings = tuple(f"_{suffix}.fits" for suffix in suffixes)
+    paths = (path for path in walk_files(root) if path.name.endswith(endings))
+    found = (file for path in paths if (file := _take_apart(path)))
+    return sorted(found, key=lambda file: (suffixes.index(file.suffix), file.path))
 
 
-def _exposure_name(file_name: str) -> ExposureName | None:
-    """Take the name of a raw file apart, or give None for what only ends like one."""
+def _take_apart(path: Path) -> _Found | None:
+    """Take the name of a file apart, or give None for what only ends like one."""
     try:
-        name = parse_file_name(file_name).of
+        name = parse_file_name(path.name)
     except FileNameError:
         return None
-    return name if isinstance(name, ExposureName) else None
+    if name.suffix is None or not isinstance(name.of, ExposureName):
+        return None
+    return _Found(path, name.of, name.suffix)
 
 
 def walk_files(root: Path) -> Iterator[Path]:
@@ -154,15 +160,15 @@ def _find_pool(root: Path, program: str) -> PoolFile | None:
     return None if newest is None else PoolFile(newest.name, read_text(newest))
 
 
-def _without_twins(found: Iterable[_Raw]) -> list[_Raw]:
+def _without_twins(found: Iterable[_Found]) -> list[_Found]:
     """Keep one path per name; the paths of a name must lead to the same bytes."""
-    kept: dict[str, _Raw] = {}
-    for raw in found:
-        first = kept.setdefault(raw.path.name, raw)
-        if first is not raw and not _is_same_file(first.path, raw.path):
+    kept: dict[str, _Found] = {}
+    for file in found:
+        first = kept.setdefault(file.path.name, file)
+        if first is not file and not _is_same_file(first.path, file.path):
             raise ArchiveError(
-                f"two different files are named {raw.path.name}: {first.path} and "
-                f"{raw.path}; remove one"
+                f"two different files are named {file.path.name}: {first.path} and "
+                f"{file.path}; remove one"
             )
     return list(kept.values())
 
@@ -175,9 +181,12 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def _to_inventory(found: Iterable[_Raw]) -> Inventory:
+def _to_inventory(found: Iterable[_Found]) -> Inventory:
     """Read every file."""
-    read = [_read(raw) for raw in found]
+    by_name: dict[ExposureName, list[_Found]] = defaultdict(list)
+    for file in found:
+        by_name[file.name].append(file)
+    read = [_read_all(files) for files in by_name.values()]
     exposures = [entry for entry in read if isinstance(entry, Exposure)]
     rejected = [entry for entry in read if isinstance(entry, RejectedFile)]
     return Inventory(
@@ -186,23 +195,51 @@ def _to_inventory(found: Iterable[_Raw]) -> Inventory:
     )
 
 
-def _read(raw: _Raw) -> Exposure | RejectedFile:
-    """Turn a raw file into an exposure, or say why it is none."""
+def _read_all(files: Sequence[_Found]) -> Exposure | RejectedFile:
+    """Turn the files of an exposure, the best first, into it, or say why it is none."""
+    read = {file.suffix: _read(file) for file in files}
+    exposures = [one for one in read.values() if isinstance(one, Exposure)]
+    if not exposures:
+        return read[files[0].suffix]
+    calibrated = {
+        suffix: _to_calibrated(one) for suffix, one in read.items() if suffix != _RAW
+    }
+    return replace(exposures[0], calibrated=calibrated)
+
+
+def _to_calibrated(file: Exposure | RejectedFile) -> CalibratedFile:
+    """Say what a file tells of its making."""
+    if isinstance(file, RejectedFile):
+        defect = file.reason.removeprefix(f"{file.path.name}: ")
+        return CalibratedFile(file.path, defect=defect)
+    return CalibratedFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        software=str(file.header.get("CAL_VER", "")),
+        context=str(file.header.get("CRDS_CTX", "")),
+        defect=file.defect,
+    )
+
+
+def _read(file: _Found) -> Exposure | RejectedFile:
+    """Turn a file into an exposure, or say why it is none."""
     try:
-        status = raw.path.stat()
+        status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
             reason = "expected a regular file, got a device or a pipe"
-            return reject(raw.path, raw.name, reason)
-        file = read_raw_file(raw.path, status.st_size)
+            return reject(file.path, file.name, reason)
+        extension = "EXTRACT1D" if file.suffix.startswith("x1d") else "SCI"
+        read = read_raw_file(file.path, status.st_size, extension=extension)
     except OSError as error:
         reason = f"expected a readable file, got {error.strerror or error}"
-        return reject(raw.path, raw.name, reason)
+        return reject(file.path, file.name, reason)
     except UnreadableHeaderError as error:
-        return reject(raw.path, raw.name, str(error))
+        return reject(file.path, file.name, str(error))
     return to_exposure(
-        raw.path,
-        raw.name,
-        file,
+        file.path,
+        file.name,
+        read,
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -22,7 +22,7 @@ from workers.transfer import Body
 
 from .folder import FolderArchive, walk_files
 from .held import ExaminedFile, HeldFile, keep_one_of_each, screen, to_listing
-from .listing import FileKind, Listing, Query, RemoteFile
+from .listing import Listing, Query, RemoteFile
 
 __all__ = ["FolderSource"]
 
@@ -92,10 +92,7 @@ class FolderSource:
 
     def _find(self, query: Query) -> Iterator[Inventory]:
         """Read the headers of what may be asked for, program by program."""
-        suffix: Literal["uncal", "rate"] = (
-            "rate" if query.kind is FileKind.RATE else "uncal"
-        )
-        archive = FolderArchive(self._root, suffix=suffix)
+        archive = FolderArchive(self._root, suffixes=(query.kind,))
         for program in archive.programs():
             if query.program in {None, program}:
                 yield archive.find(program)

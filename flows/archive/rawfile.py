@@ -38,7 +38,7 @@ class RawFile:
     """What is wrong with the rest of the file, in one sentence."""
 
 
-def read_raw_file(path: Path, size_bytes: int) -> RawFile:
+def read_raw_file(path: Path, size_bytes: int, *, extension: str = "SCI") -> RawFile:
     """Read the primary header of a FITS file and check its structure.
 
     Parameters
@@ -47,6 +47,8 @@ def read_raw_file(path: Path, size_bytes: int) -> RawFile:
         The file.
     size_bytes
         How long it is.
+    extension
+        Name of the extension that it must have.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def read_raw_file(path: Path, size_bytes: int) -> RawFile:
     """
     with path.open("rb") as stream:
         primary = _read_primary(stream)
-        return RawFile(_values(primary), _defect(stream, primary, size_bytes))
+        defect = _defect(stream, primary, size_bytes, extension)
+        return RawFile(_values(primary), defect)
 
 
 def read_raw_header(stream: BinaryIO) -> RawFile:
@@ -103,7 +106,9 @@ def _values(header: "Header") -> dict[str, HeaderValue]:
     return values
 
 
-def _defect(stream: BinaryIO, primary: "Header", size_bytes: int) -> str | None:
+def _defect(
+    stream: BinaryIO, primary: "Header", size_bytes: int, extension: str
+) -> str | None:
     """Say what is wrong with the file behind its primary header."""
     names: list[str] = []
     try:
@@ -113,8 +118,8 @@ def _defect(stream: BinaryIO, primary: "Header", size_bytes: int) -> str | None:
                 return f"expected at least {end} bytes, got {size_bytes}"
     except UnreadableHeaderError as error:
         return str(error)
-    if "SCI" not in names:
-        return f"expected an SCI extension, got only {', '.join(names)}"
+    if extension not in names:
+        return f"expected an {extension} extension, got only {', '.join(names)}"
     return None
 
 

@@ -13,6 +13,7 @@ from .refs import refs_app
 from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
+from .wrap import wrap
 
 __all__ = ["app"]
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reprocess JWST spectroscopy in bulk, with provenance.",
 )
-for command in (search, fetch, asn, plan, run, status, runs, show, demo):
+for command in (search, fetch, asn, wrap, plan, run, status, runs, show, demo):
     app.command()(command)
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")

@@ -133,7 +133,8 @@ def _find_inventories(
     if headers is None:
         assert program is not None
         return [make_archive(load_settings(archive=archive)).find(program)]
-    for folder in (FolderArchive(headers), FolderArchive(headers, suffix="rate")):
+    for suffix in ("uncal", "rate"):
+        folder = FolderArchive(headers, suffixes=(suffix,))
         inventories = [folder.find(one) for one in folder.programs()]
         if inventories:
             return inventories

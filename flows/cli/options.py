@@ -1,7 +1,7 @@
 """Arguments and options that commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ __all__ = [
     "Observations",
     "Program",
     "RecipeName",
+    "StartAt",
     "split",
 ]
 
@@ -44,6 +45,13 @@ Context = Annotated[
 AllowPartial = Annotated[
     bool,
     typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
+]
+StartAt = Annotated[
+    Literal["detector1", "spec2", "spec3"],
+    typer.Option(
+        help="Start at this stage, from rate (spec2) or cal (spec3, tso3) files of a "
+        "folder."
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from .options import (
     Observations,
     Program,
     RecipeName,
+    StartAt,
     split,
 )
 from .output import (
@@ -51,16 +52,25 @@ def plan(
     context: Context = None,
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
+    start_at: StartAt = "detector1",
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do, and why, without doing it."""
     from config.settings import load_settings
     from flows.phases import Request
     from flows.runs import plan_only
+    from workers.contract import Stage
 
     with said_in_one_sentence():
         settings = load_settings(archive=archive, data_dir=data_dir)
-        request = Request(program, split(observations), recipe, context, allow_partial)
+        request = Request(
+            program,
+            split(observations),
+            recipe,
+            context,
+            allow_partial,
+            Stage(start_at),
+        )
         summary = plan_only(settings, request)
     if as_json:
         print_json(summary)
@@ -77,6 +87,7 @@ def run(
     context: Context = None,
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
+    start_at: StartAt = "detector1",
     dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
     as_json: AsJson = False,
 ) -> None:
@@ -96,6 +107,7 @@ def run(
         "archive": archive,
         "data_dir": data_dir,
         "allow_partial": allow_partial,
+        "start_at": start_at,
     }
     if dry_run:
         del parameters["observations"]

@@ -1,10 +1,10 @@
 """A planned job becomes a job when its inputs are known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from flows.associations import document_name, to_json_text
-from flows.models import Association
+from flows.models import Association, CalibratedFile
 from workers.contract import FileHash, Input, Job, Parameters, Product, Resolved
 
 from .fingerprint import take_fingerprint
@@ -34,6 +34,8 @@ class Made:
     that the user allows."""
     partial: bool = False
     """Whether doing without is a caveat: what should be there is not."""
+    elsewhere: tuple[str, ...] = ()
+    """What of its own inputs was calibrated elsewhere, in words."""
 
 
 def bind_job(
@@ -86,6 +88,9 @@ def bind_job(
         crds_path=crds_path,
         versions=versions,
         partial=_list_partial(planned, left_out, made),
+        elsewhere=_list_elsewhere(
+            kept, made, f"jwst {versions.get('jwst')} in {context}"
+        ),
     )
     return replace(job, fingerprint=take_fingerprint(job))
 
@@ -101,6 +106,31 @@ def _list_partial(
         for name, source in wanting.items()
         if source.partial
     )
+
+
+def _list_elsewhere(
+    kept: Iterable[PlannedInput], made: Mapping[str, Made], here: str
+) -> tuple[str, ...]:
+    """List inputs that were not calibrated as this job is, and what theirs were."""
+    by_making: dict[str, list[str]] = {}
+    inherited: list[str] = []
+    for file in kept:
+        if file.calibrated is not None:
+            making = _tell_making(file.calibrated)
+            by_making.setdefault(making, []).append(file.name)
+        elif file.producer is not None:
+            inherited += made[file.producer].elsewhere
+    by_making.pop(here, None)
+    said = [
+        f"{', '.join(names)}: calibrated elsewhere with {making}, used with {here}"
+        for making, names in by_making.items()
+    ]
+    return tuple(dict.fromkeys([*said, *inherited]))
+
+
+def _tell_making(file: CalibratedFile) -> str:
+    software = file.software or "of an unknown version"
+    return f"jwst {software} in {file.context or 'an unknown context'}"
 
 
 def _split(

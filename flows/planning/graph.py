@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
-from flows.models import Association, Exposure, Member, Metafile, RejectedFile, Role
-from flows.names import member_file
+from flows.entry import STARTS, find_maker, is_run
+from flows.models import (
+    Association,
+    CalibratedFile,
+    Exposure,
+    Member,
+    Metafile,
+    RejectedFile,
+    Role,
+)
+from flows.names import member_file, stem_of
 from workers.contract import METAFILE, Stage
 
-__all__ = ["PlannedInput", "PlannedJob", "build_graph"]
+__all__ = ["PlannedInput", "PlannedJob", "build_graph", "stage_of"]
 
 _STAGES = {
     "spec2": Stage.SPEC2,
@@ -20,9 +30,6 @@ _STAGES = {
 
 _ALONE = frozenset({"tso-spec2"})
 """Types of associations whose only member is their science: no file is missing."""
-
-_FROM_DETECTOR1 = frozenset({"rate", "rateints"})
-"""Suffixes of the members that detector1 makes; spec2 makes the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,12 @@ class PlannedInput:
     """Key of the job that makes it; None for a file of the archive."""
     path: str | None = None
     """Where it is, if it is of the archive."""
+    size_bytes: int = 0
+    """Its size, likewise."""
+    mtime_ns: int = 0
+    """Its time of last modification, likewise."""
+    calibrated: CalibratedFile | None = None
+    """What is known of its making, if an earlier stage made it elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class PlannedJob:
     inputs: tuple[PlannedInput, ...]
     """Its inputs; the first science member first."""
     exposure: Exposure
-    """The first science exposure; its raw header decides references and parameters."""
+    """The first science exposure; its header decides references and parameters."""
     association: Association | None = None
     """What it runs on; None for a single exposure."""
     defect: str | None = None
@@ -81,11 +94,19 @@ def build_graph(
     associations: Iterable[Association],
     rejected: Iterable[RejectedFile] = (),
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    *,
+    start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
 
+    A run that starts after detector1 reads what earlier stages would have made from
+    the archive. A file that is not there, or damaged, is a job of the stage that makes
+    such files that cannot run, as a damaged raw file is one.
+
     Parameters
     ----------
+    associations
+        Those of stages that the run comes to.
     rejected
         Raw files of which nothing can be told but their names, or that cannot be had.
         What they may be a member of, associations of the same observation or of one
@@ -93,33 +114,46 @@ def build_graph(
         a job that cannot run, and these need it.
     linked
         Observations that share a candidate with an observation.
+    start_at
+        Stage that the run starts at.
     """
     by_name = {exposure.name: exposure for exposure in exposures}
     documents = sorted(associations, key=lambda asn: (_level(asn), asn.product_name))
     needed = sorted({m.exposure for asn in documents for m in asn.members})
     reach = _reach((by_name[name] for name in needed), linked)
     unknown = [
-        _detector1_job(_to_exposure(file))
+        _unknown_job(_to_exposure(file), start_at)
         for file in sorted(rejected, key=lambda file: file.path.name)
         if file.observation in reach
     ]
+    shelf = _Shelf(by_name, start_at)
+    if start_at is Stage.DETECTOR1:
+        first = [_detector1_job(by_name[name]) for name in needed]
+    else:
+        first = _list_lacking(documents, shelf)
     combined = _find_only_combined(documents)
     return (
-        *(_detector1_job(by_name[name]) for name in needed),
+        *first,
         *unknown,
         *(
             replace(job, only_combined=job.key in combined)
             for asn in documents
-            for job in [_association_job(asn, by_name, unknown, linked)]
+            for job in [_association_job(asn, shelf, unknown, linked)]
         ),
     )
+
+
+def stage_of(association: Association) -> Stage:
+    """Give the stage that makes the product of an association."""
+    return _STAGES[association.asn_type]
 
 
 def _find_only_combined(associations: Iterable[Association]) -> set[str]:
     """Find the jobs whose calibrated exposures, but no spectra, level 3 reads."""
     members = [m for asn in associations if _level(asn) == 3 for m in asn.members]
-    science = {_producer(m) for m in members if m.exptype == "science"}
-    return science - {_producer(m) for m in members if m.exptype != "science"}
+    science = {_find_producer(m) for m in members if m.exptype == "science"}
+    science -= {_find_producer(m) for m in members if m.exptype != "science"}
+    return {f"{stage}:{product}" for stage, product in science}
 
 
 def _reach(
@@ -133,7 +167,7 @@ def _reach(
 
 
 def _level(association: Association) -> int:
-    return 2 if _STAGES[association.asn_type] is Stage.SPEC2 else 3
+    return 2 if stage_of(association) is Stage.SPEC2 else 3
 
 
 def _detector1_job(exposure: Exposure) -> PlannedJob:
@@ -143,26 +177,80 @@ def _detector1_job(exposure: Exposure) -> PlannedJob:
         reason="the raw exposure itself",
         producer=None,
         path=str(exposure.path),
+        size_bytes=exposure.size_bytes,
+        mtime_ns=exposure.mtime_ns,
     )
     defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
     return PlannedJob(Stage.DETECTOR1, exposure.name, (raw,), exposure, defect=defect)
 
 
+def _unknown_job(exposure: Exposure, start_at: Stage) -> PlannedJob:
+    """Make the job of a file of which only its name is known."""
+    if start_at is Stage.DETECTOR1:
+        return _detector1_job(exposure)
+    before = STARTS[STARTS.index(start_at) - 1]
+    defect = f"{exposure.path.name}: {exposure.defect}"
+    return PlannedJob(before, exposure.name, (), exposure, defect=defect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What there is to read of the exposures."""
+
+    by_name: Mapping[str, Exposure]
+    """The exposures."""
+    start_at: Stage
+    """Stage that the run starts at."""
+
+    def find(self, member: Member) -> CalibratedFile | None:
+        """Find a member in the archive, with what is wrong; None if a job makes it."""
+        if is_run(_find_producer(member)[0], self.start_at):
+            return None
+        files = self.by_name[member.exposure].calibrated.values()
+        for file in files:
+            if file.path.name == member.expname:
+                return file
+        held = ", ".join(file.path.name for file in files) or "no calibrated file of it"
+        why = f"expected it in the archive, which has {held}"
+        return CalibratedFile(Path(member.expname), defect=why)
+
+
+def _list_lacking(
+    associations: Iterable[Association], shelf: _Shelf
+) -> list[PlannedJob]:
+    """List the jobs that would have made what the archive lacks, each once."""
+    jobs: dict[str, PlannedJob] = {}
+    for association in associations:
+        for member in association.members:
+            file = shelf.find(member)
+            if file is not None and file.defect is not None:
+                stage, product = _find_producer(member)
+                exposure = shelf.by_name[member.exposure]
+                defect = f"{member.expname}: {file.defect}"
+                job = PlannedJob(stage, product, (), exposure, defect=defect)
+                jobs.setdefault(job.key, job)
+    return [jobs[key] for key in sorted(jobs)]
+
+
 def _association_job(
     association: Association,
-    by_name: Mapping[str, Exposure],
+    shelf: _Shelf,
     unknown: Iterable[PlannedJob],
     linked: Mapping[str, frozenset[str]],
 ) -> PlannedJob:
     members = tuple(association.members)
     science = next(m for m in members if m.exptype == "science")
-    reach = _reach((by_name[member.exposure] for member in members), linked)
-    stage, exposure = _STAGES[association.asn_type], by_name[science.exposure]
+    reach = _reach((shelf.by_name[member.exposure] for member in members), linked)
+    stage, exposure = stage_of(association), shelf.by_name[science.exposure]
     metafile = exposure.metafile if stage is Stage.SPEC2 else None
+    others = (member for member in members if member is not science)
     return PlannedJob(
         stage=stage,
         name=association.product_name,
-        inputs=(*_plan_inputs(members, science), *_plan_metafile(metafile)),
+        inputs=(
+            *(_plan_input(member, shelf) for member in (science, *others)),
+            *_plan_metafile(metafile),
+        ),
         exposure=exposure,
         association=association,
         defect=metafile.defect if metafile else None,
@@ -174,24 +262,28 @@ def _association_job(
     )
 
 
-def _plan_inputs(members: Iterable[Member], science: Member) -> Iterator[PlannedInput]:
-    yield _plan_input(science)
-    for member in members:
-        if member is not science:
-            yield _plan_input(member)
-
-
-def _plan_input(member: Member) -> PlannedInput:
+def _plan_input(member: Member, shelf: _Shelf) -> PlannedInput:
+    file = shelf.find(member)
+    if file is None or file.defect is not None:
+        stage, product = _find_producer(member)
+        producer = f"{stage}:{product}"
+        return PlannedInput(member.expname, member.exptype, member.reason, producer)
     return PlannedInput(
-        member.expname, member.exptype, member.reason, _producer(member)
+        name=member.expname,
+        exptype=member.exptype,
+        reason=member.reason,
+        producer=None,
+        path=str(file.path),
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        calibrated=file,
     )
 
 
-def _producer(member: Member) -> str:
-    """Give the key of the job that makes a member."""
+def _find_producer(member: Member) -> tuple[Stage, str]:
+    """Give stage and product name of the job that makes a member."""
     product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
-    stage = Stage.DETECTOR1 if suffix in _FROM_DETECTOR1 else Stage.SPEC2
-    return f"{stage}:{product}"
+    return find_maker(suffix), product
 
 
 def _plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
@@ -199,14 +291,20 @@ def _plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
     if metafile is not None:
         reason = "the shutters of the science exposure (MSAMETFL)"
         yield PlannedInput(
-            metafile.name, METAFILE, reason, producer=None, path=str(metafile.path)
+            name=metafile.name,
+            exptype=METAFILE,
+            reason=reason,
+            producer=None,
+            path=str(metafile.path),
+            size_bytes=metafile.size_bytes,
+            mtime_ns=metafile.mtime_ns,
         )
 
 
 def _to_exposure(file: RejectedFile) -> Exposure:
     """Make of a file that was rejected what its name tells."""
     return Exposure(
-        name=file.path.name.removesuffix("_uncal.fits"),
+        name=stem_of(file.path.name),
         program=file.program,
         observation=file.observation,
         visit="",

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.errors import StoreError
 from flows.models import JobState, StoredJob
 from workers.contract import (
+    METAFILE,
     CaveatKind,
     FileHash,
     Job,
@@ -198,20 +199,17 @@ class Binder:
             return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
         folder = str(self._data_dir / entry.done.folder)
         products = {product.name: product for product in entry.done.products}
-        nothing = [
-            caveat.message
-            for caveat in entry.done.caveats
-            if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
-        ]
-        return Made(folder, products, without="; ".join(nothing) or None)
+        said = _list_messages(entry.done, CaveatKind.NO_DATA_ON_DETECTOR)
+        elsewhere = _list_messages(entry.done, CaveatKind.MIXED_PROVENANCE)
+        without = "; ".join(said) or None
+        return Made(folder, products, without=without, elsewhere=elsewhere)
 
     def _count_bytes(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
     ) -> int:
-        if not planned.producers:
-            return planned.exposure.size_bytes
+        read = sum(f.size_bytes for f in planned.inputs if f.exptype != METAFILE)
         names = {file.name for file in planned.inputs}
-        return sum(
+        return read + sum(
             product.size_bytes
             for key in planned.producers
             for product in self._tell_made(producers[key]).products.values()
@@ -255,6 +253,10 @@ def _tell(entry: PlanEntry) -> str:
     """Name a job that failed, and why; of a blocked one the reason is elsewhere."""
     key = entry.planned.key
     return f"{key} ({entry.why})" if entry.state is JobState.FAILED else key
+
+
+def _list_messages(done: StoredJob, kind: CaveatKind) -> tuple[str, ...]:
+    return tuple(caveat.message for caveat in done.caveats if caveat.kind is kind)
 
 
 def _is_over(entry: PlanEntry) -> bool:

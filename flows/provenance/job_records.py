@@ -35,6 +35,7 @@ def from_job(job: Job) -> SQLJob:
         versions=job.versions,
         crds_path=job.crds_path,
         partial=job.partial,
+        elsewhere=job.elsewhere,
     )
 
 
@@ -97,6 +98,7 @@ def to_job(
         crds_path=row.crds_path,
         versions=row.versions,
         partial=tuple(row.partial),
+        elsewhere=tuple(row.elsewhere),
     )
 
 

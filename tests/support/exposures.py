@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.archive import role_of
 from flows.associations import AssociationOptions, associate_rows, repair
-from flows.models import AssociationSet, Exposure, Metafile
+from flows.models import AssociationSet, CalibratedFile, Exposure, Metafile
 from flows.names import parse_exposure_name
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "mos_program",
     "mrs_program",
     "raw_header",
+    "with_calibrated",
 ]
 
 Keywords = dict[str, str | float | bool]
@@ -111,6 +112,19 @@ def make_exposure(name: str, **keywords: str | float | bool) -> Exposure:
         role=role_of(header),
         header=header,
     )
+
+
+def with_calibrated(
+    exposure: Exposure, *suffixes: str, software: str = "3.0.0"
+) -> Exposure:
+    """Put calibrated files of an exposure into the archive, made in context 1."""
+    files = {
+        suffix: CalibratedFile(
+            Path(f"{exposure.name}_{suffix}.fits"), 5760, 7, software, "jwst_0001.pmap"
+        )
+        for suffix in suffixes
+    }
+    return replace(exposure, calibrated=files)
 
 
 def ifu_program(program: str = "99001", *, detector: str = "nrs1") -> list[Exposure]:

@@ -232,6 +232,7 @@ def _jobs() -> st.SearchStrategy[Job]:
         crds_path=texts,
         versions=st.dictionaries(_words, _words, max_size=3),
         partial=_tuples(_words),
+        elsewhere=_tuples(_words),
     )
 
 

@@ -9,8 +9,16 @@ from exposures import associate_headers
 from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
+from flows.entry import is_run
 from flows.models import Exposure, RejectedFile, StoredJob
-from flows.planning import Binder, Plan, PlannedJob, ResolvedSet, build_graph
+from flows.planning import (
+    Binder,
+    Plan,
+    PlannedJob,
+    ResolvedSet,
+    build_graph,
+    stage_of,
+)
 from workers.contract import (
     Caveat,
     CaveatKind,
@@ -40,10 +48,12 @@ def make_graph(
     *,
     selfcal: bool = False,
     rejected: Iterable[RejectedFile] = (),
+    start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Make the graph of the associations that the rules give."""
     made = associate_headers(exposures, AssociationOptions(selfcal=selfcal))
-    return build_graph(exposures, made.associations, rejected)
+    due = [a for a in made.associations if is_run(stage_of(a), start_at)]
+    return build_graph(exposures, due, rejected, start_at=start_at)
 
 
 def make_resolved(
@@ -94,7 +104,10 @@ class DoneStore:
         names = (
             () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
         )
-        caveat = Caveat(CaveatKind.NO_DATA_ON_DETECTOR, "no light falls on it")
+        kind = CaveatKind.NO_DATA_ON_DETECTOR
+        caveats = [Caveat(kind, "no light falls on it")] if no_data else []
+        kind = CaveatKind.MIXED_PROVENANCE
+        caveats += [Caveat(kind, said) for said in job.elsewhere]
         stored = StoredJob(
             fingerprint=job.fingerprint,
             stage=job.stage,
@@ -104,7 +117,7 @@ class DoneStore:
             finished_at=NOON + timedelta(minutes=len(self.jobs)),
             usage=Usage(1.0, 1.0, 1, 1),
             products=tuple(_product(n, content or job.fingerprint) for n in names),
-            caveats=(caveat,) if no_data else (),
+            caveats=tuple(caveats),
         )
         self.jobs[job.fingerprint] = job
         self._stored[job.fingerprint] = stored

@@ -74,7 +74,7 @@ def process(
         Called between plan and execution.
     """
     with (
-        open_services(settings) as services,
+        open_services(settings, start_at=request.start_at) as services,
         hold_lease(services, request.program) as owner,
         open_local_cluster(settings) as cluster,
     ):

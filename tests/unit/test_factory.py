@@ -15,10 +15,12 @@ from flows.factory import (
     SAMPLE_DIR,
     find_crds,
     fit_settings,
+    make_archive,
     make_source,
     open_services,
     open_store,
 )
+from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
 SERVER = "https://jwst-crds.stsci.edu"
@@ -88,6 +90,15 @@ def test_without_a_cache_nothing_can_be_planned(
     monkeypatch.delenv("CRDS_PATH")
     with pytest.raises(PlanError, match="CRDS_PATH"):
         find_crds(Settings(archive="mast"))
+
+
+@pytest.mark.parametrize("archive", ["mast", "s3://stpubdata/jwst/public"])
+def test_what_is_far_away_starts_at_detector1(archive: str) -> None:
+    settings = Settings(archive=archive)
+    with pytest.raises(
+        ArchiveError, match=r"spec2 takes its files from a folder.*rate"
+    ):
+        make_archive(settings, start_at=Stage.SPEC2)
 
 
 def test_many_commands_may_begin_at_once_in_one_folder(elsewhere: Path) -> None:

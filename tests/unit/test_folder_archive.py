@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.archive import FolderArchive, role_of
+from flows.entry import list_suffixes
 from flows.errors import ArchiveError, UnknownProgramError
 from flows.models import Role
+from workers.contract import Stage
 
 FIRST = "jw99001001001_03101_00001_nrs1"
 SECOND = "jw99001001001_03101_00002_nrs1"
@@ -28,14 +30,18 @@ WriteRaw = Callable[..., Path]
 @pytest.fixture
 def write_raw(tmp_path: Path) -> WriteRaw:
     def write(
-        name: str = FIRST, folder: str = "", **keywords: str | float | bool | None
+        name: str = FIRST,
+        folder: str = "",
+        suffix: str = "uncal",
+        **keywords: str | float | bool | None,
     ) -> Path:
         header = fits.Header({**raw_header(name), "COMMENT": "a comment"})
         for keyword, value in keywords.items():
             header[keyword] = value
-        pixels = fits.ImageHDU(np.ones((2, 50, 50), dtype=np.uint16), name="SCI")
+        name_of_data = "EXTRACT1D" if suffix == "x1d" else "SCI"
+        pixels = fits.ImageHDU(np.ones((2, 50, 50), np.uint16), name=name_of_data)
         table = fits.BinTableHDU(np.zeros(3, dtype=[("when", "f8")]), name="INT_TIMES")
-        path = tmp_path / folder / f"{name}_uncal.fits"
+        path = tmp_path / folder / f"{name}_{suffix}.fits"
         path.parent.mkdir(parents=True, exist_ok=True)
         fits.HDUList([fits.PrimaryHDU(header=header), pixels, table]).writeto(path)
         return path
@@ -98,7 +104,7 @@ def test_an_unknown_program_is_answered_with_what_there_is(
 
 
 def test_an_empty_folder_says_so(archive: FolderArchive) -> None:
-    with pytest.raises(UnknownProgramError, match="holds no raw files"):
+    with pytest.raises(UnknownProgramError, match="holds no uncal files"):
         archive.find("12345")
 
 
@@ -261,3 +267,63 @@ def test_the_role_follows_the_official_precedence(
 def test_importing_the_archive_does_not_import_astropy() -> None:
     code = "import sys, flows.archive; sys.exit('astropy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def calibrated(tmp_path: Path) -> FolderArchive:
+    """Give an archive for runs that start at spec3."""
+    return FolderArchive(tmp_path, suffixes=list_suffixes(Stage.SPEC3))
+
+
+def test_an_exposure_has_its_calibrated_files_and_who_made_them(
+    calibrated: FolderArchive, write_raw: WriteRaw
+) -> None:
+    write_raw(FIRST, "raw")
+    made = {"CAL_VER": "1.14.0", "CRDS_CTX": "jwst_1225.pmap"}
+    paths = {suffix: write_raw(suffix=suffix, **made) for suffix in ("cal", "x1d")}
+    [exposure] = calibrated.find("99001").exposures
+    assert exposure.path == paths["cal"]
+    for suffix, path in paths.items():
+        file = exposure.calibrated[suffix]
+        assert (file.path, file.defect) == (path, None)
+        assert file.size_bytes == path.stat().st_size
+        assert (file.software, file.context) == ("1.14.0", "jwst_1225.pmap")
+
+
+def test_an_exposure_is_found_of_which_only_the_raw_file_is_there(
+    calibrated: FolderArchive, write_raw: WriteRaw
+) -> None:
+    write_raw(FIRST, suffix="cal")
+    write_raw(SECOND)
+    found = calibrated.find("99001").exposures
+    assert [set(one.calibrated) for one in found] == [{"cal"}, set()]
+
+
+def test_a_calibrated_file_that_is_none_is_missed_beside_a_good_one(
+    calibrated: FolderArchive, write_raw: WriteRaw
+) -> None:
+    write_raw(suffix="cal").write_text("no spectra")
+    write_raw(suffix="rate")
+    [exposure] = calibrated.find("99001").exposures
+    assert exposure.path.name == f"{FIRST}_rate.fits"
+    assert "expected a FITS file" in str(exposure.calibrated["cal"].defect)
+    assert exposure.calibrated["rate"].defect is None
+
+
+def test_an_exposure_of_which_nothing_can_be_read_is_rejected_once(
+    calibrated: FolderArchive, write_raw: WriteRaw
+) -> None:
+    for suffix in ("cal", "rate"):
+        write_raw(suffix=suffix).write_text("no spectra")
+    [file] = calibrated.find("99001").rejected
+    assert file.reason.startswith(f"{FIRST}_cal.fits: expected a FITS file")
+
+
+def test_raw_archives_have_no_use_for_calibrated_files(
+    archive: FolderArchive, write_raw: WriteRaw
+) -> None:
+    write_raw(FIRST)
+    write_raw(FIRST, suffix="cal")
+    write_raw(SECOND, suffix="cal")
+    [exposure] = archive.find("99001").exposures
+    assert exposure.calibrated == {}

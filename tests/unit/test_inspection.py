@@ -228,6 +228,17 @@ def test_a_product_must_record_the_context(tmp_path: Path) -> None:
     ]
 
 
+def test_a_source_may_keep_the_context_of_its_exposures(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("kept", "own")]
+    for folder, context in zip(folders, ("jwst_0002.pmap", JOB.context), strict=True):
+        folder.mkdir()
+        save(folder, ref_file={"crds": {"context_used": context}})
+    products = [folder / "a_cal.fits" for folder in folders]
+    job = replace(JOB, inputs=(make_input("a_cal.fits"),))
+    assert list_reference_conflicts(job, products, tmp_path / "kept") == []
+    assert len(list_reference_conflicts(job, products, tmp_path / "own")) == 1
+
+
 def write_slits(folder: Path, name: str, *slits: tuple[str, int, str]) -> Path:
     """Write a level-2 product: name and number of the source, and name, of slits."""
     keywords = ("SRCNAME", "SOURCEID", "SLTNAME")

@@ -70,7 +70,9 @@ def list_reference_conflicts(
     """List where products record another reference or context than was resolved.
 
     What an input records is no conflict: each exposure of spec3 keeps the references
-    of its own spec2, and those differ between the bands of the MRS.
+    of its own spec2, and those differ between the bands of the MRS. Its sources keep
+    the context too, which is another one where an exposure was calibrated elsewhere,
+    or in a context in which the same references applied; a last product has its own.
 
     Parameters
     ----------
@@ -82,13 +84,13 @@ def list_reference_conflicts(
         for use in job.references
     }
     expected[_CONTEXT] = job.context
+    recorded = set(_list_recorded(products, expected))
     conflicts = {
-        (reftype, used)
-        for reftype, used in _list_recorded(products, expected)
-        if used != expected[reftype]
+        (reftype, used) for reftype, used in recorded if used != expected[reftype]
     }
     if conflicts:
-        kept = expected.keys() - {_CONTEXT}
+        has_own = (_CONTEXT, job.context) in recorded
+        kept = expected if has_own else expected.keys() - {_CONTEXT}
         exposures = (each for each in job.inputs if each.exptype not in _NO_EXPOSURES)
         read = (inputs / each.name for each in exposures)
         conflicts -= set(_list_recorded(read, kept))

@@ -31,3 +31,4 @@ class SQLJob(SQLBase):
     versions: Mapped[Mapping[str, str]] = mapped_column(JsonText)
     crds_path: Mapped[str]
     partial: Mapped[Sequence[str]] = mapped_column(JsonText)
+    elsewhere: Mapped[Sequence[str]] = mapped_column(JsonText)
