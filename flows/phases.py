@@ -241,7 +241,8 @@ class Preparation:
             if observed[association.members[0].exposure] in wanted
         )
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
-        return AssociationSet(kept, unused)
+        lacking = tuple(e for e in found.lacking if observed[e.name] in wanted)
+        return AssociationSet(kept, unused, lacking=lacking)
 
     def _why_nothing(self) -> str:
         unused = self.associations.unused
