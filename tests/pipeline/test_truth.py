@@ -4,7 +4,10 @@ from processed import Processed
 from workers.sample import SampleSet, check_products
 
 
-@pytest.mark.parametrize("program", ["bots", "ifu", "mos", "fixed_slit", "mrs"])
+@pytest.mark.parametrize(
+    "program",
+    ["bots", "ifu", "mos", "fixed_slit", "mrs", "lrs_slit", "lrs_slitless"],
+)
 def test_products_agree_with_what_was_injected(
     request: pytest.FixtureRequest, sample: SampleSet, program: str
 ) -> None:
