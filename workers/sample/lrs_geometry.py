@@ -4,7 +4,7 @@ The numbers are fits to public references of the instrument team in the reposito
 STScI-MIRI/miricoord (BSD-3):
 
 - places in the field: a linear fit to the imager distortion FLT-9, 40 pixels around
-  the reference points of the LRS with and without slit, good to 0.04 arcsec (0.4
+  the reference points of the LRS with and without slit, good to 0.05 arcsec (0.45
   pixel) there;
 - wavelengths: the squares of those of ``MIRI_FM_MIRIMAGE_P750L_FULL_DISTORTION_
   9B.00.07`` (slit) and ``..._SLITLESSPRISM_DISTORTION_9B.00.08`` as polynomials of 5th
