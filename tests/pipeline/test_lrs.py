@@ -1,21 +1,28 @@
 """What is special of the LRS: the verification image of the slit."""
 
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 from plain_script import PipelineCall, start
+from prefetching import prefetch, resolve
 from processed import Processed
 from processing import make_request
 
 from flows.models import RunState
 from flows.runs import plan_only
+from workers.contract import ResolveItem, Stage
 from workers.sample import Mode, SampleSet
 from workers.sample.comparison import compare_spectrum
+from workers.sample.contexts import sign
 from workers.sample.lrs_geometry import PIXEL_ARCSEC, SLIT
 from workers.sample.miri_lrs_slit import MISS_ARCSEC, NODS_ARCSEC
 
 NODS = [f"jw99007001001_03101_0000{number}_mirimage" for number in (1, 2)]
+OTHER_OFFSETS = "jwst_miri_filteroffset_0002.asdf"
 EDGE_PIXELS = 0.15
 """How much nearer to the middle a source seems of which the slit cuts one side."""
 
@@ -85,3 +92,51 @@ def test_a_plan_says_what_a_nod_alone_lacks(
     background, acquisition = summary.notes
     assert f"{NODS[0]}: no exposure at another position of its nods" in background
     assert f"{NODS[0]}: no target acquisition (MIR_TACONFIRM)" in acquisition
+
+
+@pytest.fixture
+def other_crds(sample: SampleSet, tmp_path: Path) -> Path:
+    """Give a cache with an offset of filters for verification images alone."""
+    crds = shutil.copytree(sample.crds, tmp_path / "crds", copy_function=os.link)
+    (file,) = crds.rglob("jwst_miri_filteroffset_0001.asdf")
+    file.with_name(OTHER_OFFSETS).write_bytes(file.read_bytes())
+    (rules,) = crds.rglob("jwst_miri_filteroffset_*.rmap")
+    head, _, tail = rules.read_text("utf-8").partition("('MIR_TACONFIRM',)")
+    text = f"{head}('MIR_TACONFIRM',){tail.replace(file.name, OTHER_OFFSETS, 1)}"
+    rules.unlink()
+    rules.write_text(sign(re.sub("'[0-9a-f]{40}'", f"'{'0' * 40}'", text)), "utf-8")
+    return crds
+
+
+def make_item(sample: SampleSet, *, skip: bool) -> ResolveItem:
+    image, nod = map(str, sample.list_raw(Mode.MIRI_LRS_SLIT)[:2])
+    overrides = {"steps": {"targ_centroid": {"skip": skip}}}
+    return ResolveItem(f"{skip}", Stage.SPEC2, nod, overrides, acquisition=image)
+
+
+def test_references_of_the_verification_image_alone_are_resolved(
+    sample: SampleSet, other_crds: Path
+) -> None:
+    items = [make_item(sample, skip=skip) for skip in (True, False)]
+    without, with_image = (
+        {use.reftype: use.file.name for use in one.references if use.file}
+        for one in resolve(other_crds, items).resolved
+    )
+    kind = "filteroffset of target_acquisition"
+    assert with_image[kind] == OTHER_OFFSETS
+    assert set(with_image) - set(without) == {kind}
+
+
+def test_references_of_the_verification_image_alone_are_brought(
+    sample: SampleSet, other_crds: Path
+) -> None:
+    without, with_image = (
+        {
+            file.name
+            for file in prefetch(
+                other_crds, None, items=[make_item(sample, skip=skip)]
+            ).files
+        }
+        for skip in (True, False)
+    )
+    assert with_image - without == {OTHER_OFFSETS}
