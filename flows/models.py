@@ -25,6 +25,7 @@ __all__ = [
     "InterruptedRun",
     "JobRecord",
     "JobState",
+    "LackingExposure",
     "Lease",
     "Member",
     "Metafile",
@@ -434,6 +435,16 @@ class UnusedExposure:
 
 
 @dataclass(frozen=True, slots=True)
+class LackingExposure:
+    """A science exposure without a member that its mode has."""
+
+    name: str
+    """Name of the exposure."""
+    reason: str
+    """What is lacking and what comes of it, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationSet:
     """What the rules make of a set of exposures; every one is accounted for."""
 
@@ -443,3 +454,5 @@ class AssociationSet:
     """Exposures of which nothing is made, by name."""
     untaken: tuple[UnusedExposure, ...] = ()
     """Backgrounds and leakcals that correct no other, by name."""
+    lacking: tuple[LackingExposure, ...] = ()
+    """Science exposures without a member that the rules give to their mode, by name."""

@@ -275,7 +275,7 @@ class Preparation:
         start_at, wanted = self.request.start_at, self.request.observations
         due = tuple(a for a in found.associations if is_run(stage_of(a), start_at))
         if not wanted:
-            return AssociationSet(due, found.unused)
+            return replace(found, associations=due)
         observed = {e.name: e.observation for e in self.inventory.exposures}
         kept = tuple(
             association
@@ -283,7 +283,8 @@ class Preparation:
             if observed[association.members[0].exposure] in wanted
         )
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
-        return AssociationSet(kept, unused)
+        lacking = tuple(e for e in found.lacking if observed[e.name] in wanted)
+        return AssociationSet(kept, unused, lacking=lacking)
 
     def _why_nothing(self) -> str:
         unused = self.associations.unused

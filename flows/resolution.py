@@ -3,7 +3,7 @@
 All of it is worked out on the workers, in batches, since only they have `jwst`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -25,6 +25,7 @@ from workers.run import hash_files, prefetch_references, resolve_jobs
 from .errors import PlanError
 from .execution import Cluster, WorkerLostError
 from .factory import Services
+from .models import Role
 from .planning import PlannedJob, ResolvedSet
 
 __all__ = ["Prefetched", "Resolver", "list_items"]
@@ -185,12 +186,29 @@ def _join(context: str, reports: Sequence[PrefetchReport]) -> Prefetched:
 
 def list_items(graph: Iterable[PlannedJob], recipe: Recipe) -> tuple[ResolveItem, ...]:
     """List what is to be resolved of jobs, by exposure."""
-    items = (_make_item(planned, recipe) for planned in graph)
+    jobs = tuple(graph)
+    raw = {planned.key: str(planned.exposure.path) for planned in jobs}
+    items = (_make_item(planned, recipe, raw) for planned in jobs)
     return tuple(sorted(items, key=lambda item: item.exposure))
 
 
-def _make_item(planned: PlannedJob, recipe: Recipe) -> ResolveItem:
+def _make_item(
+    planned: PlannedJob, recipe: Recipe, raw: Mapping[str, str]
+) -> ResolveItem:
+    """Say what is to be resolved of a job.
+
+    Parameters
+    ----------
+    raw
+        Raw files by the key of the job that they are for first.
+    """
     metafiles = (file.path for file in planned.inputs if file.exptype == METAFILE)
+    # spec2 takes the first of several.
+    acquisitions = (
+        raw.get(file.producer or "")
+        for file in planned.inputs
+        if file.exptype == Role.TARGET_ACQUISITION
+    )
     stage, exposure = planned.stage, planned.exposure
     return ResolveItem(
         key=planned.key,
@@ -200,6 +218,7 @@ def _make_item(planned: PlannedJob, recipe: Recipe) -> ResolveItem:
             stage.value, exposure.exp_type, only_combined=planned.only_combined
         ),
         metafile=next(metafiles, None),
+        acquisition=next(acquisitions, None),
     )
 
 

@@ -170,7 +170,8 @@ class ReferenceUse:
     """The reference that the rules select for one reference type."""
 
     reftype: str
-    """Reference type, lower case (``photom``)."""
+    """Reference type, lower case (``photom``); ``... of target_acquisition`` for what
+    the verification image of the LRS alone takes."""
     file: ReferenceFile | None
     """The file, or None where the rules say N/A."""
 
@@ -344,6 +345,8 @@ class ResolveItem:
     """Parameters that the recipe sets."""
     metafile: str | None = None
     """Path of the metafile of the MSA that it reads; it must fit the header."""
+    acquisition: str | None = None
+    """Path of the raw verification image of which it may read the slopes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from flows.models import Association, AssociationSet, Exposure, UnusedExposure
 
 from .choices import Chooser
 from .engine import apply_rules
-from .explain import explain_untaken, explain_unused
+from .explain import explain_lacking, explain_untaken, explain_unused
 from .joining import make_level3
 from .options import AssociationOptions
 from .parts import Draft, MemberList
@@ -63,6 +63,7 @@ def _associate(
 ) -> AssociationSet:
     """Apply the rules and the choices."""
     drafts = apply_rules(rows, candidates)
+    lacking = tuple(explain_lacking(drafts))
     if not options.is_official:
         drafts = _tell_apart(_choose(drafts, rows, options, exposures))
     used, taken = _find_used(drafts)
@@ -76,6 +77,7 @@ def _associate(
             if row not in used and not (row in taken and _serves(row))
         ),
         tuple(explain_untaken(rows, taken)),
+        lacking,
     )
 
 

@@ -1,17 +1,18 @@
-"""Why nothing is made of an exposure, or why it corrects no other."""
+"""Why nothing is made of an exposure, why it corrects no other, what it lacks."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from flows.models import UnusedExposure
+from flows.models import LackingExposure, UnusedExposure
 
 from .detectors import sees_ifu, sees_slit
 from .modes import SPECTRA, loose_mode, mode_of
 from .options import AssociationOptions
+from .parts import Draft
 from .rows import Candidate, PoolRow
 
-__all__ = ["explain_untaken", "explain_unused"]
+__all__ = ["explain_lacking", "explain_untaken", "explain_unused"]
 
 Why = tuple[Callable[[PoolRow], bool], Callable[[PoolRow], str]]
 
@@ -193,3 +194,36 @@ def _compare(row: PoolRow, other: PoolRow) -> str:
         if getattr(row, column) != getattr(other, column)
     ]
     return ", ".join(differences) or "its mode cannot be told"
+
+
+_LRS: Final = frozenset({"mir_lrs-fixedslit", "mir_lrs-slitless"})
+
+_NO_ACQUISITION: Final = (
+    "no target acquisition (MIR_TACONFIRM) shows where its target is, so targ_centroid "
+    "cannot run and the place of the header is taken"
+)
+
+_NO_NOD: Final = (
+    "no exposure at another position of its nods (ALONG-SLIT-NOD) is there to be its "
+    "background, so spec2 subtracts none"
+)
+
+
+def explain_lacking(drafts: Iterable[Draft]) -> Iterator[LackingExposure]:
+    """Say which members exposures of the LRS lack that the rules look for.
+
+    Parameters
+    ----------
+    drafts
+        What the rules give, before a recipe chooses.
+    """
+    members: dict[PoolRow, set[str]] = defaultdict(set)
+    for draft in drafts:
+        if draft.is_level2 and draft.first.exp_type in _LRS:
+            members[draft.first].update(part.exptype for part in draft.parts)
+    for row in sorted(members, key=lambda row: row.name):
+        is_nod = row.patttype == "along-slit-nod" and row.kind != "background"
+        if is_nod and "background" not in members[row]:
+            yield LackingExposure(row.name, _NO_NOD)
+        if "target_acquisition" not in members[row]:
+            yield LackingExposure(row.name, _NO_ACQUISITION)

@@ -222,6 +222,7 @@ def _to_record(
         "associations": [_to_association(one) for one in made.associations],
         "unused": made.unused,
         "untaken": made.untaken,
+        "lacking": made.lacking,
         "rejected": source.rejected,
         "notes": source.notes,
         "differences": differences,
@@ -262,6 +263,8 @@ def _print(
         say(f"note      {note}")
     for reason in source.rejected:
         say(f"rejected  {reason}")
+    for lacking in made.lacking:
+        say(f"lacking   {lacking.name}: {lacking.reason}")
     for unused in (*made.unused, *(made.untaken if explain else ())):
         say(f"not used  {unused.name}: {unused.reason}")
     for one in differences:

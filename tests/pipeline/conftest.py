@@ -59,10 +59,14 @@ _NAMES = {
     Mode.NIRSPEC_MOS_PRISM: "mos",
     Mode.NIRSPEC_FS_PRISM: "fixed_slit",
     Mode.MIRI_MRS: "mrs",
+    Mode.MIRI_LRS_SLIT: "lrs_slit",
+    Mode.MIRI_LRS_SLITLESS: "lrs_slitless",
 }
 """How tests call the programs."""
 
-ifu, gratings, bots, bots_pair, mos, fixed_slit, mrs = map(_processed, _NAMES)
+ifu, gratings, bots, bots_pair, mos, fixed_slit, mrs, lrs_slit, lrs_slitless = map(
+    _processed, _NAMES
+)
 
 
 def _processed_alone(mode: Mode) -> Any:

@@ -24,6 +24,8 @@ FILES = {
     Mode.NIRSPEC_FS_PRISM: 3,
     Mode.MIRI_MRS: 3,
     Mode.MIRI_MRS_BANDS: 6,
+    Mode.MIRI_LRS_SLIT: 3,
+    Mode.MIRI_LRS_SLITLESS: 3,
 }
 IFU = {
     Mode.NIRSPEC_IFU_PRISM,
@@ -43,10 +45,11 @@ EVERY_RAW_FILE_HAS = {
     "DATE-OBS", "TIME-OBS", "DATE-BEG", "DATE-END", "INTSTART", "INTEND",
 }  # fmt: skip
 EVERY_RAW_FILE_OF = {
-    "NIRSPEC": {
+    "NRS": {
         "FILTER", "GRATING", "LAMP", "OPMODE", "GWA_XTIL", "GWA_YTIL", "GWA_TILT",
     },
-    "MIRI": {"CHANNEL", "BAND", "DITHDIRC", "DITHOPFR", "MRSPRCHN", "CCCSTATE"},
+    "MIRIFU": {"CHANNEL", "BAND", "DITHDIRC", "DITHOPFR", "MRSPRCHN", "CCCSTATE"},
+    "MIRIMAGE": {"FILTER", "CCCSTATE"},
 }  # fmt: skip
 
 
@@ -109,7 +112,13 @@ def test_raw_files_have_the_cards_of_the_archive(sample: SampleSet) -> None:
     headers = raw_headers(sample)
     assert {mode: len(sample.list_raw(mode)) for mode in Mode} == FILES
     for name, header in headers.items():
-        wanted = EVERY_RAW_FILE_HAS | EVERY_RAW_FILE_OF[header["INSTRUME"]]
+        wanted = EVERY_RAW_FILE_HAS.union(
+            *(
+                cards
+                for start, cards in EVERY_RAW_FILE_OF.items()
+                if header["DETECTOR"].startswith(start)
+            )
+        )
         assert set(header) >= wanted, name
         assert header["FILENAME"] == name
 

@@ -5,7 +5,11 @@ from workers.sample import SampleSet, check_products
 
 
 @pytest.mark.parametrize(
-    "program", ["bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
+    "program",
+    [
+        *("bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit"),
+        *("mrs", "lrs_slit", "lrs_slitless"),
+    ],
 )
 def test_products_agree_with_what_was_injected(
     request: pytest.FixtureRequest, sample: SampleSet, program: str

@@ -10,6 +10,10 @@ from fits_differences import list_differences
 from processed import Processed
 
 PRODUCTS = ("*.fits", "*.ecsv")
+PROGRAMS = (
+    *("bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit"),
+    *("mrs", "lrs_slit", "lrs_slitless"),
+)
 
 
 def list_products(folder: Path) -> set[str]:
@@ -30,9 +34,7 @@ def test_two_runs_from_empty_are_bitwise_equal(
     assert compare(bots.folder, bots_again) == []
 
 
-@pytest.mark.parametrize(
-    "program", ["bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
-)
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_products_are_those_of_a_plain_script(
     request: pytest.FixtureRequest, program: str
 ) -> None:
@@ -42,9 +44,7 @@ def test_products_are_those_of_a_plain_script(
     assert compare(done.folder, plain) == []
 
 
-@pytest.mark.parametrize(
-    "program", ["bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit", "mrs"]
-)
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_associations_are_those_that_the_plain_script_ran_on(
     request: pytest.FixtureRequest, program: str
 ) -> None:

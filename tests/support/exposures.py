@@ -14,6 +14,7 @@ __all__ = [
     "bots_pair_program",
     "bots_program",
     "ifu_program",
+    "lrs_program",
     "make_exposure",
     "mos_program",
     "mrs_program",
@@ -79,6 +80,16 @@ _MRS: Keywords = {
     "NUMDTHPT": 2,
 }
 """What is different in an exposure of the MRS."""
+
+_LRS: Keywords = {
+    "INSTRUME": "MIRI",
+    "EXP_TYPE": "MIR_LRS-FIXEDSLIT",
+    "FILTER": "P750L",
+    "GRATING": "N/A",
+    "PATTTYPE": "ALONG-SLIT-NOD",
+    "NUMDTHPT": 2,
+}
+"""What is different in a nod along the slit of the LRS."""
 
 _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 """What is different in an exposure of a dedicated background."""
@@ -185,6 +196,21 @@ def mrs_program(program: str = "99003", *, sky_band: str = "SHORT") -> list[Expo
         make_exposure(names[0], **_MRS),
         make_exposure(names[1], **{**_MRS, "PATT_NUM": 2}),
         make_exposure(sky, **background),
+    ]
+
+
+def lrs_program(program: str = "99007") -> list[Exposure]:
+    """Make the verification image of the slit, and two nods along it."""
+    visit = f"jw{program}001001"
+    image = {**_LRS, "EXP_TYPE": "MIR_TACONFIRM", "FILTER": "F560W", "PATTTYPE": "NONE"}
+    return [
+        make_exposure(f"{visit}_02101_00001_mirimage", **image),
+        *(
+            make_exposure(
+                f"{visit}_03101_0000{nod}_mirimage", **{**_LRS, "PATT_NUM": nod}
+            )
+            for nod in (1, 2)
+        ),
     ]
 
 

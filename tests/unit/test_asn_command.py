@@ -1,17 +1,18 @@
 """`rewebb asn`, in this process."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from exposures import ifu_program
+from exposures import ifu_program, lrs_program
 from large_pools import LARGE_POOLS
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from flows.models import Exposure
 
 Run = Callable[..., Result]
 
@@ -47,9 +48,11 @@ def test_it_prints_json(pool: Path) -> None:
     assert record["associations"][0]["members"][0]["reason"]
 
 
-def write_program(folder: Path, suffix: str) -> Path:
+def write_program(
+    folder: Path, suffix: str, exposures: Iterable[Exposure] = ()
+) -> Path:
     folder.mkdir()
-    for exposure in ifu_program():
+    for exposure in exposures or ifu_program():
         pixels = fits.ImageHDU(np.ones((2, 2)), name="SCI")
         primary = fits.PrimaryHDU(header=fits.Header(dict(exposure.header)))
         path = folder / f"{exposure.name}_{suffix}.fits"
@@ -110,3 +113,13 @@ def test_unknown_candidates_are_refused(pool: Path) -> None:
     done = run("--pool", pool, "--candidates", "c1999")
     assert done.exit_code == 2
     assert "unknown candidate c1999: there are c1000, o001, o002" in done.output
+
+
+def test_it_says_what_nods_of_the_lrs_lack(tmp_path: Path) -> None:
+    folder = write_program(tmp_path / "raw", "uncal", lrs_program()[1:2])
+    nod = "jw99007001001_03101_00001_mirimage"
+    lines = run("--headers", folder).output.splitlines()
+    said = [line for line in lines if line.startswith(f"lacking   {nod}: no ")]
+    assert len(said) == 2
+    record = json.loads(run("--headers", folder, "--json").output)
+    assert [one["name"] for one in record["lacking"]] == [nod, nod]

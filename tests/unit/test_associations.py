@@ -8,6 +8,7 @@ from exposures import (
     bots_pair_program,
     bots_program,
     ifu_program,
+    lrs_program,
     make_exposure,
     mrs_program,
 )
@@ -423,3 +424,35 @@ def test_documents_are_named_after_product_and_type() -> None:
         "jw99002001001_04101_00001-seg002_nrs1_tso-spec2_asn.json",
         "jw99002-o001_t001_nirspec_clear-prism-s1600a1-sub512_tso3_asn.json",
     ]
+
+
+def test_nods_of_the_lrs_have_each_other_and_the_verification_image() -> None:
+    image, *nods = lrs_program()
+    made = build([image, *nods])
+    for nod, other in (nods, nods[::-1]):
+        assert members(find(made, nod.name)) == [
+            ("science", nod.name),
+            ("background", other.name),
+            ("target_acquisition", image.name),
+        ]
+    assert made.lacking == ()
+
+
+def test_a_nod_of_the_lrs_alone_is_told_to_have_no_background() -> None:
+    image, nod, _ = lrs_program()
+    [lacking] = build([image, nod]).lacking
+    assert lacking.name == nod.name
+    assert "ALONG-SLIT-NOD" in lacking.reason
+    assert "spec2 subtracts none" in lacking.reason
+
+
+def test_nods_of_the_lrs_without_verification_image_are_told() -> None:
+    _, *nods = lrs_program()
+    lacking = build(nods).lacking
+    assert [one.name for one in lacking] == [nod.name for nod in nods]
+    assert all("MIR_TACONFIRM" in one.reason for one in lacking)
+
+
+def test_nods_that_a_recipe_does_not_subtract_lack_nothing() -> None:
+    made = build(lrs_program(), AssociationOptions(nod_backgrounds="off"))
+    assert made.lacking == ()

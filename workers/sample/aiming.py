@@ -1,16 +1,18 @@
-"""Where apertures in the MSA plane look, and how to point for sources to move there."""
+"""Where apertures look, and how to point for sources to move there."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jwst.assign_wcs.pointing import v23tosky
+from stdatamodels.jwst.transforms.models import IdealToV2V3
 
 from .exposures import RawExposure
 from .geometry import Geometry
+from .headers import PARITY
 from .raw_files import make_model
 from .scene import Position
 
-__all__ = ["Place", "find_offsets", "look_through"]
+__all__ = ["Place", "find_dither", "find_offsets", "look_at", "look_through"]
 
 _WAVELENGTH_M = 2.5e-6
 """Where the refraction of the filter is taken."""
@@ -43,3 +45,28 @@ def find_offsets(
         east, north = there.offsets_arcsec(np.array(here.ra), np.array(here.dec))
         offsets.append((float(east), float(north)))
     return offsets
+
+
+def look_at(raw: RawExposure, ideal_arcsec: tuple[float, float]) -> Position:
+    """Tell where a place in the ideal frame of the aperture looks in an exposure."""
+    aperture = raw.aperture
+    ideal = IdealToV2V3(aperture.angle_deg, aperture.v2, aperture.v3, PARITY)
+    ra, dec = v23tosky(make_model(raw))(*ideal(*ideal_arcsec))
+    return Position(float(ra), float(dec))
+
+
+def find_dither(
+    raw: RawExposure, ideal_arcsec: tuple[float, float]
+) -> tuple[float, float]:
+    """Tell how far east and north to point for the target to move in the aperture.
+
+    Parameters
+    ----------
+    raw
+        The exposure that has the target at the reference point.
+    ideal_arcsec
+        Where it is to be in the ideal frame of the aperture.
+    """
+    target, there = raw.target.position, look_at(raw, ideal_arcsec)
+    east, north = there.offsets_arcsec(np.array(target.ra), np.array(target.dec))
+    return float(east), float(north)

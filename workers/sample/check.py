@@ -31,6 +31,8 @@ _SPECTRA: Mapping[Mode, Mapping[str, str]] = {
     Mode.MIRI_MRS_BANDS: {
         "ch1-shortmediumlong": "jw99013-o001_*_ch1-shortmediumlong_x1d.fits"
     },
+    Mode.MIRI_LRS_SLIT: {"spectrum": "jw99007-*_x1d.fits"},
+    Mode.MIRI_LRS_SLITLESS: {"spectrum": "jw99008-*_x1dints.fits"},
 }
 """Spectra of each mode, by the name of their truth."""
 _EMPTY_SKY = "jw99001-o002_*"
@@ -39,6 +41,7 @@ _LIGHT_CURVES: Mapping[Mode, Mapping[str, str]] = {
     Mode.NIRSPEC_BOTS_G395H: dict.fromkeys(
         ("transit-nrs1", "transit-nrs2"), "jw99012-*_whtlt.ecsv"
     ),
+    Mode.MIRI_LRS_SLITLESS: {"transit": "jw99008-*_whtlt.ecsv"},
 }
 
 

@@ -12,7 +12,7 @@ from workers.contract import NOT_APPLICABLE
 from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["Readout", "add_detector_references", "describe_readout"]
+__all__ = ["Readout", "add_detector_references", "describe_readout", "make_flat"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
@@ -121,6 +121,14 @@ def describe_readout(model: Any, readout: Readout) -> None:
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
     part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
+
+
+def make_flat(readout: Readout) -> Any:
+    """Make a flat of one."""
+    model = datamodels.FlatModel(data=np.ones(readout.subarray.shape, np.float32))
+    model.meta.exposure.readpatt = "ANY"
+    describe_readout(model, readout)
+    return model
 
 
 def add_detector_references(library: Library, readout: Readout) -> None:

@@ -77,6 +77,9 @@ class RawExposure:
     """Seconds since the epoch of the samples."""
     offset_arcsec: tuple[float, float] = (0.0, 0.0)
     """East and north of the target."""
+    dither_arcsec: tuple[float, float] | None = None
+    """Where that puts the target in the ideal frame of the aperture, if headers say
+    so; else they say how far east and north."""
     is_imprint: bool = False
     """Whether light came through the closed shutters alone."""
     is_background: bool = False
@@ -101,6 +104,8 @@ class RawExposure:
     """What the sensors of the grating wheel of NIRSpec read in x and y."""
     band: str | None = None
     """Setting of the MRS gratings."""
+    filter: str | None = None
+    """Filter, or prism, of the imager of MIRI."""
 
     @property
     def instrument(self) -> str:

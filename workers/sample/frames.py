@@ -9,9 +9,11 @@ __all__ = [
     "BIAS_DN",
     "DETECTORS",
     "FULL",
+    "IMAGER",
     "MRS",
     "READ_NOISE_DN",
     "SATURATION_DN",
+    "SLITLESSPRISM",
     "SUB512",
     "SUB2048",
     "SUBS200A1",
@@ -58,6 +60,7 @@ DETECTORS = {
     "NRS1": Detector("NIRSPEC", "NRSRAPID", 491, 2, 1),
     "NRS2": Detector("NIRSPEC", "NRSRAPID", 492, -2, -1),
     "MIRIFUSHORT": Detector("MIRI", "FASTR1", 494, 1, 2),
+    "MIRIMAGE": Detector("MIRI", "FASTR1", 493, 1, 2),
 }
 """The detectors by name."""
 
@@ -84,12 +87,15 @@ class Subarray:
     """Width of the frame of reference pixels."""
     sides_only: bool = False
     """Whether that frame is at the left and the right alone."""
+    left_only: bool = False
+    """Whether it is at the left alone."""
 
     @property
     def inside(self) -> tuple[slice, slice]:
         """Rows and columns that see light."""
-        rows = 0 if self.sides_only else self.border
-        columns = slice(self.border, self.columns - self.border)
+        rows = 0 if self.sides_only or self.left_only else self.border
+        right = 0 if self.left_only else self.border
+        columns = slice(self.border, self.columns - right)
         return slice(rows, self.rows - rows), columns
 
     @property
@@ -108,6 +114,12 @@ SUBS200A1 = Subarray("SUBS200A1", 1, 1053, 2048, 64, 1, 1.55840, 0)
 """Around the spectrum of the slit S200A1."""
 MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
 """The whole of MIRIFUSHORT."""
+IMAGER = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
+"""The whole of MIRIMAGE."""
+SLITLESSPRISM = Subarray(
+    "SLITLESSPRISM", 1, 529, 72, 416, 4, 0.15904, 4, left_only=True
+)
+"""Around the spectrum of the LRS without slit."""
 
 
 @dataclass(frozen=True, slots=True)

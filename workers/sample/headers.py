@@ -8,7 +8,7 @@ from .exposures import RawExposure
 from .frames import DETECTORS
 from .publishing import DATE
 
-__all__ = ["EPOCH", "Card", "primary_cards", "sky_cards"]
+__all__ = ["EPOCH", "PARITY", "Card", "primary_cards", "sky_cards"]
 
 Card = str | int | float | bool
 """What a header card can hold."""
@@ -17,6 +17,8 @@ EPOCH = Time("2024-03-01T00:00:00", scale="utc")
 """When the sample programs were observed."""
 ROLL_DEG = 30.0
 """Position angle of the telescope in all sample programs."""
+PARITY = -1
+"""Handedness of the ideal frames of all apertures."""
 _MODES = {"NRS_IFU": "IFU", "NRS_MSASPEC": "MSASPEC"}
 """OPMODE by exposure type."""
 
@@ -77,6 +79,7 @@ def _visit_cards(raw: RawExposure) -> Mapping[str, Card]:
 def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
     target = raw.target
     pattern, number, total = raw.dither
+    x_offset, y_offset = raw.dither_arcsec or raw.offset_arcsec
     return {
         "TARGPROP": target.name,
         # The archive names no target of the shutters.
@@ -96,8 +99,8 @@ def _target_cards(raw: RawExposure) -> Mapping[str, Card]:
         "NUMDTHPT": total,
         "SUBPXPTS": 1,
         **({"NOD_TYPE": raw.nod} if raw.nod else {}),
-        "XOFFSET": raw.offset_arcsec[0],
-        "YOFFSET": raw.offset_arcsec[1],
+        "XOFFSET": x_offset,
+        "YOFFSET": y_offset,
         "APERNAME": raw.aperture.name,
         "PPS_APER": raw.aperture.name,
     }
@@ -119,7 +122,7 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
         "NOUTPUTS": subarray.outputs,
         "READPATT": detector.pattern,
         "SCA_NUM": detector.number,
-        **(_mrs_cards(raw) if raw.band else _nirspec_cards(raw)),
+        **(_miri_cards(raw) if raw.instrument == "MIRI" else _nirspec_cards(raw)),
     }
 
 
@@ -152,14 +155,16 @@ def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
     return cards
 
 
+def _miri_cards(raw: RawExposure) -> Mapping[str, Card]:
+    wheels = {"FILTER": raw.filter} if raw.filter else _mrs_cards(raw)
+    return {**wheels, "CCCSTATE": "OPEN", "MIRNGRPS": raw.groups, "MIRNFRMS": 1}
+
+
 def _mrs_cards(raw: RawExposure) -> Mapping[str, Card]:
     assert raw.band
     return {
         "CHANNEL": "12",
         "BAND": raw.band,
-        "CCCSTATE": "OPEN",
-        "MIRNGRPS": raw.groups,
-        "MIRNFRMS": 1,
         "DITHDIRC": "NEGATIVE",
         "MRSPRCHN": "ALL",
         "DITHOPFR": "POINT-SOURCE",
@@ -258,7 +263,7 @@ def sky_cards(raw: RawExposure) -> Mapping[str, Card]:
         "V2_REF": aperture.v2,
         "V3_REF": aperture.v3,
         "V3I_YANG": aperture.angle_deg,
-        "VPARITY": -1,
+        "VPARITY": PARITY,
         "VELOSYS": 0.0,
         "RA_V1": pointing.ra,
         "DEC_V1": pointing.dec,

@@ -7,6 +7,8 @@ from typing import Any
 
 import asdf
 
+from workers.contract import NOT_APPLICABLE
+
 from .publishing import publish, publish_model, publish_text, to_json_text
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "EXP_TYPE",
     "FILTER",
     "GRATING",
+    "MIRI_OPTICS",
     "SUBARRAY",
     "Library",
     "Reference",
@@ -40,6 +43,8 @@ FILTER = "META.INSTRUMENT.FILTER"
 """Parkey of references by filter."""
 GRATING = "META.INSTRUMENT.GRATING"
 """Parkey of references by disperser."""
+MIRI_OPTICS = (DETECTOR, CHANNEL, BAND, EXP_TYPE)
+"""Parkeys of references by the optics of MIRI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,10 @@ class Reference:
     """Contexts that offer this choice."""
     instrument: str = "NIRSPEC"
     """Instrument of the exposures."""
+
+
+def _get_mode(reference: Reference) -> str:
+    return reference.match[reference.parkeys.index(EXP_TYPE)]
 
 
 def stamp(model: Any, reftype: str, instrument: str) -> None:
@@ -114,6 +123,19 @@ class Library:
             Reference(reftype, name, parkeys, match, contexts, self._instrument)
             for match in matches
         ]
+
+    def fill(self, modes: Sequence[str]) -> None:
+        """Offer N/A to exposure types that a reference type has nothing for."""
+        keyed = [each for each in self._references if EXP_TYPE in each.parkeys]
+        keys = {each.reftype: each.parkeys for each in keyed}
+        served = {(each.reftype, _get_mode(each)) for each in keyed}
+        for reftype, parkeys in keys.items():
+            matches = [
+                tuple(mode if key == EXP_TYPE else NOT_APPLICABLE for key in parkeys)
+                for mode in modes
+                if (reftype, mode) not in served
+            ]
+            self.offer(reftype, NOT_APPLICABLE, parkeys=parkeys, matches=matches)
 
     def add_model(
         self, reftype: str, model: Any, *, serial: int = 1, suffix: str = "fits"

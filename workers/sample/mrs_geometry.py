@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .frames import MRS, SliceMap
 from .geometry import Spec, normalise, polynomial
 
-__all__ = ["Band", "Channel", "Slice", "load_bands", "map_slices"]
+__all__ = ["Band", "Channel", "Slice", "load_bands", "make_field", "map_slices"]
 
 _STEPS = 600
 
@@ -74,7 +74,8 @@ class Band:
         return tuple(each for channel in self.channels for each in channel.slices)
 
 
-def _make_field(spec: Spec) -> Model:
+def make_field(spec: Spec) -> Model:
+    """Make an affine transform with its inverse of its matrix and centre."""
     turn, centre = np.array(spec["matrix"]), np.array(spec["centre"])
     model = models.AffineTransformation2D(turn, translation=centre)
     back = np.linalg.inv(turn)
@@ -103,7 +104,7 @@ def _make_channel(name: str, spec: Spec) -> Channel:
         first,
         step,
         spec["half_length"],
-        _make_field(spec["to_v2v3"]),
+        make_field(spec["to_v2v3"]),
         tuple(
             _make_slice(100 * int(name) + index + 1, first + index * step, each)
             for index, each in enumerate(spec["slices"])

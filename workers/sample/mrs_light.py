@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from jwst.assign_wcs.pointing import v23tosky
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from .exposures import RawExposure
 from .frames import MRS, Image, SliceMap
 from .mrs_geometry import Band, Channel, Slice
 from .raw_files import make_model
-from .scene import Scene
+from .scene import Scene, share_within
 from .spectral_references import ARCSEC2_SR
 
 __all__ = ["MJY_SR_PER_DN", "Fringe", "MrsLight", "trace_mrs"]
@@ -71,8 +70,10 @@ class _ChannelLight:
         position = scene.position
         place = v23tosky(make_model(raw)).inverse(position.ra, position.dec)
         alpha, beta = self.channel.to_v2v3.inverse(*place)
-        share = _share(self.alpha - alpha, self.length, scene.sigma_arcsec)
-        share *= _share(self.beta - beta, self.channel.beta_step, scene.sigma_arcsec)
+        share = share_within(self.alpha - alpha, self.length, scene.sigma_arcsec)
+        share *= share_within(
+            self.beta - beta, self.channel.beta_step, scene.sigma_arcsec
+        )
         flux_mjy = scene.spectrum.flux(self.wavelength_um) / _JY_PER_MJY
         source: Values = flux_mjy * share / (self.sky_arcsec2 * ARCSEC2_SR)
         return even + source
@@ -112,13 +113,6 @@ class MrsLight:
         for each in self.channels:
             image[each.rows, each.columns] = values(each)
         return image
-
-
-def _share(distance: Values, width: float | Values, sigma: float) -> Values:
-    """Give the part of a Gaussian that falls between two sides of a pixel."""
-    scale = np.sqrt(2) * sigma
-    low, high = (distance - width / 2) / scale, (distance + width / 2) / scale
-    return np.asarray((erf(high) - erf(low)) / 2)
 
 
 def _trace_slice(one: Slice, slices: SliceMap) -> tuple[NDArray[np.int64], Values]:

@@ -9,7 +9,7 @@ from astropy.modeling import models
 from stdatamodels.jwst.datamodels import wcs_ref_models as references
 
 from .frames import SliceMap
-from .library import BAND, CHANNEL, DETECTOR, Library
+from .library import EXP_TYPE, MIRI_OPTICS, Library
 from .mrs_geometry import Band, map_slices
 
 __all__ = ["SERIALS", "add_mrs_optics", "mark_band", "offer_by_band"]
@@ -31,8 +31,8 @@ def offer_by_band(library: Library, reftype: str, name: str, band: str) -> None:
     library.offer(
         reftype,
         name,
-        parkeys=(DETECTOR, CHANNEL, BAND),
-        matches=[("MIRIFUSHORT", "12", band)],
+        parkeys=MIRI_OPTICS,
+        matches=[("MIRIFUSHORT", "12", band, "MIR_MRS")],
     )
 
 
@@ -121,7 +121,6 @@ def add_mrs_optics(
     for name, slices in maps.items():
         _add_band(library, bands[name], slices)
     ranges = _make_wavelengthrange(bands.values())
-    library.offer(
-        "wavelengthrange", library.add_model("wavelengthrange", ranges, suffix="asdf")
-    )
+    name = library.add_model("wavelengthrange", ranges, suffix="asdf")
+    library.offer("wavelengthrange", name, parkeys=(EXP_TYPE,), matches=[("MIR_MRS",)])
     return maps

@@ -10,9 +10,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
-from .detector_references import Readout, describe_readout
+from .detector_references import Readout, make_flat
 from .frames import MRS, SliceMap
-from .library import DETECTOR, EXP_TYPE, Library
+from .library import EXP_TYPE, Library
 from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
 from .mrs_optics import SERIALS, mark_band, offer_by_band
 from .publishing import DATE, publish
@@ -73,13 +73,6 @@ class BandGrid:
         return np.arange(*self.wavelengths_um, self.step_um)
 
 
-def _make_flat() -> Any:
-    model = datamodels.FlatModel(data=np.ones(MRS.shape, np.float32))
-    model.meta.exposure.readpatt = "ANY"
-    describe_readout(model, READOUT)
-    return model
-
-
 def _make_photom(slices: SliceMap, light: MrsLight) -> Any:
     lit = slices > 0
     model = datamodels.MirMrsPhotomModel(
@@ -96,7 +89,7 @@ def add_band_references(
 ) -> None:
     """Publish the pictures of one band: flat, fringes, flux."""
     made = {
-        "flat": _make_flat(),
+        "flat": make_flat(READOUT),
         "fringe": datamodels.FringeModel(data=light.fringes(FLAT_FRINGE)),
         "photom": _make_photom(slices, light),
     }
@@ -205,8 +198,7 @@ def _write_frequencies(path: Path) -> None:
 def _add_frequencies(library: Library) -> None:
     name = "jwst_miri_fringefreq_0001.fits"
     publish(library.folder / name, _write_frequencies)
-    matches = [("MIRIFUSHORT",)]
-    library.offer("fringefreq", name, parkeys=(DETECTOR,), matches=matches)
+    library.offer("fringefreq", name, parkeys=(EXP_TYPE,), matches=[(_MRS,)])
 
 
 def add_mrs_references(library: Library, grids: Sequence[BandGrid]) -> None:

@@ -12,6 +12,7 @@ from .library import Library
 from .optics import SHUTTERS
 from .spectral_references import (
     PIXEL_ARCSEC,
+    add_aperture,
     add_area,
     add_failed_shutters,
     add_photom,
@@ -35,32 +36,18 @@ SHUTTER_WIDTH_ARCSEC = 0.2
 _FLAT_WAVELENGTHS_UM = (0.5, 5.7)
 
 
-def _add_aperture(library: Library, exp_type: str, *, serial: int) -> None:
-    """Publish an aperture around the source.
+_APERTURE = {
+    "id": "ANY",
+    "region_type": "target",
+    "dispaxis": 1,
+    "extract_width": APERTURE_PIXELS,
+    "bkg_order": 0,
+    "use_source_posn": True,
+}
+"""An aperture around the source.
 
-    Without one the whole slit is extracted, where the images of nods cancel.
-    """
-    aperture = {
-        "id": "ANY",
-        "region_type": "target",
-        "dispaxis": 1,
-        "extract_width": APERTURE_PIXELS,
-        "bkg_order": 0,
-        "use_source_posn": True,
-    }
-    tree = {
-        "reftype": "EXTRACT1D",
-        "instrument": "NIRSPEC",
-        "telescope": "JWST",
-        "exp_type": exp_type,
-        "pedigree": "DUMMY",
-        "description": "Synthetic extract1d reference of a sample program",
-        "author": "Rewebb",
-        "useafter": "2022-01-01T00:00:00",
-        "apertures": [aperture],
-    }
-    name = library.add_json("extract1d", tree, serial=serial)
-    offer_by_mode(library, "extract1d", name, exp_type)
+Without one the whole slit is extracted, where the images of nods cancel.
+"""
 
 
 def _make_flat() -> Any:
@@ -119,7 +106,7 @@ def add_shutter_references(
     offer_by_mode(library, "photom", add_photom(library, model, mode, serial=4), mode)
     add_area(library, _make_areas(), mode, serial=3)
     add_failed_shutters(library, mode, stuck_open, serial=2)
-    _add_aperture(library, mode, serial=2)
+    add_aperture(library, mode, _APERTURE, serial=2)
     offer_by_mode(library, "cubepar", NOT_APPLICABLE, mode)
 
 
@@ -127,4 +114,4 @@ def add_fixed_slit_references(library: Library) -> None:
     """Publish what spectra of nods in a fixed slit need after detector1."""
     mode = "NRS_FIXEDSLIT"
     add_slit_references(library, mode, serial=4)
-    _add_aperture(library, mode, serial=3)
+    add_aperture(library, mode, _APERTURE, serial=3)

@@ -91,7 +91,7 @@ def transmission(raw: RawExposure) -> NDArray[np.float64]:
     first_s, last_s = TRANSIT_S
     inside_s = np.minimum(end_s, last_s) - np.maximum(start_s, first_s)
     share = np.clip(inside_s / raw.integration_s, 0, 1)
-    return 1 - nirspec_bots_prism.TRANSIT_DEPTH * share
+    return 1 - nirspec_bots_prism.TRANSIT.depth * share
 
 
 def _simulate(raw: RawExposure, light: SlitLight, *, seed: int) -> Any:
@@ -112,7 +112,7 @@ def _publish_truth(folder: Path, segments: list[RawExposure], light: SlitLight) 
         "detector": detector,
         "ra_deg": SCENE.position.ra,
         "dec_deg": SCENE.position.dec,
-        "transit_depth": nirspec_bots_prism.TRANSIT_DEPTH,
+        "transit_depth": nirspec_bots_prism.TRANSIT.depth,
     }
     resolutions = measure_resolutions(seen, light.wavelength_um)
     table = spectrum_table(seen, (2.85, 5.2), resolutions, meta, step_um=0.001)

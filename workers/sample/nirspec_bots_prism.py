@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
-from numpy.typing import NDArray
 
 from .exposures import Aperture, RawExposure, Segment, Target
 from .frames import SUB512
@@ -22,6 +20,7 @@ from .raw_files import write_raw
 from .sample_set import Mode
 from .scene import Line, Position, Scene, Spectrum
 from .spectral_references import SLIT_WIDTHS_ARCSEC
+from .transit import Transit
 from .truth import measure_resolutions, publish_table, spectrum_table
 
 __all__ = ["PROGRAM", "make_exposures", "plan_exposures"]
@@ -38,10 +37,8 @@ INTEGRATIONS = 20
 """Integrations of a segment."""
 GROUPS = 5
 """Reads of an integration."""
-TRANSIT_DEPTH = 0.01
-"""Part of the light that the planet takes."""
-TRANSIT = (13, 28)
-"""First and last integration in transit, counted from 1."""
+TRANSIT = Transit(depth=0.01, first=13, last=28)
+"""What the planet takes, and when."""
 
 STAR = Target("SAMPLE-STAR", Position(150.0, 2.0), "POINT")
 """The target."""
@@ -85,17 +82,10 @@ def plan_exposures(tilt_readings: tuple[float, float]) -> list[RawExposure]:
     ]
 
 
-def transmission(integrations: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give the part of the light that passes the planet."""
-    first, last = TRANSIT
-    inside = (integrations >= first) & (integrations <= last)
-    return np.where(inside, 1 - TRANSIT_DEPTH, 1.0)
-
-
 def _simulate(raw: RawExposure, light: SlitLight, *, seed: int) -> Any:
     rate = light.rate(SCENE)
     numbers = raw.first_integration + np.arange(raw.integrations)
-    rates = [rate * np.float32(part) for part in transmission(numbers)]
+    rates = [rate * np.float32(part) for part in TRANSIT.transmission(numbers)]
     noise = Noise(seed, cosmic_rays_per_group=1, stripes_dn=0.3)
     return simulate_ramps(rates, SUB512, groups=raw.groups, noise=noise)
 
@@ -107,16 +97,11 @@ def _publish_truth(folder: Path, light: SlitLight) -> None:
         "seed": SEED,
         "ra_deg": STAR.position.ra,
         "dec_deg": STAR.position.dec,
-        "transit_depth": TRANSIT_DEPTH,
-        "transit_first": TRANSIT[0],
-        "transit_last": TRANSIT[1],
+        **TRANSIT.meta,
     }
     table = spectrum_table(SPECTRUM, (0.6, 5.3), resolutions, meta)
     publish_table(folder / f"{MODE}_spectrum.ecsv", table)
-    numbers = np.arange(1, SEGMENTS * INTEGRATIONS + 1)
-    table = Table(
-        {"integration": numbers, "transmission": transmission(numbers)}, meta=meta
-    )
+    table = TRANSIT.make_table(SEGMENTS * INTEGRATIONS, meta)
     publish_table(folder / f"{MODE}_transit.ecsv", table)
 
 

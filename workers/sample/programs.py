@@ -8,6 +8,8 @@ from pathlib import Path
 from workers.contract import NOT_APPLICABLE
 
 from . import (
+    miri_lrs_slit,
+    miri_lrs_slitless,
     miri_mrs,
     nirspec_bots_g395h,
     nirspec_bots_prism,
@@ -22,6 +24,7 @@ from .detector_references import Readout, add_detector_references
 from .frames import FULL, SUB512, SUB2048, SUBS200A1
 from .geometry import load_geometry, load_grating_geometry, load_msa_geometry
 from .library import Library
+from .lrs_references import FULL_READOUT, SLITLESS_READOUT, add_lrs_references
 from .mrs_geometry import load_bands
 from .mrs_light import MrsLight, trace_mrs
 from .mrs_optics import add_mrs_optics
@@ -34,7 +37,7 @@ from .spectral_references import (
     add_slit_references,
     offer_by_mode,
 )
-from .step_parameters import add_parameters
+from .step_parameters import EXP_TYPES, add_parameters
 
 __all__ = ["Optics", "Spectrograph", "make_programs", "make_references"]
 
@@ -121,6 +124,25 @@ _NIRSPEC = {
 
 
 @dataclass(frozen=True, slots=True)
+class _LrsMode:
+    """What a mode of the LRS adds."""
+
+    readout: Readout
+    """What it reads of the detector."""
+    make_exposures: Callable[[Path, Path], list[Path]]
+    """Publishes its raw exposures and its truth."""
+
+
+_LRS = {
+    Mode.MIRI_LRS_SLIT: _LrsMode(FULL_READOUT, miri_lrs_slit.make_exposures),
+    Mode.MIRI_LRS_SLITLESS: _LrsMode(
+        SLITLESS_READOUT, miri_lrs_slitless.make_exposures
+    ),
+}
+"""The modes of the LRS."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spectrograph:
     """NIRSpec with a disperser."""
 
@@ -192,7 +214,19 @@ def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
     grids = {grid for program in programs.values() for grid in program.grids}
     add_mrs_references(library, sorted(grids))
     add_detector_references(library, READOUT)
-    add_parameters(library)
+    return lights
+
+
+def _add_miri(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
+    lights = _add_mrs(library, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
+    lrs = [_LRS[mode] for mode in modes if mode in _LRS]
+    if lrs:
+        add_lrs_references(library)
+    for each in lrs:
+        add_detector_references(library, each.readout)
+    if modes:
+        add_parameters(library)
+        library.fill(EXP_TYPES["MIRI"])
     return lights
 
 
@@ -200,7 +234,7 @@ def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
     """Publish a CRDS cache with two contexts."""
     nirspec, miri = Library(cache, "NIRSPEC"), Library(cache, "MIRI")
     spectrographs = _add_nirspec(nirspec, [m for m in modes if m in _NIRSPEC])
-    lights = _add_mrs(miri, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
+    lights = _add_miri(miri, [mode for mode in modes if mode not in _NIRSPEC])
     write_contexts(cache, [*nirspec, *miri])
     return Optics(spectrographs, lights)
 
@@ -215,6 +249,8 @@ def make_programs(
         if mode in miri_mrs.PROGRAMS:
             program = miri_mrs.PROGRAMS[mode]
             miri_mrs.make_exposures(*folders, program, optics.mrs)
+        elif mode in _LRS:
+            _LRS[mode].make_exposures(*folders)
         else:
             for disperser, make in _NIRSPEC[mode].make_exposures.items():
                 spectrograph = optics.nirspec[mode][disperser]

@@ -38,6 +38,10 @@ class Mode(StrEnum):
     """Program 99003: dithered point source with fringes and showers, background."""
     MIRI_MRS_BANDS = "miri-mrs-bands"
     """Program 99013: dithered point source in all bands of channels 1 and 2."""
+    MIRI_LRS_SLIT = "miri-lrs-slit"
+    """Program 99007: a point source nodded along the slit, with verification image."""
+    MIRI_LRS_SLITLESS = "miri-lrs-slitless"
+    """Program 99008: a transit in two segments, with verification image."""
 
     @property
     def program(self) -> str:
@@ -60,6 +64,8 @@ _PROGRAMS = {
     Mode.NIRSPEC_FS_PRISM: "99005",
     Mode.MIRI_MRS: "99003",
     Mode.MIRI_MRS_BANDS: "99013",
+    Mode.MIRI_LRS_SLIT: "99007",
+    Mode.MIRI_LRS_SLITLESS: "99008",
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
@@ -71,6 +77,8 @@ _RECIPES = {
     Mode.NIRSPEC_FS_PRISM: "official",
     Mode.MIRI_MRS: "residual-fringe",
     Mode.MIRI_MRS_BANDS: "channel-cubes",
+    Mode.MIRI_LRS_SLIT: "target-centroid",
+    Mode.MIRI_LRS_SLITLESS: "target-centroid",
 }
 
 

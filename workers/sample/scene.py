@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import erf
 
-__all__ = ["Line", "Position", "Scene", "Spectrum"]
+__all__ = ["Line", "Position", "Scene", "Spectrum", "share_within"]
 
 Values = NDArray[np.float64]
 """Wavelengths in, fluxes out."""
@@ -83,5 +84,24 @@ class Scene:
     """What it shines, or None for empty sky."""
     background_mjy_sr: float
     """Surface brightness of the background, the same at all wavelengths."""
-    sigma_arcsec: float
-    """Width of the point spread function, a Gaussian."""
+    sigma_arcsec: float = np.nan
+    """Width of the point spread function, a Gaussian; none if it goes by wavelength."""
+
+
+def share_within(
+    distance: float | Values, width: float | Values, sigma: float | Values
+) -> Values:
+    """Give the part of a Gaussian that falls between two sides.
+
+    Parameters
+    ----------
+    distance
+        From its centre to the middle between the sides.
+    width
+        From side to side.
+    sigma
+        Its width, in the same unit.
+    """
+    scale = np.sqrt(2) * sigma
+    low, high = (distance - width / 2) / scale, (distance + width / 2) / scale
+    return np.asarray((erf(high) - erf(low)) / 2)

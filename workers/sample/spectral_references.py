@@ -1,7 +1,7 @@
 """References of spec2 and spec3: flux, pixel areas, cubes, apertures."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "PIXEL_ARCSEC",
     "SLIT_WIDTHS_ARCSEC",
     "CubeGrid",
+    "add_aperture",
     "add_area",
     "add_failed_shutters",
     "add_flat",
@@ -156,6 +157,25 @@ def add_area(library: Library, model: Any, exp_type: str, *, serial: int) -> Non
     model.meta.exposure.type = exp_type
     name = library.add_model("area", model, serial=serial)
     offer_by_mode(library, "area", name, exp_type)
+
+
+def add_aperture(
+    library: Library, exp_type: str, aperture: Mapping[str, object], *, serial: int
+) -> None:
+    """Publish the aperture of slit spectra."""
+    tree = {
+        "reftype": "EXTRACT1D",
+        "instrument": library.instrument,
+        "telescope": "JWST",
+        "exp_type": exp_type,
+        "pedigree": "DUMMY",
+        "description": "Synthetic extract1d reference of a sample program",
+        "author": "Rewebb",
+        "useafter": "2022-01-01T00:00:00",
+        "apertures": [aperture],
+    }
+    name = library.add_json("extract1d", tree, serial=serial)
+    offer_by_mode(library, "extract1d", name, exp_type)
 
 
 def make_table(names: str, rows: Sequence[tuple[object, ...]]) -> Any:

@@ -20,7 +20,7 @@ Value = bool | float | str
 
 EXP_TYPES: Mapping[str, tuple[str, ...]] = {
     "NIRSPEC": ("NRS_IFU", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_MSASPEC"),
-    "MIRI": ("MIR_MRS",),
+    "MIRI": ("MIR_MRS", "MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS", "MIR_TACONFIRM"),
 }
 """Exposure types of the sample programs, by instrument."""
 

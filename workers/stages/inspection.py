@@ -43,6 +43,7 @@ _STEPS_OF_MEMBERS = {
     "background": "bkg_subtract",
     "imprint": "imprint_subtract",
     "selfcal": "badpix_selfcal",
+    "target_acquisition": "targ_centroid",
 }
 """The step of calwebb_spec2 for which each exptype is a member."""
 

@@ -18,6 +18,7 @@ from ..references.contexts import explain_absence, provide_context, refuse_if_al
 from ..references.meter import Tell
 from ..references.opening import open_catalogue
 from ..references.sync import ReferenceSync
+from .acquisition import list_reftypes_of_acquisition
 from .pipelines import configure, list_pars_types, list_reftypes
 from .resolve import read_header
 
@@ -98,16 +99,23 @@ class _Selection:
     """Selects references; jobs with the same parameters are configured once."""
 
     def __init__(self) -> None:
-        self._reftypes: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self._reftypes: dict[tuple[object, ...], tuple[tuple[str, ...], ...]] = {}
 
     def select_references(self, job: _Job) -> set[str]:
         item = job.item
         key = (item.stage, job.pars, json.dumps(item.overrides, sort_keys=True))
         if key not in self._reftypes:
             pipeline = configure(item.stage, job.header, item.overrides)
-            self._reftypes[key] = list_reftypes(pipeline)
-        names = name_references(job.header, self._reftypes[key])
-        return {name for name in names.values() if name is not None}
+            self._reftypes[key] = (
+                list_reftypes(pipeline),
+                list_reftypes_of_acquisition(pipeline),
+            )
+        own, of_acquisition = self._reftypes[key]
+        names = {*name_references(job.header, own).values()}
+        if item.acquisition is not None:
+            header = read_header(item.acquisition)
+            names |= {*name_references(header, of_acquisition).values()}
+        return {name for name in names if name is not None}
 
 
 def _each(

@@ -16,6 +16,7 @@ from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
+from .acquisition import list_reftypes_of_acquisition, pick_new
 from .pipelines import (
     configure,
     get_parameters,
@@ -76,11 +77,16 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     pars = cache.select_pars(header, list_pars_types(item.stage))
     pipeline = configure(item.stage, header, item.overrides)
     reftypes = list_reftypes(pipeline)
+    references = cache.select_references(header, reftypes)
+    if item.acquisition is not None:
+        kinds = list_reftypes_of_acquisition(pipeline)
+        uses = cache.select_references(read_header(item.acquisition), kinds)
+        references += pick_new(uses, references)
     instrument = str(header["meta.instrument.name"])
     return Resolved(
         key=item.key,
         parameters=get_parameters(pipeline),
-        references=cache.select_references(header, reftypes),
+        references=references,
         pars=pars,
         mappings=cache.list_mappings(
             context, instrument, {*reftypes, *(use.reftype for use in pars)}
