@@ -16,11 +16,13 @@ from workers.sample import Mode, SampleSet
 
 
 def _process(
-    sample: SampleSet, mode: Mode, folder: Path, stack: ExitStack
+    sample: SampleSet, mode: Mode, folder: Path, stack: ExitStack, *, is_compared: bool
 ) -> Processed:
     started: list[subprocess.Popen[bytes]] = []
 
     def start_plain(preparation: Preparation) -> None:
+        if not is_compared:
+            return
         calls = write_calls(preparation, folder / "plain")
         script = plain_script.start(
             calls,
@@ -34,19 +36,28 @@ def _process(
 
     settings = make_settings(sample, folder / "data")
     summary = process(settings, make_request(mode), on_planned=start_plain)
-    return Processed(settings, summary, started[0], folder / "plain")
+    plain = started[0] if started else None
+    return Processed(settings, summary, plain, folder / "plain")
 
 
 def _processed(mode: Mode) -> Any:
-    """Make the fixture of a program, processed with the recipe that suits it."""
+    """Make the fixture of a program, processed with the recipe that suits it.
 
-    @pytest.fixture(scope="session", name=_NAMES[mode])
+    The plain script runs beside it if a test that compares them was selected.
+    """
+    name = _NAMES[mode]
+
+    @pytest.fixture(scope="session", name=name)
     def give(
-        sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+        request: pytest.FixtureRequest,
+        sample: SampleSet,
+        tmp_path_factory: pytest.TempPathFactory,
     ) -> Iterator[Processed]:
+        ids = (item.nodeid for item in request.session.items)
+        is_compared = any(f"plain_script[{name}]" in each for each in ids)
         with ExitStack() as stack:
-            folder = tmp_path_factory.mktemp(_NAMES[mode])
-            yield _process(sample, mode, folder, stack)
+            folder = tmp_path_factory.mktemp(name)
+            yield _process(sample, mode, folder, stack, is_compared=is_compared)
 
     return give
 

@@ -18,7 +18,7 @@ class Processed:
 
     settings: Settings
     summary: RunSummary
-    plain: subprocess.Popen[bytes]
+    plain: subprocess.Popen[bytes] | None
     plain_folder: Path
 
     @property
@@ -32,6 +32,7 @@ class Processed:
 
     def wait_for_plain(self) -> Path:
         """Give the folder of the plain script, when it is through."""
+        assert self.plain is not None, "no test that was selected compares with it"
         code = self.plain.wait()
         assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
         return self.plain_folder
