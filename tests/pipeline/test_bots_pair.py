@@ -1,5 +1,7 @@
 """Both detectors of a time series in one tso3, each by its own clock."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from processed import Processed
+from processing import make_request
 
-from flows.models import RunState
-from workers.sample import SampleSet
+from flows.models import JobState, RunState
+from flows.runs import plan_only
+from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_bots_g395h import CLOCKS_S
 
 PRODUCT = "jw99012-o001_t001_nirspec_f290lp-g395h-s1600a1-sub2048"
@@ -93,3 +97,19 @@ def test_the_transit_is_at_one_time_and_not_at_one_number(light_curve: Table) ->
     cadence_s = np.diff(light_curve["MJD_UTC_NRS1"]).mean() * DAY_S
     assert number[0] > number[1]
     assert abs(begin_s[1] - begin_s[0]) <= cadence_s
+
+
+@pytest.mark.parametrize("missing", SEGMENTS)
+def test_a_missing_segment_of_a_detector_blocks_the_time_series(
+    bots_pair: Processed, sample: SampleSet, tmp_path: Path, missing: str
+) -> None:
+    raw = sample.archive / Mode.NIRSPEC_BOTS_G395H.program
+    archive = shutil.copytree(raw, tmp_path / "archive", copy_function=os.link)
+    (archive / f"{missing}_uncal.fits").unlink()
+    settings = bots_pair.settings.model_copy(update={"archive": archive})
+    summary = plan_only(settings, make_request(Mode.NIRSPEC_BOTS_G395H))
+    states = {job.key: job.state for job in summary.jobs}
+    assert states.pop(f"tso3:{PRODUCT}") is JobState.BLOCKED
+    assert states.pop(f"detector1:{missing}") is JobState.FAILED
+    assert set(states.values()) == {JobState.REUSED}
+    assert [missing in note for note in summary.notes] == [True]
