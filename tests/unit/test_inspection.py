@@ -98,11 +98,19 @@ def test_a_skipped_step_is_a_caveat_only_when_somebody_asked_for_it() -> None:
     assert look_at(JOB, photom="SKIPPED") == ()
 
 
-def test_members_ask_for_their_step() -> None:
-    member = replace(make_input("b_rate.fits"), exptype="background")
-    job = replace(JOB, inputs=(*JOB.inputs, member))
-    [caveat] = look_at(job, back_sub="SKIPPED")
-    assert "there are background members" in caveat.message
+@pytest.mark.parametrize(
+    ("exptype", "step", "alias"),
+    [
+        ("background", "bkg_subtract", "back_sub"),
+        ("target_acquisition", "targ_centroid", "targ_centroid"),
+    ],
+)
+def test_members_ask_for_their_step(exptype: str, step: str, alias: str) -> None:
+    member = replace(make_input("b_rate.fits"), exptype=exptype)
+    parameters = {"steps": {step: {"skip": False}}}
+    job = replace(JOB, inputs=(*JOB.inputs, member), parameters=parameters)
+    [caveat] = look_at(job, **{alias: "SKIPPED"})
+    assert f"there are {exptype} members" in caveat.message
 
 
 def test_a_missing_product_is_a_caveat() -> None:
