@@ -140,3 +140,15 @@ def test_references_of_the_verification_image_alone_are_brought(
         for skip in (True, False)
     )
     assert with_image - without == {OTHER_OFFSETS}
+
+
+def test_apertures_of_a_time_series_are_resolved_for_its_last_stage(
+    sample: SampleSet,
+) -> None:
+    """The pipeline tells only two of the types that its steps ask for."""
+    raw = str(sample.list_raw(Mode.MIRI_LRS_SLITLESS)[1])
+    item = ResolveItem("tso3:x", Stage.TSO3, raw, {})
+    (resolved,) = resolve(sample.crds, [item]).resolved
+    files = {use.reftype: use.file.name for use in resolved.references if use.file}
+    assert files["extract1d"] == "jwst_miri_extract1d_0003.json"
+    assert files["apcorr"] == "jwst_miri_apcorr_0001.fits"

@@ -35,7 +35,12 @@ JOB = replace(
     overrides={},
 )
 
-ALIASES = {"bkg_subtract": "back_sub", "photom": "photom", "cube_build": "cube_build"}
+ALIASES = {
+    "bkg_subtract": "back_sub",
+    "photom": "photom",
+    "cube_build": "cube_build",
+    "targ_centroid": "targ_centroid",
+}
 
 
 def write(folder: Path, name: str, *hdus: fits.hdu.base.ExtensionHDU) -> Path:
@@ -129,6 +134,14 @@ def test_a_moved_grating_wheel_is_why_no_background_was_subtracted(
         "GWA_XTIL and GWA_YTIL of background_rate.fits (0.26, 0.5) are not those of "
         "the science (0.25, 0.5)"
     )
+
+
+def test_a_verification_image_asks_for_its_step() -> None:
+    member = replace(make_input("b_rate.fits"), exptype="target_acquisition")
+    parameters = {"steps": {"targ_centroid": {"skip": False}}}
+    job = replace(JOB, inputs=(*JOB.inputs, member), parameters=parameters)
+    [caveat] = look_at(job, targ_centroid="SKIPPED")
+    assert "there are target_acquisition members" in caveat.message
 
 
 def test_a_missing_product_is_a_caveat() -> None:

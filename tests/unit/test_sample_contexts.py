@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from workers.sample.contexts import sign, write_contexts
-from workers.sample.library import CONTEXTS, EXP_TYPE, Reference
+from workers.sample.library import (
+    CONTEXTS,
+    EXP_TYPE,
+    MIRI_OPTICS,
+    Library,
+    Reference,
+)
 from workers.sample.sample_set import _DIFFERENCES
 from workers.sample.step_parameters import PARAMETERS
 
@@ -77,3 +83,17 @@ def test_the_manifest_states_how_the_parameters_of_the_contexts_differ() -> None
     ]
     assert [each.contexts for each in differing] == [(1,), (2,)]
     assert all(str(value) in _DIFFERENCES["pars-spec2pipeline"] for value in values)
+
+
+def test_modes_that_a_type_has_nothing_for_are_told_so(tmp_path: Path) -> None:
+    library = Library(tmp_path, "MIRI")
+    taken = ("MIRIMAGE", "N/A", "N/A", "MIR_LRS-FIXEDSLIT")
+    library.offer("specwcs", "one.fits", parkeys=MIRI_OPTICS, matches=[taken])
+    library.offer("gain", "two.fits")
+    library.fill(["MIR_LRS-FIXEDSLIT", "MIR_MRS"])
+    offered = {(each.reftype, each.match): each.name for each in library}
+    assert offered == {
+        ("specwcs", taken): "one.fits",
+        ("specwcs", ("N/A", "N/A", "N/A", "MIR_MRS")): "N/A",
+        ("gain", ()): "two.fits",
+    }

@@ -50,7 +50,7 @@ _PIXEL_SR = PIXEL_ARCSEC2 * ARCSEC2_SR
 _FILTERS_UM = {"F560W": 5.6}
 _PSF_ARCSEC_PER_UM = 0.0139
 """Width of the Gaussian core of an image: a FWHM of 0.0328 arcsec per um, as the user
-documentation of JWST gives it for F560W to F1500W."""
+documentation of JWST gives it for F1000W (0.328 arcsec)."""
 
 
 def response(wavelength_um: Values) -> Values:

@@ -50,7 +50,7 @@ _SLITLESS_APERTURE = {
     "bkg_fit": "median",
     "use_source_posn": False,
 }
-_HALF_HEIGHT = 20
+_HALF_COLUMNS = 20
 _WAVELENGTHS_UM = np.linspace(3.5, 14.5, 111)
 _APERTURE_PIXELS = np.arange(4, 21)
 _PLACES = np.linspace(-3, 3, 31)
@@ -86,7 +86,7 @@ def _make_wavetable(trace: Trace) -> NDArray[np.void]:
     half = 0.5
     corners = ((-1, half), (1, half), (1, -half), (-1, -half))
     for number, (side, up) in enumerate(corners):
-        columns[f"x{number}"] = trace.shift(above + up) + side * _HALF_HEIGHT
+        columns[f"x{number}"] = trace.shift(above + up) + side * _HALF_COLUMNS
         columns[f"y{number}"] = above + up
     table = np.zeros(above.size, [(name, "f8") for name in columns])
     for name, values in columns.items():
@@ -182,8 +182,8 @@ def _make_pathloss() -> Any:
         ],
     )
     wcs = model.meta.wcsinfo
-    wcs.crpix1, wcs.crval1, wcs.cdelt1 = 1.0, SLIT_COLUMNS[0] - SLIT.column, 1.0
-    wcs.cdelt1 = SLIT_COLUMNS[1] - SLIT_COLUMNS[0]
+    left, right = SLIT_COLUMNS
+    wcs.crpix1, wcs.crval1, wcs.cdelt1 = 1.0, left - SLIT.column, right - left
     wcs.crpix2, wcs.crval2, wcs.cdelt2 = 1.0, float(_PLACES[0]), step
     return model
 

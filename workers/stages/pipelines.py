@@ -113,8 +113,13 @@ def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
 
 
 def list_reftypes(pipeline: Pipeline) -> tuple[str, ...]:
-    """List the reference types that a configured pipeline asks CRDS for."""
-    return tuple(sorted(set(pipeline.reference_file_types)))
+    """List the reference types that a configured pipeline and its steps ask CRDS for.
+
+    `Tso3Pipeline` names two of them, and its steps ask for more.
+    """
+    steps = (getattr(pipeline, name) for name in type(pipeline).step_defs)
+    wanted = {k for step in steps if not step.skip for k in step.reference_file_types}
+    return tuple(sorted(wanted.union(pipeline.reference_file_types)))
 
 
 def list_pars_types(stage: Stage) -> tuple[str, ...]:
