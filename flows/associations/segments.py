@@ -12,6 +12,7 @@ from flows.names import (
     format_exposure_name,
     member_file,
     parse_exposure_name,
+    stem_of,
 )
 
 __all__ = ["find_missing_segments", "list_mismatches"]
@@ -26,13 +27,13 @@ def find_missing_segments(inventory: Inventory) -> tuple[RejectedFile, ...]:
     How many an exposure has is in the header of each of its segments (EXSEGTOT).
     """
     unusable = (*inventory.rejected, *inventory.barred)
-    there = {member_file(exposure.name, "uncal") for exposure in inventory.exposures}
-    there |= {file.path.name for file in unusable}
+    there = {exposure.name for exposure in inventory.exposures}
+    there |= {stem_of(file.path.name) for file in unusable}
     return tuple(
         _reject(name, total)
         for first, total in _count_segments(inventory.exposures).items()
         for name in _name_segments(first, total)
-        if _file_of(name) not in there
+        if format_exposure_name(name) not in there
     )
 
 
@@ -72,12 +73,8 @@ def _name_segments(first: ExposureName, total: int) -> Iterator[ExposureName]:
         yield replace(first, segment=f"{number:03d}")
 
 
-def _file_of(name: ExposureName) -> str:
-    return member_file(format_exposure_name(name), "uncal")
-
-
 def _reject(name: ExposureName, total: int) -> RejectedFile:
-    file = _file_of(name)
+    file = member_file(format_exposure_name(name), "uncal")
     return RejectedFile(
         path=Path(file),
         program=name.program,

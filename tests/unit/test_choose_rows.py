@@ -120,9 +120,11 @@ def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
     assert [file.observation for file in chosen.missing] == ["001"] * len(names)
 
 
-def test_a_segment_that_is_rejected_is_not_missing() -> None:
+@pytest.mark.parametrize("suffix", ["uncal", "rate"])
+def test_a_segment_that_is_rejected_is_not_missing(suffix: str) -> None:
     first, second = number_segments(bots_program(), 2)
-    rejected = RejectedFile(second.path, "99002", "001", "expected EXP_TYPE")
+    path = second.path.with_name(f"{second.name}_{suffix}.fits")
+    rejected = RejectedFile(path, "99002", "001", "expected EXP_TYPE")
     assert choose_rows(Inventory((first,), (rejected,)), OPTIONS).missing == ()
 
 
