@@ -35,6 +35,9 @@ from flows.associations import (
     to_json_text,
 )
 from flows.models import AssociationSet, Exposure, Role
+from workers.sample import miri_lrs_slit, miri_lrs_slitless
+from workers.sample.exposures import RawExposure
+from workers.sample.headers import primary_cards
 
 OFFICIAL = AssociationOptions(is_official=True)
 
@@ -172,6 +175,24 @@ def nod_program() -> list[Exposure]:
     return [*made, leakcal]
 
 
+def lrs_nods() -> list[Exposure]:
+    """Make what the sample program of the LRS with slit has."""
+    return simulated(miri_lrs_slit.plan_exposures())
+
+
+def lrs_series() -> list[Exposure]:
+    """Make what the sample program of the LRS without slit has."""
+    return simulated(miri_lrs_slitless.plan_exposures())
+
+
+def simulated(plan: Sequence[RawExposure]) -> list[Exposure]:
+    """Make exposures of simulated headers."""
+    return [
+        make_exposure(raw.stem, **{"GRATING": "N/A", **primary_cards(raw)})
+        for raw in plan
+    ]
+
+
 def pool_row(exposure: Exposure, target_id: int) -> Row:
     """Make a row of the pool, with the ten columns that no header gives."""
     words = {True: "t", False: "f"}
@@ -207,6 +228,8 @@ def pool_row(exposure: Exposure, target_id: int) -> Row:
         leakcal_program,
         acquisition_program,
         nod_program,
+        lrs_nods,
+        lrs_series,
     ],
 )
 def test_headers_give_what_the_official_rules_give_of_the_pool(
@@ -226,7 +249,9 @@ def _by_name(row: Row) -> str:
     return row["filename"]
 
 
-@pytest.mark.parametrize("program", [ifu_program, bots_program, nod_program])
+@pytest.mark.parametrize(
+    "program", [ifu_program, bots_program, nod_program, lrs_nods, lrs_series]
+)
 @pytest.mark.parametrize("is_official", [True, False])
 def test_the_documents_are_valid_and_load(
     program: Callable[[], list[Exposure]], tmp_path: Path, *, is_official: bool
