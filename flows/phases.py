@@ -273,7 +273,7 @@ class Preparation:
         start_at, wanted = self.request.start_at, self.request.observations
         due = tuple(a for a in found.associations if is_run(stage_of(a), start_at))
         if not wanted:
-            return AssociationSet(due, found.unused)
+            return replace(found, associations=due)
         observed = {e.name: e.observation for e in self.inventory.exposures}
         kept = tuple(
             association
@@ -288,7 +288,11 @@ class Preparation:
         rejected = [file.reason for file in self.inventory.rejected]
         rejected += self.inventory.withheld
         reasons = [f"{exposure.name}: {exposure.reason}" for exposure in unused]
+        if self.inventory.exposures:
+            nothing = f"no rule combines its exposures from {self.request.start_at} on"
+        else:
+            nothing = "it has no exposures"
         return (
             f"Program {self.request.program} gives no association: "
-            f"{'; '.join([*rejected, *reasons]) or 'it has no exposures'}."
+            f"{'; '.join([*rejected, *reasons]) or nothing}."
         )
