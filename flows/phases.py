@@ -291,7 +291,11 @@ class Preparation:
         rejected = [file.reason for file in self.inventory.rejected]
         rejected += self.inventory.withheld
         reasons = [f"{exposure.name}: {exposure.reason}" for exposure in unused]
+        if self.inventory.exposures:
+            nothing = f"no rule combines its exposures from {self.request.start_at} on"
+        else:
+            nothing = "it has no exposures"
         return (
             f"Program {self.request.program} gives no association: "
-            f"{'; '.join([*rejected, *reasons]) or 'it has no exposures'}."
+            f"{'; '.join([*rejected, *reasons]) or nothing}."
         )

@@ -1,4 +1,4 @@
-"""A folder of raw files as an archive."""
+"""A folder of files of exposures as an archive."""
 
 import filecmp
 import os

@@ -29,7 +29,7 @@ DataDir = Annotated[
 Archive = Annotated[
     str | None,
     typer.Option(
-        help="mast, s3://BUCKET/PREFIX, sample, or a folder of raw JWST files; else "
+        help="mast, s3://BUCKET/PREFIX, sample, or a folder of JWST files; else "
         "REWEBB_ARCHIVE."
     ),
 ]

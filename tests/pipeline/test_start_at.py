@@ -14,7 +14,9 @@ from processed import Processed
 from processing import make_settings, process
 from real_data import REAL_SLITS, needs_real_data
 from stdatamodels.jwst.datamodels import SlitModel
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.models import JobState, RunState
 from flows.phases import Request
 from flows.reports import RunSummary
@@ -184,6 +186,18 @@ def test_what_others_have_calibrated_is_the_only_caveat(nods: list[Path]) -> Non
     [caveat] = json.loads((nods[-1] / "run.json").read_text())["caveats"]
     assert "MIXED_PROVENANCE" in caveat
     assert "jwst 1.14.0 in jwst_1225.pmap, used with jwst 3.0.0" in caveat
+
+
+@needs_real_data
+def test_a_real_spectrum_is_shown_with_its_nods_and_who_made_them(
+    nods: list[Path],
+) -> None:
+    product, data_dir = nods[-1] / f"{SOURCE}_x1d.fits", nods[-1].parents[2]
+    shown = CliRunner().invoke(app, ["show", str(product), "--data-dir", str(data_dir)])
+    assert shown.exit_code == 0, shown.output
+    assert "caveat MIXED_PROVENANCE" in shown.output
+    for number in (1, 2, 3):
+        assert f"jw01345062001_03101_0000{number}_nrs2_cal.fits" in shown.output
 
 
 @needs_real_data
