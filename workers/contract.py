@@ -223,7 +223,7 @@ class Job:
     versions: Mapping[str, str]
     """Version of each package of the calibration code; other workers refuse."""
     partial: tuple[str, ...] = ()
-    """Members left out by `--allow-partial`; a caveat of all downstream."""
+    """What it, or what it reads, is made without by `--allow-partial`: sentences."""
     elsewhere: tuple[str, ...] = ()
     """Inputs that were calibrated elsewhere, with what; a caveat of all downstream."""
 

@@ -379,9 +379,8 @@ def _describe(path: Path) -> Product:
 
 def _known_before(job: Job) -> tuple[Caveat, ...]:
     """Give the caveats that were known before the job ran."""
-    partial = (f"made without {name}" for name in job.partial)
     return (
-        *(Caveat(CaveatKind.PARTIAL, said) for said in partial),
+        *(Caveat(CaveatKind.PARTIAL, said) for said in job.partial),
         *(Caveat(CaveatKind.MIXED_PROVENANCE, said) for said in job.elsewhere),
     )
 

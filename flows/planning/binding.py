@@ -34,6 +34,8 @@ class Made:
     that the user allows."""
     partial: bool = False
     """Whether doing without is a caveat: what should be there is not."""
+    lacking: tuple[str, ...] = ()
+    """What it was itself made without, in words."""
     elsewhere: tuple[str, ...] = ()
     """What of its own inputs was calibrated elsewhere, in words."""
 
@@ -101,11 +103,13 @@ def _list_partial(
     """List what should be there and is done without, with why."""
     wanting = {file.name: made[file.producer or ""] for file in left_out}
     wanting |= {key: made[key] for key in planned.doubts}
-    return tuple(
-        f"{name} ({source.without})"
+    lacking = [
+        f"made without {name} ({source.without})"
         for name, source in wanting.items()
         if source.partial
-    )
+    ]
+    inherited = (said for key in planned.producers for said in made[key].lacking)
+    return tuple(dict.fromkeys([*lacking, *inherited]))
 
 
 def _list_elsewhere(

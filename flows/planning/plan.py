@@ -200,9 +200,13 @@ class Binder:
         folder = str(self._data_dir / entry.done.folder)
         products = {product.name: product for product in entry.done.products}
         said = _list_messages(entry.done, CaveatKind.NO_DATA_ON_DETECTOR)
-        elsewhere = _list_messages(entry.done, CaveatKind.MIXED_PROVENANCE)
-        without = "; ".join(said) or None
-        return Made(folder, products, without=without, elsewhere=elsewhere)
+        return Made(
+            folder,
+            products,
+            without="; ".join(said) or None,
+            lacking=_list_messages(entry.done, CaveatKind.PARTIAL),
+            elsewhere=_list_messages(entry.done, CaveatKind.MIXED_PROVENANCE),
+        )
 
     def _count_bytes(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]

@@ -106,8 +106,11 @@ class DoneStore:
         )
         kind = CaveatKind.NO_DATA_ON_DETECTOR
         caveats = [Caveat(kind, "no light falls on it")] if no_data else []
-        kind = CaveatKind.MIXED_PROVENANCE
-        caveats += [Caveat(kind, said) for said in job.elsewhere]
+        for kind, sentences in (
+            (CaveatKind.PARTIAL, job.partial),
+            (CaveatKind.MIXED_PROVENANCE, job.elsewhere),
+        ):
+            caveats += [Caveat(kind, said) for said in sentences]
         stored = StoredJob(
             fingerprint=job.fingerprint,
             stage=job.stage,

@@ -197,8 +197,23 @@ def test_partial_goes_on_without_a_failed_background() -> None:
     job = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}").job
     assert job is not None
     (partial,) = job.partial
-    assert partial == f"{SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)"
+    assert partial == (
+        f"made without {SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)"
+    )
     assert SKY not in str(job.association)
+
+
+def test_what_is_made_of_a_partial_product_is_partial_too() -> None:
+    graph = make_graph(damage(ifu_program(), SKY))
+    store = DoneStore()
+    for _ in ("detector1", "spec2"):
+        do(plan(graph, store, allow_partial=True), store)
+    made = plan(graph, store, allow_partial=True)
+    [combined] = [e.job for e in made.entries if "-o001_" in e.planned.key]
+    assert combined is not None
+    assert combined.partial == (
+        f"made without {SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)",
+    )
 
 
 def test_partial_still_blocks_what_has_no_science_left() -> None:
