@@ -59,7 +59,7 @@ class Detector:
 DETECTORS = {
     "NRS1": Detector("NIRSPEC", "NRSRAPID", 491, 2, 1),
     "NRS2": Detector("NIRSPEC", "NRSRAPID", 492, -2, -1),
-    "MIRIFUSHORT": Detector("MIRI", "FASTR1", 494, 1, 2),
+    "MIRIFUSHORT": Detector("MIRI", "FASTR1", 495, 1, 2),
     "MIRIMAGE": Detector("MIRI", "FASTR1", 493, 1, 2),
 }
 """The detectors by name."""
