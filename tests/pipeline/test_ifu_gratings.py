@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
 from astropy.table import Table
 from processed import Processed
@@ -17,6 +18,8 @@ HIGH = "jw99006-o001_t001_nirspec_g395h-f290lp"
 MEDIUM = "jw99006-o002_t001_nirspec_g395m-f290lp"
 DARK = "jw99006002001_02101_00001_nrs2"
 DARK_WHY = f"{DARK}: no light of G395M with F290LP falls on NRS2"
+
+pytestmark = pytest.mark.slow
 
 
 def read_gap(sample: SampleSet) -> tuple[float, float]:

@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from workers.sample import SampleSet, check_products
 
 NODS = [f"jw99011001001_02101_0000{number}_nrs1" for number in range(1, 5)]
+
+pytestmark = pytest.mark.slow
 
 
 def list_members(folder: Path, stem: str, exptype: str) -> list[str]:

@@ -101,6 +101,7 @@ def test_only_residual_fringe_takes_the_injected_fringes_away(
     assert abs(after) < before / 3
 
 
+@pytest.mark.slow
 def test_one_cube_of_three_bands_agrees_with_what_was_injected(
     mrs_bands: Path, sample: SampleSet
 ) -> None:

@@ -7,8 +7,9 @@ from workers.sample import SampleSet, check_products
 @pytest.mark.parametrize(
     "program",
     [
-        *("bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit"),
-        *("mrs", "lrs_slit", "lrs_slitless"),
+        *("bots", "bots_pair", "ifu", "mos", "fixed_slit", "mrs"),
+        *("lrs_slit", "lrs_slitless"),
+        pytest.param("gratings", marks=pytest.mark.slow),
     ],
 )
 def test_products_agree_with_what_was_injected(

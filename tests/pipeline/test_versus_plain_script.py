@@ -11,8 +11,11 @@ from processed import Processed
 
 PRODUCTS = ("*.fits", "*.ecsv")
 PROGRAMS = (
-    *("bots", "bots_pair", "ifu", "gratings", "mos", "fixed_slit"),
-    *("mrs", "lrs_slit", "lrs_slitless"),
+    *("bots", "ifu", "fixed_slit", "lrs_slitless"),
+    *(
+        pytest.param(program, marks=pytest.mark.slow)
+        for program in ("bots_pair", "gratings", "mos", "mrs", "lrs_slit")
+    ),
 )
 
 

@@ -69,9 +69,9 @@ _PROGRAMS = {
 }
 _RECIPES = {
     Mode.NIRSPEC_IFU_PRISM: "selfcal",
-    Mode.NIRSPEC_IFU_NOD: "official",
+    Mode.NIRSPEC_IFU_NOD: "combined-cubes",
     Mode.NIRSPEC_BOTS_PRISM: "official",
-    Mode.NIRSPEC_IFU_GRATINGS: "official",
+    Mode.NIRSPEC_IFU_GRATINGS: "combined-cubes",
     Mode.NIRSPEC_BOTS_G395H: "official",
     Mode.NIRSPEC_MOS_PRISM: "official",
     Mode.NIRSPEC_FS_PRISM: "official",
