@@ -9,7 +9,7 @@ demo: $(INSTALLED)
 	$(BIN)/rewebb demo $(if $(MODES),--modes $(MODES))
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(if $(SLOW),,-m "not slow")
+	$(BIN)/pytest -n 2 --no-loadscope-reorder $(if $(SLOW),,-m "not slow")
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/chain.py

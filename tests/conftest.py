@@ -1,8 +1,12 @@
 """What all tests share."""
 
+from pathlib import PurePath
+
 import hypothesis
 import pytest
 from filelock import FileLock
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from workers.sample import SampleSet, make_sample
 
@@ -17,13 +21,24 @@ _TOGETHER = frozenset({"pipeline", "system"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
 
+class _ByFolder(LoadScopeScheduling):
+    """Deals tests to processes: folders that share much to one, others by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePath(nodeid.partition("::")[0])
+        return path.parent.name if path.parent.name in _TOGETHER else str(path)
+
+
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling:
+    """Let `pytest -n` deal by folder."""
+    return _ByFolder(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal tests to processes: folders that share much to one, others by file."""
+    """Begin with the longest."""
     items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in _TOGETHER else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
