@@ -15,6 +15,8 @@ title = "Spectra of leakcals too, as the official rules make them"
 [associations]
 selfcal = true
 imprints_as_science = true
+[products]
+exposure_cubes = "needed"
 [[parameters]]
 stage = "spec2"
 exp_types = ["NRS_IFU"]
