@@ -89,7 +89,8 @@ def test_a_plan_says_what_a_nod_alone_lacks(
     (folder / nod.name).symlink_to(nod)
     settings = lrs_slit.settings.model_copy(update={"archive": str(tmp_path)})
     summary = plan_only(settings, make_request(Mode.MIRI_LRS_SLIT))
-    background, acquisition = summary.notes
+    positions, background, acquisition = summary.notes
+    assert f"{NODS[0]}: its pattern has 2 positions" in positions
     assert f"{NODS[0]}: no exposure at another position of its nods" in background
     assert f"{NODS[0]}: no target acquisition (MIR_TACONFIRM)" in acquisition
 

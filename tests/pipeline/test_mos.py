@@ -105,7 +105,8 @@ def master_background(
 ) -> tuple[Settings, RunSummary]:
     """Process again, with the background of the empty slitlet; detector1 is there."""
     data_dir = tmp_path_factory.mktemp("master-background") / "data"
-    shutil.copytree(mos.settings.data_dir, data_dir, copy_function=os.link)
+    store = mos.settings.data_dir / "store"
+    shutil.copytree(store, data_dir / "store", copy_function=os.link)
     settings = mos.settings.model_copy(update={"data_dir": data_dir})
     program = Mode.NIRSPEC_MOS_PRISM.program
     request = Request(program, recipe="mos-master-background")
