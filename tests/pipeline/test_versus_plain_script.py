@@ -11,10 +11,10 @@ from processed import Processed
 
 PRODUCTS = ("*.fits", "*.ecsv")
 PROGRAMS = (
-    *("bots", "ifu", "fixed_slit", "lrs_slitless"),
+    *("bots", "fixed_slit", "lrs_slitless"),
     *(
         pytest.param(program, marks=pytest.mark.slow)
-        for program in ("bots_pair", "gratings", "mos", "mrs", "lrs_slit")
+        for program in ("bots_pair", "ifu", "gratings", "mos", "mrs", "lrs_slit")
     ),
 )
 
