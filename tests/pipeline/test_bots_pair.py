@@ -26,6 +26,8 @@ DETECTORS = ("NRS1", "NRS2")
 LATE_S = CLOCKS_S["NRS2"] - CLOCKS_S["NRS1"]
 DAY_S = 86_400
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def light_curve(bots_pair: Processed) -> Table:

@@ -230,6 +230,7 @@ def test_every_reference_of_the_rules_is_in_the_cache(sample: SampleSet) -> None
     assert named == there
 
 
+@pytest.mark.slow
 def test_a_sample_made_again_is_the_same_byte_by_byte(
     sample: SampleSet, tmp_path: Path
 ) -> None:

@@ -7,8 +7,8 @@ from workers.sample import SampleSet, check_products
 @pytest.mark.parametrize(
     "program",
     [
-        *("bots", "bots_pair", "ifu", "mos", "fixed_slit", "mrs"),
-        *("lrs_slit", "lrs_slitless"),
+        *("bots", "ifu", "mos", "fixed_slit", "mrs", "lrs_slit", "lrs_slitless"),
+        pytest.param("bots_pair", marks=pytest.mark.slow),
         pytest.param("gratings", marks=pytest.mark.slow),
     ],
 )
