@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -48,6 +49,10 @@ def test_a_child_is_another_process_and_its_time_is_measured() -> None:
     assert end.answer != os.getpid()
     assert end.cpu_s >= 0.2
     assert end.peak_bytes > MIB
+
+
+def test_a_child_does_not_look_for_garbage_in_what_was_imported_before_it() -> None:
+    assert run_in_child(gc.get_freeze_count).answer > 100_000
 
 
 def test_an_exception_is_data_when_it_is_guarded() -> None:

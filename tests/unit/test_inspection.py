@@ -23,6 +23,7 @@ from workers.stages.inspection import (
     find_caveats,
     get_steps,
     list_reference_conflicts,
+    read_headers,
 )
 
 NAN = np.full((2, 2), np.nan, np.float32)
@@ -193,7 +194,9 @@ def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:
         folder.mkdir()
         save(folder, cal_step={"photom": status, "flat_field": "SKIPPED"})
     products = [folder / "a_cal.fits" for folder in folders]
-    assert get_steps(products, {"photom"}) == (StepStatus("photom", "FAILED"),)
+    assert get_steps(read_headers(products), {"photom"}) == (
+        StepStatus("photom", "FAILED"),
+    )
 
 
 def resolve_photom(*inputs: Input) -> Job:
@@ -217,26 +220,27 @@ def test_a_product_must_record_what_was_resolved(
     tmp_path: Path, recorded: str, conflicts: list[str]
 ) -> None:
     path = save(tmp_path, ref_file={"photom": {"name": recorded}})
-    assert list_reference_conflicts(resolve_photom(), [path], tmp_path) == conflicts
+    headers = read_headers([path])
+    assert list_reference_conflicts(resolve_photom(), headers, tmp_path) == conflicts
 
 
 def test_a_product_may_record_what_an_input_was_made_with(tmp_path: Path) -> None:
     path = save(tmp_path, ref_file={"photom": {"name": "crds://photom_2.fits"}})
     job = resolve_photom(make_input(path.name))
-    assert list_reference_conflicts(job, [path], tmp_path) == []
+    assert list_reference_conflicts(job, read_headers([path]), tmp_path) == []
 
 
 def test_a_metafile_is_not_asked_for_references(tmp_path: Path) -> None:
     shutters = make_input(write(tmp_path, "a_msa.fits").name)
     job = resolve_photom(replace(shutters, exptype=METAFILE))
     path = save(tmp_path, ref_file={"photom": {"name": "crds://photom_2.fits"}})
-    assert len(list_reference_conflicts(job, [path], tmp_path)) == 1
+    assert len(list_reference_conflicts(job, read_headers([path]), tmp_path)) == 1
 
 
 def test_a_product_must_record_the_context(tmp_path: Path) -> None:
     path = save(tmp_path, ref_file={"crds": {"context_used": "jwst_0002.pmap"}})
     job = replace(JOB, inputs=(make_input(path.name),))
-    assert list_reference_conflicts(job, [path], tmp_path) == [
+    assert list_reference_conflicts(job, read_headers([path]), tmp_path) == [
         f"crds.context_used {JOB.context} but jwst_0002.pmap"
     ]
 
@@ -246,10 +250,10 @@ def test_a_source_may_keep_the_context_of_its_exposures(tmp_path: Path) -> None:
     for folder, context in zip(folders, ("jwst_0002.pmap", JOB.context), strict=True):
         folder.mkdir()
         save(folder, ref_file={"crds": {"context_used": context}})
-    products = [folder / "a_cal.fits" for folder in folders]
+    headers = read_headers(folder / "a_cal.fits" for folder in folders)
     job = replace(JOB, inputs=(make_input("a_cal.fits"),))
-    assert list_reference_conflicts(job, products, tmp_path / "kept") == []
-    assert len(list_reference_conflicts(job, products, tmp_path / "own")) == 1
+    assert list_reference_conflicts(job, headers, tmp_path / "kept") == []
+    assert len(list_reference_conflicts(job, headers, tmp_path / "own")) == 1
 
 
 def write_slits(folder: Path, name: str, *slits: tuple[str, int, str]) -> Path:

@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jwst.assign_wcs.util import NoDataOnDetectorError
-from stpipe import Pipeline, Step
+from stpipe import Step
 
 from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
 from ..errors import ResolvedNotUsedError
-from .inspection import find_caveats, get_steps, list_reference_conflicts
+from .inspection import (
+    find_caveats,
+    get_steps,
+    list_reference_conflicts,
+    read_headers,
+)
 from .pipelines import configure, get_parameters, list_steps
 from .resolve import read_header
 
@@ -51,11 +56,14 @@ def calibrate(
     except NoDataOnDetectorError as error:
         return (), (_no_data(job, error),)
     products = sorted(outputs.iterdir())
-    if conflicts := list_reference_conflicts(job, products, inputs):
+    headers = read_headers(products)
+    if conflicts := list_reference_conflicts(job, headers, inputs):
         raise ResolvedNotUsedError(
             f"{job.name}: resolved is not used: {'; '.join(conflicts)}."
         )
-    return _look_at(job, pipeline, products)
+    aliases = list_steps(pipeline)
+    steps = get_steps(headers, set(aliases.values()))
+    return steps, find_caveats(job, products, steps, aliases)
 
 
 def _chain(job: Job, persistence: Step, inputs: Path, outputs: Path) -> None:
@@ -71,13 +79,6 @@ def _chain(job: Job, persistence: Step, inputs: Path, outputs: Path) -> None:
     for file in job.inputs:
         if file.exptype == PERSISTENCE:
             persistence.persistence_array_file = str(inputs / file.name)
-
-
-def _look_at(
-    job: Job, pipeline: Pipeline, products: list[Path]
-) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
-    steps = get_steps(products, set(list_steps(pipeline).values()))
-    return steps, find_caveats(job, products, steps, list_steps(pipeline))
 
 
 def _check_parameters(job: Job, used: Mapping[str, object]) -> None:

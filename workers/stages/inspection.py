@@ -28,7 +28,7 @@ from ..contract import (
 )
 from .sources import name_source_products
 
-__all__ = ["find_caveats", "get_steps", "list_reference_conflicts"]
+__all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]
 
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."
@@ -48,16 +48,31 @@ _STEPS_OF_MEMBERS = {
 """The step of calwebb_spec2 for which each exptype is a member."""
 
 
-def get_steps(products: Iterable[Path], aliases: set[str]) -> tuple[StepStatus, ...]:
+Header = Mapping[str, Any]
+"""What a file says of itself: values by paths such as ``meta.cal_step.photom``."""
+
+
+def read_headers(files: Iterable[Path]) -> list[Header]:
+    """Read what FITS files among these say of themselves.
+
+    It takes a second for an exposure of the IFU, whose WCS is read with it.
+    """
+    names = [str(path) for path in files if path.suffix == ".fits"]
+    return [read_metadata(name, flatten=True) for name in names]
+
+
+def get_steps(headers: Iterable[Header], aliases: set[str]) -> tuple[StepStatus, ...]:
     """Give the status of steps as the products record it.
 
     Parameters
     ----------
+    headers
+        Of the products.
     aliases
         Names under ``meta.cal_step`` of the steps of this stage.
     """
     found: dict[str, str] = {}
-    for header in _headers(products):
+    for header in headers:
         for key, status in header.items():
             step = key.removeprefix(_CAL_STEP)
             if key.startswith(_CAL_STEP) and step in aliases:
@@ -66,7 +81,7 @@ def get_steps(products: Iterable[Path], aliases: set[str]) -> tuple[StepStatus, 
 
 
 def list_reference_conflicts(
-    job: Job, products: Iterable[Path], inputs: Path
+    job: Job, headers: Iterable[Header], inputs: Path
 ) -> list[str]:
     """List where products record another reference or context than was resolved.
 
@@ -77,6 +92,8 @@ def list_reference_conflicts(
 
     Parameters
     ----------
+    headers
+        Of the products.
     inputs
         Folder that holds the inputs by their canonical names.
     """
@@ -85,7 +102,7 @@ def list_reference_conflicts(
         for use in job.references
     }
     expected[_CONTEXT] = job.context
-    recorded = set(_list_recorded(products, expected))
+    recorded = set(_list_recorded(headers, expected))
     conflicts = {
         (reftype, used) for reftype, used in recorded if used != expected[reftype]
     }
@@ -94,18 +111,18 @@ def list_reference_conflicts(
         kept = expected if has_own else expected.keys() - {_CONTEXT}
         exposures = (each for each in job.inputs if each.exptype not in _NO_EXPOSURES)
         read = (inputs / each.name for each in exposures)
-        conflicts -= set(_list_recorded(read, kept))
+        conflicts -= set(_list_recorded(read_headers(read), kept))
     return sorted(
         f"{reftype} {expected[reftype]} but {used}" for reftype, used in conflicts
     )
 
 
 def _list_recorded(
-    files: Iterable[Path], reftypes: Iterable[str]
+    headers: Iterable[Header], reftypes: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     """List the references, and the context, that files record."""
     wanted = list(reftypes)
-    for header in _headers(files):
+    for header in headers:
         for reftype in wanted:
             key = reftype if reftype == _CONTEXT else f"{reftype}.name"
             used = header.get(_REF_FILE + key)
@@ -259,12 +276,6 @@ def _wanted_steps(job: Job) -> dict[str, str]:
         if given.get("skip") is False:
             wanted[step] = "the recipe asks for it"
     return {step: why for step, why in wanted.items() if not parameters[step]["skip"]}
-
-
-def _headers(products: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
-    for path in products:
-        if path.suffix == ".fits":
-            yield read_metadata(str(path), flatten=True)
 
 
 def _weigh(status: str) -> int:

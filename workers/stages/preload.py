@@ -1,8 +1,14 @@
 """What the fork server imports once, so that no child has to."""
 
+import gc
+
 import jwst.pipeline  # noqa: F401
 import stdatamodels.jwst.datamodels  # noqa: F401
 
 from . import calibration, resolve  # noqa: F401
 
 __all__: list[str] = []
+
+# stpipe collects garbage before each step. What is imported never is garbage, so no
+# child needs to look through it again, nor to copy its pages by doing so.
+gc.freeze()
