@@ -25,7 +25,7 @@ __all__ = [
     "InterruptedRun",
     "JobRecord",
     "JobState",
-    "LackingExposure",
+    "Lack",
     "Lease",
     "Member",
     "Metafile",
@@ -435,13 +435,19 @@ class UnusedExposure:
 
 
 @dataclass(frozen=True, slots=True)
-class LackingExposure:
-    """A science exposure without a member that its mode has."""
+class Lack:
+    """What the archive has no file of, although exposures tell of it."""
 
-    name: str
-    """Name of the exposure."""
+    exposures: tuple[str, ...]
+    """Names of the exposures that tell of it."""
     reason: str
     """What is lacking and what comes of it, in one sentence."""
+    level: int | None
+    """The lowest level of the products that are the less for it, 2 or 3; None if none
+    is."""
+
+    def __str__(self) -> str:
+        return f"{self.exposures[0]}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,5 +460,5 @@ class AssociationSet:
     """Exposures of which nothing is made, by name."""
     untaken: tuple[UnusedExposure, ...] = ()
     """Backgrounds and leakcals that correct no other, by name."""
-    lacking: tuple[LackingExposure, ...] = ()
-    """Science exposures without a member that the rules give to their mode, by name."""
+    lacking: tuple[Lack, ...] = ()
+    """What science exposures are without."""

@@ -109,9 +109,9 @@ class Preparation:
         inventory = self.inventory
         self._unusable = (*inventory.rejected, *inventory.barred, *chosen.missing)
         by_name = {exposure.name: exposure for exposure in self.inventory.exposures}
-        self.associations = self._narrow(
-            associate_rows(chosen.rows, options, exposures=by_name)
-        )
+        found = associate_rows(chosen.rows, options, exposures=by_name)
+        lacking = (*chosen.lacking, *found.lacking)
+        self.associations = self._narrow(replace(found, lacking=lacking))
         if not self.associations.associations:
             raise PlanError(self._why_nothing())
 
@@ -146,6 +146,7 @@ class Preparation:
             self.associations.associations,
             self._unusable,
             self._linked,
+            lacking=self.associations.lacking,
             start_at=self.request.start_at,
         )
         self.graph = chain_exposures(graph, self.recipe)
@@ -283,7 +284,11 @@ class Preparation:
             if observed[association.members[0].exposure] in wanted
         )
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
-        lacking = tuple(e for e in found.lacking if observed[e.name] in wanted)
+        lacking = tuple(
+            each
+            for each in found.lacking
+            if any(observed[name] in wanted for name in each.exposures)
+        )
         return AssociationSet(kept, unused, lacking=lacking)
 
     def _why_nothing(self) -> str:

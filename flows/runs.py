@@ -223,7 +223,7 @@ def _list_notes(preparation: Preparation) -> list[str]:
         *inventory.refused,
         *inventory.withheld,
         *(file.reason for file in inventory.rejected),
-        *(f"{e.name}: {e.reason}" for e in preparation.associations.lacking),
+        *map(str, preparation.associations.lacking),
         *(f"{e.name}: {e.reason}" for e in preparation.associations.unused),
     ]
 

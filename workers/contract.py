@@ -117,7 +117,7 @@ class CaveatKind(StrEnum):
     """A product is there that this stage does not make for this mode, and that no
     recipe asks to save."""
     PARTIAL = "PARTIAL"
-    """Members that the rules ask for were left out (`--allow-partial`)."""
+    """Members were left out (`--allow-partial`), or the archive has no file of them."""
     MIXED_PROVENANCE = "MIXED_PROVENANCE"
     """Inputs were calibrated elsewhere, with other software or in another context."""
 
@@ -223,7 +223,7 @@ class Job:
     versions: Mapping[str, str]
     """Version of each package of the calibration code; other workers refuse."""
     partial: tuple[str, ...] = ()
-    """What it, or what it reads, is made without by `--allow-partial`: sentences."""
+    """What it, or what it reads, is made without although it should not: sentences."""
     elsewhere: tuple[str, ...] = ()
     """Inputs that were calibrated elsewhere, with what; a caveat of all downstream."""
 

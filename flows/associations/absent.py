@@ -8,7 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from flows.models import Lack
+
 from .detectors import list_lit
+from .level2 import is_nodded
+from .nods import NOD_RULES
 from .rows import PoolRow
 
 __all__ = ["tell_absent", "tell_positions"]
@@ -28,7 +32,7 @@ _PATTERN: Final = (
 """What exposures of one pattern have in common."""
 
 
-def tell_absent(rows: Iterable[PoolRow], known: Collection[str]) -> Iterator[str]:
+def tell_absent(rows: Iterable[PoolRow], known: Collection[str]) -> Iterator[Lack]:
     """Say of which detectors there is no file, although light falls on them.
 
     Parameters
@@ -47,36 +51,47 @@ def tell_absent(rows: Iterable[PoolRow], known: Collection[str]) -> Iterator[str
                 yield _tell(row, detector)
 
 
-def tell_positions(rows: Iterable[PoolRow]) -> Iterator[str]:
+def tell_positions(rows: Iterable[PoolRow]) -> Iterator[Lack]:
     """Say of which patterns of dithers or nods there are not all positions.
 
     Exposures are of one pattern by their observation, tile, detector and optics. It has
     as many positions as NUMDTHPT says, which counts those below a pixel (SUBPXPTS)
     too, of which nothing is said.
     """
-    patterns: dict[tuple[str, ...], dict[int, PoolRow]] = defaultdict(dict)
+    patterns: dict[tuple[str, ...], list[tuple[int, PoolRow]]] = defaultdict(list)
     for row in rows:
         number = _count(row.patt_num)
         if number and row.kind not in _UNPATTERNED and not row.is_tso:
             key = tuple(str(getattr(row, column)) for column in _PATTERN)
-            patterns[key].setdefault(number, row)
+            patterns[key].append((number, row))
     for _, found in sorted(patterns.items()):
-        first = found[min(found)]
+        found.sort(key=lambda each: (each[0], each[1].name))
+        _, first = found[0]
         wanted = _count(first.numdthpt) // max(_count(first.subpxpts), 1)
-        if len(found) < wanted:
-            yield (
-                f"{first.name}: its pattern has {wanted} positions (NUMDTHPT), of "
-                f"which the archive has {', '.join(map(str, sorted(found)))} alone"
+        numbers = sorted({number for number, _ in found})
+        if len(numbers) < wanted:
+            reason = (
+                f"its pattern has {wanted} positions (NUMDTHPT), of which the archive "
+                f"has {', '.join(map(str, numbers))} alone"
             )
+            level = 2 if _subtract_each_other(first) else 3
+            yield Lack(tuple(row.name for _, row in found), reason, level)
+
+
+def _subtract_each_other(row: PoolRow) -> bool:
+    """Tell whether the positions of a pattern are each other's background in spec2."""
+    rules = (rule for rule in NOD_RULES if rule.exp_type == row.exp_type)
+    return is_nodded(row) or any(rule.accepts(row) for rule in rules)
 
 
 def _count(value: str | None) -> int:
     return int(value) if value and value.isdecimal() else 0
 
 
-def _tell(row: PoolRow, detector: str) -> str:
+def _tell(row: PoolRow, detector: str) -> Lack:
     grating, filter_name = (row.grating or "?").upper(), (row.filter or "?").upper()
-    return (
-        f"{row.name}: light of {grating} with {filter_name} falls on "
-        f"{detector.upper()} too, of which the archive has no file"
+    reason = (
+        f"light of {grating} with {filter_name} falls on {detector.upper()} too, of "
+        "which the archive has no file"
     )
+    return Lack((row.name,), reason, level=3)

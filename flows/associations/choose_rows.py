@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.models import Inventory, RejectedFile
+from flows.models import Inventory, Lack, RejectedFile
 from flows.names import member_file
 
 from .absent import tell_absent, tell_positions
@@ -35,6 +35,8 @@ class ChosenRows:
     they are a member of must not become smaller without a word."""
     linked: Mapping[str, frozenset[str]]
     """Observations that share a candidate with an observation, itself included."""
+    lacking: tuple[Lack, ...] = ()
+    """Detectors and positions of which there are no files at all."""
 
 
 def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows:
@@ -52,20 +54,28 @@ def choose_rows(inventory: Inventory, options: AssociationOptions) -> ChosenRows
     known = {file.path for file in chosen.missing}
     segments = [f for f in find_missing_segments(inventory) if f.path not in known]
     chosen = replace(chosen, missing=(*chosen.missing, *segments))
-    return replace(chosen, notes=(*chosen.notes, *_tell(inventory, chosen, segments)))
+    return replace(
+        chosen,
+        notes=(*chosen.notes, *_tell_segments(inventory, segments)),
+        lacking=tuple(_list_lacking(inventory, chosen)),
+    )
 
 
-def _tell(
-    inventory: Inventory, chosen: ChosenRows, segments: Sequence[RejectedFile]
+def _tell_segments(
+    inventory: Inventory, missing: Sequence[RejectedFile]
 ) -> Iterator[str]:
-    """Say what the headers of some tell of others that are not there."""
+    """Say what is wrong with time series."""
+    if missing:
+        names = _list([file.path.name for file in missing])
+        yield f"of a time series the archive lacks {names}"
+    yield from list_mismatches(inventory.exposures)
+
+
+def _list_lacking(inventory: Inventory, chosen: ChosenRows) -> Iterator[Lack]:
+    """List what the headers of some tell of others that are not there."""
     files = (*inventory.rejected, *inventory.barred, *chosen.missing)
     known = {row.name for row in chosen.rows}
     known |= {file.path.name.removesuffix("_uncal.fits") for file in files}
-    if segments:
-        names = _list([file.path.name for file in segments])
-        yield f"of a time series the archive lacks {names}"
-    yield from list_mismatches(inventory.exposures)
     yield from tell_absent(chosen.rows, known)
     yield from tell_positions(chosen.rows)
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from flows.models import LackingExposure, UnusedExposure
+from flows.models import Lack, UnusedExposure
 
 from .detectors import sees_ifu, sees_slit
 from .modes import SPECTRA, loose_mode, mode_of
@@ -209,7 +209,7 @@ _NO_NOD: Final = (
 )
 
 
-def explain_lacking(drafts: Iterable[Draft]) -> Iterator[LackingExposure]:
+def explain_lacking(drafts: Iterable[Draft]) -> Iterator[Lack]:
     """Say which members exposures of the LRS lack that the rules look for.
 
     Parameters
@@ -224,6 +224,6 @@ def explain_lacking(drafts: Iterable[Draft]) -> Iterator[LackingExposure]:
     for row in sorted(members, key=lambda row: row.name):
         is_nod = row.patttype == "along-slit-nod" and row.kind != "background"
         if is_nod and "background" not in members[row]:
-            yield LackingExposure(row.name, _NO_NOD)
+            yield Lack((row.name,), _NO_NOD, level=2)
         if "target_acquisition" not in members[row]:
-            yield LackingExposure(row.name, _NO_ACQUISITION)
+            yield Lack((row.name,), _NO_ACQUISITION, level=None)

@@ -1,7 +1,7 @@
 """`rewebb asn`: associations, with their reasons."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from flows.associations import AssociationOptions, Difference, PoolRow
-    from flows.models import Association, AssociationSet, Exposure, Inventory
+    from flows.models import Association, AssociationSet, Exposure, Inventory, Lack
 
 __all__ = ["asn"]
 
@@ -48,6 +48,7 @@ class _Source:
     pool_name: str
     rejected: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lacking: tuple["Lack", ...] = ()
 
 
 def asn(
@@ -85,6 +86,7 @@ def asn(
             candidates=_choose_candidates(candidates, source),
             exposures=source.exposures,
         )
+        made = replace(made, lacking=(*source.lacking, *made.lacking))
         differences = _compare(made, diff)
         written = _write(made, source, out)
     if as_json:
@@ -149,10 +151,12 @@ def _read_headers(
 
     rows: list[PoolRow] = []
     notes: list[str] = []
+    lacking: list[Lack] = []
     for inventory in inventories:
         chosen = choose_rows(inventory, options)
         rows += chosen.rows
         notes += chosen.notes
+        lacking += chosen.lacking
     found = [e for inventory in inventories for e in inventory.exposures]
     rejected = [file.reason for i in inventories for file in i.rejected]
     rejected += [said for i in inventories for said in (*i.refused, *i.withheld)]
@@ -164,6 +168,7 @@ def _read_headers(
         pool_name=pools[0] if len(pools) == len(inventories) == 1 else "none",
         rejected=tuple(rejected),
         notes=tuple(notes),
+        lacking=tuple(lacking),
     )
 
 
@@ -264,7 +269,7 @@ def _print(
     for reason in source.rejected:
         say(f"rejected  {reason}")
     for lacking in made.lacking:
-        say(f"lacking   {lacking.name}: {lacking.reason}")
+        say(f"lacking   {lacking}")
     for unused in (*made.unused, *(made.untaken if explain else ())):
         say(f"not used  {unused.name}: {unused.reason}")
     for one in differences:

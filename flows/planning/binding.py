@@ -109,7 +109,7 @@ def _list_partial(
         if source.partial
     ]
     inherited = (said for key in planned.producers for said in made[key].lacking)
-    return tuple(dict.fromkeys([*lacking, *inherited]))
+    return tuple(dict.fromkeys([*planned.lacking, *lacking, *inherited]))
 
 
 def _list_elsewhere(

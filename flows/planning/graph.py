@@ -1,6 +1,6 @@
 """The graph of jobs that a set of associations needs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from flows.models import (
     Association,
     CalibratedFile,
     Exposure,
+    Lack,
     Member,
     Metafile,
     RejectedFile,
@@ -76,6 +77,8 @@ class PlannedJob:
     spectra."""
     doubts: tuple[str, ...] = ()
     """Keys of the jobs of files that may be members, if only one could tell."""
+    lacking: tuple[str, ...] = ()
+    """What the archive has no file of, so that its products are the less, in words."""
 
     @property
     def key(self) -> str:
@@ -95,6 +98,7 @@ def build_graph(
     rejected: Iterable[RejectedFile] = (),
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
     *,
+    lacking: Sequence[Lack] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
@@ -114,6 +118,8 @@ def build_graph(
         a job that cannot run, and these need it.
     linked
         Observations that share a candidate with an observation.
+    lacking
+        What the archive has no file of.
     start_at
         Stage that the run starts at.
     """
@@ -130,13 +136,17 @@ def build_graph(
     if start_at is Stage.DETECTOR1:
         first = [_detector1_job(by_name[name]) for name in needed]
     else:
-        first = _list_lacking(documents, shelf)
+        first = _list_failed(documents, shelf)
     combined = _find_only_combined(documents)
     return (
         *first,
         *unknown,
         *(
-            replace(job, only_combined=job.key in combined)
+            replace(
+                job,
+                only_combined=job.key in combined,
+                lacking=tuple(_list_lacks(asn, lacking)),
+            )
             for asn in documents
             for job in [_association_job(asn, shelf, unknown, linked)]
         ),
@@ -215,7 +225,16 @@ class _Shelf:
         return CalibratedFile(Path(member.expname), defect=why)
 
 
-def _list_lacking(
+def _list_lacks(association: Association, lacking: Sequence[Lack]) -> Iterator[str]:
+    """List what the product of an association is the less for."""
+    science = {m.exposure for m in association.members if m.exptype == "science"}
+    for each in lacking:
+        is_less = each.level is not None and each.level <= _level(association)
+        if is_less and science & set(each.exposures):
+            yield str(each)
+
+
+def _list_failed(
     associations: Iterable[Association], shelf: _Shelf
 ) -> list[PlannedJob]:
     """List the jobs that would have made what the archive lacks, each once."""

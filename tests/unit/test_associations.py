@@ -441,16 +441,18 @@ def test_nods_of_the_lrs_have_each_other_and_the_verification_image() -> None:
 def test_a_nod_of_the_lrs_alone_is_told_to_have_no_background() -> None:
     image, nod, _ = lrs_program()
     [lacking] = build([image, nod]).lacking
-    assert lacking.name == nod.name
+    assert lacking.exposures == (nod.name,)
     assert "ALONG-SLIT-NOD" in lacking.reason
     assert "spec2 subtracts none" in lacking.reason
+    assert lacking.level == 2
 
 
 def test_nods_of_the_lrs_without_verification_image_are_told() -> None:
     _, *nods = lrs_program()
     lacking = build(nods).lacking
-    assert [one.name for one in lacking] == [nod.name for nod in nods]
+    assert [one.exposures for one in lacking] == [(nod.name,) for nod in nods]
     assert all("MIR_TACONFIRM" in one.reason for one in lacking)
+    assert [one.level for one in lacking] == [None, None]
 
 
 def test_nods_that_a_recipe_does_not_subtract_lack_nothing() -> None:

@@ -178,7 +178,7 @@ HIGH = {"GRATING": "G395H", "FILTER": "F290LP"}
 
 def tell(*exposures: Exposure, **others: tuple[RejectedFile, ...]) -> tuple[str, ...]:
     inventory = Inventory(exposures, others.pop("rejected", ()), **others)
-    return choose_rows(inventory, OPTIONS).notes
+    return tuple(map(str, choose_rows(inventory, OPTIONS).lacking))
 
 
 @pytest.mark.parametrize(("here", "other"), [("nrs1", "nrs2"), ("nrs2", "nrs1")])
@@ -235,6 +235,19 @@ def test_positions_of_a_pattern_that_are_missing_are_named() -> None:
         f"{second.name}: its pattern has 2 positions (NUMDTHPT), of which the archive "
         "has 2 alone"
     )
+
+
+@pytest.mark.parametrize(
+    ("left", "level"),
+    [(mrs_program()[1:], 3), (ifu_program()[1:], 3), (mos_program()[2:], 2)],
+)
+def test_nods_are_the_less_from_spec2_on_and_dithers_where_they_are_combined(
+    left: list[Exposure], level: int
+) -> None:
+    lacking = choose_rows(Inventory(tuple(left), ()), OPTIONS).lacking
+    assert {each.level for each in lacking} == {level}
+    told = {name for each in lacking for name in each.exposures}
+    assert told <= {exposure.name for exposure in left if exposure.header["PATT_NUM"]}
 
 
 def test_positions_are_counted_for_each_detector_and_observation() -> None:

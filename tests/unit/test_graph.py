@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plans import make_graph
 
 from flows.associations import AssociationOptions
-from flows.models import Exposure, Metafile, RejectedFile
+from flows.models import Exposure, Lack, Metafile, RejectedFile
 from flows.planning import PlannedJob, build_graph
 from workers.contract import Stage
 
@@ -134,6 +134,25 @@ def test_associations_need_the_rejected_files_that_they_are_linked_with() -> Non
     assert alone == "detector1:jw99001009001_09101_00001_nrs1"
     doubtful = {planned.exposure.observation for planned in graph if planned.doubts}
     assert doubtful == {"001"}
+
+
+@pytest.mark.parametrize(
+    ("level", "stages"),
+    [(2, {Stage.SPEC2, Stage.SPEC3}), (3, {Stage.SPEC3}), (None, set())],
+)
+def test_products_are_the_less_from_the_level_on_of_what_is_lacking(
+    level: int | None, stages: set[Stage]
+) -> None:
+    exposures = ifu_program()
+    made = associate_headers(exposures, AssociationOptions()).associations
+    lack = Lack((exposures[0].name,), "there is no NRS2", level)
+    graph = build_graph(exposures, made, lacking=[lack])
+    concerned = [planned for planned in graph if planned.lacking]
+    assert {planned.stage for planned in concerned} == stages
+    for planned in concerned:
+        assert planned.lacking == (f"{exposures[0].name}: there is no NRS2",)
+        science = [f.name for f in planned.inputs if f.exptype == "science"]
+        assert any(name.startswith(exposures[0].name) for name in science)
 
 
 def test_a_segment_alone_needs_no_rejected_file() -> None:

@@ -216,6 +216,23 @@ def test_what_is_made_of_a_partial_product_is_partial_too() -> None:
     )
 
 
+def test_what_the_archive_has_no_file_of_makes_a_product_partial_once() -> None:
+    said = f"{DITHER_1}: there is no NRS2"
+    graph = [
+        replace(planned, lacking=(said,))
+        if planned.exposure.name == DITHER_1 and planned.stage is not Stage.DETECTOR1
+        else planned
+        for planned in make_graph(ifu_program())
+    ]
+    store = do_all(graph, make_resolved(graph))
+    jobs = [entry.job for entry in plan(graph, store).entries if entry.job]
+    partial = {job.name: job.partial for job in jobs if job.partial}
+    assert set(partial.values()) == {(said,)}
+    assert {name for name in partial if name != DITHER_1} == {
+        job.name for job in jobs if job.stage is Stage.SPEC3 and "-o001_" in job.name
+    }
+
+
 def test_partial_still_blocks_what_has_no_science_left() -> None:
     graph = make_graph(damage(ifu_program(), DITHER_1))
     store = DoneStore()
