@@ -12,6 +12,7 @@ from pathlib import Path
 from .aiming import find_dither, look_at
 from .exposures import Aperture, RawExposure, Target
 from .frames import IMAGER
+from .lrs_exposures import plan_verification
 from .lrs_geometry import SLIT
 from .lrs_light import acquire_in_slit, disperse_slit, measure_lines
 from .ramps import Noise, simulate_ramps
@@ -28,8 +29,6 @@ PROGRAM = MODE.program
 """Program, which MAST does not have."""
 SEED = 99_007
 """Exposures add their number to it."""
-GROUPS = 5
-"""Reads of an exposure."""
 NODS_ARCSEC = (-0.95, 0.95)
 """Where the source is along the slit."""
 MISS_ARCSEC = (0.03, 0.12)
@@ -52,29 +51,13 @@ _BACKGROUND_MJY_SR = 20.0
 _COSMIC_RAYS = 30
 
 
-def _plan_acquisition() -> RawExposure:
-    return RawExposure(
-        program=PROGRAM,
-        observation="001",
-        activity="02101",
-        number=1,
-        exp_type="MIR_TACONFIRM",
-        template="MIRI Low Resolution Spectroscopy",
-        target=TARGET,
-        aperture=APERTURE,
-        subarray=IMAGER,
-        groups=GROUPS,
-        integrations=1,
-        start_s=54_000.0,
-        dither_arcsec=(0.0, 0.0),
-        detector="MIRIMAGE",
-        filter="F560W",
-    )
+def _plan_verification() -> RawExposure:
+    return plan_verification(PROGRAM, TARGET, APERTURE, IMAGER, start_s=54_000.0)
 
 
 def plan_exposures() -> list[RawExposure]:
     """List the raw exposures: the verification image and the nods."""
-    image = _plan_acquisition()
+    image = _plan_verification()
     nods = [
         replace(
             image,
@@ -94,7 +77,7 @@ def plan_exposures() -> list[RawExposure]:
 
 def make_scene() -> Scene:
     """Give what is in the field."""
-    place = look_at(_plan_acquisition(), MISS_ARCSEC)
+    place = look_at(_plan_verification(), MISS_ARCSEC)
     return Scene(place, SPECTRUM, background_mjy_sr=_BACKGROUND_MJY_SR)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .exposures import Aperture, RawExposure, Segment, Target
 from .frames import SLITLESSPRISM
+from .lrs_exposures import plan_verification
 from .lrs_geometry import SLITLESS
 from .lrs_light import acquire, disperse_all, measure_lines
 from .ramps import Noise, simulate_ramps
@@ -34,8 +35,6 @@ SEGMENTS = 2
 """Files of the time series."""
 INTEGRATIONS = 20
 """Integrations of a segment."""
-GROUPS = 5
-"""Reads of an integration."""
 TRANSIT = Transit(depth=0.01, first=13, last=28)
 """What the planet takes, and when."""
 
@@ -53,23 +52,7 @@ _WAVELENGTHS_UM = (4.5, 14.2)
 
 def plan_exposures() -> list[RawExposure]:
     """List the raw files: the verification image and the segments."""
-    image = RawExposure(
-        program=PROGRAM,
-        observation="001",
-        activity="02101",
-        number=1,
-        exp_type="MIR_TACONFIRM",
-        template="MIRI Low Resolution Spectroscopy",
-        target=STAR,
-        aperture=APERTURE,
-        subarray=SLITLESSPRISM,
-        groups=GROUPS,
-        integrations=1,
-        start_s=72_000.0,
-        dither_arcsec=(0.0, 0.0),
-        detector="MIRIMAGE",
-        filter="F560W",
-    )
+    image = plan_verification(PROGRAM, STAR, APERTURE, SLITLESSPRISM, start_s=72_000.0)
     series = replace(
         image,
         activity="04101",
