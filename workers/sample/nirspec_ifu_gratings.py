@@ -1,9 +1,9 @@
 """Sample of NIRSpec IFU with gratings, G395H and G395M with F290LP: program 99006.
 
-A point source with emission lines is observed with both gratings, read by both
-detectors. The spectra of G395H (observation 001, dithered) lie on both detectors, with
-a gap between them and a line on either side; that of G395M (observation 002) on NRS1
-alone: its exposure of NRS2 has no light.
+A point source with emission lines is observed with both gratings, in one exposure of
+both detectors each. The spectra of G395H (observation 001) lie on both detectors, with
+a gap between them and a line on either side; those of G395M (observation 002) on NRS1
+alone: NRS2 has no light.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,6 @@ class Observation:
     """The grating; the filter is F290LP."""
     lit: tuple[str, ...]
     """Detectors that light falls on."""
-    offsets_arcsec: tuple[tuple[float, float], ...]
-    """Dithers, east and north of the source."""
     cube: CubeGrid
     """The cube covers lines and the gap and no more, to be quick."""
 
@@ -80,18 +78,16 @@ HIGH = Observation(
     "001",
     "G395H",
     lit=DETECTORS,
-    offsets_arcsec=((0.2, -0.15), (-0.25, 0.2)),
     cube=CubeGrid((3.88, 4.31), 0.000665, 0.1, optics=("F290LP", "G395H")),
 )
-"""Dithered, with both detectors in one cube."""
+"""Both detectors are in one cube."""
 MEDIUM = Observation(
     "002",
     "G395M",
     lit=("NRS1",),
-    offsets_arcsec=((0.0, 0.0),),
     cube=CubeGrid((3.4, 3.6), 0.00179, 0.1, optics=("F290LP", "G395M")),
 )
-"""One exposure, of which NRS2 sees nothing."""
+"""NRS2 sees nothing."""
 
 
 def plan_exposures(
@@ -120,19 +116,7 @@ def plan_exposures(
         optics=observation.cube.optics,
         tilt_readings=tilt_readings,
     )
-    total = len(observation.offsets_arcsec)
-    return [
-        replace(
-            first,
-            number=number,
-            detector=detector,
-            offset_arcsec=offset,
-            dither=("CYCLING" if total > 1 else "NONE", number, total),
-            start_s=first.start_s + 600 * number,
-        )
-        for number, offset in enumerate(observation.offsets_arcsec, start=1)
-        for detector in DETECTORS
-    ]
+    return [replace(first, detector=detector) for detector in DETECTORS]
 
 
 def _simulate(raw: RawExposure, light: IfuLight | None, *, seed: int) -> Any:
@@ -215,7 +199,7 @@ def make_exposures(
     plan = plan_exposures(observation, tilt_readings)
     lights = {
         raw.detector: trace_ifu(raw, references)
-        for raw in plan[: len(DETECTORS)]
+        for raw in plan
         if raw.detector in observation.lit
     }
     _publish_truth(truth, observation, plan, lights)

@@ -11,7 +11,7 @@ from .publishing import publish_text, to_json_text
 
 __all__ = ["MANIFEST", "SAMPLE_VERSION", "Mode", "SampleSet", "find_sample"]
 
-SAMPLE_VERSION = 3
+SAMPLE_VERSION = 4
 """Version of what is made; a sample of another version is made anew."""
 MANIFEST = "sample.json"
 """File that lists the files of a whole sample."""
