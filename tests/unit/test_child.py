@@ -55,6 +55,20 @@ def test_a_child_does_not_look_for_garbage_in_what_was_imported_before_it() -> N
     assert run_in_child(gc.get_freeze_count).answer > 100_000
 
 
+def test_a_child_keeps_memory_for_its_next_array_whatever_dask_sets() -> None:
+    name = "MALLOC_TRIM_THRESHOLD_"
+    code = "import os; from workers.child import run_in_child; "
+    code += f"print(run_in_child(os.getenv, {name!r}).answer)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {name: "65536"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "None\n"
+
+
 def test_an_exception_is_data_when_it_is_guarded() -> None:
     end = run_in_child(_guarded, child_work.raise_error, "It is odd.")
     assert isinstance(end.answer, ErrorInfo)
