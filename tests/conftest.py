@@ -20,13 +20,19 @@ _FOLDERS = ("pipeline", "system", "contract", "unit")
 _TOGETHER = frozenset({"pipeline", "system"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
+_APART = ("test_sample_*.py", "test_*_geometry.py")
+"""Files of these folders whose tests need only the sample."""
+
 
 class _ByFolder(LoadScopeScheduling):
     """Deals tests to processes: folders that share much to one, others by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        return path.parent.name if path.parent.name in _TOGETHER else str(path)
+        is_apart = any(path.match(pattern) for pattern in _APART)
+        if is_apart or path.parent.name not in _TOGETHER:
+            return str(path)
+        return path.parent.name
 
 
 def pytest_xdist_make_scheduler(

@@ -16,7 +16,7 @@ from workers.sample.sample_set import MANIFEST
 
 FILES = {
     Mode.NIRSPEC_IFU_PRISM: 5,
-    Mode.NIRSPEC_IFU_GRATINGS: 6,
+    Mode.NIRSPEC_IFU_GRATINGS: 4,
     Mode.NIRSPEC_IFU_NOD: 4,
     Mode.NIRSPEC_BOTS_PRISM: 2,
     Mode.NIRSPEC_BOTS_G395H: 4,

@@ -14,7 +14,7 @@ PROGRAMS = (
     *("bots", "fixed_slit", "lrs_slitless"),
     *(
         pytest.param(program, marks=pytest.mark.slow)
-        for program in ("bots_pair", "ifu", "mos", "mrs", "lrs_slit")
+        for program in ("bots_pair", "ifu", "gratings", "mos", "mrs", "lrs_slit")
     ),
 )
 
