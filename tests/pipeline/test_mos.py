@@ -113,6 +113,7 @@ def master_background(
     return settings, process(settings, request)
 
 
+@pytest.mark.slow
 def test_the_empty_slitlet_can_be_the_background_of_all(
     master_background: tuple[Settings, RunSummary], sample: SampleSet
 ) -> None:
@@ -129,6 +130,7 @@ def test_the_empty_slitlet_can_be_the_background_of_all(
         assert np.median(ratio) == pytest.approx(truth.meta["held_share"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_of_the_sky_nothing_is_left_where_it_was_measured(
     master_background: tuple[Settings, RunSummary],
 ) -> None:

@@ -115,7 +115,7 @@ def traces(
 
 def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, Any, Any]:
     one = nirspec.nrs_wcs_set_input(compact, slit)
-    x, y = light._grid(one, raw.subarray.shape)
+    x, y = (each[::2, ::2] for each in light._grid(one, raw.subarray.shape))
     lit = np.isfinite(one(x, y)[2])
     return one, nirspec.nrs_wcs_set_input(full, slit), np.array([x[lit], y[lit]])
 
