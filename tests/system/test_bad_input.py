@@ -253,6 +253,7 @@ def small_disk(rewebb: Rewebb) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
     rewebb: Rewebb, small_disk: Path
 ) -> None:
