@@ -284,11 +284,9 @@ class Preparation:
             if observed[association.members[0].exposure] in wanted
         )
         unused = tuple(e for e in found.unused if observed[e.name] in wanted)
-        lacking = tuple(
-            each
-            for each in found.lacking
-            if any(observed[name] in wanted for name in each.exposures)
-        )
+        used = {name for name, number in observed.items() if number in wanted}
+        used |= {member.exposure for each in kept for member in each.members}
+        lacking = tuple(e for e in found.lacking if not used.isdisjoint(e.exposures))
         return AssociationSet(kept, unused, lacking=lacking)
 
     def _why_nothing(self) -> str:

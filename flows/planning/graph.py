@@ -1,6 +1,7 @@
 """The graph of jobs that a set of associations needs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -98,7 +99,7 @@ def build_graph(
     rejected: Iterable[RejectedFile] = (),
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
     *,
-    lacking: Sequence[Lack] = (),
+    lacking: Iterable[Lack] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
@@ -138,6 +139,10 @@ def build_graph(
     else:
         first = _list_failed(documents, shelf)
     combined = _find_only_combined(documents)
+    lacks: dict[str, list[Lack]] = defaultdict(list)
+    for each in lacking:
+        for name in each.exposures:
+            lacks[name].append(each)
     return (
         *first,
         *unknown,
@@ -145,7 +150,7 @@ def build_graph(
             replace(
                 job,
                 only_combined=job.key in combined,
-                lacking=tuple(_list_lacks(asn, lacking)),
+                lacking=_list_lacks(asn, lacks),
             )
             for asn in documents
             for job in [_association_job(asn, shelf, unknown, linked)]
@@ -225,13 +230,19 @@ class _Shelf:
         return CalibratedFile(Path(member.expname), defect=why)
 
 
-def _list_lacks(association: Association, lacking: Sequence[Lack]) -> Iterator[str]:
-    """List what the product of an association is the less for."""
-    science = {m.exposure for m in association.members if m.exptype == "science"}
-    for each in lacking:
-        is_less = each.level is not None and each.level <= _level(association)
-        if is_less and science & set(each.exposures):
-            yield str(each)
+def _list_lacks(
+    association: Association, lacks: Mapping[str, Iterable[Lack]]
+) -> tuple[str, ...]:
+    """List what the product of an association is the less for, each once."""
+    level = _level(association)
+    said = (
+        str(each)
+        for member in association.members
+        if member.exptype == "science"
+        for each in lacks.get(member.exposure, ())
+        if each.level is not None and each.level <= level
+    )
+    return tuple(dict.fromkeys(said))
 
 
 def _list_failed(

@@ -177,10 +177,12 @@ def test_what_was_calibrated_elsewhere_is_told_of_all_downstream() -> None:
         assert len(job.elsewhere) == len(job.inputs)
 
 
-def prepare(folder: Path, suffix: str, request: Request) -> Preparation:
-    """Find two exposures of which there is one file each."""
+def prepare(
+    folder: Path, suffix: str, request: Request, *, positions: int = 2
+) -> Preparation:
+    """Find two exposures of a pattern, of which there is one file each."""
     for number, name in enumerate(DITHERS, start=1):
-        header = fits.Header(raw_header(name, PATT_NUM=number))
+        header = fits.Header(raw_header(name, PATT_NUM=number, NUMDTHPT=positions))
         data = fits.ImageHDU(np.ones((3, 3), np.float32), name="SCI")
         hdus = fits.HDUList([fits.PrimaryHDU(header=header), data])
         hdus.writeto(folder / f"{name}_{suffix}.fits")
@@ -213,3 +215,20 @@ def test_what_the_recipe_sets_for_a_stage_before_is_noted(tmp_path: Path) -> Non
     assert stages(preparation.graph) == {Stage.SPEC3}
     [note] = preparation.notes
     assert note.startswith("what the recipe selfcal sets for spec2 is not applied")
+
+
+@pytest.mark.parametrize("observations", [(), ("001",)])
+def test_a_run_knows_what_its_products_are_the_less_for(
+    tmp_path: Path, observations: tuple[str, ...]
+) -> None:
+    request = Request("99001", observations, start_at=Stage.SPEC2)
+    preparation = prepare(tmp_path, "rate", request, positions=3)
+    preparation.associate()
+    preparation.draw_graph()
+    lacking = {planned.stage: planned.lacking for planned in preparation.graph}
+    [said] = lacking[Stage.SPEC3]
+    assert said == (
+        f"{DITHERS[0]}: its pattern has 3 positions (NUMDTHPT), of which the archive "
+        "has 1, 2 alone"
+    )
+    assert lacking[Stage.SPEC2] == ()
