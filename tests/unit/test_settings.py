@@ -115,6 +115,14 @@ def test_a_wrong_setting_is_an_error_that_names_it(
         load_settings()
 
 
+def test_a_variable_that_sets_nothing_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REWEBB_ARCHVE", "mast")
+    with pytest.raises(SettingsError, match="REWEBB_ARCHVE is no setting"):
+        load_settings()
+
+
 def test_a_wrong_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWEBB_SLOTS", "many")
     with pytest.raises(SettingsError, match="slots"):
