@@ -21,6 +21,7 @@ from .errors import ArchiveError, PlanError, UnknownObservationError
 from .execution import Cluster
 from .factory import Services
 from .models import AssociationSet, Exposure, Inventory, JobState, RejectedFile
+from .names import check_observations, check_program
 from .planning import (
     Binder,
     Plan,
@@ -53,6 +54,17 @@ class Request:
     """Whether to go on without members whose jobs failed."""
     start_at: Stage = Stage.DETECTOR1
     """Stage to start at, one of `STARTS`; what earlier ones make is in the archive."""
+
+    def __post_init__(self) -> None:
+        """Refuse ids that are none, before anything is done.
+
+        Raises
+        ------
+        IdError
+            The program is not five digits, or an observation not three.
+        """
+        check_program(self.program)
+        check_observations(self.observations)
 
 
 class Preparation:
