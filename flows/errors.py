@@ -5,6 +5,7 @@ RewebbError
 * UnknownObservationError
 * ArchiveError
   x AccessError
+* IdError
 * FileNameError
 * PoolError
 * PlanError
@@ -19,6 +20,7 @@ __all__ = [
     "ArchiveError",
     "ConflictError",
     "FileNameError",
+    "IdError",
     "LeaseHeldError",
     "PlanError",
     "PoolError",
@@ -39,6 +41,10 @@ class UnknownProgramError(RewebbError):
 
 class UnknownObservationError(RewebbError):
     """The archive holds the program, but not this observation of it."""
+
+
+class IdError(RewebbError):
+    """What is given is not the id of a program or an observation."""
 
 
 class FileNameError(RewebbError):

@@ -19,17 +19,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import FileNameError
+from .errors import FileNameError, IdError
 
 __all__ = [
     "LEVEL2_SUFFIXES",
     "LEVEL3_SUFFIXES",
     "MAX_NAME_BYTES",
+    "OBSERVATION_ID",
+    "PROGRAM_ID",
     "SUFFIXES",
     "ExposureName",
     "FileName",
     "ProductName",
     "check_file_name",
+    "check_observations",
+    "check_program",
     "format_exposure_name",
     "format_file_name",
     "format_product_name",
@@ -40,6 +44,12 @@ __all__ = [
     "split_suffix",
     "stem_of",
 ]
+
+PROGRAM_ID: Final = "[0-9]{5}"
+"""Pattern of the id of a program."""
+
+OBSERVATION_ID: Final = "[0-9]{3}"
+"""Pattern of the id of an observation."""
 
 MAX_NAME_BYTES: Final = 255
 """Longest file name of the file systems we meet (ext4, XFS, Lustre, GPFS)."""
@@ -132,6 +142,50 @@ _LEVEL2C: Final = re.compile(
     r"(?P<stem>.+_[a-z][a-z0-9]*)_(?P<candidate>o[0-9]{3}|[ca][0-9]{4})"
 )
 _EXTENSION: Final = re.compile(r"[a-z0-9]+")
+
+
+def check_program(program: str) -> str:
+    """Refuse what is not the id of a program, before it names a path or a query.
+
+    Returns
+    -------
+    str
+        The same id.
+
+    Raises
+    ------
+    IdError
+        It is not five digits.
+    """
+    if re.fullmatch(PROGRAM_ID, program) is None:
+        raise IdError(
+            f"expected the id of a program, five digits such as 02736, got "
+            f"{program[:80]!r}; give the id with its zeros, and a folder of exposures "
+            "as --archive"
+        )
+    return program
+
+
+def check_observations(observations: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what are not ids of observations.
+
+    Returns
+    -------
+    tuple of str
+        The same ids.
+
+    Raises
+    ------
+    IdError
+        One is not three digits.
+    """
+    for one in observations:
+        if re.fullmatch(OBSERVATION_ID, one) is None:
+            raise IdError(
+                f"expected ids of observations, three digits each such as 007, got "
+                f"{one[:80]!r}; give them with their zeros, comma-separated"
+            )
+    return observations
 
 
 def parse_exposure_name(name: str) -> ExposureName:

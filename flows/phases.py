@@ -21,6 +21,7 @@ from .errors import ArchiveError, PlanError, UnknownObservationError
 from .execution import Cluster
 from .factory import Services
 from .models import AssociationSet, Exposure, Inventory, JobState, RejectedFile
+from .names import check_observations, check_program, stem_of
 from .planning import (
     Binder,
     Plan,
@@ -30,6 +31,7 @@ from .planning import (
     build_graph,
     build_plan,
     chain_exposures,
+    narrow_graph,
     stage_of,
 )
 from .resolution import Prefetched, Resolver
@@ -54,6 +56,17 @@ class Request:
     start_at: Stage = Stage.DETECTOR1
     """Stage to start at, one of `STARTS`; what earlier ones make is in the archive."""
 
+    def __post_init__(self) -> None:
+        """Refuse ids that are none, before anything is done.
+
+        Raises
+        ------
+        IdError
+            The program is not five digits, or an observation not three.
+        """
+        check_program(self.program)
+        check_observations(self.observations)
+
 
 class Preparation:
     """Finds, associates, resolves and plans one program."""
@@ -63,6 +76,7 @@ class Preparation:
         self.recipe: Recipe = load_recipe(request.recipe)
         self.inventory = Inventory((), ())
         self.associations = AssociationSet((), ())
+        self._all = self.associations
         self.notes: tuple[str, ...] = ()
         self._unusable: tuple[RejectedFile, ...] = ()
         self._linked: Mapping[str, frozenset[str]] = {}
@@ -110,8 +124,16 @@ class Preparation:
         self._unusable = (*inventory.rejected, *inventory.barred, *chosen.missing)
         by_name = {exposure.name: exposure for exposure in self.inventory.exposures}
         found = associate_rows(chosen.rows, options, exposures=by_name)
-        lacking = (*chosen.lacking, *found.lacking)
-        self.associations = self._narrow(replace(found, lacking=lacking))
+        start_at = self.request.start_at
+        self._all = replace(
+            found,
+            associations=tuple(
+                a for a in found.associations if is_run(stage_of(a), start_at)
+            ),
+            lacking=(*chosen.lacking, *found.lacking),
+        )
+        self.draw_graph()
+        self.associations = self._narrow(self._all)
         if not self.associations.associations:
             raise PlanError(self._why_nothing())
 
@@ -140,16 +162,22 @@ class Preparation:
         )
 
     def draw_graph(self) -> None:
-        """Draw the graph of the jobs that the associations need."""
+        """Draw the graph of the jobs that are asked for, with all that they need.
+
+        It is drawn of the whole program and narrowed then: backgrounds may be of
+        another observation, and a job must not depend on what is asked for.
+        """
         graph = build_graph(
             self.inventory.exposures,
-            self.associations.associations,
+            self._all.associations,
             self._unusable,
             self._linked,
-            lacking=self.associations.lacking,
+            lacking=self._all.lacking,
             start_at=self.request.start_at,
         )
         self.graph = chain_exposures(graph, self.recipe)
+        if self.request.observations:
+            self.graph = narrow_graph(self.graph, self._list_asked())
 
     def prefetch(self, cluster: Cluster, *, dry_run: bool = False) -> Prefetched:
         """Bring the references of all jobs to the cache, if there is a CRDS server.
@@ -233,8 +261,16 @@ class Preparation:
         )
 
     def _list_needed(self) -> set[str]:
-        associations = self.associations.associations
-        return {member.exposure for asn in associations for member in asn.members}
+        """List the exposures that the run starts from, if it starts with raw ones."""
+        first = (job for job in self.graph if job.stage is Stage.DETECTOR1)
+        return {job.exposure.name for job in first}
+
+    def _list_asked(self) -> set[str]:
+        """List the exposures of the observations that are asked for."""
+        wanted = self.request.observations
+        asked = {e.name for e in self.inventory.exposures if e.observation in wanted}
+        unusable = (f for f in self._unusable if f.observation in wanted)
+        return asked | {stem_of(file.path.name) for file in unusable}
 
     def _refuse_late_start(self) -> None:
         """Refuse to start where nothing was made yet.
@@ -268,24 +304,19 @@ class Preparation:
         )
 
     def _narrow(self, found: AssociationSet) -> AssociationSet:
-        """Keep the associations of the stages and observations that are asked for.
-
-        They are built over the whole program: backgrounds may be of another
-        observation, and target ids must not depend on what is asked for.
-        """
-        start_at, wanted = self.request.start_at, self.request.observations
-        due = tuple(a for a in found.associations if is_run(stage_of(a), start_at))
-        if not wanted:
-            return replace(found, associations=due)
-        observed = {e.name: e.observation for e in self.inventory.exposures}
+        """Keep the associations of the graph, and what there is to say of them."""
+        if not self.request.observations:
+            return found
+        drawn = [job.association for job in self.graph if job.association]
+        names = {(each.asn_type, each.product_name) for each in drawn}
         kept = tuple(
-            association
-            for association in due
-            if observed[association.members[0].exposure] in wanted
+            each
+            for each in found.associations
+            if (each.asn_type, each.product_name) in names
         )
-        unused = tuple(e for e in found.unused if observed[e.name] in wanted)
-        used = {name for name, number in observed.items() if number in wanted}
-        used |= {member.exposure for each in kept for member in each.members}
+        asked = self._list_asked()
+        unused = tuple(e for e in found.unused if e.name in asked)
+        used = asked | {member.exposure for each in kept for member in each.members}
         lacking = tuple(e for e in found.lacking if not used.isdisjoint(e.exposures))
         return AssociationSet(kept, unused, lacking=lacking)
 

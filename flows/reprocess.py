@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -21,6 +21,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from config.settings import Settings, load_settings
 from workers.contract import Stage
@@ -29,6 +30,7 @@ from .archive import FetchListener
 from .execution import Listener, Progress
 from .factory import open_local_cluster, open_services
 from .models import JobState, RunState
+from .names import OBSERVATION_ID, PROGRAM_ID
 from .phases import Preparation, Request
 from .reports import RunSummary
 from .runs import execute, hold_lease
@@ -43,6 +45,12 @@ FETCH_LISTENER: ContextVar[FetchListener] = ContextVar(
 )
 """Who is told of the files that come."""
 
+ProgramId = Annotated[str, Field(pattern=f"^{PROGRAM_ID}$")]
+"""Id of a program; Prefect refuses others before a flow run starts."""
+
+ObservationId = Annotated[str, Field(pattern=f"^{OBSERVATION_ID}$")]
+"""Id of an observation, likewise."""
+
 _ARTIFACT_INTERVAL_S = 5.0
 
 _OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
@@ -50,8 +58,8 @@ _OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
 
 @flow(name="reprocess-program", flow_run_name="reprocess-{program}")
 def reprocess_program(
-    program: str,
-    observations: list[str] | None = None,
+    program: ProgramId,
+    observations: list[ObservationId] | None = None,
     recipe: str = "official",
     *,
     context: str | None = None,

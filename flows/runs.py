@@ -7,7 +7,6 @@ that say RUNNING and rubbish in scratch; the next run of the program clears all 
 import getpass
 import os
 import platform
-import shutil
 import socket
 import threading
 import time
@@ -22,12 +21,14 @@ import psutil
 
 from config.settings import Settings
 from workers.contract import Job, Outcome
+from workers.trees import remove_tree
 
 from .errors import RewebbError, StoreError
 from .execution import Cluster, Listener, Orchestrator, to_run_job
 from .factory import Services, open_local_cluster, open_services
 from .logs import get_logger
 from .models import JobState, Run, RunJob, RunState
+from .names import check_program
 from .phases import Preparation, Request
 from .planning import Binder, Plan
 from .provenance import ProvenanceStore
@@ -65,9 +66,14 @@ def hold_lease(
 
     Raises
     ------
+    IdError
+        It is not the id of a program.
     LeaseHeldError
         Another run of the program is under way.
+    TreeError
+        What a dead run has left is not in a folder of its own.
     """
+    check_program(program)
     owner = str(uuid.uuid4())
     store = services.store
     store.acquire_lease(
@@ -85,8 +91,10 @@ def hold_lease(
         with _renewing(store, program, owner, ttl=ttl, renew_s=renew_s):
             yield owner
     finally:
-        _clear_scratch(services, program, owner)
-        store.release_lease(program, owner=owner)
+        try:
+            _clear_scratch(services, program, owner)
+        finally:
+            store.release_lease(program, owner=owner)
 
 
 @contextmanager
@@ -121,8 +129,8 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
     """Remove what lost workers have left, unless somebody else took the lease."""
     lease = services.store.get_lease(program)
     if lease is not None and lease.owner == owner:
-        scratch = services.data_dir / "scratch" / program
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch = services.data_dir / "scratch"
+        remove_tree(scratch / program, below=scratch)
 
 
 def execute(

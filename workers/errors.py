@@ -11,6 +11,7 @@ WorkerError                     stop and mend what the message names
 * SlitError                     files are no calibrated slits of exposures
 * VersionMismatchError          this worker has another calibration code
 * SampleError                   a sample program cannot be made
+* TreeError                     a folder is not where folders may be removed
 * TransferError                 a file cannot be had from a server
   x TransientTransferError      this try failed; another one may not
   x AccessDeniedError           the server does not give it to us
@@ -33,6 +34,7 @@ __all__ = [
     "SlitError",
     "TransferError",
     "TransientTransferError",
+    "TreeError",
     "VersionMismatchError",
     "WorkerError",
 ]
@@ -80,6 +82,10 @@ class VersionMismatchError(WorkerError):
 
 class SampleError(WorkerError):
     """A sample program cannot be made here."""
+
+
+class TreeError(WorkerError):
+    """A folder is not one that may be removed: it is not below the expected one."""
 
 
 class TransferError(WorkerError):

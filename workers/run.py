@@ -12,7 +12,6 @@ attempt is rubbish.
 
 import logging
 import os
-import shutil
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +51,7 @@ from .contract import (
 from .errors import InputChangedError, VersionMismatchError, WorkerError
 from .references import ReferenceCache, pin
 from .telling import listening, make_tell
+from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
@@ -108,11 +108,11 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     scratch = data_dir / "scratch" / job.program / attempt
     if _is_done(job, data_dir):
         return _tell_done(job, attempt, granted_bytes)
-    shutil.rmtree(scratch, ignore_errors=True)  # of a worker that was lost with it
+    remove_tree(scratch, below=data_dir / "scratch")  # of a worker lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch, below=data_dir / "scratch")
 
 
 def _run_in(
@@ -138,7 +138,7 @@ def _run_in(
         caveats=answer.caveats,
         error=answer.error,
     )
-    shutil.rmtree(scratch / "work")
+    remove_tree(scratch / "work", below=scratch)
     _publish(outcome, scratch / "publish", data_dir / folder)
     return outcome
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from flows.names import check_observations, check_program
 from workers.transfer import Body
 
 __all__ = ["Access", "Cone", "FileKind", "Listing", "Query", "RemoteFile", "Source"]
@@ -74,6 +75,18 @@ class Query:
     """Who may have it."""
     kind: FileKind = FileKind.UNCAL
     """The exposures to list, raw or as countrates."""
+
+    def __post_init__(self) -> None:
+        """Refuse ids that are none: they could be an operator of a search, or a path.
+
+        Raises
+        ------
+        IdError
+            The program is not five digits, or an observation not three.
+        """
+        if self.program is not None:
+            check_program(self.program)
+        check_observations(self.observations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,11 @@ def _find_inventories(
     from flows.archive import FolderArchive
     from flows.errors import ArchiveError
     from flows.factory import make_archive
+    from flows.names import check_program
 
     if headers is None:
         assert program is not None
+        check_program(program)
         return [make_archive(load_settings(archive=archive)).find(program)]
     for suffix in ("uncal", "rate"):
         folder = FolderArchive(headers, suffixes=(suffix,))

@@ -28,9 +28,13 @@ def runs(
     """List the newest runs."""
     from config.settings import load_settings
     from flows.factory import open_store
+    from flows.names import check_program
 
-    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
-        found = store.list_runs(program)
+    with said_in_one_sentence():
+        if program is not None:
+            check_program(program)
+        with open_store(load_settings(data_dir=data_dir)) as store:
+            found = store.list_runs(program)
     if as_json:
         print_json(found)
         return

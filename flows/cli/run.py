@@ -98,6 +98,7 @@ def run(
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
+    from flows.phases import Request
 
     parameters = {
         "program": program,
@@ -116,6 +117,7 @@ def run(
     with said_in_one_sentence():
         folder = load_settings(archive=archive, data_dir=data_dir).data_dir
         load_recipe(recipe)
+        Request(program, split(observations))  # ids are refused before Prefect starts
         summary = run_flow(parameters, quiet=as_json)
     if as_json:
         print_json(summary)

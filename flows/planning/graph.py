@@ -1,7 +1,7 @@
 """The graph of jobs that a set of associations needs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from flows.models import (
 from flows.names import member_file, stem_of
 from workers.contract import METAFILE, Stage
 
-__all__ = ["PlannedInput", "PlannedJob", "build_graph", "stage_of"]
+__all__ = ["PlannedInput", "PlannedJob", "build_graph", "narrow_graph", "stage_of"]
 
 _STAGES = {
     "spec2": Stage.SPEC2,
@@ -155,6 +155,38 @@ def build_graph(
             for asn in documents
             for job in [_association_job(asn, shelf, unknown, linked)]
         ),
+    )
+
+
+def narrow_graph(
+    graph: Sequence[PlannedJob], asked: Collection[str]
+) -> tuple[PlannedJob, ...]:
+    """Keep the jobs of exposures that are asked for, and all that these jobs read.
+
+    A job is of an exposure if that is one of its science members, or the exposure of a
+    file that cannot be used. What is kept is as it was: jobs are left out of the graph
+    of a program, not planned anew for a part of it.
+
+    Parameters
+    ----------
+    graph
+        Jobs, producers before what needs them.
+    asked
+        Names of exposures.
+    """
+    kept: set[str] = set()
+    for job in reversed(graph):
+        if job.key in kept or _is_of(job, asked):
+            kept.update((job.key, *job.producers))
+    return tuple(job for job in graph if job.key in kept)
+
+
+def _is_of(job: PlannedJob, asked: Collection[str]) -> bool:
+    if job.association is None:
+        return job.defect is not None and job.exposure.name in asked
+    return any(
+        member.exptype == "science" and member.exposure in asked
+        for member in job.association.members
     )
 
 

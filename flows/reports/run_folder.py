@@ -5,7 +5,6 @@ it. Associations lie beside their members, and can be run as they are.
 """
 
 import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pydantic_core import to_json
 
 from flows.models import Run
 from flows.planning import Plan
+from workers.trees import remove_tree
 
 from .summary import RunSummary
 
@@ -34,7 +34,7 @@ def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Pa
     """
     target = data_dir / summary.folder
     making = target.with_name(f".{target.name}.making")
-    shutil.rmtree(making, ignore_errors=True)
+    remove_tree(making, below=data_dir / "runs")
     making.mkdir(parents=True)
     for entry in plan.entries:
         if entry.done is not None and entry.job is not None:

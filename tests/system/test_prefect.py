@@ -76,6 +76,12 @@ def test_a_program_that_is_no_string_is_refused(deployed: Rewebb) -> None:
     assert "is not of type 'string'" in ended.out + ended.err
 
 
+def test_a_folder_is_refused_as_a_program(deployed: Rewebb) -> None:
+    ended = run_deployment(deployed, 'program="/some/folder"')
+    assert ended.code != 0
+    assert "does not match" in ended.out + ended.err
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_worker_runs_the_deployment_and_the_run_page_shows_it(
     deployed: Rewebb,

@@ -28,8 +28,6 @@ _INSTRUMENTS: Final = "MIRI,NIRCAM,NIRISS,NIRSPEC"
 no science."""
 
 _FORMS: Final = {
-    "program": (re.compile("[0-9]{5}"), "five digits"),
-    "observation": (re.compile("[0-9]{3}"), "three digits"),
     "instrument": (re.compile("[A-Za-z]+"), "letters"),
     "exposure type": (re.compile("[A-Za-z0-9_-]+"), "letters, digits, '_' and '-'"),
 }
@@ -61,8 +59,8 @@ def to_conditions(query: Query) -> dict[str, str]:
         )
     conditions = {"instrume": _join("instrument", tuple_of(query.instrument))}
     conditions["instrume"] = conditions["instrume"] or _INSTRUMENTS
-    conditions["program"] = _number("program", tuple_of(query.program))
-    conditions["observtn"] = _number("observation", query.observations)
+    conditions["program"] = _number(tuple_of(query.program))
+    conditions["observtn"] = _number(query.observations)
     conditions["exp_type"] = _join("exposure type", query.exp_types)
     conditions["targprop"] = _to_wildcards(query.target or "")
     conditions["date_obs"] = _to_days(query.taken_from, query.taken_until)
@@ -102,9 +100,9 @@ def _join(what: str, values: Collection[str]) -> str:
     return ",".join(value.upper() for value in values)
 
 
-def _number(what: str, values: Collection[str]) -> str:
+def _number(ids: Collection[str]) -> str:
     """Say that any of these is wanted; MAST has numbers where we have digits."""
-    return ",".join(str(int(one)) for one in _join(what, values).split(",") if one)
+    return ",".join(str(int(one)) for one in ids)
 
 
 def _to_wildcards(target: str) -> str:
