@@ -318,6 +318,8 @@ class RunJob:
     """None until all its inputs are known."""
     blocked_by: tuple[str, ...] = ()
     """Keys of the failed jobs that it needs."""
+    caveats: tuple[Caveat, ...] = ()
+    """What the plan knew of it before it ran, or although it was reused."""
 
     @property
     def key(self) -> str:
@@ -376,7 +378,7 @@ class StoredJob:
     products: tuple[Product, ...]
     """What it made, by name; none where there is no data on the detector."""
     caveats: tuple[Caveat, ...]
-    """What a scientist must know."""
+    """What the job found that a scientist must know."""
 
 
 @dataclass(frozen=True, slots=True)

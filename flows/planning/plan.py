@@ -13,6 +13,7 @@ from flows.errors import StoreError
 from flows.models import JobState, StoredJob
 from workers.contract import (
     METAFILE,
+    Caveat,
     CaveatKind,
     FileHash,
     Job,
@@ -23,6 +24,7 @@ from workers.contract import (
 from workers.memory import estimate_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
+from .caveats import list_caveats
 from .explain import explain_difference
 from .graph import PlannedJob
 
@@ -65,6 +67,9 @@ class PlanEntry:
     """Keys of the producers that failed."""
     estimate_bytes: int = 0
     """Memory that it will need, when its inputs are known."""
+    caveats: tuple[Caveat, ...] = ()
+    """What is known of it before it runs, or although it is reused; what the job found
+    is in `done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,12 @@ class Binder:
         waiting = [key for key in planned.producers if not _is_over(producers[key])]
         if waiting:
             why = f"due, or reused if unchanged by {', '.join(waiting)}"
-            return PlanEntry(planned, JobState.DUE, why)
-        return self._decide_bound(planned, producers)
+            entry = PlanEntry(planned, JobState.DUE, why)
+        else:
+            entry = self._decide_bound(planned, producers)
+        if entry.state not in {JobState.DUE, JobState.REUSED}:
+            return entry
+        return replace(entry, caveats=self._list_caveats(planned, producers))
 
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
@@ -175,6 +184,13 @@ class Binder:
         why = self._explain(job)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
 
+    def _list_caveats(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> tuple[Caveat, ...]:
+        resolved = self._resolved
+        here = f"jwst {resolved.versions.get('jwst')} in {resolved.context}"
+        return list_caveats(planned, self._tell_all_made(planned, producers), here=here)
+
     def _bind(self, planned: PlannedJob, producers: Mapping[str, PlanEntry]) -> Job:
         resolved = self._resolved
         if planned.key not in resolved.by_key:
@@ -187,25 +203,33 @@ class Binder:
             resolved=resolved.by_key[planned.key],
             overrides=resolved.overrides.get(planned.key, {}),
             raw=resolved.raw,
-            made={key: self._tell_made(producers[key]) for key in planned.producers},
+            made=self._tell_all_made(planned, producers),
             context=resolved.context,
             crds_path=resolved.crds_path,
             versions=resolved.versions,
         )
 
+    def _tell_all_made(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> dict[str, Made]:
+        return {key: self._tell_made(producers[key]) for key in planned.producers}
+
     def _tell_made(self, entry: PlanEntry) -> Made:
+        if not _is_over(entry):
+            return Made("", {}, caveats=entry.caveats)
         if entry.done is None:
             wrong = entry.state is not JobState.NO_DATA
             return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
-        folder = str(self._data_dir / entry.done.folder)
-        products = {product.name: product for product in entry.done.products}
-        said = _list_messages(entry.done, CaveatKind.NO_DATA_ON_DETECTOR)
+        said = [
+            caveat.message
+            for caveat in entry.done.caveats
+            if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
+        ]
         return Made(
-            folder,
-            products,
+            folder=str(self._data_dir / entry.done.folder),
+            products={product.name: product for product in entry.done.products},
             without="; ".join(said) or None,
-            lacking=_list_messages(entry.done, CaveatKind.PARTIAL),
-            elsewhere=_list_messages(entry.done, CaveatKind.MIXED_PROVENANCE),
+            caveats=entry.caveats,
         )
 
     def _count_bytes(
@@ -257,10 +281,6 @@ def _tell(entry: PlanEntry) -> str:
     """Name a job that failed, and why; of a blocked one the reason is elsewhere."""
     key = entry.planned.key
     return f"{key} ({entry.why})" if entry.state is JobState.FAILED else key
-
-
-def _list_messages(done: StoredJob, kind: CaveatKind) -> tuple[str, ...]:
-    return tuple(caveat.message for caveat in done.caveats if caveat.kind is kind)
 
 
 def _is_over(entry: PlanEntry) -> bool:

@@ -105,12 +105,7 @@ class DoneStore:
             () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
         )
         kind = CaveatKind.NO_DATA_ON_DETECTOR
-        caveats = [Caveat(kind, "no light falls on it")] if no_data else []
-        for kind, sentences in (
-            (CaveatKind.PARTIAL, job.partial),
-            (CaveatKind.MIXED_PROVENANCE, job.elsewhere),
-        ):
-            caveats += [Caveat(kind, said) for said in sentences]
+        caveats = (Caveat(kind, "no light falls on it"),) if no_data else ()
         stored = StoredJob(
             fingerprint=job.fingerprint,
             stage=job.stage,
@@ -120,7 +115,7 @@ class DoneStore:
             finished_at=NOON + timedelta(minutes=len(self.jobs)),
             usage=Usage(1.0, 1.0, 1, 1),
             products=tuple(_product(n, content or job.fingerprint) for n in names),
-            caveats=tuple(caveats),
+            caveats=caveats,
         )
         self.jobs[job.fingerprint] = job
         self._stored[job.fingerprint] = stored
