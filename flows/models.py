@@ -342,7 +342,7 @@ class Attempt:
     """One try at a job, as recorded."""
 
     outcome: Outcome
-    """What it left; products only of the newest success."""
+    """What it left; products only of the success that lies in the store."""
     run_id: str | None
     """Run that made it; None when the database was made again from the store."""
 
@@ -352,14 +352,15 @@ class JobRecord:
     """Everything that is recorded of a job."""
 
     job: Job
-    """The job as its newest success saw it, or its newest attempt if none succeeded."""
+    """The job as the success saw it that lies in the store; if none succeeded, as its
+    newest attempt did."""
     attempts: tuple[Attempt, ...]
     """Every try, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
-    """The newest success of a job, with what it made."""
+    """The success of a job that lies in the store, with what it made."""
 
     fingerprint: str
     """Identity of the job."""

@@ -1,4 +1,4 @@
-"""Caveats that were known before a job ran go to the run that knew them."""
+"""What was known before a job ran, and which success lies in the store."""
 
 import json
 from collections import defaultdict
@@ -21,6 +21,11 @@ def upgrade() -> None:
     _move_caveats()
     op.drop_column("job", "partial")
     op.drop_column("job", "elsewhere")
+    column = sa.Column(
+        "is_stored", sa.Boolean(), nullable=False, server_default=sa.false()
+    )
+    op.add_column("attempt", column)
+    _mark_stored()
 
 
 def _move_caveats() -> None:
@@ -54,3 +59,28 @@ def _move_caveats() -> None:
             .values(caveats=json.dumps(caveats))
         )
     connection.execute(sa.delete(caveat).where(known))
+
+
+def _mark_stored() -> None:
+    """Take the newest success for what lies in the store, as was done until now.
+
+    Where it is not, the store is looked at when the job is met.
+    """
+    attempt = sa.table(
+        "attempt",
+        *map(sa.column, ("id", "fingerprint", "status", "finished_at", "is_stored")),
+    )
+    query = (
+        sa.select(attempt.c.fingerprint, attempt.c.id)
+        .where(attempt.c.status == "SUCCEEDED")
+        .order_by(attempt.c.finished_at, attempt.c.id)
+    )
+    connection = op.get_bind()
+    newest = dict(connection.execute(query).tuples().all())
+    if newest:
+        connection.execute(
+            sa.update(attempt)
+            .where(attempt.c.id == sa.bindparam("stored"))
+            .values(is_stored=sa.true()),
+            [{"stored": attempt_id} for attempt_id in newest.values()],
+        )
