@@ -20,6 +20,7 @@ __all__ = [
     "Association",
     "Attempt",
     "CalibratedFile",
+    "Damage",
     "Exposure",
     "FetchedFile",
     "InterruptedRun",
@@ -380,6 +381,14 @@ class StoredJob:
     """What it made, by name; none where there is no data on the detector."""
     caveats: tuple[Caveat, ...]
     """What the job found that a scientist must know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A success of which the store does not hold what was made."""
+
+    message: str
+    """Which file, what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.errors import StoreError
-from flows.models import JobState, StoredJob
+from flows.models import Damage, JobState, StoredJob
 from workers.contract import (
     METAFILE,
     Caveat,
@@ -84,8 +84,8 @@ class Plan:
         return sum(entry.state is state for entry in self.entries)
 
 
-FindDone = Callable[[str], StoredJob | None]
-"""Gives the success of a fingerprint whose products are there and intact."""
+FindDone = Callable[[str], StoredJob | Damage | None]
+"""Gives the success of a fingerprint, or what is wrong with its products."""
 
 FindPrevious = Callable[[Stage, str, str], Job | None]
 """Gives the newest done job of a stage and product name, of another fingerprint."""
@@ -154,10 +154,11 @@ class Binder:
         """
         assert entry.job is not None
         done = self._find_done(entry.job.fingerprint)
-        if done is None:
+        if not isinstance(done, StoredJob):
+            found = done.message if done else "no file is there"
             raise StoreError(
                 f"{entry.planned.key} has succeeded, but its products are not intact "
-                f"in {self._data_dir} (fingerprint {entry.job.fingerprint})."
+                f"in {self._data_dir} (fingerprint {entry.job.fingerprint}): {found}."
             )
         return replace(entry, state=JobState.SUCCEEDED, done=done)
 
@@ -173,7 +174,7 @@ class Binder:
                 planned, JobState.BLOCKED, str(error), blocked_by=planned.producers
             )
         done = self._find_done(job.fingerprint)
-        if done is not None:
+        if isinstance(done, StoredJob):
             why = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC, nothing has changed"
             return PlanEntry(planned, JobState.REUSED, why, job, done)
         estimate = estimate_bytes(
@@ -181,7 +182,7 @@ class Binder:
             exp_type=job.exp_type,
             input_bytes=self._count_bytes(planned, producers),
         )
-        why = self._explain(job)
+        why = self._explain(job, done)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
 
     def _list_caveats(
@@ -262,7 +263,9 @@ class Binder:
         failed = (JobState.FAILED, JobState.BLOCKED)
         return tuple(key for key in planned.producers if producers[key].state in failed)
 
-    def _explain(self, job: Job) -> str:
+    def _explain(self, job: Job, damage: Damage | None) -> str:
+        if damage is not None:
+            return f"done before, but damaged, so made again: {damage.message}"
         previous = self._find_previous(job.stage, job.name, job.fingerprint)
         if previous is None:
             return "never done"

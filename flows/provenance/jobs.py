@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Job, Outcome, Stage, Status
+from workers.contract import Job, Outcome, Product, Stage, Status
 
 from ..errors import UnknownRecordError
 from ..models import Attempt, JobRecord, StoredJob, StoredProduct
@@ -50,6 +50,23 @@ class JobStore(Store):
             for batch in batches(sorted(set(fingerprints))):
                 found.update(_find_successes(session, batch))
         return found
+
+    def remember_products(self, fingerprint: str, products: Iterable[Product]) -> None:
+        """Remember the times of files that were read and found as they were made."""
+        statements = [
+            update(SQLProduct)
+            .where(SQLProduct.fingerprint == fingerprint)
+            .where(SQLProduct.name == product.name)
+            .where(SQLProduct.sha256 == product.sha256)
+            .values(mtime_ns=product.mtime_ns)
+            for product in products
+        ]
+
+        def work(session: Session) -> None:
+            for statement in statements:
+                session.execute(statement)
+
+        self._sessions.write(work)
 
     def get_job(self, fingerprint: str) -> JobRecord:
         """Give everything that is recorded of a job.

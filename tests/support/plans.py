@@ -10,7 +10,7 @@ from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
 from flows.entry import is_run
-from flows.models import Exposure, RejectedFile, StoredJob
+from flows.models import Damage, Exposure, RejectedFile, StoredJob
 from flows.planning import (
     Binder,
     Plan,
@@ -98,6 +98,7 @@ class DoneStore:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self._stored: dict[str, StoredJob] = {}
+        self._damaged: dict[str, Damage] = {}
 
     def add(self, job: Job, *, content: str = "", no_data: bool = False) -> StoredJob:
         """Note that a job is done; the same content may come from another job."""
@@ -121,9 +122,13 @@ class DoneStore:
         self._stored[job.fingerprint] = stored
         return stored
 
-    def find_done(self, fingerprint: str) -> StoredJob | None:
-        """Find what is done."""
-        return self._stored.get(fingerprint)
+    def damage(self, job: Job, message: str) -> None:
+        """Damage a product of a job that is done."""
+        self._damaged[job.fingerprint] = Damage(message)
+
+    def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
+        """Find what is done, or damaged."""
+        return self._damaged.get(fingerprint) or self._stored.get(fingerprint)
 
     def find_previous(self, stage: Stage, name: str, other_than: str) -> Job | None:
         """Find the newest job of a name."""

@@ -124,6 +124,21 @@ def test_what_cannot_change_a_pixel_makes_nothing_due(rounds: int, what: str) ->
     assert states(plan(graph, store, elsewhere)) == before
 
 
+def test_a_job_whose_products_are_damaged_says_so(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    resolved = make_resolved(graph)
+    store = do_all(graph, resolved)
+    [first, *_] = plan(graph, store, resolved).entries
+    assert first.job is not None
+    store.damage(first.job, "a_rate.fits: expected 9 bytes, got 8")
+    damaged = find(plan(graph, store, resolved), first.planned.key)
+    assert (damaged.state, damaged.job) == (JobState.DUE, first.job)
+    assert damaged.why == (
+        "done before, but damaged, so made again: a_rate.fits: expected 9 bytes, got 8"
+    )
+
+
 def test_another_photom_makes_spec2_due_and_says_why() -> None:
     graph = make_graph(bots_program())
     store = do_all(graph, make_resolved(graph))
