@@ -147,6 +147,7 @@ class Preparation:
             self._unusable,
             self._linked,
             lacking=self.associations.lacking,
+            asked=self._list_unreadable(),
             start_at=self.request.start_at,
         )
         self.graph = chain_exposures(graph, self.recipe)
@@ -231,6 +232,11 @@ class Preparation:
         return Resolver(
             self._services, cluster, recipe=self.recipe, context=self._context
         )
+
+    def _list_unreadable(self) -> tuple[RejectedFile, ...]:
+        """List unreadable files that are asked for; none that the archive withholds."""
+        rejected, wanted = self.inventory.rejected, self.request.observations
+        return tuple(f for f in rejected if not wanted or f.observation in wanted)
 
     def _list_needed(self) -> set[str]:
         associations = self.associations.associations

@@ -221,6 +221,23 @@ def test_what_the_recipe_sets_for_a_stage_before_is_noted(tmp_path: Path) -> Non
     assert note.startswith("what the recipe selfcal sets for spec2 is not applied")
 
 
+@pytest.mark.parametrize(
+    ("observations", "failed"), [((), 1), (("001", "002"), 1), (("001",), 0)]
+)
+def test_an_unreadable_file_that_is_alone_in_its_observation_is_a_failed_job(
+    tmp_path: Path, observations: tuple[str, ...], failed: int
+) -> None:
+    unreadable = "jw99001002001_03101_00001_nrs1"
+    (tmp_path / f"{unreadable}_uncal.fits").write_text("no FITS file")
+    preparation = prepare(tmp_path, "uncal", Request("99001", observations))
+    preparation.associate()
+    preparation.plan_unfetched()
+    states = {e.planned.key: e.state for e in preparation.plan.entries}
+    assert len(states) == 5 + failed
+    assert list(states.values()).count(JobState.FAILED) == failed
+    assert states.get(f"detector1:{unreadable}", JobState.FAILED) is JobState.FAILED
+
+
 @pytest.mark.parametrize("observations", [(), ("001",)])
 def test_a_run_knows_what_its_products_are_the_less_for(
     tmp_path: Path, observations: tuple[str, ...]
