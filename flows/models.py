@@ -20,6 +20,7 @@ __all__ = [
     "Association",
     "Attempt",
     "CalibratedFile",
+    "Damage",
     "Exposure",
     "FetchedFile",
     "InterruptedRun",
@@ -318,6 +319,8 @@ class RunJob:
     """None until all its inputs are known."""
     blocked_by: tuple[str, ...] = ()
     """Keys of the failed jobs that it needs."""
+    caveats: tuple[Caveat, ...] = ()
+    """What the plan knew of it before it ran, or although it was reused."""
 
     @property
     def key(self) -> str:
@@ -340,7 +343,7 @@ class Attempt:
     """One try at a job, as recorded."""
 
     outcome: Outcome
-    """What it left; products only of the newest success."""
+    """What it left; products only of the success that lies in the store."""
     run_id: str | None
     """Run that made it; None when the database was made again from the store."""
 
@@ -350,14 +353,15 @@ class JobRecord:
     """Everything that is recorded of a job."""
 
     job: Job
-    """The job as its newest success saw it, or its newest attempt if none succeeded."""
+    """The job as the success saw it that lies in the store; if none succeeded, as its
+    newest attempt did."""
     attempts: tuple[Attempt, ...]
     """Every try, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
-    """The newest success of a job, with what it made."""
+    """The success of a job that lies in the store, with what it made."""
 
     fingerprint: str
     """Identity of the job."""
@@ -376,7 +380,15 @@ class StoredJob:
     products: tuple[Product, ...]
     """What it made, by name; none where there is no data on the detector."""
     caveats: tuple[Caveat, ...]
-    """What a scientist must know."""
+    """What the job found that a scientist must know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A success of which the store does not hold what was made."""
+
+    message: str
+    """Which file, what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,7 @@ class Preparation:
             self._unusable,
             self._linked,
             lacking=self._all.lacking,
+            asked=self.inventory.rejected,
             start_at=self.request.start_at,
         )
         self.graph = chain_exposures(graph, self.recipe)

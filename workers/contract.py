@@ -7,15 +7,17 @@ import it in milliseconds.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "CONTENT_VERSION",
+    "KNOWN_BEFORE",
     "METAFILE",
     "NOT_APPLICABLE",
     "PERSISTENCE",
+    "RECORD_VERSION",
     "Caveat",
     "CaveatKind",
     "ErrorInfo",
@@ -71,7 +73,13 @@ PERSISTENCE = "persistence"
 exposure before; no member of an association. Also its suffix."""
 
 CONTENT_VERSION = 1
-"""Version of the content hash and of `Outcome`; a change makes every job due."""
+"""Version of the content hash, part of every fingerprint; a change makes every job
+due."""
+
+RECORD_VERSION = 2
+"""Version of the shape of `Outcome`, part of no fingerprint.
+
+Records of version 1 do not name it, and hold caveats of `KNOWN_BEFORE`."""
 
 
 class Stage(StrEnum):
@@ -120,6 +128,11 @@ class CaveatKind(StrEnum):
     """Members were left out (`--allow-partial`), or the archive has no file of them."""
     MIXED_PROVENANCE = "MIXED_PROVENANCE"
     """Inputs were calibrated elsewhere, with other software or in another context."""
+
+
+KNOWN_BEFORE = frozenset({CaveatKind.PARTIAL, CaveatKind.MIXED_PROVENANCE})
+"""Caveats that are known before a job runs: of the plan of a run, never of an outcome,
+since the same product may be reused where they do not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +235,6 @@ class Job:
     """The CRDS cache; read only."""
     versions: Mapping[str, str]
     """Version of each package of the calibration code; other workers refuse."""
-    partial: tuple[str, ...] = ()
-    """What it, or what it reads, is made without although it should not: sentences."""
-    elsewhere: tuple[str, ...] = ()
-    """Inputs that were calibrated elsewhere, with what; a caveat of all downstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,11 +315,13 @@ class Outcome:
     steps: tuple[StepStatus, ...] = ()
     """Status of the steps that this stage ran."""
     caveats: tuple[Caveat, ...] = ()
-    """What a scientist must know."""
+    """What the job found that a scientist must know; none of `KNOWN_BEFORE`."""
     error: ErrorInfo | None = None
     """Why it did not succeed."""
-    content_version: int = field(default=CONTENT_VERSION)
-    """Version of the content hash and of this record."""
+    content_version: int = CONTENT_VERSION
+    """Version of the content hash."""
+    record_version: int = RECORD_VERSION
+    """Version of the shape of this record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ from .child import ChildEnd, run_in_child
 from .content import content_sha256, file_sha256
 from .contract import (
     Caveat,
-    CaveatKind,
     ErrorInfo,
     FileHash,
     Job,
@@ -329,7 +328,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
-    return _Answer(products, steps, (*caveats, *_known_before(job)))
+    return _Answer(products, steps, caveats)
 
 
 def _check_versions(job: Job) -> None:
@@ -374,14 +373,6 @@ def _describe(path: Path) -> Product:
         mtime_ns=stat.st_mtime_ns,
         sha256=file_sha256(path),
         content_sha256=content_sha256(path),
-    )
-
-
-def _known_before(job: Job) -> tuple[Caveat, ...]:
-    """Give the caveats that were known before the job ran."""
-    return (
-        *(Caveat(CaveatKind.PARTIAL, said) for said in job.partial),
-        *(Caveat(CaveatKind.MIXED_PROVENANCE, said) for said in job.elsewhere),
     )
 
 

@@ -1,6 +1,6 @@
 """`rewebb status`, `rewebb runs` and `rewebb show`: what is recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from flows.models import FetchedFile, JobRecord, StoredProduct
+    from flows.models import FetchedFile, JobRecord, Run, RunJob, StoredProduct
     from flows.provenance import ProvenanceStore
     from workers.contract import Job
 
@@ -74,10 +74,15 @@ def status(
             fail("There is no run yet; start one with `rewebb run PROGRAM`.")
         record = store.get_run(run) if run else newest[0]
         jobs = store.get_run_jobs(record.id)
+        caveats = _join_caveats(store, jobs)
     if as_json:
-        print_json({"run": record, "jobs": jobs})
+        print_json({"run": record, "jobs": jobs, "caveats": caveats})
         return
     print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
+    if caveats:
+        say("\ncaveats:")
+    for line in caveats:
+        say(f"  {line}")
     say(
         f"\nrun {record.id[:8]} of program {record.program}: {record.state}"
         f"{', ' + record.message if record.message else ''}"
@@ -98,10 +103,31 @@ def show(
         product = _find(store, file)
         record = store.get_job(product.fingerprint)
         origins = store.find_fetched(file.sha256 for file in record.job.inputs)
+        use = store.find_last_use(product.fingerprint)
     if as_json:
-        print_json({"product": product, "record": record, "origins": origins})
+        told = {"product": product, "record": record, "origins": origins}
+        last = use and {"run": use[0], "job": use[1]}
+        print_json({**told, "last_use": last})
     else:
         _print_record(product, record, origins)
+        _print_use(use)
+
+
+def _join_caveats(store: "ProvenanceStore", jobs: "Sequence[RunJob]") -> list[str]:
+    """Join what the plan of a run knew of its jobs with what the jobs found."""
+    from flows.models import JobState
+    from flows.reports import tell_caveats
+
+    over = {JobState.SUCCEEDED, JobState.REUSED}
+    done = [j.fingerprint for j in jobs if j.fingerprint and j.state in over]
+    outcomes = store.find_outcomes(done)
+    lines: list[str] = []
+    for job in jobs:
+        found = outcomes.get(job.fingerprint or "")
+        lines += tell_caveats(
+            job.key, (*job.caveats, *(found.caveats if found else ()))
+        )
+    return lines
 
 
 def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
@@ -142,6 +168,21 @@ def _print_record(
     _print_references(job)
     _print_parameters(job)
     _print_attempts(record)
+
+
+def _print_use(use: "tuple[Run, RunJob] | None") -> None:
+    """Say which run used the product last, and what the plan of that run knew."""
+    if use is None:
+        say("\nused last by no run that is recorded: whether it is PARTIAL or of")
+        say("MIXED_PROVENANCE is known to the plan of a run only; see `rewebb plan`")
+        return
+    run, job = use
+    say(
+        f"\nused last by run {run.id[:8]} of {run.started_at:%Y-%m-%d %H:%M} UTC in "
+        f"{run.context}: {job.state} ({job.why})"
+    )
+    for caveat in job.caveats:
+        say(f"    caveat {caveat.kind}: {caveat.message}")
 
 
 def _print_inputs(job: "Job") -> None:

@@ -218,6 +218,7 @@ def to_run_job(entry: PlanEntry) -> RunJob:
         why=entry.why,
         fingerprint=entry.job.fingerprint if entry.job else None,
         blocked_by=entry.blocked_by,
+        caveats=entry.caveats,
     )
 
 

@@ -1,16 +1,24 @@
 """A planned job becomes a job when its inputs are known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flows.associations import document_name, to_json_text
-from flows.models import Association, CalibratedFile
-from workers.contract import FileHash, Input, Job, Parameters, Product, Resolved
+from flows.models import Association
+from workers.contract import (
+    Caveat,
+    FileHash,
+    Input,
+    Job,
+    Parameters,
+    Product,
+    Resolved,
+)
 
 from .fingerprint import take_fingerprint
 from .graph import PlannedInput, PlannedJob
 
-__all__ = ["BindingError", "Made", "NothingToMakeError", "bind_job"]
+__all__ = ["BindingError", "Made", "NothingToMakeError", "bind_job", "split_inputs"]
 
 
 class BindingError(Exception):
@@ -34,10 +42,8 @@ class Made:
     that the user allows."""
     partial: bool = False
     """Whether doing without is a caveat: what should be there is not."""
-    lacking: tuple[str, ...] = ()
-    """What it was itself made without, in words."""
-    elsewhere: tuple[str, ...] = ()
-    """What of its own inputs was calibrated elsewhere, in words."""
+    caveats: tuple[Caveat, ...] = ()
+    """What this run's plan knows of it."""
 
 
 def bind_job(
@@ -69,7 +75,8 @@ def bind_job(
     BindingError
         A science input is not there, or a producer did not make what is needed.
     """
-    kept, left_out = _split(planned, made)
+    kept, left_out = split_inputs(planned, made)
+    _refuse_without_science(kept, left_out, made)
     inputs = tuple(_bind_input(file, raw, made) for file in kept)
     association = _without(planned.association, {file.name for file in left_out})
     job = Job(
@@ -89,55 +96,11 @@ def bind_job(
         mappings=resolved.mappings,
         crds_path=crds_path,
         versions=versions,
-        partial=_list_partial(planned, left_out, made),
-        elsewhere=_list_elsewhere(
-            kept, made, f"jwst {versions.get('jwst')} in {context}"
-        ),
     )
     return replace(job, fingerprint=take_fingerprint(job))
 
 
-def _list_partial(
-    planned: PlannedJob, left_out: list[PlannedInput], made: Mapping[str, Made]
-) -> tuple[str, ...]:
-    """List what should be there and is done without, with why."""
-    wanting = {file.name: made[file.producer or ""] for file in left_out}
-    wanting |= {key: made[key] for key in planned.doubts}
-    lacking = [
-        f"made without {name} ({source.without})"
-        for name, source in wanting.items()
-        if source.partial
-    ]
-    inherited = (said for key in planned.producers for said in made[key].lacking)
-    return tuple(dict.fromkeys([*planned.lacking, *lacking, *inherited]))
-
-
-def _list_elsewhere(
-    kept: Iterable[PlannedInput], made: Mapping[str, Made], here: str
-) -> tuple[str, ...]:
-    """List inputs that were not calibrated as this job is, and what theirs were."""
-    by_making: dict[str, list[str]] = {}
-    inherited: list[str] = []
-    for file in kept:
-        if file.calibrated is not None:
-            making = _tell_making(file.calibrated)
-            by_making.setdefault(making, []).append(file.name)
-        elif file.producer is not None:
-            inherited += made[file.producer].elsewhere
-    by_making.pop(here, None)
-    said = [
-        f"{', '.join(names)}: calibrated elsewhere with {making}, used with {here}"
-        for making, names in by_making.items()
-    ]
-    return tuple(dict.fromkeys([*said, *inherited]))
-
-
-def _tell_making(file: CalibratedFile) -> str:
-    software = file.software or "of an unknown version"
-    return f"jwst {software} in {file.context or 'an unknown context'}"
-
-
-def _split(
+def split_inputs(
     planned: PlannedJob, made: Mapping[str, Made]
 ) -> tuple[list[PlannedInput], list[PlannedInput]]:
     """Part the inputs into those there are and those to be done without."""
@@ -146,12 +109,18 @@ def _split(
     for file in planned.inputs:
         without = file.producer is not None and made[file.producer].without
         (left_out if without else kept).append(file)
-    if not any(file.exptype == "science" for file in kept):
-        science = [file for file in left_out if file.exptype == "science"]
-        if any(made[file.producer or ""].partial for file in science):
-            raise BindingError(f"no science input is left: {_why(science, made)}")
-        raise NothingToMakeError(f"no data: {_why(science, made)}")
     return kept, left_out
+
+
+def _refuse_without_science(
+    kept: list[PlannedInput], left_out: list[PlannedInput], made: Mapping[str, Made]
+) -> None:
+    if any(file.exptype == "science" for file in kept):
+        return
+    science = [file for file in left_out if file.exptype == "science"]
+    if any(made[file.producer or ""].partial for file in science):
+        raise BindingError(f"no science input is left: {_why(science, made)}")
+    raise NothingToMakeError(f"no data: {_why(science, made)}")
 
 
 def _why(left_out: list[PlannedInput], made: Mapping[str, Made]) -> str:

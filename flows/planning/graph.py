@@ -100,6 +100,7 @@ def build_graph(
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
     *,
     lacking: Iterable[Lack] = (),
+    asked: Collection[RejectedFile] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
@@ -121,6 +122,9 @@ def build_graph(
         Observations that share a candidate with an observation.
     lacking
         What the archive has no file of.
+    asked
+        Rejected files that are asked for themselves: each has its job that cannot run,
+        though nothing that could be made may need it.
     start_at
         Stage that the run starts at.
     """
@@ -131,7 +135,7 @@ def build_graph(
     unknown = [
         _unknown_job(_to_exposure(file), start_at)
         for file in sorted(rejected, key=lambda file: file.path.name)
-        if file.observation in reach
+        if file.observation in reach or file in asked
     ]
     shelf = _Shelf(by_name, start_at)
     if start_at is Stage.DETECTOR1:

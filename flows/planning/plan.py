@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.errors import StoreError
-from flows.models import JobState, StoredJob
+from flows.models import Damage, JobState, StoredJob
 from workers.contract import (
     METAFILE,
+    Caveat,
     CaveatKind,
     FileHash,
     Job,
@@ -23,6 +24,7 @@ from workers.contract import (
 from workers.memory import estimate_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
+from .caveats import list_caveats
 from .explain import explain_difference
 from .graph import PlannedJob
 
@@ -65,6 +67,9 @@ class PlanEntry:
     """Keys of the producers that failed."""
     estimate_bytes: int = 0
     """Memory that it will need, when its inputs are known."""
+    caveats: tuple[Caveat, ...] = ()
+    """What is known of it before it runs, or although it is reused; what the job found
+    is in `done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ class Plan:
         return sum(entry.state is state for entry in self.entries)
 
 
-FindDone = Callable[[str], StoredJob | None]
-"""Gives the success of a fingerprint whose products are there and intact."""
+FindDone = Callable[[str], StoredJob | Damage | None]
+"""Gives the success of a fingerprint, or what is wrong with its products."""
 
 FindPrevious = Callable[[Stage, str, str], Job | None]
 """Gives the newest done job of a stage and product name, of another fingerprint."""
@@ -132,8 +137,12 @@ class Binder:
         waiting = [key for key in planned.producers if not _is_over(producers[key])]
         if waiting:
             why = f"due, or reused if unchanged by {', '.join(waiting)}"
-            return PlanEntry(planned, JobState.DUE, why)
-        return self._decide_bound(planned, producers)
+            entry = PlanEntry(planned, JobState.DUE, why)
+        else:
+            entry = self._decide_bound(planned, producers)
+        if entry.state not in {JobState.DUE, JobState.REUSED}:
+            return entry
+        return replace(entry, caveats=self._list_caveats(planned, producers))
 
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
@@ -145,10 +154,11 @@ class Binder:
         """
         assert entry.job is not None
         done = self._find_done(entry.job.fingerprint)
-        if done is None:
+        if not isinstance(done, StoredJob):
+            found = done.message if done else "no file is there"
             raise StoreError(
                 f"{entry.planned.key} has succeeded, but its products are not intact "
-                f"in {self._data_dir} (fingerprint {entry.job.fingerprint})."
+                f"in {self._data_dir} (fingerprint {entry.job.fingerprint}): {found}."
             )
         return replace(entry, state=JobState.SUCCEEDED, done=done)
 
@@ -164,7 +174,7 @@ class Binder:
                 planned, JobState.BLOCKED, str(error), blocked_by=planned.producers
             )
         done = self._find_done(job.fingerprint)
-        if done is not None:
+        if isinstance(done, StoredJob):
             why = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC, nothing has changed"
             return PlanEntry(planned, JobState.REUSED, why, job, done)
         estimate = estimate_bytes(
@@ -172,8 +182,15 @@ class Binder:
             exp_type=job.exp_type,
             input_bytes=self._count_bytes(planned, producers),
         )
-        why = self._explain(job)
+        why = self._explain(job, done)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
+
+    def _list_caveats(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> tuple[Caveat, ...]:
+        resolved = self._resolved
+        here = f"jwst {resolved.versions.get('jwst')} in {resolved.context}"
+        return list_caveats(planned, self._tell_all_made(planned, producers), here=here)
 
     def _bind(self, planned: PlannedJob, producers: Mapping[str, PlanEntry]) -> Job:
         resolved = self._resolved
@@ -187,25 +204,33 @@ class Binder:
             resolved=resolved.by_key[planned.key],
             overrides=resolved.overrides.get(planned.key, {}),
             raw=resolved.raw,
-            made={key: self._tell_made(producers[key]) for key in planned.producers},
+            made=self._tell_all_made(planned, producers),
             context=resolved.context,
             crds_path=resolved.crds_path,
             versions=resolved.versions,
         )
 
+    def _tell_all_made(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> dict[str, Made]:
+        return {key: self._tell_made(producers[key]) for key in planned.producers}
+
     def _tell_made(self, entry: PlanEntry) -> Made:
+        if not _is_over(entry):
+            return Made("", {}, caveats=entry.caveats)
         if entry.done is None:
             wrong = entry.state is not JobState.NO_DATA
             return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
-        folder = str(self._data_dir / entry.done.folder)
-        products = {product.name: product for product in entry.done.products}
-        said = _list_messages(entry.done, CaveatKind.NO_DATA_ON_DETECTOR)
+        said = [
+            caveat.message
+            for caveat in entry.done.caveats
+            if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
+        ]
         return Made(
-            folder,
-            products,
+            folder=str(self._data_dir / entry.done.folder),
+            products={product.name: product for product in entry.done.products},
             without="; ".join(said) or None,
-            lacking=_list_messages(entry.done, CaveatKind.PARTIAL),
-            elsewhere=_list_messages(entry.done, CaveatKind.MIXED_PROVENANCE),
+            caveats=entry.caveats,
         )
 
     def _count_bytes(
@@ -238,7 +263,9 @@ class Binder:
         failed = (JobState.FAILED, JobState.BLOCKED)
         return tuple(key for key in planned.producers if producers[key].state in failed)
 
-    def _explain(self, job: Job) -> str:
+    def _explain(self, job: Job, damage: Damage | None) -> str:
+        if damage is not None:
+            return f"done before, but damaged, so made again: {damage.message}"
         previous = self._find_previous(job.stage, job.name, job.fingerprint)
         if previous is None:
             return "never done"
@@ -257,10 +284,6 @@ def _tell(entry: PlanEntry) -> str:
     """Name a job that failed, and why; of a blocked one the reason is elsewhere."""
     key = entry.planned.key
     return f"{key} ({entry.why})" if entry.state is JobState.FAILED else key
-
-
-def _list_messages(done: StoredJob, kind: CaveatKind) -> tuple[str, ...]:
-    return tuple(caveat.message for caveat in done.caveats if caveat.kind is kind)
 
 
 def _is_over(entry: PlanEntry) -> bool:

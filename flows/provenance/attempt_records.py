@@ -30,7 +30,7 @@ __all__ = [
 
 
 def from_outcome(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
-    """Make the row of an attempt."""
+    """Make the row of an attempt; a success is taken for what lies in the store."""
     error = outcome.error
     return SQLAttempt(
         id=outcome.attempt,
@@ -49,6 +49,7 @@ def from_outcome(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
         error_message=error.message if error else None,
         error_traceback=error.traceback if error else None,
         content_version=outcome.content_version,
+        is_stored=outcome.status is Status.SUCCEEDED,
     )
 
 

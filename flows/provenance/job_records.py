@@ -34,8 +34,6 @@ def from_job(job: Job) -> SQLJob:
         association_name=job.association_name,
         versions=job.versions,
         crds_path=job.crds_path,
-        partial=job.partial,
-        elsewhere=job.elsewhere,
     )
 
 
@@ -97,8 +95,6 @@ def to_job(
         mappings=tuple(file for _, file in _files(references, _MAPPING)),
         crds_path=row.crds_path,
         versions=row.versions,
-        partial=tuple(row.partial),
-        elsewhere=tuple(row.elsewhere),
     )
 
 

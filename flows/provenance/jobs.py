@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Job, Outcome, Stage, Status
+from workers.contract import Job, Outcome, Product, Stage, Status
 
 from ..errors import UnknownRecordError
 from ..models import Attempt, JobRecord, StoredJob, StoredProduct
@@ -44,12 +44,29 @@ class JobStore(Store):
         self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
 
     def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:
-        """Find the newest success of each of the jobs that ever succeeded."""
+        """Find the success that lies in the store, of each job that ever succeeded."""
         found: dict[str, StoredJob] = {}
         with self._sessions.read() as session:
             for batch in batches(sorted(set(fingerprints))):
                 found.update(_find_successes(session, batch))
         return found
+
+    def remember_products(self, fingerprint: str, products: Iterable[Product]) -> None:
+        """Remember the times of files that were read and found as they were made."""
+        statements = [
+            update(SQLProduct)
+            .where(SQLProduct.fingerprint == fingerprint)
+            .where(SQLProduct.name == product.name)
+            .where(SQLProduct.sha256 == product.sha256)
+            .values(mtime_ns=product.mtime_ns)
+            for product in products
+        ]
+
+        def work(session: Session) -> None:
+            for statement in statements:
+                session.execute(statement)
+
+        self._sessions.write(work)
 
     def get_job(self, fingerprint: str) -> JobRecord:
         """Give everything that is recorded of a job.
@@ -175,20 +192,19 @@ def _find_successes(
         select(SQLAttempt, SQLJob)
         .where(SQLAttempt.fingerprint == SQLJob.fingerprint)
         .where(SQLAttempt.fingerprint.in_(fingerprints))
-        .where(SQLAttempt.status == Status.SUCCEEDED.value)
+        .where(SQLAttempt.is_stored)
         # Parameters and associations are large, and not asked for.
         .options(load_only(SQLJob.stage, SQLJob.name))
     )
     rows = session.execute(query).tuples().all()
-    oldest_first = sorted(rows, key=lambda pair: (pair[0].finished_at, pair[0].id))
-    newest = {job.fingerprint: (attempt, job) for attempt, job in oldest_first}
+    stored = {job.fingerprint: (attempt, job) for attempt, job in rows}
     products = _group_products(session, fingerprints)
-    caveats = _group_caveats(session, [attempt.id for attempt, _ in newest.values()])
+    caveats = _group_caveats(session, [attempt.id for attempt, _ in stored.values()])
     return {
         fingerprint: _to_stored_job(
             job, attempt, products.get(fingerprint, ()), caveats.get(attempt.id, ())
         )
-        for fingerprint, (attempt, job) in newest.items()
+        for fingerprint, (attempt, job) in stored.items()
     }
 
 

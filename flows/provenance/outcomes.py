@@ -1,12 +1,14 @@
 """Outcomes on disk: where they are and how they are read back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from workers.contract import Outcome
+from workers.contract import KNOWN_BEFORE, Outcome
 
 from ..errors import StoreError
 
@@ -25,13 +27,17 @@ def find_outcomes(data_dir: Path) -> Iterator[Path]:
 def load_outcome(path: Path) -> Outcome:
     """Read an outcome back.
 
+    Records of version 1 have what was known before the job ran among what the job
+    found; that is left out, since it held of one run.
+
     Raises
     ------
     StoreError
         The file cannot be read, or is not an outcome.
     """
     try:
-        return _adapter().validate_json(path.read_bytes())
+        text = path.read_bytes()
+        outcome = _adapter().validate_json(text)
     except OSError as error:
         raise StoreError(
             f"The outcome {path} cannot be read: {error.strerror}."
@@ -42,6 +48,11 @@ def load_outcome(path: Path) -> Outcome:
         raise StoreError(
             f"The file {path} is not an outcome: {where}: {first['msg']}."
         ) from error
+
+    if "record_version" in from_json(text):
+        return outcome
+    found = tuple(said for said in outcome.caveats if said.kind not in KNOWN_BEFORE)
+    return replace(outcome, caveats=found)
 
 
 @cache

@@ -4,7 +4,10 @@ The store is the truth; what it holds and the database does not know is recorded
 it is met.
 """
 
+import errno
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from workers.contract import Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
 from ..errors import StoreError
-from ..models import StoredJob
+from ..models import Damage, StoredJob
 from .outcomes import load_outcome
 from .store import ProvenanceStore
 
@@ -33,25 +36,41 @@ class ProductStore:
         self._data_dir = data_dir
         self._index = index
 
-    def find_done(self, fingerprint: str) -> StoredJob | None:
-        """Find the success of a fingerprint whose products are all there, intact."""
-        path = self._data_dir / get_store_folder(fingerprint) / OUTCOME_NAME
-        if not path.is_file():
-            return None
-        done = self._index.find_outcomes([fingerprint]).get(fingerprint)
-        if done is None or not self._is_there(done):
-            # Made again by an attempt that nobody could record, or damaged.
-            try:
-                outcome = load_outcome(path)
-            except StoreError:
-                return None
-            self._index.record_outcome(outcome)
-            done = self._index.find_outcomes([fingerprint])[fingerprint]
-        return done if self._is_there(done) else None
+    def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
+        """Find the success of a fingerprint, or what is wrong with it in the store.
 
-    def _is_there(self, done: StoredJob) -> bool:
-        folder = self._data_dir / done.folder
-        return all(_is_intact(folder / p.name, p) for p in done.products)
+        What was read whole since its time had changed is remembered with its new time.
+        """
+        folder = get_store_folder(fingerprint)
+        path = self._data_dir / folder / OUTCOME_NAME
+        if not path.parent.is_dir():
+            return None
+        if not path.is_file():
+            return Damage(f"{folder / OUTCOME_NAME}: {os.strerror(errno.ENOENT)}")
+        known = self._index.find_outcomes([fingerprint]).get(fingerprint)
+        found = known and self._verify(known)
+        if isinstance(found, StoredJob):
+            return found
+        # Made again by an attempt that nobody could record, or damaged.
+        try:
+            outcome = load_outcome(path)
+        except StoreError as error:
+            return Damage(str(error))
+        if found is not None and known and outcome.attempt == known.attempt:
+            return found
+        self._index.record_outcome(outcome)
+        return self._verify(self._index.find_outcomes([fingerprint])[fingerprint])
+
+    def _verify(self, done: StoredJob) -> StoredJob | Damage:
+        seen: list[Product] = []
+        for product in done.products:
+            found = _look(self._data_dir, Path(done.folder), product)
+            if isinstance(found, Damage):
+                return found
+            seen.append(found)
+        if changed := [new for new in seen if new not in done.products]:
+            self._index.remember_products(done.fingerprint, changed)
+        return replace(done, products=tuple(seen))
 
     def record(self, outcome: Outcome, *, run_id: str) -> None:
         """Record an attempt; of a success, what the store holds."""
@@ -63,7 +82,7 @@ class ProductStore:
     def make_room(self, job: Job) -> None:
         """Set a damaged folder of a job aside, since nothing is ever overwritten."""
         folder = self._data_dir / get_store_folder(job.fingerprint)
-        if folder.exists() and self.find_done(job.fingerprint) is None:
+        if folder.exists() and isinstance(self.find_done(job.fingerprint), Damage):
             set_aside(folder, data_dir=self._data_dir)
 
 
@@ -97,12 +116,20 @@ def set_aside(folder: Path, *, data_dir: Path) -> None:
     folder.rename(aside / f"{folder.name}-{now:%Y%m%dT%H%M%S%f}")
 
 
-def _is_intact(path: Path, product: Product) -> bool:
+def _look(data_dir: Path, folder: Path, product: Product) -> Product | Damage:
     """Look at size and time; read the file only when its time has changed."""
+    where = folder / product.name
+    path = data_dir / where
     try:
         stat = path.stat()
-    except OSError:
-        return False
-    if stat.st_size != product.size_bytes:
-        return False
-    return stat.st_mtime_ns == product.mtime_ns or file_sha256(path) == product.sha256
+        if stat.st_size != product.size_bytes:
+            expected = f"expected {product.size_bytes} bytes, got {stat.st_size}"
+            return Damage(f"{where}: {expected}")
+        if stat.st_mtime_ns == product.mtime_ns:
+            return product
+        found = file_sha256(path)
+    except OSError as error:
+        return Damage(f"{where}: {error.strerror}")
+    if found != product.sha256:
+        return Damage(f"{where}: expected sha256 {product.sha256}, got {found}")
+    return replace(product, mtime_ns=stat.st_mtime_ns)

@@ -1,9 +1,8 @@
 """Recording: what an attempt left, into all the tables that tell of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from workers.contract import Outcome, Status
@@ -27,8 +26,10 @@ def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     """Bring the tables to say what the outcome says.
 
     A job may be done more than once, from other paths or in another context, at the
-    same fingerprint. What is told of the job is what its leading attempt saw, so the
-    order of recording makes no difference.
+    same fingerprint. What is told of the job is what its leading attempt saw. The store
+    holds one success of a job, and a success is read from there: the one recorded last
+    leads, whatever the clocks of hosts say. Otherwise the order of recording makes no
+    difference.
     """
     fingerprint = outcome.job.fingerprint
     # Whoever records the same job waits here, where the backend can lock a row.
@@ -37,7 +38,7 @@ def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     if known is None or leads:
         _record_job(session, outcome)
     _record_attempt(session, outcome, run_id=run_id)
-    if leads:
+    if outcome.status is Status.SUCCEEDED:
         _record_products(session, outcome)
 
 
@@ -50,13 +51,15 @@ def _other_attempts(session: Session, outcome: Outcome) -> Sequence[SQLAttempt]:
 
 
 def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
-    """Tell whether it is the newest success, or the newest where none succeeded."""
-    mine = _rank(from_outcome(outcome, run_id=None))
-    return all(mine > _rank(other) for other in others)
-
-
-def _rank(row: SQLAttempt) -> tuple[bool, datetime, str]:
-    return row.status == Status.SUCCEEDED, row.finished_at, row.id
+    """Tell whether it is a success, or the newest attempt where none succeeded."""
+    if outcome.status is Status.SUCCEEDED:
+        return True
+    mine = from_outcome(outcome, run_id=None)
+    return all(
+        other.status != Status.SUCCEEDED
+        and (other.finished_at, other.id) < (mine.finished_at, mine.id)
+        for other in others
+    )
 
 
 def _record_job(session: Session, outcome: Outcome) -> None:
@@ -83,6 +86,10 @@ def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -
 
 def _record_products(session: Session, outcome: Outcome) -> None:
     fingerprint = outcome.job.fingerprint
+    session.execute(
+        update(SQLAttempt)
+        .where(SQLAttempt.fingerprint == fingerprint)
+        .values(is_stored=SQLAttempt.id == outcome.attempt)
+    )
     session.execute(delete(SQLProduct).where(SQLProduct.fingerprint == fingerprint))
-    if outcome.status is Status.SUCCEEDED:
-        session.add_all(product_rows(outcome))
+    session.add_all(product_rows(outcome))

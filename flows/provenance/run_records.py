@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from workers.contract import Stage
+from workers.contract import Caveat, CaveatKind, Stage
 
 from ..models import JobState, Run, RunJob, RunState
 from .schema import SQLRun, SQLRunJob
@@ -60,6 +60,7 @@ def run_job_values(
             "state": job.state.value,
             "why": job.why,
             "blocked_by": job.blocked_by,
+            "caveats": [(said.kind.value, said.message) for said in job.caveats],
             "updated_at": job.updated_at,
         }
         for job in jobs
@@ -76,4 +77,5 @@ def to_run_job(row: SQLRunJob) -> RunJob:
         why=row.why,
         fingerprint=row.fingerprint,
         blocked_by=tuple(row.blocked_by),
+        caveats=tuple(Caveat(CaveatKind(kind), said) for kind, said in row.caveats),
     )

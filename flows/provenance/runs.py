@@ -15,6 +15,7 @@ from .sessions import Store, upsert
 __all__ = ["RunStore"]
 
 _UNFINISHED = (JobState.DUE.value, JobState.RUNNING.value)
+_DONE = (JobState.SUCCEEDED.value, JobState.REUSED.value)
 
 
 class RunStore(Store):
@@ -100,6 +101,20 @@ class RunStore(Store):
         """Give the jobs of a run, in the order of stages, then by name."""
         with self._sessions.read() as session:
             return _load_jobs(session, run_id)
+
+    def find_last_use(self, fingerprint: str) -> tuple[Run, RunJob] | None:
+        """Find the newest run that made or reused the products of a job."""
+        query = (
+            select(SQLRun, SQLRunJob)
+            .where(SQLRun.id == SQLRunJob.run_id)
+            .where(SQLRunJob.fingerprint == fingerprint)
+            .where(SQLRunJob.state.in_(_DONE))
+            .order_by(SQLRun.started_at.desc(), SQLRun.id)
+            .limit(1)
+        )
+        with self._sessions.read() as session:
+            found = session.execute(query).tuples().first()
+            return found and (to_run(found[0]), to_run_job(found[1]))
 
     def interrupt_dead_runs(
         self, program: str, *, now: datetime

@@ -1,7 +1,7 @@
 """What a run came to, for people and for scripts."""
 
 from .run_folder import name_run_folder, publish_run_folder
-from .summary import JobLine, RunSummary, summarize
+from .summary import JobLine, RunSummary, summarize, tell_caveats
 
 __all__ = [
     "JobLine",
@@ -9,4 +9,5 @@ __all__ = [
     "name_run_folder",
     "publish_run_folder",
     "summarize",
+    "tell_caveats",
 ]

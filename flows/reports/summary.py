@@ -1,13 +1,14 @@
 """The summary of a run: jobs, what failed, caveats, products."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.models import JobState, Run, RunState, StoredJob
 from flows.planning import Plan, PlanEntry
+from workers.contract import Caveat
 
-__all__ = ["JobLine", "RunSummary", "summarize"]
+__all__ = ["JobLine", "RunSummary", "summarize", "tell_caveats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class JobLine:
     """Why."""
     fingerprint: str | None
     """Identity, if its inputs were known."""
+    caveats: tuple[Caveat, ...]
+    """What the plan knew of it, then what the job itself found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def summarize(
     plan: Plan, *, run: Run, folder: str, notes: Sequence[str] = ()
 ) -> RunSummary:
     """Summarize a plan as it came out."""
+    lines = tuple(_to_line(entry) for entry in plan.entries)
     counts = Counter(str(entry.state) for entry in plan.entries)
     return RunSummary(
         run=run.id,
@@ -67,8 +71,10 @@ def summarize(
         state=run.state,
         folder=folder,
         counts=dict(sorted(counts.items())),
-        jobs=tuple(_to_line(entry) for entry in plan.entries),
-        caveats=tuple(_list_caveats(plan)),
+        jobs=lines,
+        caveats=tuple(
+            said for line in lines for said in tell_caveats(line.key, line.caveats)
+        ),
         notes=tuple(notes),
         products=tuple(sorted({p.name for job in _done(plan) for p in job.products})),
         peak_bytes=max((entry.estimate_bytes for entry in plan.entries), default=0),
@@ -77,16 +83,22 @@ def summarize(
 
 def _to_line(entry: PlanEntry) -> JobLine:
     fingerprint = entry.job.fingerprint if entry.job else None
-    return JobLine(entry.planned.key, entry.state, entry.why, fingerprint)
+    found = entry.done.caveats if entry.done else ()
+    return JobLine(
+        key=entry.planned.key,
+        state=entry.state,
+        why=entry.why,
+        fingerprint=fingerprint,
+        caveats=(*entry.caveats, *found),
+    )
+
+
+def tell_caveats(key: str, caveats: Iterable[Caveat]) -> Iterator[str]:
+    """Say the caveats of a job in one line each."""
+    return (f"{key}: {caveat.kind}: {caveat.message}" for caveat in caveats)
 
 
 def _done(plan: Plan) -> Iterator[StoredJob]:
     for entry in plan.entries:
         if entry.done is not None:
             yield entry.done
-
-
-def _list_caveats(plan: Plan) -> Iterator[str]:
-    for job in _done(plan):
-        for caveat in job.caveats:
-            yield f"{job.stage}:{job.name}: {caveat.kind}: {caveat.message}"

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,6 +19,7 @@ from flows.provenance import ProvenanceStore, make_engine, upgrade
 from flows.provenance.migration import HEAD, make_config
 from flows.provenance.schema import SQLBase
 from flows.provenance.sessions import Sessions
+from workers.contract import Caveat, CaveatKind
 
 
 def test_migrations_make_the_tables_of_the_schema(engine: Engine) -> None:
@@ -45,6 +47,46 @@ def test_an_upgrade_with_nothing_to_do_is_fast(engine: Engine) -> None:
     start = time.perf_counter()
     upgrade(engine)
     assert time.perf_counter() - start < 0.3
+
+
+def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(
+    database_url: str,
+) -> None:
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        command.upgrade(make_config(connection), "0003")
+        for statement in _BEFORE_0004.split(";"):
+            connection.execute(text(statement))
+    upgrade(engine)
+    store = ProvenanceStore(engine)
+    use = store.find_last_use("f")
+    assert use is not None
+    assert use[1].caveats == (Caveat(CaveatKind.PARTIAL, "no NRS2"),)
+    (found,) = store.find_outcomes(["f"]).values()
+    assert [caveat.kind for caveat in found.caveats] == [CaveatKind.ALL_NAN]
+    engine.dispose()
+
+
+_BEFORE_0004 = """
+INSERT INTO run (id, program, recipe_name, recipe_sha256, context, environment, request,
+requested_by, started_at, state)
+VALUES ('r', '02736', 'official', 'abc', 'jwst_1.pmap', '{}', '{}',
+'me', '2026-11-20 12:00:00', 'SUCCEEDED');
+INSERT INTO job (fingerprint, stage, name, program, exp_type, context, parameters,
+overrides, versions, crds_path, partial, elsewhere)
+VALUES ('f', 'spec3', 'a', '02736', 'NRS_IFU', 'jwst_1.pmap', '{}',
+'{}', '{}', '/crds', '["no NRS2"]', '[]');
+INSERT INTO run_job (run_id, key, stage, name, fingerprint, state, why, blocked_by,
+updated_at)
+VALUES ('r', 'spec3:a', 'spec3', 'a', 'f', 'SUCCEEDED', 'never done', '[]',
+'2026-11-20 12:00:00');
+INSERT INTO attempt (id, fingerprint, run_id, status, started_at, finished_at, host,
+elapsed_s, cpu_s, peak_bytes, granted_bytes, folder, content_version)
+VALUES ('t', 'f', 'r', 'SUCCEEDED', '2026-11-20 12:00:00', '2026-11-20 12:00:00', 'h',
+1, 1, 1, 1, 'store/f/f', 1);
+INSERT INTO caveat VALUES ('t', 0, 'ALL_NAN', 'SCI of a');
+INSERT INTO caveat VALUES ('t', 1, 'PARTIAL', 'no NRS2')
+"""
 
 
 def test_many_may_upgrade_at_once(database_url: str) -> None:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_records_read_back_can_be_hashed_where_they_could_before(
     path.write_text(to_json(make_outcome()))
     outcome = load_outcome(path)
     assert len({outcome.products, outcome.steps, outcome.caveats}) == 3
+
+
+def test_what_the_first_version_mixed_into_an_outcome_is_left_out(
+    tmp_path: Path,
+) -> None:
+    """It wrote what was known before the job ran, which held of one run."""
+    outcome = make_outcome()
+    record = json.loads(to_json(outcome))
+    del record["record_version"]
+    said = ["made without x_rate.fits"]
+    record["job"] |= {"partial": said, "elsewhere": []}
+    record["caveats"] += [{"kind": "PARTIAL", "message": said[0]}]
+    path = tmp_path / "outcome.json"
+    path.write_text(json.dumps(record))
+    assert load_outcome(path) == outcome
 
 
 @pytest.mark.parametrize(

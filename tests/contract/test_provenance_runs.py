@@ -9,7 +9,7 @@ from outcomes import NOON, make_run, make_run_job
 from flows.errors import StoreError, UnknownRecordError
 from flows.models import InterruptedRun, JobState, RunJob, RunState
 from flows.provenance import ProvenanceStore
-from workers.contract import Stage
+from workers.contract import Caveat, CaveatKind, Stage
 
 _LATER = NOON + timedelta(hours=3)
 
@@ -88,6 +88,29 @@ def test_updated_jobs_take_the_place_of_what_they_were(store: ProvenanceStore) -
     a, b, c = store.get_run_jobs("run-1")
     assert a == replace(blocked, why="\\x00")
     assert (b, c) == (make_run_job("b"), make_run_job("c"))
+
+
+def test_what_a_plan_knew_of_a_job_is_kept_with_the_run(
+    store: ProvenanceStore,
+) -> None:
+    store.start_run(make_run())
+    known = (Caveat(CaveatKind.PARTIAL, "there is no NRS2"),)
+    job = replace(make_run_job("a"), caveats=known)
+    store.set_jobs("run-1", [job])
+    assert store.get_run_jobs("run-1") == (job,)
+
+
+def test_the_last_use_of_a_job_is_that_of_the_newest_run_that_has_its_products(
+    store: ProvenanceStore,
+) -> None:
+    states = [JobState.SUCCEEDED, JobState.REUSED, JobState.BLOCKED]
+    for day, state in enumerate(states):
+        store.start_run(make_run(f"{state}", started_at=NOON + timedelta(days=day)))
+        store.set_jobs(f"{state}", [replace(make_run_job("a", state), fingerprint="f")])
+    found = store.find_last_use("f")
+    assert found is not None
+    assert (found[0].id, found[1].state) == ("REUSED", JobState.REUSED)
+    assert store.find_last_use("g") is None
 
 
 def test_a_second_plan_takes_the_place_of_the_first(store: ProvenanceStore) -> None:

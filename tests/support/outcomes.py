@@ -231,8 +231,6 @@ def _jobs() -> st.SearchStrategy[Job]:
         mappings=_tuples(_references),
         crds_path=texts,
         versions=st.dictionaries(_words, _words, max_size=3),
-        partial=_tuples(_words),
-        elsewhere=_tuples(_words),
     )
 
 

@@ -10,7 +10,7 @@ from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
 from flows.entry import is_run
-from flows.models import Exposure, RejectedFile, StoredJob
+from flows.models import Damage, Exposure, RejectedFile, StoredJob
 from flows.planning import (
     Binder,
     Plan,
@@ -98,6 +98,7 @@ class DoneStore:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self._stored: dict[str, StoredJob] = {}
+        self._damaged: dict[str, Damage] = {}
 
     def add(self, job: Job, *, content: str = "", no_data: bool = False) -> StoredJob:
         """Note that a job is done; the same content may come from another job."""
@@ -105,12 +106,7 @@ class DoneStore:
             () if no_data else (f"{job.name}_{s}.fits" for s in _SUFFIXES[job.stage])
         )
         kind = CaveatKind.NO_DATA_ON_DETECTOR
-        caveats = [Caveat(kind, "no light falls on it")] if no_data else []
-        for kind, sentences in (
-            (CaveatKind.PARTIAL, job.partial),
-            (CaveatKind.MIXED_PROVENANCE, job.elsewhere),
-        ):
-            caveats += [Caveat(kind, said) for said in sentences]
+        caveats = (Caveat(kind, "no light falls on it"),) if no_data else ()
         stored = StoredJob(
             fingerprint=job.fingerprint,
             stage=job.stage,
@@ -120,15 +116,19 @@ class DoneStore:
             finished_at=NOON + timedelta(minutes=len(self.jobs)),
             usage=Usage(1.0, 1.0, 1, 1),
             products=tuple(_product(n, content or job.fingerprint) for n in names),
-            caveats=tuple(caveats),
+            caveats=caveats,
         )
         self.jobs[job.fingerprint] = job
         self._stored[job.fingerprint] = stored
         return stored
 
-    def find_done(self, fingerprint: str) -> StoredJob | None:
-        """Find what is done."""
-        return self._stored.get(fingerprint)
+    def damage(self, job: Job, message: str) -> None:
+        """Damage a product of a job that is done."""
+        self._damaged[job.fingerprint] = Damage(message)
+
+    def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
+        """Find what is done, or damaged."""
+        return self._damaged.get(fingerprint) or self._stored.get(fingerprint)
 
     def find_previous(self, stage: Stage, name: str, other_than: str) -> Job | None:
         """Find the newest job of a name."""

@@ -202,6 +202,8 @@ def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(
     ended = rewebb("run", "99002", "--json")
     assert ended.code == 0, ended
     assert sorted(ended.states.values()) == ["REUSED"] * 4 + ["SUCCEEDED"]
+    [why] = [j["why"] for j in ended.record["jobs"] if j["state"] == "SUCCEEDED"]
+    assert why.startswith("done before, but damaged, so made again: store/")
     assert rewebb("db", "verify").code == 0
     (aside,) = rewebb.data.glob(f"damaged/*/{TSO}")
     assert aside.read_bytes() == damaged

@@ -120,13 +120,3 @@ def test_the_order_of_members_matters() -> None:
 def test_a_reference_is_not_the_same_as_none() -> None:
     without = replace(JOB, references=(ReferenceUse("dark", None),))
     assert take_fingerprint(without) != take_fingerprint(with_reference())
-
-
-def test_what_was_calibrated_elsewhere_is_told_by_its_content_alone() -> None:
-    other = replace(JOB, elsewhere=("b.fits: calibrated elsewhere",))
-    assert take_fingerprint(other) == take_fingerprint(JOB)
-
-
-def test_made_without_a_member_is_told_by_the_members_alone() -> None:
-    partial = replace(JOB, partial=("b.fits (FAILED)",))
-    assert take_fingerprint(partial) == take_fingerprint(JOB)

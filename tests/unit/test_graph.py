@@ -119,6 +119,16 @@ def test_associations_need_the_rejected_files_of_their_observation() -> None:
     assert all("jw99001003001" in name or "-o003" in name for name in doubtful)
 
 
+def test_a_rejected_file_that_is_asked_for_fails_though_nothing_else_needs_it() -> None:
+    exposures = ifu_program()
+    made = associate_headers(exposures, AssociationOptions()).associations
+    files = [rejected("008"), rejected("009")]
+    graph = build_graph(exposures, made, files, asked=files[:1])
+    [failed] = [planned for planned in graph if planned.defect]
+    assert failed.key == "detector1:jw99001008001_09101_00001_nrs1"
+    assert not any(planned.doubts for planned in graph)
+
+
 def test_what_uses_a_background_needs_the_rejected_files_of_its_observation() -> None:
     graph = make_graph(ifu_program(), rejected=[rejected("002")])
     assert all(planned.doubts for planned in find(graph, "spec2:jw99001001"))

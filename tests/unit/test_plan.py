@@ -9,10 +9,22 @@ from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
 from flows.models import Exposure, JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
-from workers.contract import METAFILE, ErrorInfo, FileHash, Stage
+from workers.contract import (
+    METAFILE,
+    Caveat,
+    CaveatKind,
+    ErrorInfo,
+    FileHash,
+    Stage,
+)
 
 DITHER_1 = "jw99001001001_03101_00001_nrs1"
 SKY = "jw99001002001_03101_00001_nrs1"
+NO_NRS2 = f"{DITHER_1}: there is no NRS2"
+WITHOUT_SKY = Caveat(
+    CaveatKind.PARTIAL,
+    f"made without {SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)",
+)
 
 
 def plan(
@@ -112,6 +124,21 @@ def test_what_cannot_change_a_pixel_makes_nothing_due(rounds: int, what: str) ->
     assert states(plan(graph, store, elsewhere)) == before
 
 
+def test_a_job_whose_products_are_damaged_says_so(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    resolved = make_resolved(graph)
+    store = do_all(graph, resolved)
+    [first, *_] = plan(graph, store, resolved).entries
+    assert first.job is not None
+    store.damage(first.job, "a_rate.fits: expected 9 bytes, got 8")
+    damaged = find(plan(graph, store, resolved), first.planned.key)
+    assert (damaged.state, damaged.job) == (JobState.DUE, first.job)
+    assert damaged.why == (
+        "done before, but damaged, so made again: a_rate.fits: expected 9 bytes, got 8"
+    )
+
+
 def test_another_photom_makes_spec2_due_and_says_why() -> None:
     graph = make_graph(bots_program())
     store = do_all(graph, make_resolved(graph))
@@ -194,13 +221,10 @@ def test_partial_goes_on_without_a_failed_background() -> None:
     graph = make_graph(damage(ifu_program(), SKY))
     store = DoneStore()
     do(plan(graph, store, allow_partial=True), store)
-    job = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}").job
-    assert job is not None
-    (partial,) = job.partial
-    assert partial == (
-        f"made without {SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)"
-    )
-    assert SKY not in str(job.association)
+    entry = find(plan(graph, store, allow_partial=True), f"spec2:{DITHER_1}")
+    assert entry.caveats == (WITHOUT_SKY,)
+    assert entry.job is not None
+    assert SKY not in str(entry.job.association)
 
 
 def test_what_is_made_of_a_partial_product_is_partial_too() -> None:
@@ -209,27 +233,45 @@ def test_what_is_made_of_a_partial_product_is_partial_too() -> None:
     for _ in ("detector1", "spec2"):
         do(plan(graph, store, allow_partial=True), store)
     made = plan(graph, store, allow_partial=True)
-    [combined] = [e.job for e in made.entries if "-o001_" in e.planned.key]
-    assert combined is not None
-    assert combined.partial == (
-        f"made without {SKY}_rate.fits (FAILED: {SKY}_uncal.fits: truncated)",
-    )
+    [combined] = [e for e in made.entries if "-o001_" in e.planned.key]
+    assert combined.caveats == (WITHOUT_SKY,)
+
+
+def test_a_plan_tells_what_is_partial_before_anything_is_done() -> None:
+    graph = make_graph(damage(ifu_program(), SKY))
+    made = plan(graph, DoneStore(), allow_partial=True)
+    partial = {e.planned.stage for e in made.entries if WITHOUT_SKY in e.caveats}
+    assert partial == {Stage.SPEC2, Stage.SPEC3}
+
+
+@pytest.mark.parametrize("lacked_first", [True, False])
+def test_what_is_lacking_is_told_by_the_plan_and_not_by_what_is_reused(
+    graph: tuple[PlannedJob, ...], *, lacked_first: bool
+) -> None:
+    """Fingerprints do not hold what the archive has no file of."""
+    whole = list(graph)
+    lacking = [replace(planned, lacking=(NO_NRS2,)) for planned in graph]
+    before, after = (lacking, whole) if lacked_first else (whole, lacking)
+    resolved = make_resolved(graph)
+    reused = plan(after, do_all(before, resolved), resolved).entries
+    assert {entry.state for entry in reused} == {JobState.REUSED}
+    partial = () if lacked_first else (Caveat(CaveatKind.PARTIAL, NO_NRS2),)
+    assert {entry.caveats for entry in reused} == {partial}
 
 
 def test_what_the_archive_has_no_file_of_makes_a_product_partial_once() -> None:
-    said = f"{DITHER_1}: there is no NRS2"
     graph = [
-        replace(planned, lacking=(said,))
+        replace(planned, lacking=(NO_NRS2,))
         if planned.exposure.name == DITHER_1 and planned.stage is not Stage.DETECTOR1
         else planned
         for planned in make_graph(ifu_program())
     ]
     store = do_all(graph, make_resolved(graph))
-    jobs = [entry.job for entry in plan(graph, store).entries if entry.job]
-    partial = {job.name: job.partial for job in jobs if job.partial}
-    assert set(partial.values()) == {(said,)}
-    assert {name for name in partial if name != DITHER_1} == {
-        job.name for job in jobs if job.stage is Stage.SPEC3 and "-o001_" in job.name
+    entries = plan(graph, store).entries
+    partial = {e.planned.key: e.caveats for e in entries if e.caveats}
+    assert set(partial.values()) == {(Caveat(CaveatKind.PARTIAL, NO_NRS2),)}
+    assert partial.keys() - {f"spec2:{DITHER_1}"} == {
+        key for key in states(Plan(entries)) if key.startswith("spec3:jw99001-o001_")
     }
 
 
@@ -252,10 +294,11 @@ def test_a_detector_without_data_is_left_out_without_being_partial() -> None:
     for job in [e.job for e in plan(graph, store).entries if e.job]:
         if job.stage is Stage.SPEC2:
             store.add(job, no_data=job.name.endswith("nrs2"))
-    combined = plan(graph, store).entries[-1].job
-    assert combined is not None
-    assert [file.name for file in combined.inputs] == [f"{pair[0].name}_cal.fits"]
-    assert combined.partial == ()
+    combined = plan(graph, store).entries[-1]
+    assert combined.job is not None
+    names = [file.name for file in combined.job.inputs]
+    assert names == [f"{pair[0].name}_cal.fits"]
+    assert combined.caveats == ()
 
 
 def do_without_data(detector: str) -> tuple[DoneStore, tuple[PlannedJob, ...]]:

@@ -94,6 +94,24 @@ def test_caveats_name_their_job() -> None:
     )
 
 
+@pytest.mark.parametrize("lacked_first", [True, False])
+def test_a_summary_says_of_reused_products_what_this_run_lacks(
+    *, lacked_first: bool
+) -> None:
+    """Fingerprints do not hold what the archive has no file of."""
+    lacking = [replace(planned, lacking=("there is no NRS2",)) for planned in GRAPH]
+    before, after = (lacking, GRAPH) if lacked_first else (GRAPH, lacking)
+    store = DoneStore()
+    make_plan(before, store, 3)
+    summary = summarize(make_plan(after, store, 0), run=RUN, folder="")
+    assert summary.counts == {"REUSED": len(GRAPH)}
+    assert summary.caveats == tuple(
+        f"{planned.key}: PARTIAL: there is no NRS2"
+        for planned in GRAPH
+        if not lacked_first
+    )
+
+
 def test_the_largest_need_of_memory_is_told() -> None:
     plan = make_plan(GRAPH, DoneStore(), 0)
     summary = summarize(plan, run=RUN, folder="")

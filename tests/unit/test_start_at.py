@@ -24,7 +24,7 @@ from flows.factory import open_services
 from flows.models import Exposure, JobState, RejectedFile
 from flows.phases import Preparation, Request
 from flows.planning import Plan, PlanEntry, PlannedJob, build_plan
-from workers.contract import METAFILE, Stage
+from workers.contract import METAFILE, CaveatKind, Stage
 
 DITHERS = [f"jw99001001001_03101_0000{number}_nrs1" for number in (1, 2)]
 SKY = "jw99003002001_02101_00001_mirifushort"
@@ -133,8 +133,9 @@ def test_a_background_without_a_spectrum_is_missed() -> None:
 def test_partial_goes_on_without_it_and_says_so() -> None:
     graph = make_graph(hold(mrs_program(), "cal"), start_at=Stage.SPEC3)
     made = plan(graph, DoneStore(), allow_partial=True)
-    [job] = [e.job for e in made.entries if e.job and e.job.partial]
-    assert f"{SKY}_x1d.fits (FAILED: " in job.partial[0]
+    [[caveat]] = [entry.caveats for entry in made.entries if entry.caveats]
+    assert caveat.kind is CaveatKind.PARTIAL
+    assert f"{SKY}_x1d.fits (FAILED: " in caveat.message
 
 
 def test_a_damaged_file_fails_by_its_own_name() -> None:
@@ -160,21 +161,24 @@ def test_what_was_calibrated_as_the_run_does_is_no_caveat() -> None:
     made = plan(
         make_graph(hold(ifu_program(), "cal", "x1d"), start_at=Stage.SPEC3), DoneStore()
     )
-    assert {entry.job.elsewhere for entry in made.entries if entry.job} == {()}
+    assert {entry.caveats for entry in made.entries} == {()}
 
 
 def test_what_was_calibrated_elsewhere_is_told_of_all_downstream() -> None:
     old = [with_calibrated(e, "rate", software="1.14.0") for e in ifu_program()]
     graph = make_graph(old, start_at=Stage.SPEC2)
     store = DoneStore()
-    for job in [entry.job for entry in plan(graph, store).entries if entry.job]:
-        assert job.stage is Stage.SPEC2
-        assert "elsewhere with jwst 1.14.0 in jwst_0001.pmap" in job.elsewhere[0]
-        store.add(job)
-    last = [e.job for e in plan(graph, store).entries if e.planned.stage is Stage.SPEC3]
-    for job in last:
-        assert job is not None
-        assert len(job.elsewhere) == len(job.inputs)
+    for entry in [entry for entry in plan(graph, store).entries if entry.job]:
+        assert entry.planned.stage is Stage.SPEC2
+        [caveat, *_] = entry.caveats
+        assert "elsewhere with jwst 1.14.0 in jwst_0001.pmap" in caveat.message
+        store.add(entry.job)
+    last = [e for e in plan(graph, store).entries if e.planned.stage is Stage.SPEC3]
+    for entry in last:
+        assert {caveat.kind for caveat in entry.caveats} == {
+            CaveatKind.MIXED_PROVENANCE
+        }
+        assert len(entry.caveats) == len(entry.planned.inputs)
 
 
 def prepare(
@@ -215,6 +219,23 @@ def test_what_the_recipe_sets_for_a_stage_before_is_noted(tmp_path: Path) -> Non
     assert stages(preparation.graph) == {Stage.SPEC3}
     [note] = preparation.notes
     assert note.startswith("what the recipe selfcal sets for spec2 is not applied")
+
+
+@pytest.mark.parametrize(
+    ("observations", "failed"), [((), 1), (("001", "002"), 1), (("001",), 0)]
+)
+def test_an_unreadable_file_that_is_alone_in_its_observation_is_a_failed_job(
+    tmp_path: Path, observations: tuple[str, ...], failed: int
+) -> None:
+    unreadable = "jw99001002001_03101_00001_nrs1"
+    (tmp_path / f"{unreadable}_uncal.fits").write_text("no FITS file")
+    preparation = prepare(tmp_path, "uncal", Request("99001", observations))
+    preparation.associate()
+    preparation.plan_unfetched()
+    states = {e.planned.key: e.state for e in preparation.plan.entries}
+    assert len(states) == 5 + failed
+    assert list(states.values()).count(JobState.FAILED) == failed
+    assert states.get(f"detector1:{unreadable}", JobState.FAILED) is JobState.FAILED
 
 
 @pytest.mark.parametrize("observations", [(), ("001",)])

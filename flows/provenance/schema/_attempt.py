@@ -31,3 +31,5 @@ class SQLAttempt(SQLBase):
     error_message: Mapped[str | None] = mapped_column(FreeText)
     error_traceback: Mapped[str | None] = mapped_column(FreeText)
     content_version: Mapped[int]
+    # Of the successes of a job the one whose products lie in the store.
+    is_stored: Mapped[bool]

@@ -9,7 +9,7 @@ __all__ = ["SQLCaveat"]
 
 
 class SQLCaveat(SQLBase):
-    """Something true of a success that a scientist must know."""
+    """Something that an attempt found and that a scientist must know."""
 
     __tablename__ = "caveat"
 

@@ -1,6 +1,6 @@
 """The table `job`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,5 +30,3 @@ class SQLJob(SQLBase):
     association_name: Mapped[str | None]
     versions: Mapped[Mapping[str, str]] = mapped_column(JsonText)
     crds_path: Mapped[str]
-    partial: Mapped[Sequence[str]] = mapped_column(JsonText)
-    elsewhere: Mapped[Sequence[str]] = mapped_column(JsonText)

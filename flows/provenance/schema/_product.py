@@ -9,7 +9,7 @@ __all__ = ["SQLProduct"]
 
 
 class SQLProduct(SQLBase):
-    """A file that the newest success of a job made."""
+    """A file that the success of a job made which lies in the store."""
 
     __tablename__ = "product"
 

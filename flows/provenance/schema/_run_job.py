@@ -25,4 +25,6 @@ class SQLRunJob(SQLBase):
     state: Mapped[str]
     why: Mapped[str] = mapped_column(FreeText)
     blocked_by: Mapped[Sequence[str]] = mapped_column(JsonText)
+    # Pairs of kind and message: what the plan knew, whoever made the products.
+    caveats: Mapped[Sequence[Sequence[str]]] = mapped_column(JsonText)
     updated_at: Mapped[datetime]

@@ -1,0 +1,179 @@
+"""The store on disk with its index: what lies in the store wins."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from outcomes import NOON, make_job, make_outcome, make_product, make_run
+
+from flows.models import Damage, StoredJob
+from flows.provenance import ProductStore, ProvenanceStore
+from workers.content import file_sha256
+from workers.contract import Outcome, Status, to_json
+from workers.run import OUTCOME_NAME, get_store_folder
+
+JOB = make_job()
+Publish = Callable[..., Outcome]
+
+
+@pytest.fixture
+def products(tmp_path: Path, store: ProvenanceStore) -> ProductStore:
+    return ProductStore(tmp_path, store)
+
+
+@pytest.fixture
+def publish(tmp_path: Path) -> Publish:
+    """Publish one product as a worker does."""
+
+    def publish(attempt: str, text: str, *, finished_at: datetime = NOON) -> Outcome:
+        folder = tmp_path / get_store_folder(JOB.fingerprint)
+        folder.mkdir(parents=True)
+        path = folder / "a_rate.fits"
+        path.write_text(text)
+        product = replace(
+            make_product(path.name),
+            size_bytes=path.stat().st_size,
+            mtime_ns=path.stat().st_mtime_ns,
+            sha256=file_sha256(path),
+        )
+        outcome = replace(
+            make_outcome(
+                JOB, attempt=attempt, finished_at=finished_at, products=[product]
+            ),
+            folder=str(get_store_folder(JOB.fingerprint)),
+        )
+        (folder / OUTCOME_NAME).write_text(to_json(outcome))
+        return outcome
+
+    return publish
+
+
+def find_product(folder: Path) -> Path:
+    return folder / get_store_folder(JOB.fingerprint) / "a_rate.fits"
+
+
+@pytest.mark.parametrize("later", [timedelta(hours=-1), timedelta(), timedelta(1)])
+def test_what_was_made_again_is_found_whatever_the_clocks_say(
+    tmp_path: Path,
+    store: ProvenanceStore,
+    products: ProductStore,
+    publish: Publish,
+    later: timedelta,
+) -> None:
+    """The host that made it first may have a clock that is ahead."""
+    store.start_run(make_run())
+    products.record(publish("b", "first"), run_id="run-1")
+    find_product(tmp_path).write_text("rotten")
+    products.make_room(JOB)
+    again = publish("a", "again", finished_at=NOON + later)
+    products.record(again, run_id="run-1")
+    done = products.find_done(JOB.fingerprint)
+    assert isinstance(done, StoredJob)
+    assert done.attempt == "a"
+    assert [found.attempt for found in store.find_products(name="a_rate.fits")] == ["a"]
+    assert len(store.get_job(JOB.fingerprint).attempts) == 2
+
+
+def test_what_nobody_could_record_is_found_whatever_the_clocks_say(
+    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+) -> None:
+    store.record_outcome(publish("b", "first"))
+    find_product(tmp_path).write_text("rotten")
+    products.make_room(JOB)
+    publish("a", "again", finished_at=NOON - timedelta(hours=1))
+    for _ in range(2):
+        done = products.find_done(JOB.fingerprint)
+        assert isinstance(done, StoredJob)
+        assert done.attempt == "a"
+
+
+def test_a_failure_that_comes_later_takes_nothing_away(
+    store: ProvenanceStore, products: ProductStore, publish: Publish
+) -> None:
+    outcome = publish("a", "made")
+    store.record_outcome(outcome)
+    failed = make_outcome(
+        JOB, attempt="b", status=Status.LOST, finished_at=NOON + timedelta(1)
+    )
+    store.record_outcome(failed)
+    done = products.find_done(JOB.fingerprint)
+    assert isinstance(done, StoredJob)
+    assert done.products == outcome.products
+
+
+def test_a_store_that_was_copied_without_times_is_read_once(
+    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+) -> None:
+    """What was verified is known by its new time: it is not read a second time."""
+    store.record_outcome(publish("a", "made"))
+    path = find_product(tmp_path)
+    os.utime(path, ns=(1, 1))
+    assert isinstance(products.find_done(JOB.fingerprint), StoredJob)
+    path.write_text("rot!")
+    os.utime(path, ns=(1, 1))
+    assert isinstance(products.find_done(JOB.fingerprint), StoredJob)
+    os.utime(path, ns=(2, 2))
+    assert isinstance(products.find_done(JOB.fingerprint), Damage)
+
+
+def test_what_could_not_be_verified_is_not_remembered(
+    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+) -> None:
+    store.record_outcome(publish("a", "made"))
+    path = find_product(tmp_path)
+    path.write_text("rot!")
+    for _ in range(2):
+        assert isinstance(products.find_done(JOB.fingerprint), Damage)
+
+
+def spoil(folder: Path, how: str) -> None:
+    match how:
+        case "bytes":
+            (folder / "a_rate.fits").write_text("rot!")
+        case "size":
+            (folder / "a_rate.fits").write_text("too long")
+        case "product":
+            (folder / "a_rate.fits").unlink()
+        case "outcome":
+            (folder / OUTCOME_NAME).write_text("{")
+        case "no outcome":
+            (folder / OUTCOME_NAME).unlink()
+
+
+WRONG = {
+    "bytes": r"a_rate\.fits: expected sha256 \w{64}, got \w{64}",
+    "size": r"a_rate\.fits: expected 4 bytes, got 8",
+    "product": r"a_rate\.fits: No such file or directory",
+    "no outcome": r"outcome\.json: No such file or directory",
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_damage_is_named(
+    tmp_path: Path,
+    store: ProvenanceStore,
+    products: ProductStore,
+    publish: Publish,
+    how: str,
+) -> None:
+    outcome = publish("a", "made")
+    store.record_outcome(outcome)
+    spoil(tmp_path / outcome.folder, how)
+    found = products.find_done(JOB.fingerprint)
+    assert isinstance(found, Damage)
+    assert re.search(f"^{outcome.folder}/{WRONG[how]}$", found.message)
+    products.make_room(JOB)
+    assert products.find_done(JOB.fingerprint) is None
+
+
+def test_an_outcome_that_cannot_be_read_is_damage_if_it_is_needed(
+    tmp_path: Path, products: ProductStore, publish: Publish
+) -> None:
+    spoil(tmp_path / publish("a", "made").folder, "outcome")
+    found = products.find_done(JOB.fingerprint)
+    assert isinstance(found, Damage)
+    assert "is not an outcome" in found.message

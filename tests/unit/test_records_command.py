@@ -1,0 +1,86 @@
+"""`rewebb status` and `rewebb show`, in this process."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from outcomes import NOON, make_job, make_outcome, make_run, make_run_job
+from typer.testing import CliRunner
+
+from config.settings import load_settings
+from flows.cli import app
+from flows.factory import open_store
+from flows.models import JobState
+from flows.provenance import ProvenanceStore
+from workers.contract import Caveat, CaveatKind
+
+JOB = make_job()
+PRODUCT = "jw02736007001_03103_00001_nrs1_rate.fits"
+NO_NRS2 = Caveat(CaveatKind.PARTIAL, "there is no NRS2")
+SKIPPED = "detector1:jw02736007001_03103_00001_nrs1: STEP_SKIPPED: The step jump was"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def use(
+    store: ProvenanceStore, name: str, state: JobState, *caveats: Caveat, day: int
+) -> None:
+    """Record a run that made or reused the product."""
+    started_at = NOON + timedelta(days=day)
+    store.start_run(make_run(name, started_at=started_at))
+    job = replace(make_run_job(JOB.name, state), fingerprint=JOB.fingerprint)
+    store.set_jobs(name, [replace(job, caveats=caveats)])
+
+
+@pytest.fixture
+def partial_at_first() -> None:
+    """Record a product that was made PARTIAL, and reused where nothing lacks."""
+    with open_store(load_settings()) as store:
+        use(store, "made", JobState.SUCCEEDED, NO_NRS2, day=0)
+        store.record_outcome(make_outcome(JOB), run_id="made")
+        use(store, "reused", JobState.REUSED, day=1)
+
+
+@pytest.mark.usefixtures("partial_at_first")
+def test_show_joins_what_the_last_run_knew_with_what_the_job_found() -> None:
+    shown = run("show", PRODUCT)
+    assert "used last by run reused of 2026-11-21" in shown
+    assert "caveat STEP_SKIPPED" in shown
+    assert "PARTIAL" not in shown
+    with open_store(load_settings()) as store:
+        use(store, "third", JobState.REUSED, NO_NRS2, day=2)
+    assert "caveat PARTIAL: there is no NRS2" in run("show", PRODUCT)
+    told = json.loads(run("show", PRODUCT, "--json"))["last_use"]
+    assert told["run"]["id"] == "third"
+    assert told["job"]["caveats"] == [{"kind": "PARTIAL", "message": NO_NRS2.message}]
+
+
+def test_show_says_when_no_run_is_known() -> None:
+    """As after `rewebb db rebuild`, which finds no runs in the store."""
+    with open_store(load_settings()) as store:
+        store.record_outcome(make_outcome(JOB))
+    assert "used last by no run that is recorded" in run("show", PRODUCT)
+    assert json.loads(run("show", PRODUCT, "--json"))["last_use"] is None
+
+
+@pytest.mark.usefixtures("partial_at_first")
+@pytest.mark.parametrize(("name", "partial"), [("made", True), ("reused", False)])
+def test_status_joins_what_that_run_knew_with_what_the_job_found(
+    name: str, *, partial: bool
+) -> None:
+    *known, found = json.loads(run("status", name, "--json"))["caveats"]
+    assert found.startswith(SKIPPED)
+    assert [line.endswith(NO_NRS2.message) for line in known] == [True] * partial
+    assert ("there is no NRS2" in run("status", name)) is partial
