@@ -217,6 +217,7 @@ class Preparation:
             job is left for its plan.
         """
         self.draw_graph()
+        self.notes += cluster.notes
         self.resolved = self._resolver(cluster).resolve(self.graph)
 
     def make_plan(self) -> Binder:

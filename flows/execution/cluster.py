@@ -4,8 +4,10 @@ One Dask worker a node offers its slots as threads and its memory as the resourc
 ``memory`` in bytes. Nothing but paths and small records goes through Dask.
 """
 
+import json
 import logging
-import os
+import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -15,7 +17,9 @@ from typing import Any, TypeVar
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from distributed.scheduler import NoValidWorkerError
+from distributed.security import Security
 
+from flows.companions import start_companion, stop_companion
 from flows.errors import PlanError
 
 __all__ = ["MEMORY", "Cluster", "WorkerLostError", "open_cluster"]
@@ -26,7 +30,7 @@ _Answer = TypeVar("_Answer")
 MEMORY = "memory"
 """Name of the Dask resource, in bytes."""
 
-_CONFIG = {
+_CONFIG: dict[str, object] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": None,
     "distributed.scheduler.worker-saturation": 1.0,
@@ -36,9 +40,12 @@ _CONFIG = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "1h",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 """Workers may have children; memory is watched by `workers.run`; a lost worker is
-counted by us, not by Dask; a blocked event loop is no news on a busy node."""
+counted by us, not by Dask; a blocked event loop is no news on a busy node; pages that
+need no password show nothing."""
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -48,6 +55,15 @@ _ENVIRONMENT = {
 }
 """Of our workers: jobs have one thread; that a worker loses its scheduler at the end
 of a run is no news, and the loss of a worker is told by us."""
+
+_NODE = "flows.execution.node"
+"""The worker of this machine."""
+
+_START_S = 120
+"""After which a worker that does not start will not."""
+
+_RESTART_S = 0.5
+"""Between the end of a worker and the start of the next."""
 
 _PATIENCE_S = 5.0
 """After which the orchestrator looks up from waiting, to keep its lease."""
@@ -60,7 +76,8 @@ class WorkerLostError(Exception):
 class Cluster:
     """Slots and memory to run functions of `workers.run` on."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, notes: tuple[str, ...] = ()) -> None:
+        self.notes = notes
         self._client = client
 
     def get_slots(self) -> int:
@@ -165,28 +182,109 @@ def open_cluster(
     PlanError
         The scheduler does not answer.
     """
-    os.environ.update(_ENVIRONMENT)
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
-            try:
-                client = Client(scheduler, timeout="10s")
-            except (OSError, ValueError) as error:
-                raise PlanError(
-                    f"No Dask scheduler answers at {scheduler}: {error}"
-                ) from error
-            with client:
-                yield Cluster(client)
+            with _connect(scheduler) as client:
+                yield Cluster(client, notes=_list_cautions(scheduler))
             return
+        security = Security.temporary()
         with (
             LocalCluster(
-                n_workers=1,
-                threads_per_worker=slots,
-                resources={MEMORY: memory_bytes},
-                memory_limit=0,
-                dashboard_address="127.0.0.1:0",
-                local_directory=str(scratch),
+                n_workers=0,
+                host="127.0.0.1",
+                security=security,
+                scheduler_kwargs={
+                    "dashboard": False,
+                    "dashboard_address": "127.0.0.1:0",
+                },
             ) as local,
+            _Node(local.scheduler_address, security, slots, memory_bytes, scratch),
             Client(local) as client,
         ):
+            _wait_for_worker(client)
             yield Cluster(client)
+
+
+def _connect(scheduler: str) -> Client:
+    try:
+        return Client(scheduler, timeout="10s")
+    except TypeError as error:  # what distributed says without credentials
+        raise PlanError(
+            f"The Dask scheduler {scheduler} needs TLS credentials: set "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and ..__CLIENT__CERT and "
+            "..__CLIENT__KEY likewise, or `distributed.comm.tls` in Dask's own "
+            f"configuration ({error})."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise PlanError(f"No Dask scheduler answers at {scheduler}: {error}") from error
+
+
+def _list_cautions(scheduler: str) -> tuple[str, ...]:
+    if scheduler.startswith("tls://"):
+        return ()
+    caution = (
+        f"the Dask scheduler {scheduler} is used without TLS: whoever reaches its "
+        "port or those of its workers, on the same host too, can run code as the user "
+        "of the workers; see the operator's docs for TLS"
+    )
+    return (caution,)
+
+
+def _wait_for_worker(client: Client) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_START_S)
+    except TimeoutError as error:
+        raise PlanError(
+            f"The Dask worker of this machine did not start within {_START_S} s; what "
+            "it said is above."
+        ) from error
+
+
+class _Node:
+    """Keeps a worker on this machine, and starts another when it was lost."""
+
+    def __init__(
+        self,
+        scheduler: str,
+        security: Security,
+        slots: int,
+        memory_bytes: int,
+        scratch: Path,
+    ) -> None:
+        keys = ("tls_ca_file", "tls_worker_cert", "tls_worker_key")
+        self._message = json.dumps(
+            {
+                "scheduler": scheduler,
+                "credentials": {key: getattr(security, key) for key in keys},
+                "slots": slots,
+                "resources": {MEMORY: memory_bytes},
+                "scratch": str(scratch),
+                "config": _CONFIG,
+            }
+        )
+        self._over = threading.Event()
+        self._starting = threading.Lock()
+        self._process = self._start()
+        self._keeper = threading.Thread(target=self._keep, name="node", daemon=True)
+
+    def __enter__(self) -> None:
+        self._keeper.start()
+
+    def __exit__(self, *_: object) -> None:
+        with self._starting:
+            self._over.set()
+            stop_companion(self._process)
+        self._keeper.join()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        return start_companion(_NODE, variables=_ENVIRONMENT, message=self._message)
+
+    def _keep(self) -> None:
+        while not self._over.is_set():
+            self._process.wait()
+            self._over.wait(_RESTART_S)
+            with self._starting:
+                if not self._over.is_set():
+                    stop_companion(self._process)
+                    self._process = self._start()

@@ -48,7 +48,7 @@ def references_resolve(data: Path) -> bool:
 
 def find_worker(flow: psutil.Process) -> psutil.Process | None:
     """Find the Dask worker of a run."""
-    return _find(flow.children(), "multiprocessing.spawn")
+    return _find(flow.children(), "flows.execution.node")
 
 
 def find_child(flow: psutil.Process) -> psutil.Process | None:

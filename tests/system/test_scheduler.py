@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from commands import Rewebb, assert_refused, find_free_port, stopped, wait_until
+from distributed.security import Security
 
 MakeRewebb = Callable[..., Rewebb]
 
@@ -15,20 +16,38 @@ MakeRewebb = Callable[..., Rewebb]
 @pytest.fixture
 def scheduled(make_rewebb: MakeRewebb, half_done: Rewebb) -> Iterator[Rewebb]:
     """Give the command a scheduler that has no workers yet."""
+    with scheduling(make_rewebb(half_done), "tcp") as rewebb:
+        yield rewebb
+
+
+@pytest.fixture
+def protected(rewebb: Rewebb) -> Iterator[Rewebb]:
+    """Give the command a scheduler that wants credentials, and these."""
+    made = Security.temporary()
+    prefix = "DASK_DISTRIBUTED__COMM__TLS"
+    variables = {f"{prefix}__CA_FILE": made.tls_ca_file}
+    for role in ("client", "scheduler", "worker"):
+        tls = made.get_tls_config_for_role(role)
+        variables[f"{prefix}__{role.upper()}__CERT"] = tls["cert"]
+        variables[f"{prefix}__{role.upper()}__KEY"] = tls["key"]
+    files = {name: rewebb.folder / f"{name}.pem" for name in variables}
+    for name, file in files.items():
+        file.write_text(variables[name])
+    with scheduling(rewebb.given(**files), "tls") as protected:
+        yield protected
+
+
+@contextmanager
+def scheduling(rewebb: Rewebb, protocol: str) -> Iterator[Rewebb]:
+    """Keep a scheduler, and give the command that uses it."""
     port = str(find_free_port())
-    rewebb = make_rewebb(half_done).given(
-        REWEBB_SCHEDULER=f"tcp://127.0.0.1:{port}",
+    rewebb = rewebb.given(
+        REWEBB_SCHEDULER=f"{protocol}://127.0.0.1:{port}",
         DASK_DISTRIBUTED__WORKER__DAEMON="false",
     )
-    place = (
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-        "--dashboard-address",
-        "127.0.0.1:0",
-    )
-    with stopped(rewebb.start("scheduler", *place, program="dask")):
+    place = ("--host", "127.0.0.1", "--port", port, "--protocol", protocol)
+    pages = ("--dashboard-address", "127.0.0.1:0")
+    with stopped(rewebb.start("scheduler", *place, *pages, program="dask")):
         yield rewebb
 
 
@@ -64,3 +83,30 @@ def test_a_run_survives_a_worker_of_a_scheduler_that_is_there(
 def test_workers_that_offer_no_memory_are_refused(scheduled: Rewebb) -> None:
     with working(scheduled):
         assert_refused(scheduled("plan", "99002"), "no worker that offers memory")
+
+
+def test_a_scheduler_with_tls_is_used_with_the_credentials_of_dask(
+    protected: Rewebb,
+) -> None:
+    with working(protected, "--resources", "memory=4e9"):
+        planned = protected("plan", "99002", "--json")
+    assert planned.code == 0, planned
+    assert set(planned.states.values()) == {"DUE"}
+    assert "TLS" not in str(planned.record["notes"])
+
+
+def test_a_scheduler_with_tls_is_not_used_without_credentials(
+    protected: Rewebb,
+) -> None:
+    poor = {name: "" for name in protected.variables if "TLS" in name}
+    assert_refused(protected.given(**poor)("plan", "99002"), "CLIENT__CERT")
+
+
+def test_a_scheduler_without_tls_is_a_note(rewebb: Rewebb) -> None:
+    with (
+        scheduling(rewebb, "tcp") as plain,
+        working(plain, "--resources", "memory=4e9"),
+    ):
+        planned = plain("plan", "99002", "--json")
+    (note,) = planned.record["notes"]
+    assert "without TLS" in note
