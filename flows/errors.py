@@ -11,6 +11,7 @@ RewebbError
 * PlanError
 * StoreError
   x ConflictError
+  x DatabaseAwayError
   x LeaseHeldError
   x UnknownRecordError
 """
@@ -19,6 +20,7 @@ __all__ = [
     "AccessError",
     "ArchiveError",
     "ConflictError",
+    "DatabaseAwayError",
     "FileNameError",
     "IdError",
     "LeaseHeldError",
@@ -77,6 +79,10 @@ class LeaseHeldError(StoreError):
 
 class UnknownRecordError(StoreError):
     """The database holds no such run or job, or more than one."""
+
+
+class DatabaseAwayError(StoreError):
+    """The database does not answer, or is locked: the same call may work in a while."""
 
 
 class ConflictError(StoreError):

@@ -1,17 +1,18 @@
 """The engine: how this service connects to SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
 from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, StatementError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import StoreError
+from ..errors import DatabaseAwayError, StoreError
 
 __all__ = ["BEGIN_IMMEDIATE", "make_engine", "mapped_errors"]
 
@@ -21,8 +22,27 @@ BEGIN_IMMEDIATE = {"rewebb_begin": "BEGIN IMMEDIATE"}
 _BUSY_TIMEOUT_S = 60
 """How long SQLite waits for another writer."""
 
-_CONNECT_TIMEOUT_S = 15
-"""How long PostgreSQL has to answer."""
+_TO_POSTGRESQL = {
+    "connect_timeout": 15,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""How long PostgreSQL has to answer: a server that is gone without a word, behind a
+firewall or with its host, is noticed after a minute. In seconds, the last in ms.
+https://www.postgresql.org/docs/current/libpq-connect.html"""
+
+_LOCKED = frozenset({SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL})
+"""Codes of SQLite for a database that somebody else holds."""
+
+_AWAY = ("08", "57P01", "57P02", "57P03", "53300", "25006")
+"""How the SQLSTATE of a server begins that is away for a while: connection lost, shut
+down, crashed, starting up, too many clients, and a standby about to be promoted."""
+
+_NEVER = ("password", "pg_hba.conf", "does not exist", "permission", "not permitted")
+"""What PostgreSQL says when it will refuse the next connection as well; there is no
+SQLSTATE for a connection that was never made."""
 
 
 def make_engine(url: str) -> Engine:
@@ -43,7 +63,11 @@ def make_engine(url: str) -> Engine:
     if parsed.drivername == "sqlite":
         _make_folder(parsed)
     try:
-        engine = create_engine(parsed, connect_args=_connect_arguments(parsed))
+        engine = create_engine(
+            parsed,
+            connect_args=_connect_arguments(parsed),
+            pool_pre_ping=parsed.drivername != "sqlite",
+        )
     except ImportError as error:
         raise StoreError(
             f"The driver for the database {_masked(parsed)} is not installed: {error}."
@@ -60,6 +84,8 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
 
     Raises
     ------
+    DatabaseAwayError
+        The database does not answer, or is locked.
     StoreError
         Names the database, its password masked, and the cause.
     """
@@ -68,9 +94,27 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
     except (StatementError, PoolTimeoutError, SQLiteError) as error:
         cause = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
-        raise StoreError(
+        kind = DatabaseAwayError if _is_away(error) else StoreError
+        raise kind(
             f"The database {_masked(engine.url)} cannot be used: {lines[0]}."
         ) from error
+
+
+def _is_away(error: StatementError | PoolTimeoutError | SQLiteError) -> bool:
+    """Tell whether the same call may work in a while."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    cause = error.orig if isinstance(error, StatementError) else error
+    if isinstance(cause, SQLiteError):
+        # The lower byte is the kind, the others say what kind of that kind.
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _LOCKED
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if state := getattr(cause, "sqlstate", None):
+        return str(state).startswith(_AWAY)
+    said = str(cause).lower()
+    is_connecting = isinstance(error, OperationalError) and error.statement is None
+    return is_connecting and not any(word in said for word in _NEVER)
 
 
 def _masked(url: URL) -> str:
@@ -109,10 +153,10 @@ def _make_folder(url: URL) -> None:
         ) from error
 
 
-def _connect_arguments(url: URL) -> dict[str, int]:
+def _connect_arguments(url: URL) -> Mapping[str, int]:
     if url.drivername == "sqlite":
         return {"timeout": _BUSY_TIMEOUT_S}
-    return {"connect_timeout": _CONNECT_TIMEOUT_S}
+    return _TO_POSTGRESQL
 
 
 def _prepare_sqlite(connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:

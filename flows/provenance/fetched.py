@@ -8,7 +8,7 @@ from sqlalchemy import select
 from flows.models import FetchedFile
 
 from .schema import SQLFetchedFile
-from .sessions import Store, batches, upsert
+from .sessions import Store, batches, patient, upsert
 
 __all__ = ["FetchedStore"]
 
@@ -21,6 +21,7 @@ class FetchedStore(Store):
         values = [asdict(file) | {"checks": list(file.checks)}]
         self._sessions.write(lambda session: upsert(session, SQLFetchedFile, values))
 
+    @patient
     def list_fetched(self, program: str) -> tuple[FetchedFile, ...]:
         """List every version of every file of a program, by name and version."""
         query = (
@@ -31,6 +32,7 @@ class FetchedStore(Store):
         with self._sessions.read() as session:
             return tuple(_to_fetched_file(row) for row in session.scalars(query))
 
+    @patient
     def find_fetched(self, sha256s: Iterable[str]) -> Mapping[str, FetchedFile]:
         """Find files by their bytes; of equal ones the one fetched last."""
         query = select(SQLFetchedFile).order_by(SQLFetchedFile.fetched_at)

@@ -11,7 +11,7 @@ from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
 from ..errors import StoreError
 from .schema import SQLKnownFile, SQLKnownReference
-from .sessions import Store, batches, upsert
+from .sessions import Store, batches, patient, upsert
 
 __all__ = ["FileStore"]
 
@@ -19,6 +19,7 @@ __all__ = ["FileStore"]
 class FileStore(Store):
     """Hashes of raw files and of files of CRDS caches."""
 
+    @patient
     def known_files(self, paths: Iterable[str]) -> Mapping[str, FileHash]:
         """Give the hashes that are known, by path.
 
@@ -50,6 +51,7 @@ class FileStore(Store):
         ]
         self._sessions.write(lambda session: upsert(session, SQLKnownFile, values))
 
+    @patient
     def known_references(
         self, names: Iterable[str], *, crds_path: str
     ) -> Mapping[str, ReferenceFile]:
@@ -64,6 +66,7 @@ class FileStore(Store):
                 found.update((row.name, _to_reference_file(row)) for row in rows)
         return found
 
+    @patient
     def list_references(self, *, crds_path: str) -> tuple[ReferenceFile, ...]:
         """List all that is known of the files of a CRDS cache, by name."""
         query = (

@@ -23,7 +23,7 @@ from .schema import (
     SQLProduct,
     SQLStepStatus,
 )
-from .sessions import Store, batches
+from .sessions import Store, batches, patient
 
 __all__ = ["JobStore"]
 
@@ -43,6 +43,7 @@ class JobStore(Store):
         """
         self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
 
+    @patient
     def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:
         """Find the success that lies in the store, of each job that ever succeeded."""
         found: dict[str, StoredJob] = {}
@@ -68,6 +69,7 @@ class JobStore(Store):
 
         self._sessions.write(work)
 
+    @patient
     def get_job(self, fingerprint: str) -> JobRecord:
         """Give everything that is recorded of a job.
 
@@ -86,6 +88,7 @@ class JobStore(Store):
             job = _load_job(session, row)
             return JobRecord(job=job, attempts=_load_attempts(session, job))
 
+    @patient
     def find_products(
         self, *, name: str | None = None, sha256: str | None = None
     ) -> tuple[StoredProduct, ...]:
@@ -103,6 +106,7 @@ class JobStore(Store):
         with self._sessions.read() as session:
             return tuple(_to_stored_product(*row) for row in session.execute(query))
 
+    @patient
     def find_previous_job(
         self, stage: Stage, name: str, *, other_than: str
     ) -> Job | None:

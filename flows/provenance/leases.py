@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from ..errors import ConflictError, LeaseHeldError
 from ..models import Lease
 from .schema import SQLLease
-from .sessions import Store
+from .sessions import Store, patient
 
 __all__ = ["IsAlive", "LeaseStore"]
 
@@ -95,6 +95,7 @@ class LeaseStore(Store):
         )
         self._sessions.write(lambda session: session.execute(statement))
 
+    @patient
     def get_lease(self, program: str) -> Lease | None:
         """Give the lease of a program, expired or not."""
         with self._sessions.read() as session:

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from ..errors import UnknownRecordError
+from ..errors import StoreError, UnknownRecordError
 from ..models import InterruptedRun, JobState, Run, RunJob, RunState
 from .run_records import from_run, run_job_values, to_run, to_run_job
 from .schema import SQLRun, SQLRunJob
-from .sessions import Store, upsert
+from .sessions import Store, patient, upsert
 
 __all__ = ["RunStore"]
 
@@ -22,8 +22,14 @@ class RunStore(Store):
     """Runs and the states of their jobs."""
 
     def start_run(self, run: Run) -> None:
-        """Record that a run began."""
-        self._sessions.write(lambda session: session.add(from_run(run)))
+        """Record that a run began; to do it again changes nothing.
+
+        Raises
+        ------
+        StoreError
+            There is another run of this id, or it has ended.
+        """
+        self._sessions.write(lambda session: _start_run(session, run))
 
     def finish_run(
         self, run_id: str, state: RunState, message: str | None, *, now: datetime
@@ -64,6 +70,7 @@ class RunStore(Store):
         values = run_job_values(run_id, jobs)
         self._sessions.write(lambda session: upsert(session, SQLRunJob, values))
 
+    @patient
     def list_runs(
         self, program: str | None = None, *, limit: int = 50
     ) -> tuple[Run, ...]:
@@ -74,6 +81,7 @@ class RunStore(Store):
         with self._sessions.read() as session:
             return tuple(to_run(row) for row in session.scalars(query.limit(limit)))
 
+    @patient
     def get_run(self, run_id: str) -> Run:
         """Give a run.
 
@@ -97,6 +105,7 @@ class RunStore(Store):
             f"The database holds {count} whose id begins with {run_id!r}."
         )
 
+    @patient
     def get_run_jobs(self, run_id: str) -> tuple[RunJob, ...]:
         """Give the jobs of a run, in the order of stages, then by name."""
         with self._sessions.read() as session:
@@ -131,6 +140,17 @@ class RunStore(Store):
         """
         return self._sessions.write(
             lambda session: _interrupt_runs(session, program, now)
+        )
+
+
+def _start_run(session: Session, run: Run) -> None:
+    known = session.get(SQLRun, run.id)
+    if known is None:
+        session.add(from_run(run))
+    elif to_run(known) != run:
+        raise StoreError(
+            f"The run {run.id} cannot start: the database has one of this id, which "
+            f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )
 
 

@@ -2,19 +2,32 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import wraps
 from itertools import islice
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
+import stamina
 from sqlalchemy import Engine, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from ..errors import ConflictError
+from ..errors import ConflictError, DatabaseAwayError
+from ..logs import log_retry
 from .engine import BEGIN_IMMEDIATE, mapped_errors
 from .schema import SQLBase
 
-__all__ = ["Sessions", "Store", "batches", "upsert"]
+__all__ = ["PATIENCE", "Sessions", "Store", "batches", "patient", "upsert"]
+
+stamina.instrumentation.set_on_retry_hooks([log_retry])
+
+PATIENCE = timedelta(minutes=10)
+"""How long a database that is away is waited for: a restart or a failover takes
+minutes, and calibration goes on meanwhile."""
+
+_LONGEST_PAUSE_S = 15.0
+"""Between two tries while the database is away."""
 
 _BATCH = 500
 """Rows asked for at once; SQLite took 999 parameters a statement before 3.32."""
@@ -32,6 +45,7 @@ _INSERTS: Mapping[str, Callable[[type[SQLBase]], postgresql.Insert | sqlite.Inse
 """The same words for an upsert, but in two places."""
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class Sessions:
@@ -41,10 +55,14 @@ class Sessions:
     ----------
     engine
         As `make_engine` gives it.
+    patience
+        How long a database that is away is waited for.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, patience: timedelta = PATIENCE) -> None:
         self._engine = engine
+        self._patience = patience
+        self._gave_up = False
         # PostgreSQL would show each statement another state of the tables.
         isolation = (
             {"isolation_level": "REPEATABLE READ"}
@@ -63,11 +81,45 @@ class Sessions:
     def write(self, work: Callable[[Session], _T]) -> _T:
         """Do `work` in one transaction, again if another writer came between.
 
+        While the database is away it is done again as well. The transaction may have
+        been committed although the answer was lost, so `work` must come to the same
+        when it is done twice.
+
         Raises
         ------
         StoreError
             The database cannot be used, or `work` breaks a rule of the tables.
         """
+        return self.insist(lambda: self._write(work))
+
+    def insist(self, call: Callable[[], _T]) -> _T:
+        """Do something until the database is back, or patience is over.
+
+        Once it was waited for in vain, calls fail at once until one works again: the
+        end of a run must not wait anew for each of its last words.
+
+        Raises
+        ------
+        DatabaseAwayError
+            It did not come back.
+        """
+        tries = stamina.retry_context(
+            on=DatabaseAwayError,
+            attempts=1 if self._gave_up else None,
+            timeout=self._patience,
+            wait_max=_LONGEST_PAUSE_S,
+        )
+        try:
+            for attempt in tries:
+                with attempt:
+                    done = call()
+        except DatabaseAwayError:
+            self._gave_up = True
+            raise
+        self._gave_up = False
+        return done
+
+    def _write(self, work: Callable[[Session], _T]) -> _T:
         with mapped_errors(self._engine):
             for _ in range(_TRIES - 1):
                 try:
@@ -93,6 +145,23 @@ class Store:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+
+
+_S = TypeVar("_S", bound=Store)
+
+
+def patient(
+    method: Callable[Concatenate[_S, _P], _T],
+) -> Callable[Concatenate[_S, _P], _T]:
+    """Do a method of a store that only reads again, while the database is away."""
+
+    @wraps(method)
+    def insisting(store: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return store._sessions.insist(  # noqa: SLF001  # it is of the class
+            lambda: method(store, *args, **kwargs)
+        )
+
+    return insisting
 
 
 def upsert(

@@ -32,9 +32,16 @@ def test_a_run_that_was_never_started_cannot_finish(store: ProvenanceStore) -> N
         store.finish_run("run-1", RunState.FAILED, None, now=NOON)
 
 
-def test_a_run_cannot_start_twice(store: ProvenanceStore) -> None:
+def test_a_run_cannot_start_under_the_id_of_another(store: ProvenanceStore) -> None:
     store.start_run(make_run())
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="began at 2026-11-20 12:00:00 UTC"):
+        store.start_run(make_run(started_at=_LATER))
+
+
+def test_a_run_cannot_start_after_its_end(store: ProvenanceStore) -> None:
+    store.start_run(make_run())
+    store.finish_run("run-1", RunState.FAILED, None, now=_LATER)
+    with pytest.raises(StoreError, match="is FAILED"):
         store.start_run(make_run())
 
 
