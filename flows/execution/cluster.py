@@ -40,14 +40,9 @@ _CONFIG = {
 """Workers may have children; memory is watched by `workers.run`; a lost worker is
 counted by us, not by Dask; a blocked event loop is no news on a busy node."""
 
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-"""Of our workers: jobs have one thread; that a worker loses its scheduler at the end
-of a run is no news, and the loss of a worker is told by us."""
+_ENVIRONMENT = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+"""Of our workers: that one loses its scheduler at the end of a run is no news, and the
+loss of a worker is told by us. Jobs have an environment of their own."""
 
 _PATIENCE_S = 5.0
 """After which the orchestrator looks up from waiting, to keep its lease."""
