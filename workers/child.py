@@ -2,8 +2,9 @@
 
 Children are forked from a server process that has imported the calibration code
 already, so a job starts in a fraction of a second and its memory is given back when
-it ends. A child dies with its server and with the worker that asked for it; the
-server ends when worker and children are gone.
+it ends. Server and children have an environment of their own (`environment`). A child
+dies with its server and with the worker that asked for it; the server ends when worker
+and children are gone.
 """
 
 import ctypes
@@ -11,6 +12,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,15 +23,13 @@ from typing import Any
 
 import psutil
 
+from .environment import is_restarted
+
 __all__ = ["ChildEnd", "run_in_child"]
 
-_PRELOAD = ["workers.stages.preload"]
+_PRELOAD = ["workers.restart", "workers.stages.preload"]
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
-_TRIM_THRESHOLD = "MALLOC_TRIM_THRESHOLD_"
-"""Read by glibc when a process starts; Dask sets 65536 for its workers, so that they
-give memory back. A child gives all of it back when it ends, but with this it would ask
-the kernel for each large array anew: an IFU spec2 takes twice the CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ def run_in_child(
     limit_bytes
         Resident memory past which the child is ended, or None for no limit.
     """
-    os.environ.pop(_TRIM_THRESHOLD, None)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     receiver, sender = context.Pipe(duplex=False)
@@ -125,6 +124,11 @@ class _Watch:
 def _main(sender: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_die_with_worker, daemon=True).start()
+    if not is_restarted():
+        sys.exit(
+            "Something else started the fork server of this process before the first "
+            "job, with its own environment; start workers of Rewebb alone."
+        )
     answer = work(*args)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = usage.ru_utime + usage.ru_stime

@@ -7,6 +7,7 @@ WorkerError                     stop and mend what the message names
 * InputChangedError             an input is not the file that was planned
 * MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
+* ProcessorError                this machine would give other pixels
 * ResolvedNotUsedError          a product records other references or parameters
 * SlitError                     files are no calibrated slits of exposures
 * VersionMismatchError          this worker has another calibration code
@@ -27,6 +28,7 @@ __all__ = [
     "MetafileError",
     "NotHeldError",
     "ParameterError",
+    "ProcessorError",
     "ReferenceChangedError",
     "ReferenceMissingError",
     "ResolvedNotUsedError",
@@ -66,6 +68,10 @@ class MetafileError(WorkerError):
 
 class ParameterError(WorkerError):
     """A recipe sets a parameter that the pipeline does not have."""
+
+
+class ProcessorError(WorkerError):
+    """The last bits of pixels from this machine would not be those of others."""
 
 
 class ResolvedNotUsedError(WorkerError):

@@ -47,6 +47,7 @@ from .contract import (
     Usage,
     to_json,
 )
+from .environment import require_pins
 from .errors import InputChangedError, VersionMismatchError, WorkerError
 from .references import ReferenceCache, pin
 from .telling import listening, make_tell
@@ -314,6 +315,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     from .stages.calibration import calibrate  # only in the child
 
     _check_versions(job)
+    require_pins()
     pin(crds_path=job.crds_path, context=job.context)
     cache = ReferenceCache()
     uses: tuple[ReferenceUse | ParsUse, ...] = (*job.references, *job.pars)

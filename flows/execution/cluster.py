@@ -47,14 +47,9 @@ _CONFIG: dict[str, object] = {
 counted by us, not by Dask; a blocked event loop is no news on a busy node; pages that
 need no password show nothing."""
 
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-"""Of our workers: jobs have one thread; that a worker loses its scheduler at the end
-of a run is no news, and the loss of a worker is told by us."""
+_ENVIRONMENT = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+"""Of our workers: that one loses its scheduler at the end of a run is no news, and the
+loss of a worker is told by us. Jobs have an environment of their own."""
 
 _NODE = "flows.execution.node"
 """The worker of this machine."""

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ __all__ = [
     "die",
     "fill_memory",
     "leave",
+    "list_flags",
+    "list_variables",
     "raise_error",
     "raise_unprintable",
     "sleep_beside",
@@ -42,6 +45,17 @@ def die() -> None:
 def leave(code: int) -> None:
     """End without an answer."""
     sys.exit(code)
+
+
+def list_variables() -> list[dict[str, str]]:
+    """Give the environment now, and that with which the fork server was started."""
+    started = Path(f"/proc/{os.getppid()}/environ").read_text().strip("\0").split("\0")
+    return [dict(os.environ), dict(each.split("=", 1) for each in started)]
+
+
+def list_flags() -> list[Any]:
+    """Give what the interpreter was told to leave out or to warn of."""
+    return [sys.flags.optimize, sys.warnoptions]
 
 
 def raise_error(message: str) -> None:

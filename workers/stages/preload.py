@@ -5,9 +5,12 @@ import gc
 import jwst.pipeline  # noqa: F401
 import stdatamodels.jwst.datamodels  # noqa: F401
 
+from ..versions import calibration_versions
 from . import calibration, resolve  # noqa: F401
 
 __all__: list[str] = []
+
+calibration_versions()  # of what is loaded now, whatever is installed later
 
 # stpipe collects garbage before each step. What is imported never is garbage, so no
 # child needs to look through it again, nor to copy its pages by doing so.
