@@ -23,7 +23,7 @@ from workers.contract import (
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
 from .errors import PlanError
-from .execution import Cluster, WorkerLostError
+from .execution import CallError, Cluster, WorkerLostError
 from .factory import Services
 from .models import Role
 from .planning import PlannedJob, ResolvedSet
@@ -247,7 +247,12 @@ def _map(
     try:
         answers = cluster.map(work, batches, memory_bytes=light_bytes)
     except WorkerLostError as error:
-        raise PlanError(f"A worker was lost while resolving: {error}") from error
+        raise PlanError(
+            f"A worker was lost while resolving, again and again: {error}; see why "
+            "workers die, and run again."
+        ) from error
+    except CallError as error:
+        raise PlanError(f"A worker failed while resolving: {error}") from error
     return [_refuse_error(answer) for answer in answers]
 
 

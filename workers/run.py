@@ -32,6 +32,7 @@ from .cache_contract import (
 from .child import ChildEnd, run_in_child
 from .content import content_sha256, file_sha256
 from .contract import (
+    CHILD_LOST,
     Caveat,
     ErrorInfo,
     FileHash,
@@ -54,6 +55,7 @@ from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
+    "answer_job",
     "get_store_folder",
     "hash_files",
     "prefetch_references",
@@ -112,6 +114,18 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     finally:
         remove_tree(scratch, below=data_dir / "scratch")
+
+
+def answer_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> str:
+    """Run a job as `run_job` does, and give the outcome as text.
+
+    It is what goes over the wire: text can always be read there, while to unpickle an
+    answer can raise anything.
+    """
+    outcome = run_job(
+        job, attempt=attempt, data_dir=data_dir, granted_bytes=granted_bytes
+    )
+    return to_json(outcome)
 
 
 def _run_in(
@@ -231,7 +245,7 @@ def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status
             f"The process of {job.stage} of {job.name} ended with exit code "
             f"{end.exit_code} before it had an answer."
         )
-        return _Answer(error=ErrorInfo("ChildLost", message, "")), Status.LOST
+        return _Answer(error=ErrorInfo(CHILD_LOST, message, "")), Status.LOST
     if answer.error is None:
         return answer, Status.SUCCEEDED
     if answer.error.type == "MemoryError":
@@ -273,7 +287,7 @@ def _sync(path: Path) -> None:
 
 def _lost(end: ChildEnd) -> ErrorInfo:
     message = f"A worker process ended with exit code {end.exit_code}."
-    return ErrorInfo("ChildLost", message, "")
+    return ErrorInfo(CHILD_LOST, message, "")
 
 
 def _guarded(work: Callable[..., Any], *args: Any) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.errors import StoreError
 from flows.models import Damage, JobState, StoredJob
 from workers.contract import (
     METAFILE,
@@ -147,19 +146,18 @@ class Binder:
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
 
-        Raises
-        ------
-        StoreError
-            Its products are not there, or not intact.
+        It has failed if its products are not there, or not intact.
         """
         assert entry.job is not None
         done = self._find_done(entry.job.fingerprint)
         if not isinstance(done, StoredJob):
             found = done.message if done else "no file is there"
-            raise StoreError(
-                f"{entry.planned.key} has succeeded, but its products are not intact "
-                f"in {self._data_dir} (fingerprint {entry.job.fingerprint}): {found}."
+            why = (
+                f"it succeeded, but its products are not intact in {self._data_dir} "
+                f"(fingerprint {entry.job.fingerprint}) as seen from this host: "
+                f"{found}; see whether all hosts see the same folder, and run again"
             )
+            return replace(entry, state=JobState.FAILED, why=why)
         return replace(entry, state=JobState.SUCCEEDED, done=done)
 
     def _decide_bound(
