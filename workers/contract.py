@@ -406,6 +406,8 @@ class Resolution:
     """Versions of the calibration code on the worker."""
     resolved: tuple[Resolved, ...]
     """One a job, in the order of the request."""
+    host: str = ""
+    """Where it was worked out."""
 
 
 def to_json(record: object) -> str:

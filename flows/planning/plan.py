@@ -19,8 +19,10 @@ from workers.contract import (
     Parameters,
     Resolved,
     Stage,
+    Status,
+    Usage,
 )
-from workers.memory import estimate_bytes
+from workers.memory import estimate_bytes, learn_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
 from .caveats import list_caveats
@@ -90,6 +92,10 @@ FindPrevious = Callable[[Stage, str, str], Job | None]
 """Gives the newest done job of a stage and product name, of another fingerprint."""
 
 
+FindUsages = Callable[[Stage, str], Sequence[tuple[Status, Usage]]]
+"""Tells what attempts at a product of a stage took, the newest first."""
+
+
 class Binder:
     """Decides on one job at a time, from what its producers came to.
 
@@ -108,12 +114,14 @@ class Binder:
         data_dir: Path,
         find_done: FindDone,
         find_previous: FindPrevious,
+        find_usages: FindUsages,
         allow_partial: bool = False,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
         self._find_done = find_done
         self._find_previous = find_previous
+        self._find_usages = find_usages
         self._allow_partial = allow_partial
 
     def decide(
@@ -180,6 +188,7 @@ class Binder:
             exp_type=job.exp_type,
             input_bytes=self._count_bytes(planned, producers),
         )
+        estimate = max(estimate, learn_bytes(self._find_usages(job.stage, job.name)))
         why = self._explain(job, done)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
 

@@ -4,8 +4,6 @@ The store is the truth; what it holds and the database does not know is recorded
 it is met.
 """
 
-import errno
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -62,8 +60,7 @@ class ProductStore:
         try:
             if not path.parent.is_dir():
                 return None
-            if not path.is_file():
-                return Damage(f"{folder / OUTCOME_NAME}: {os.strerror(errno.ENOENT)}")
+            path.stat()
         except OSError as error:
             return Damage(f"{folder / OUTCOME_NAME}: {error.strerror}")
         known = self._index.find_outcomes([fingerprint]).get(fingerprint)

@@ -110,6 +110,8 @@ class FakeCluster:
         peak_bytes = self._peak_bytes or granted_bytes + 1
         usage = Usage(1.0, 1.0, peak_bytes, granted_bytes)
         outcome = replace(outcome, usage=usage)
+        of_product = self._store.usages.setdefault((job.stage, job.name), [])
+        of_product.insert(0, (outcome.status, usage))
         future = FakeFuture(end, outcome)
         self._waiting.append(future)
         self.submissions.append(Submission(key, granted_bytes, len(self._waiting)))

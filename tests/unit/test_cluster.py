@@ -12,13 +12,14 @@ from workers.contract import ErrorInfo
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with open_cluster(
-        scheduler=None,
-        slots=2,
-        memory_bytes=1000,
-        scratch=tmp_path_factory.mktemp("dask"),
-    ) as cluster:
-        yield cluster
+    support = str(Path(cluster_work.__file__).parent)
+    scratch = tmp_path_factory.mktemp("dask")
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("PYTHONPATH", support)  # for the worker
+        with open_cluster(
+            scheduler=None, slots=2, memory_bytes=1000, scratch=scratch
+        ) as cluster:
+            yield cluster
 
 
 def test_answers_come_in_the_order_of_the_items(

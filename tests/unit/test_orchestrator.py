@@ -112,6 +112,15 @@ def test_memory_grows_to_what_was_reached_where_that_is_more() -> None:
     assert ran.cluster.list_grants(FIRST) == [estimate, int(MARGIN * 10 * estimate)]
 
 
+def test_the_next_run_starts_from_what_was_learned() -> None:
+    store = DoneStore()
+    first = run(script={FIRST: [OUT_OF_MEMORY] * 3}, store=store, largest_bytes=10**10)
+    assert first.states[FIRST] is JobState.FAILED
+    again = run(store=store)
+    assert again.cluster.list_grants(FIRST)[0] == 2 * 10**10
+    assert again.states[FIRST] is JobState.SUCCEEDED
+
+
 def test_a_job_that_others_have_starved_is_given_the_largest_node_again() -> None:
     ran = run(script={FIRST: [OUT_OF_MEMORY] * 9}, largest_bytes=1000, peak_bytes=900)
     assert ran.cluster.list_grants(FIRST) == [1000, 1000, 1000]
