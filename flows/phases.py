@@ -231,6 +231,7 @@ class Preparation:
             find_previous=lambda stage, name, other: store.find_previous_job(
                 stage, name, other_than=other
             ),
+            find_usages=store.find_usages,
             allow_partial=self.request.allow_partial,
         )
         self.plan = build_plan(self.graph, binder)

@@ -23,7 +23,7 @@ from workers.contract import (
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
 from .errors import PlanError
-from .execution import Cluster, WorkerLostError
+from .execution import CallError, Cluster, WorkerLostError
 from .factory import Services
 from .models import Role
 from .planning import PlannedJob, ResolvedSet
@@ -111,13 +111,15 @@ class Resolver:
         Raises
         ------
         PlanError
-            The CRDS cache or the context cannot be used; what is wrong with a single
-            job is in its answer.
+            The CRDS cache or the context cannot be used, or the workers have different
+            ones or different software; what is wrong with a single job is in its
+            answer.
         """
         sound = _sound(graph)
         raw = self._hash_files(sound)
         items = list_items(sound, self._recipe)
         resolutions = self._resolve(items)
+        _refuse_disagreement(resolutions)
         resolved = [one for part in resolutions for one in part.resolved]
         self._remember(_list_references(resolved))
         return ResolvedSet(
@@ -227,6 +229,30 @@ def _sound(graph: Iterable[PlannedJob]) -> list[PlannedJob]:
     return [p for p in graph if p.defect is None and p.exposure.defect is None]
 
 
+def _refuse_disagreement(resolutions: Sequence[Resolution]) -> None:
+    """Refuse batches that were resolved with different software or contexts.
+
+    Raises
+    ------
+    PlanError
+        Names what differs, and where.
+    """
+    names = sorted({name for one in resolutions for name in one.versions})
+    wrong: list[str] = []
+    for name in ("context", *names):
+        found: dict[str, set[str]] = {}
+        for one in resolutions:
+            having = {**one.versions, "context": one.context}.get(name, "none")
+            found.setdefault(having, set()).add(one.host)
+        if len(found) > 1:
+            wrong += [f"{name} {v} on {', '.join(sorted(found[v]))}" for v in found]
+    if wrong:
+        raise PlanError(
+            f"The workers have different environments: {'; '.join(wrong)}; give all "
+            "of them the same software and CRDS cache."
+        )
+
+
 def _list_references(resolved: Iterable[Resolved]) -> Iterable[ReferenceFile]:
     """List every file that was resolved, once."""
     files: dict[str, ReferenceFile] = {}
@@ -247,7 +273,12 @@ def _map(
     try:
         answers = cluster.map(work, batches, memory_bytes=light_bytes)
     except WorkerLostError as error:
-        raise PlanError(f"A worker was lost while resolving: {error}") from error
+        raise PlanError(
+            f"A worker was lost while resolving, again and again: {error}; see why "
+            "workers die, and run again."
+        ) from error
+    except CallError as error:
+        raise PlanError(f"A worker failed while resolving: {error}") from error
     return [_refuse_error(answer) for answer in answers]
 
 

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ import psutil
 
 from config.settings import Settings
 from workers.contract import Job, Outcome
+from workers.errors import TreeError
 from workers.trees import remove_tree
 
 from .errors import RewebbError, StoreError
@@ -40,6 +41,9 @@ _LEASE = timedelta(minutes=3)
 """How long a lease outlives an orchestrator of which nothing more is heard."""
 
 _RENEW_S = 30.0
+
+_FAREWELL_S = 1.0
+"""How long a renewal that is under way may take once nobody needs it."""
 
 
 @contextmanager
@@ -85,16 +89,32 @@ def hold_lease(
         now=datetime.now(UTC),
         is_alive=_is_alive,
     )
-    try:
+    with (
+        _ending(lambda: store.release_lease(program, owner=owner)),
+        _ending(lambda: _clear_scratch(services, program, owner)),
+    ):
         store.interrupt_dead_runs(program, now=datetime.now(UTC))
         _clear_scratch(services, program, owner)
         with _renewing(store, program, owner, ttl=ttl, renew_s=renew_s):
             yield owner
-    finally:
+
+
+@contextmanager
+def _ending(work: Callable[[], object]) -> Iterator[None]:
+    """Do something when the block is left, however that is.
+
+    What goes wrong then is an error, unless it would hide the one that ended the
+    block: that is what the user must see.
+    """
+    try:
+        yield
+    except BaseException:
         try:
-            _clear_scratch(services, program, owner)
-        finally:
-            store.release_lease(program, owner=owner)
+            work()
+        except (StoreError, TreeError) as error:
+            get_logger().warning("ending.failed", message=str(error))
+        raise
+    work()
 
 
 @contextmanager
@@ -118,7 +138,7 @@ def _renewing(
         yield
     finally:
         over.set()
-        thread.join()
+        thread.join(_FAREWELL_S)  # it may be waiting for a database that is away
 
 
 def _renew(store: ProvenanceStore, program: str, owner: str) -> None:
@@ -160,31 +180,34 @@ def execute(
     services.store.start_run(run)
     services.store.set_jobs(run.id, [to_run_job(e) for e in preparation.plan.entries])
     state, message = RunState.CANCELLED, "stopped before its end"
-    try:
-        plan = Orchestrator(
-            preparation.plan,
-            binder=binder,
-            cluster=cluster,
-            recorder=_RunRecorder(services, run, owner),
-            data_dir=services.data_dir,
-            max_attempts=services.settings.max_attempts,
-            listener=listener,
-        ).run()
-        state, message = _judge(plan)
-        run = replace(run, state=state)
-        summary = summarize(
-            plan,
-            run=run,
-            folder=str(name_run_folder(run)),
-            notes=_list_notes(preparation),
-        )
-        _publish(plan, summary, services)
-    except RewebbError as error:
-        state, message = RunState.FAILED, str(error)
-        raise
-    finally:
+
+    def finish() -> None:
         services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
         log.info("run.finished", state=str(state), message=message)
+
+    with _ending(finish):
+        try:
+            plan = Orchestrator(
+                preparation.plan,
+                binder=binder,
+                cluster=cluster,
+                recorder=_RunRecorder(services, run, owner),
+                data_dir=services.data_dir,
+                max_attempts=services.settings.max_attempts,
+                listener=listener,
+            ).run()
+            state, message = _judge(plan)
+            run = replace(run, state=state)
+            summary = summarize(
+                plan,
+                run=run,
+                folder=str(name_run_folder(run)),
+                notes=_list_notes(preparation),
+            )
+            _publish(plan, summary, services)
+        except RewebbError as error:
+            state, message = RunState.FAILED, str(error)
+            raise
     return summary
 
 

@@ -29,6 +29,8 @@ __all__ = ["ChildEnd", "run_in_child"]
 
 _PRELOAD = ["workers.restart", "workers.stages.preload"]
 _POLL_S = 0.05
+_FAREWELL_S = 5.0
+"""How long a child may take to end once it has answered."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -73,7 +75,10 @@ def run_in_child(
     with receiver:
         watch = _Watch(process, limit_bytes)
         message = watch.wait_for(receiver)
-        process.join()
+        process.join(_FAREWELL_S)
+        if process.is_alive():  # a thread of it, or an exit handler, does not end
+            process.kill()
+            process.join()
     answer, cpu_s, peak_bytes = message or (None, watch.cpu_s, 0)
     end = ChildEnd(
         answer=answer,
@@ -103,7 +108,7 @@ class _Watch:
             self._sample()
         try:
             message: tuple[Any, float, int] = receiver.recv()
-        except EOFError:
+        except (EOFError, OSError):  # none, or half of one
             return None
         return message
 

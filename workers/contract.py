@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
+    "CHILD_LOST",
     "CONTENT_VERSION",
     "KNOWN_BEFORE",
     "METAFILE",
@@ -63,6 +64,9 @@ Parameters = Mapping[str, JsonValue]
 
 NOT_APPLICABLE = "N/A"
 """The word of CRDS for a reference type that an exposure does not need."""
+
+CHILD_LOST = "ChildLost"
+"""Type of the error of a child that ended without an answer."""
 
 METAFILE = "metafile"
 """The exptype of an input that says which shutters of the MSA are open; no member of
@@ -402,6 +406,8 @@ class Resolution:
     """Versions of the calibration code on the worker."""
     resolved: tuple[Resolved, ...]
     """One a job, in the order of the request."""
+    host: str = ""
+    """Where it was worked out."""
 
 
 def to_json(record: object) -> str:

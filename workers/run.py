@@ -12,10 +12,10 @@ attempt is rubbish.
 
 import logging
 import os
+import signal
 import socket
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -32,6 +32,7 @@ from .cache_contract import (
 from .child import ChildEnd, run_in_child
 from .content import content_sha256, file_sha256
 from .contract import (
+    CHILD_LOST,
     Caveat,
     ErrorInfo,
     FileHash,
@@ -48,13 +49,15 @@ from .contract import (
     to_json,
 )
 from .environment import require_pins
-from .errors import InputChangedError, VersionMismatchError, WorkerError
+from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
+from .failures import MEMORY_ERROR, to_info
 from .references import ReferenceCache, pin
 from .telling import listening, make_tell
 from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
+    "answer_job",
     "get_store_folder",
     "hash_files",
     "prefetch_references",
@@ -112,7 +115,21 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     finally:
-        remove_tree(scratch, below=data_dir / "scratch")
+        # What was published counts, whatever becomes of the rest.
+        with suppress(TreeError):
+            remove_tree(scratch, below=data_dir / "scratch")
+
+
+def answer_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> str:
+    """Run a job as `run_job` does, and give the outcome as text.
+
+    It is what goes over the wire: text can always be read there, while to unpickle an
+    answer can raise anything.
+    """
+    outcome = run_job(
+        job, attempt=attempt, data_dir=data_dir, granted_bytes=granted_bytes
+    )
+    return to_json(outcome)
 
 
 def _run_in(
@@ -138,7 +155,6 @@ def _run_in(
         caveats=answer.caveats,
         error=answer.error,
     )
-    remove_tree(scratch / "work", below=scratch)
     _publish(outcome, scratch / "publish", data_dir / folder)
     return outcome
 
@@ -224,18 +240,23 @@ def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status
             f"{job.stage} of {job.name} needed more than the {granted_bytes} bytes "
             f"of memory that it was granted (reached {end.peak_bytes})."
         )
-        return _Answer(
-            error=ErrorInfo("MemoryError", message, "")
-        ), Status.OUT_OF_MEMORY
+        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
+    if not isinstance(answer, _Answer) and end.exit_code == -signal.SIGKILL:
+        message = (
+            f"{job.stage} of {job.name} was killed, as the kernel does when there is "
+            f"no memory left: it had reached {end.peak_bytes} of the {granted_bytes} "
+            "bytes that it was granted."
+        )
+        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
     if not isinstance(answer, _Answer):
         message = (
             f"The process of {job.stage} of {job.name} ended with exit code "
             f"{end.exit_code} before it had an answer."
         )
-        return _Answer(error=ErrorInfo("ChildLost", message, "")), Status.LOST
+        return _Answer(error=ErrorInfo(CHILD_LOST, message, "")), Status.LOST
     if answer.error is None:
         return answer, Status.SUCCEEDED
-    if answer.error.type == "MemoryError":
+    if answer.error.type == MEMORY_ERROR:
         return answer, Status.OUT_OF_MEMORY
     return answer, Status.FAILED
 
@@ -251,10 +272,12 @@ def _publish(outcome: Outcome, made: Path, target: Path) -> None:
     if outcome.status is not Status.SUCCEEDED:
         for path in made.iterdir():
             if path.name != LOG_NAME:
-                path.unlink()
+                with suppress(OSError):
+                    path.unlink()
     (made / OUTCOME_NAME).write_text(to_json(outcome))
     for path in made.iterdir():
-        _sync(path)
+        if not _is_hidden(path):
+            _sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         made.rename(target)
@@ -274,7 +297,7 @@ def _sync(path: Path) -> None:
 
 def _lost(end: ChildEnd) -> ErrorInfo:
     message = f"A worker process ended with exit code {end.exit_code}."
-    return ErrorInfo("ChildLost", message, "")
+    return ErrorInfo(CHILD_LOST, message, "")
 
 
 def _guarded(work: Callable[..., Any], *args: Any) -> Any:
@@ -282,17 +305,7 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
     try:
         return work(*args)
     except Exception as error:  # noqa: BLE001  # the one place that may
-        return _to_info(error)
-
-
-def _to_info(error: Exception) -> ErrorInfo:
-    """Keep the last line as the message: spec2 raises the text of tracebacks."""
-    text = str(error).strip() or type(error).__name__
-    where = "".join(traceback.format_exception(error))
-    message = text.splitlines()[-1].strip()
-    if isinstance(error, OSError) and error.filename is None:
-        message = f"{message} (in {Path.cwd()})"
-    return ErrorInfo(type(error).__qualname__, message, where)
+        return to_info(error)
 
 
 def _calibrate(job: Job, scratch: Path) -> _Answer:
@@ -325,12 +338,18 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     work = scratch / "work"
     os.chdir(work)
     steps, caveats = calibrate(job, inputs=scratch / "inputs", outputs=work)
-    products = tuple(_describe(path) for path in sorted(work.iterdir()))
-    for path in work.iterdir():
+    made = [path for path in sorted(work.iterdir()) if not _is_hidden(path)]
+    products = tuple(_describe(path) for path in made)
+    for path in made:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
     return _Answer(products, steps, caveats)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell what NFS keeps of open files that were removed: `.nfs` and a number."""
+    return path.name.startswith(".")
 
 
 def _check_versions(job: Job) -> None:
@@ -421,7 +440,7 @@ def _hash_one(path: str) -> FileHash:
             content_sha256=content_sha256(file),
         )
     except (OSError, WorkerError) as error:
-        return FileHash(path, 0, 0, "", "", replace(_to_info(error), traceback=""))
+        return FileHash(path, 0, 0, "", "", replace(to_info(error), traceback=""))
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 The sole home of `distributed`.
 """
 
-from .cluster import Cluster, WorkerLostError, open_cluster
+from .cluster import CallError, Cluster, WorkerLostError, open_cluster
 from .events import Listener, Progress
 from .orchestrator import Orchestrator, Recorder, to_run_job
 
 __all__ = [
+    "CallError",
     "Cluster",
     "Listener",
     "Orchestrator",

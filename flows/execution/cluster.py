@@ -21,8 +21,9 @@ from distributed.security import Security
 
 from flows.companions import start_companion, stop_companion
 from flows.errors import PlanError
+from workers.contract import CHILD_LOST, ErrorInfo
 
-__all__ = ["MEMORY", "Cluster", "WorkerLostError", "open_cluster"]
+__all__ = ["MEMORY", "CallError", "Cluster", "WorkerLostError", "open_cluster"]
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -63,9 +64,16 @@ _RESTART_S = 0.5
 _PATIENCE_S = 5.0
 """After which the orchestrator looks up from waiting, to keep its lease."""
 
+_TRIES = 3
+"""How often a call of `Cluster.map` is made whose worker, or its child, is lost."""
+
 
 class WorkerLostError(Exception):
     """The worker went away with the job."""
+
+
+class CallError(Exception):
+    """The call raised, outside of what it turns into data itself."""
 
 
 class Cluster:
@@ -115,15 +123,35 @@ class Cluster:
         *,
         memory_bytes: int,
     ) -> list[_Answer]:
-        """Call a function once an item, and gather the answers in order.
+        """Call a function for each item, and gather the answers in order.
+
+        A call that is lost, with its worker or with the child that it was made in, is
+        made again; of one that is lost each time the last answer counts.
 
         Raises
         ------
         WorkerLostError
-            A worker went away.
+            Workers went away with a call, each time.
+        CallError
+            A call raised.
         """
-        futures = [self.submit(work, i, memory_bytes=memory_bytes) for i in items]
-        return [get_result(future) for future in futures]
+        answers: dict[int, _Answer] = {}
+        for number in range(1, _TRIES + 1):
+            futures = {
+                index: self.submit(work, item, memory_bytes=memory_bytes)
+                for index, item in enumerate(items)
+                if index not in answers
+            }
+            for index, future in futures.items():
+                try:
+                    answer = get_result(future)
+                except WorkerLostError:
+                    if number == _TRIES:
+                        raise
+                    continue
+                if number == _TRIES or not _is_lost(answer):
+                    answers[index] = answer
+        return [answers[index] for index in range(len(items))]
 
     def wait_any(self, futures: list["Future[Any]"]) -> list["Future[Any]"]:
         """Wait a while for futures to be over, and give those that are."""
@@ -144,17 +172,34 @@ def get_result(future: "Future[Any]") -> Any:
         Its worker went away.
     PlanError
         The scheduler went away.
+    CallError
+        The call raised anything else, which is its cause.
     """
     try:
-        return future.result()
-    except KilledWorker as error:
-        raise WorkerLostError(f"the Dask worker {error.last_worker} died") from error
-    except (CancelledError, NoValidWorkerError) as error:
-        raise PlanError(
-            f"The Dask scheduler is gone ({error}); run again to go on."
-        ) from error
+        # As a value, since it can be of any class.
+        error = future.exception()
+        if error is None:
+            return future.result()
+    except (CancelledError, OSError) as gone:
+        raise _gone(gone) from gone
     finally:
         future.release()
+    match error:
+        case KilledWorker():
+            said = f"the Dask worker {error.last_worker} died"
+            raise WorkerLostError(said) from error
+        case CancelledError() | NoValidWorkerError():
+            raise _gone(error) from error
+        case _:
+            raise CallError(f"{type(error).__qualname__}: {error}") from error
+
+
+def _gone(error: Exception) -> PlanError:
+    return PlanError(f"The Dask scheduler is gone ({error}); run again to go on.")
+
+
+def _is_lost(answer: object) -> bool:
+    return isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
 
 
 @contextmanager

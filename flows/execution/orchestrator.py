@@ -6,20 +6,23 @@ decided anew by the `Binder`, which may find them done already (early cut-off).
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from flows.errors import StoreError
 from flows.logs import get_logger
 from flows.models import JobState, RunJob
 from flows.planning import Binder, Plan, PlanEntry
+from flows.provenance import parse_outcome
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
-from workers.run import run_job
+from workers.run import answer_job
 
-from .cluster import Cluster, WorkerLostError, get_result
+from .cluster import CallError, Cluster, WorkerLostError, get_result
 from .events import Listener, Progress
+from .ladder import climb
 from .order import Order
 
 __all__ = ["Orchestrator", "Recorder", "to_run_job"]
@@ -39,7 +42,13 @@ class Recorder(Protocol):
         """Record what jobs of this run have come to."""
 
     def make_room(self, job: Job) -> None:
-        """Clear the place of a job's products of what is damaged."""
+        """Clear the place of a job's products of what is damaged.
+
+        Raises
+        ------
+        OSError
+            It cannot be cleared.
+        """
 
     def keep_alive(self) -> None:
         """Renew the lease of the program when it is time."""
@@ -54,6 +63,8 @@ class _Attempt:
     id: str
     number: int
     granted_bytes: int
+    ended: Mapping[Status, int]
+    """How the tries before it ended, counted."""
 
 
 class Orchestrator:
@@ -62,7 +73,7 @@ class Orchestrator:
     Parameters
     ----------
     max_attempts
-        Tries of a job that ran out of memory or was lost.
+        Tries of a job that runs out of memory, and of one that is lost.
     """
 
     def __init__(
@@ -122,13 +133,17 @@ class Orchestrator:
             entry = self._entries[self._ready.pop(0)]
             assert entry.job is not None
             granted_bytes = min(entry.estimate_bytes, largest_bytes)
-            self._start(_Attempt(entry, entry.job, "", 0, granted_bytes))
+            self._start(_Attempt(entry, entry.job, "", 0, granted_bytes, {}))
 
     def _start(self, last: _Attempt) -> None:
         attempt = replace(last, id=str(uuid.uuid4()), number=last.number + 1)
-        self._recorder.make_room(attempt.job)
+        try:
+            self._recorder.make_room(attempt.job)
+        except OSError as error:
+            self._fail(attempt.entry, f"what is damaged cannot be set aside: {error}")
+            return
         future = self._cluster.submit(
-            run_job,
+            answer_job,
             attempt.job,
             attempt=attempt.id,
             data_dir=self._data_dir,
@@ -159,21 +174,29 @@ class Orchestrator:
         match outcome.status:
             case Status.SUCCEEDED:
                 self._settle(self._binder.confirm(attempt.entry))
-            case Status.OUT_OF_MEMORY if self._may_grow(attempt, largest_bytes):
-                more = min(2 * attempt.granted_bytes, largest_bytes)
-                self._start(replace(attempt, granted_bytes=more))
-            case Status.LOST if attempt.number < self._max_attempts:
-                self._start(attempt)
             case _:
-                assert outcome.error is not None
-                why = outcome.error.message
-                self._settle(replace(attempt.entry, state=JobState.FAILED, why=why))
+                self._try_again(attempt, outcome, largest_bytes)
 
-    def _may_grow(self, attempt: _Attempt, largest_bytes: int) -> bool:
-        return (
-            attempt.number < self._max_attempts
-            and attempt.granted_bytes < largest_bytes
+    def _try_again(
+        self, attempt: _Attempt, outcome: Outcome, largest_bytes: int
+    ) -> None:
+        """Try a job again if that may help, or leave it as failed."""
+        tries = attempt.ended.get(outcome.status, 0) + 1
+        granted_bytes = climb(
+            outcome,
+            tries=tries,
+            max_attempts=self._max_attempts,
+            largest_bytes=largest_bytes,
         )
+        if granted_bytes is None:
+            assert outcome.error is not None
+            self._fail(attempt.entry, outcome.error.message)
+            return
+        ended = {**attempt.ended, outcome.status: tries}
+        self._start(replace(attempt, granted_bytes=granted_bytes, ended=ended))
+
+    def _fail(self, entry: PlanEntry, why: str) -> None:
+        self._settle(replace(entry, state=JobState.FAILED, why=why))
 
     def _settle(self, entry: PlanEntry) -> None:
         """Note that a job is over, and decide anew on those that wait for it."""
@@ -223,13 +246,40 @@ def to_run_job(entry: PlanEntry) -> RunJob:
 
 
 def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
+    """Give what came of an attempt; what is wrong with it is wrong with it alone."""
     try:
-        outcome: Outcome = get_result(future)
+        return _read_answer(get_result(future), attempt)
     except WorkerLostError as error:
         return _make_outcome(attempt, Status.LOST, error)
-    except OSError as error:
+    except CallError as error:
+        out = isinstance(error.__cause__, MemoryError)
+        status = Status.OUT_OF_MEMORY if out else Status.FAILED
+        return _make_outcome(attempt, status, error)
+    except StoreError as error:
         return _make_outcome(attempt, Status.FAILED, error)
-    return outcome
+
+
+def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
+    """Read the outcome that a worker has sent.
+
+    Raises
+    ------
+    StoreError
+        It is not the outcome of this attempt.
+    """
+    source = f"answer of the worker to {attempt.entry.planned.key}"
+    outcome = parse_outcome(str(answer), source=source)
+    if (outcome.attempt, outcome.job.fingerprint) != (
+        attempt.id,
+        attempt.job.fingerprint,
+    ):
+        raise StoreError(f"The {source} is about another attempt, {outcome.attempt}.")
+    if outcome.status is not Status.SUCCEEDED and outcome.error is None:
+        raise StoreError(f"The {source} is {outcome.status} without a reason.")
+    # What it was granted is for us to say.
+    return replace(
+        outcome, usage=replace(outcome.usage, granted_bytes=attempt.granted_bytes)
+    )
 
 
 def _make_outcome(attempt: _Attempt, status: Status, error: Exception) -> Outcome:

@@ -134,7 +134,9 @@ def _bind_input(
     made: Mapping[str, Made],
 ) -> Input:
     if file.producer is None:
-        found = raw[file.path or ""]
+        found = raw.get(file.path or "")
+        if found is None:
+            raise BindingError(f"{file.path} was not hashed")
         return _input(file, found.path, found.sha256, found.content_sha256)
     source = made[file.producer]
     product = source.products.get(file.name)

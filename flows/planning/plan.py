@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.errors import StoreError
 from flows.models import Damage, JobState, StoredJob
 from workers.contract import (
     METAFILE,
@@ -20,8 +19,10 @@ from workers.contract import (
     Parameters,
     Resolved,
     Stage,
+    Status,
+    Usage,
 )
-from workers.memory import estimate_bytes
+from workers.memory import estimate_bytes, learn_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
 from .caveats import list_caveats
@@ -91,6 +92,10 @@ FindPrevious = Callable[[Stage, str, str], Job | None]
 """Gives the newest done job of a stage and product name, of another fingerprint."""
 
 
+FindUsages = Callable[[Stage, str], Sequence[tuple[Status, Usage]]]
+"""Tells what attempts at a product of a stage took, the newest first."""
+
+
 class Binder:
     """Decides on one job at a time, from what its producers came to.
 
@@ -109,12 +114,14 @@ class Binder:
         data_dir: Path,
         find_done: FindDone,
         find_previous: FindPrevious,
+        find_usages: FindUsages,
         allow_partial: bool = False,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
         self._find_done = find_done
         self._find_previous = find_previous
+        self._find_usages = find_usages
         self._allow_partial = allow_partial
 
     def decide(
@@ -147,19 +154,18 @@ class Binder:
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
 
-        Raises
-        ------
-        StoreError
-            Its products are not there, or not intact.
+        It has failed if its products are not there, or not intact.
         """
         assert entry.job is not None
         done = self._find_done(entry.job.fingerprint)
         if not isinstance(done, StoredJob):
             found = done.message if done else "no file is there"
-            raise StoreError(
-                f"{entry.planned.key} has succeeded, but its products are not intact "
-                f"in {self._data_dir} (fingerprint {entry.job.fingerprint}): {found}."
+            why = (
+                f"it succeeded, but its products are not intact in {self._data_dir} "
+                f"(fingerprint {entry.job.fingerprint}) as seen from this host: "
+                f"{found}; see whether all hosts see the same folder, and run again"
             )
+            return replace(entry, state=JobState.FAILED, why=why)
         return replace(entry, state=JobState.SUCCEEDED, done=done)
 
     def _decide_bound(
@@ -182,6 +188,7 @@ class Binder:
             exp_type=job.exp_type,
             input_bytes=self._count_bytes(planned, producers),
         )
+        estimate = max(estimate, learn_bytes(self._find_usages(job.stage, job.name)))
         why = self._explain(job, done)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
 

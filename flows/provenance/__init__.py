@@ -2,7 +2,7 @@
 
 from .engine import make_engine
 from .migration import upgrade
-from .outcomes import find_outcomes, load_outcome
+from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .products import ProductStore, find_damaged, set_aside
 from .store import ProvenanceStore
 
@@ -13,6 +13,7 @@ __all__ = [
     "find_outcomes",
     "load_outcome",
     "make_engine",
+    "parse_outcome",
     "set_aside",
     "upgrade",
 ]

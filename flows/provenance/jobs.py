@@ -7,7 +7,7 @@ from operator import attrgetter
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Job, Outcome, Product, Stage, Status
+from workers.contract import Job, Outcome, Product, Stage, Status, Usage
 
 from ..errors import UnknownRecordError
 from ..models import Attempt, JobRecord, StoredJob, StoredProduct
@@ -26,6 +26,9 @@ from .schema import (
 from .sessions import Store, batches, patient
 
 __all__ = ["JobStore"]
+
+_USAGES = 20
+"""How many attempts are looked at for the memory of the next."""
 
 
 class JobStore(Store):
@@ -123,6 +126,28 @@ class JobStore(Store):
         with self._sessions.read() as session:
             row = session.scalar(query)
             return None if row is None else _load_job(session, row)
+
+    @patient
+    def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
+        """Tell what attempts at a product took that say how much memory it needs.
+
+        Returns
+        -------
+        tuple
+            How each ended and what it took, the newest first; the latest few.
+        """
+        told = (Status.SUCCEEDED.value, Status.OUT_OF_MEMORY.value)
+        query = (
+            select(SQLAttempt)
+            .join(SQLJob, SQLAttempt.fingerprint == SQLJob.fingerprint)
+            .where(SQLJob.stage == stage.value, SQLJob.name == name)
+            .where(SQLAttempt.status.in_(told))
+            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+            .limit(_USAGES)
+        )
+        with self._sessions.read() as session:
+            rows = session.scalars(query)
+            return tuple((Status(row.status), to_usage(row)) for row in rows)
 
 
 def _find_job(session: Session, beginning: str) -> SQLJob:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from workers.contract import KNOWN_BEFORE, Outcome
 
 from ..errors import StoreError
 
-__all__ = ["find_outcomes", "load_outcome"]
+__all__ = ["find_outcomes", "load_outcome", "parse_outcome"]
 
 _PLACES = ("store/*/*/outcome.json", "attempts/*/*/outcome.json")
 """``store/<ab>/<fingerprint>/`` and ``attempts/<fingerprint>/<attempt>/``."""
@@ -25,10 +26,7 @@ def find_outcomes(data_dir: Path) -> Iterator[Path]:
 
 
 def load_outcome(path: Path) -> Outcome:
-    """Read an outcome back.
-
-    Records of version 1 have what was known before the job ran among what the job
-    found; that is left out, since it held of one run.
+    """Read an outcome back, as `parse_outcome` does.
 
     Raises
     ------
@@ -37,17 +35,41 @@ def load_outcome(path: Path) -> Outcome:
     """
     try:
         text = path.read_bytes()
-        outcome = _adapter().validate_json(text)
     except OSError as error:
         raise StoreError(
             f"The outcome {path} cannot be read: {error.strerror}."
         ) from error
+    return parse_outcome(text, source=f"file {path}")
+
+
+def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
+    """Make an outcome of its text.
+
+    Records of version 1 have what was known before the job ran among what the job
+    found; that is left out, since it held of one run.
+
+    Parameters
+    ----------
+    source
+        Where the text is from, for the error.
+
+    Raises
+    ------
+    StoreError
+        It is not an outcome.
+    """
+    try:
+        outcome = _adapter().validate_json(text)
+        for time in (outcome.started_at, outcome.finished_at):
+            datetime.fromisoformat(time)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its text"
         raise StoreError(
-            f"The file {path} is not an outcome: {where}: {first['msg']}."
+            f"The {source} is not an outcome: {where}: {first['msg']}."
         ) from error
+    except ValueError as error:
+        raise StoreError(f"The {source} is not an outcome: {error}.") from error
 
     if "record_version" in from_json(text):
         return outcome

@@ -4,15 +4,16 @@ The store is the truth; what it holds and the database does not know is recorded
 it is met.
 """
 
-import errno
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import stamina
+
 from workers.content import file_sha256
-from workers.contract import Job, Outcome, Product, Status
+from workers.contract import ErrorInfo, Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
 from ..errors import StoreError
@@ -22,6 +23,10 @@ from .store import ProvenanceStore
 
 __all__ = ["ProductStore", "find_damaged", "set_aside"]
 
+PATIENCE = timedelta(seconds=90)
+"""How long is looked again for what a worker has just published: NFS remembers for up
+to a minute that a name is not there (acdirmax)."""
+
 
 class ProductStore:
     """Products on disk, with the database as their index.
@@ -30,11 +35,20 @@ class ProductStore:
     ----------
     data_dir
         The data folder.
+    patience
+        How long is looked again for what a worker has just published.
     """
 
-    def __init__(self, data_dir: Path, index: ProvenanceStore) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        index: ProvenanceStore,
+        *,
+        patience: timedelta = PATIENCE,
+    ) -> None:
         self._data_dir = data_dir
         self._index = index
+        self._patience = patience
 
     def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
         """Find the success of a fingerprint, or what is wrong with it in the store.
@@ -43,10 +57,12 @@ class ProductStore:
         """
         folder = get_store_folder(fingerprint)
         path = self._data_dir / folder / OUTCOME_NAME
-        if not path.parent.is_dir():
-            return None
-        if not path.is_file():
-            return Damage(f"{folder / OUTCOME_NAME}: {os.strerror(errno.ENOENT)}")
+        try:
+            if not path.parent.is_dir():
+                return None
+            path.stat()
+        except OSError as error:
+            return Damage(f"{folder / OUTCOME_NAME}: {error.strerror}")
         known = self._index.find_outcomes([fingerprint]).get(fingerprint)
         found = known and self._verify(known)
         if isinstance(found, StoredJob):
@@ -73,14 +89,42 @@ class ProductStore:
         return replace(done, products=tuple(seen))
 
     def record(self, outcome: Outcome, *, run_id: str) -> None:
-        """Record an attempt; of a success, what the store holds."""
+        """Record an attempt; of a success, what the store holds.
+
+        A success that does not come to be seen in the store is recorded as a failure;
+        the next run looks again.
+        """
         if outcome.status is Status.SUCCEEDED:
-            folder = self._data_dir / get_store_folder(outcome.job.fingerprint)
-            outcome = load_outcome(folder / OUTCOME_NAME)
+            outcome = self._look_up(outcome)
         self._index.record_outcome(outcome, run_id=run_id)
 
+    def _look_up(self, outcome: Outcome) -> Outcome:
+        folder = self._data_dir / get_store_folder(outcome.job.fingerprint)
+        tries = stamina.retry_context(
+            on=_is_unseen, attempts=None, timeout=self._patience, wait_max=10.0
+        )
+        try:
+            for attempt in tries:
+                with attempt:
+                    _refresh(folder)
+                    return load_outcome(folder / OUTCOME_NAME)
+        except StoreError as error:
+            why = (
+                f"{outcome.host} has published {folder}, but it is not to be seen from "
+                f"here after {self._patience.total_seconds():.0f} s: {error}"
+            )
+            unseen = ErrorInfo(type(error).__name__, why, "")
+            return replace(outcome, status=Status.FAILED, products=(), error=unseen)
+        raise AssertionError(outcome)  # of the library, which either returns or raises
+
     def make_room(self, job: Job) -> None:
-        """Set a damaged folder of a job aside, since nothing is ever overwritten."""
+        """Set a damaged folder of a job aside, since nothing is ever overwritten.
+
+        Raises
+        ------
+        OSError
+            It cannot be moved.
+        """
         folder = self._data_dir / get_store_folder(job.fingerprint)
         if folder.exists() and isinstance(self.find_done(job.fingerprint), Damage):
             set_aside(folder, data_dir=self._data_dir)
@@ -114,6 +158,21 @@ def set_aside(folder: Path, *, data_dir: Path) -> None:
     aside.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     folder.rename(aside / f"{folder.name}-{now:%Y%m%dT%H%M%S%f}")
+
+
+def _is_unseen(error: Exception) -> bool:
+    """Tell an outcome that cannot be read from one that is spoilt."""
+    return isinstance(error, StoreError) and isinstance(error.__cause__, OSError)
+
+
+def _refresh(folder: Path) -> None:
+    """Let a client of NFS ask its server anew what is in the store.
+
+    It remembers for up to a minute that a name is not there; to open the folder above
+    makes it look at whether that has changed.
+    """
+    with suppress(OSError):
+        list(folder.parent.iterdir())
 
 
 def _look(data_dir: Path, folder: Path, product: Product) -> Product | Damage:

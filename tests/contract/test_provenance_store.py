@@ -238,3 +238,24 @@ def test_an_infinite_parameter_is_recorded(store: ProvenanceStore) -> None:
     job = replace(make_job(), parameters={"maximum": inf})
     store.record_outcome(make_outcome(job))
     assert store.get_job("ff").job.parameters == {"maximum": inf}
+
+
+def test_what_attempts_at_a_product_took_is_found_whatever_their_fingerprint(
+    store: ProvenanceStore,
+) -> None:
+    statuses = [Status.OUT_OF_MEMORY, Status.SUCCEEDED, Status.LOST, Status.FAILED]
+    for number, status in enumerate(statuses):
+        outcome = make_outcome(
+            make_job(f"{number}" * 64),
+            attempt=f"attempt-{number}",
+            status=status,
+            finished_at=NOON + timedelta(minutes=number),
+        )
+        usage = replace(outcome.usage, peak_bytes=number)
+        store.record_outcome(replace(outcome, usage=usage))
+    found = store.find_usages(Stage.DETECTOR1, make_job().name)
+    assert [(status, usage.peak_bytes) for status, usage in found] == [
+        (Status.SUCCEEDED, 1),
+        (Status.OUT_OF_MEMORY, 0),
+    ]
+    assert store.find_usages(Stage.SPEC2, make_job().name) == ()

@@ -1,11 +1,15 @@
 """One job, run for real: what it leaves, and what it refuses."""
 
+import os
 import shutil
+import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import wait_until
 from processed import Processed
 
 from flows.provenance.outcomes import load_outcome
@@ -83,6 +87,43 @@ def test_an_outcome_says_what_the_job_took(bots: Processed) -> None:
         usage = outcome.usage
         assert 0 < usage.peak_bytes <= usage.granted_bytes
         assert usage.cpu_s > 0
+
+
+def test_what_cannot_be_removed_is_no_reason_to_lose_a_job(
+    job: Job, tmp_path: Path
+) -> None:
+    """NFS keeps a file that somebody has open, as `.nfs` and a number."""
+    if not lock(tmp_path, is_locked=True):
+        pytest.skip("this file system cannot forbid root to remove a file")
+    lock(tmp_path, is_locked=False)
+    work = tmp_path / "scratch" / job.program / "attempt-1" / "work"
+    leaving = threading.Thread(target=leave_undeletable, args=(work,))
+    leaving.start()
+    try:
+        outcome = run(job, tmp_path)
+    finally:
+        leaving.join()
+        lock(work / ".nfs0001", is_locked=False)
+    assert outcome.status is Status.SUCCEEDED
+    assert {p.name.endswith("rateints.fits") for p in outcome.products} == {True}
+    assert (work / ".nfs0001/file").exists()
+
+
+def leave_undeletable(work: Path) -> None:
+    """Leave a folder that even root cannot empty, as soon as there is a place."""
+    wait_until(work.is_dir)
+    (work / ".nfs0001").mkdir()
+    (work / ".nfs0001/file").touch()
+    lock(work / ".nfs0001", is_locked=True)
+
+
+def lock(folder: Path, *, is_locked: bool) -> bool:
+    """Forbid, or allow, to remove what is in a folder; tell whether that worked."""
+    folder.chmod(0o555 if is_locked else 0o755)
+    if os.geteuid() != 0:
+        return True
+    command = ["chattr", "+i" if is_locked else "-i", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def test_the_log_tells_of_the_steps(bots: Processed, job: Job) -> None:

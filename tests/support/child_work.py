@@ -1,9 +1,12 @@
 """Work for children of tests; a module that a child can import."""
 
+import errno
 import os
 import signal
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +14,24 @@ import numpy as np
 
 __all__ = [
     "add",
+    "allocate_as_spec2",
+    "allocate_too_much",
+    "allocate_within",
     "burn",
     "die",
+    "fail_while_handling",
     "fill_memory",
     "leave",
     "list_flags",
     "list_variables",
+    "map_too_much",
     "raise_error",
     "raise_unprintable",
+    "raise_unstorable",
     "sleep_beside",
+    "speak_of_memory",
     "start_child_that_sleeps",
+    "stay_after_answering",
 ]
 
 
@@ -73,6 +84,57 @@ def fill_memory(size_bytes: int, seconds: float) -> int:
     held = np.ones(size_bytes, np.uint8)
     time.sleep(seconds)
     return held.size
+
+
+def allocate_too_much() -> int:
+    """Ask numpy for more than there is."""
+    return np.ones(1 << 60, np.uint8).size
+
+
+def allocate_within() -> int:
+    """Raise something else for want of memory."""
+    try:
+        return allocate_too_much()
+    except MemoryError as error:
+        raise RuntimeError("The cube cannot be built.") from error
+
+
+def fail_while_handling() -> int:
+    """Raise something else while handling a want of memory."""
+    try:
+        return allocate_too_much()
+    except MemoryError:
+        return {}["no such key"]
+
+
+def allocate_as_spec2() -> int:
+    """Raise the text of a traceback, as `calwebb_spec2` does for its products."""
+    try:
+        return allocate_too_much()
+    except MemoryError:
+        failures = [traceback.format_exc()]
+    raise RuntimeError("\n".join(failures))
+
+
+def map_too_much() -> None:
+    """Lack memory as the system tells it."""
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def speak_of_memory() -> None:
+    """Raise what only speaks of it."""
+    raise ValueError("There was no MemoryError: nothing was allocated.")
+
+
+def raise_unstorable() -> None:
+    """Raise text that neither JSON nor PostgreSQL can hold."""
+    raise ValueError("a\0b\udc80c")
+
+
+def stay_after_answering(answer: int) -> int:
+    """Answer, but leave a thread behind that never ends."""
+    threading.Thread(target=threading.Event().wait).start()
+    return answer
 
 
 def sleep_beside(note: str) -> None:

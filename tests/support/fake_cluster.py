@@ -5,34 +5,41 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from distributed import KilledWorker
 from outcomes import make_outcome
 from plans import DoneStore
 
-from flows.execution import WorkerLostError
 from flows.models import RunJob
-from workers.contract import Job, Outcome, Status
+from workers.contract import Job, Outcome, Status, Usage, to_json
 
 __all__ = ["WORKER_DIED", "FakeCluster", "MemoryRecorder", "Script"]
 
 WORKER_DIED = "WORKER_DIED"
 """In a script: the Dask worker goes away with the job."""
 
-Script = Mapping[str, Sequence[Status | str]]
+End = Status | str | Exception
+"""How an attempt ends, what text it answers, or what it raises."""
+
+Script = Mapping[str, Sequence[End]]
 """What comes of each attempt at a job; a job that is not named succeeds."""
 
 
 class FakeFuture:
     """The result of one scripted attempt."""
 
-    def __init__(self, end: Status | str, outcome: Outcome) -> None:
+    def __init__(self, end: End, outcome: Outcome) -> None:
         self._end = end
         self._outcome = outcome
 
-    def result(self) -> Outcome:
-        """Give the outcome, or raise as Dask would."""
+    def exception(self) -> Exception | None:
+        """Give what Dask would raise."""
         if self._end == WORKER_DIED:
-            raise WorkerLostError("the worker died")
-        return self._outcome
+            return KilledWorker("job", "the worker", 0)
+        return self._end if isinstance(self._end, Exception) else None
+
+    def result(self) -> str:
+        """Give the answer."""
+        return to_json(self._outcome) if isinstance(self._end, Status) else self._end
 
     def release(self) -> None:
         """Let go."""
@@ -59,6 +66,7 @@ class FakeCluster:
         largest_bytes: int = 1 << 40,
         contents: Mapping[str, str] | None = None,
         without_data: Collection[str] = (),
+        peak_bytes: int | None = None,
     ) -> None:
         self.submissions: list[Submission] = []
         self._store = store
@@ -67,6 +75,7 @@ class FakeCluster:
         self._largest_bytes = largest_bytes
         self._contents = dict(contents or {})
         self._without_data = without_data
+        self._peak_bytes = peak_bytes
         self._attempts: dict[str, int] = defaultdict(int)
         self._waiting: list[FakeFuture] = []
 
@@ -98,6 +107,11 @@ class FakeCluster:
         outcome = make_outcome(job, attempt=attempt)
         if isinstance(end, Status):
             outcome = make_outcome(job, attempt=attempt, status=end)
+        peak_bytes = self._peak_bytes or granted_bytes + 1
+        usage = Usage(1.0, 1.0, peak_bytes, granted_bytes)
+        outcome = replace(outcome, usage=usage)
+        of_product = self._store.usages.setdefault((job.stage, job.name), [])
+        of_product.insert(0, (outcome.status, usage))
         future = FakeFuture(end, outcome)
         self._waiting.append(future)
         self.submissions.append(Submission(key, granted_bytes, len(self._waiting)))
@@ -112,7 +126,7 @@ class FakeCluster:
         """List the memory that each attempt at a job was granted."""
         return [one.granted_bytes for one in self.submissions if one.key == key]
 
-    def _next_end(self, key: str) -> Status | str:
+    def _next_end(self, key: str) -> End:
         ends = self._script.get(key, ())
         number = self._attempts[key]
         self._attempts[key] += 1

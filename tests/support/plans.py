@@ -29,6 +29,7 @@ from workers.contract import (
     ReferenceUse,
     Resolved,
     Stage,
+    Status,
     Usage,
 )
 
@@ -97,6 +98,7 @@ class DoneStore:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self.usages: dict[tuple[Stage, str], list[tuple[Status, Usage]]] = {}
         self._stored: dict[str, StoredJob] = {}
         self._damaged: dict[str, Damage] = {}
 
@@ -130,6 +132,10 @@ class DoneStore:
         """Find what is done, or damaged."""
         return self._damaged.get(fingerprint) or self._stored.get(fingerprint)
 
+    def find_usages(self, stage: Stage, name: str) -> list[tuple[Status, Usage]]:
+        """Find what attempts at a product took, the newest first."""
+        return self.usages.get((stage, name), [])
+
     def find_previous(self, stage: Stage, name: str, other_than: str) -> Job | None:
         """Find the newest job of a name."""
         found = [
@@ -153,6 +159,7 @@ def make_binder(
         data_dir=Path("data"),
         find_done=store.find_done,
         find_previous=store.find_previous,
+        find_usages=store.find_usages,
         allow_partial=allow_partial,
     )
 

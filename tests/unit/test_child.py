@@ -4,16 +4,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import child_work
 import psutil
 import pytest
+from outcomes import make_job
 
 from workers.child import run_in_child
-from workers.contract import ErrorInfo
-from workers.run import _guarded
+from workers.contract import ErrorInfo, Status
+from workers.run import _Answer, _guarded, _judge
 
 MIB = 1 << 20
 PATIENCE_S = 60
@@ -97,6 +99,58 @@ def test_a_killed_child_is_not_the_death_of_its_parent() -> None:
     assert (end.answer, end.exit_code) == (None, -signal.SIGKILL)
     assert not end.outgrew_limit
     assert run_in_child(child_work.add, 1, 1).answer == 2
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        child_work.allocate_too_much,
+        child_work.allocate_within,
+        child_work.fail_while_handling,
+        child_work.allocate_as_spec2,
+        child_work.map_too_much,
+    ],
+)
+def test_want_of_memory_has_one_name_however_it_is_raised(
+    work: Callable[[], object],
+) -> None:
+    end = run_in_child(_guarded, work)
+    error = end.answer
+    assert error.type == "MemoryError"
+    answered = replace(end, answer=_Answer(error=error))
+    _, status = _judge(make_job(), answered, granted_bytes=1 << 40)
+    assert status is Status.OUT_OF_MEMORY
+
+
+def test_an_error_that_only_speaks_of_memory_is_none() -> None:
+    assert run_in_child(_guarded, child_work.speak_of_memory).answer.type == (
+        "ValueError"
+    )
+
+
+def test_a_job_that_somebody_else_kills_is_out_of_memory() -> None:
+    answer, status = _judge(make_job(), run_in_child(child_work.die), 1 << 40)
+    assert status is Status.OUT_OF_MEMORY
+    assert answer.error is not None
+    assert f"of the {1 << 40} bytes" in answer.error.message
+
+
+@pytest.mark.parametrize("code", [1, 137])
+def test_a_job_that_leaves_by_itself_is_lost(code: int) -> None:
+    _, status = _judge(make_job(), run_in_child(child_work.leave, code), 1 << 40)
+    assert status is Status.LOST
+
+
+def test_an_error_is_told_in_text_that_can_be_stored() -> None:
+    error = run_in_child(_guarded, child_work.raise_unstorable).answer
+    assert error.message == r"a\x00b\udc80c"
+    assert "\0" not in error.traceback
+    error.traceback.encode()
+
+
+def test_an_answer_counts_though_the_child_does_not_end() -> None:
+    end = run_in_child(child_work.stay_after_answering, 7)
+    assert (end.answer, end.exit_code) == (7, -signal.SIGKILL)
 
 
 def test_a_child_that_outgrows_its_limit_is_ended() -> None:

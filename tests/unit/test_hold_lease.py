@@ -1,16 +1,21 @@
 """A program is held for as long as somebody works at it."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from plans import make_resolved
 
 from config.settings import load_settings
-from flows.errors import LeaseHeldError
+from flows.errors import LeaseHeldError, PlanError, StoreError
 from flows.factory import Services, open_services
-from flows.runs import hold_lease
+from flows.phases import Preparation, Request
+from flows.runs import execute, hold_lease
 from workers.errors import TreeError
 
 SHORT = timedelta(seconds=0.5)
@@ -63,3 +68,73 @@ def test_what_a_dead_run_has_left_is_cleared(services: Services) -> None:
     with hold_lease(services, "99001"):
         assert not left.parent.parent.exists()
     assert other.is_dir()
+
+
+def test_a_lease_is_renewed_again_after_the_database_was_away(
+    services: Services,
+) -> None:
+    """Nobody could take it meanwhile, though it expired."""
+    with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05) as owner:
+        with held_database(services):
+            time.sleep(2 * SHORT.total_seconds())
+        end_s = time.monotonic() + 60
+        while (lease := services.store.get_lease("99001")) is not None:
+            if lease.owner == owner and lease.expires_at > datetime.now(UTC):
+                return
+            assert time.monotonic() < end_s, "never renewed"
+        pytest.fail("the lease is gone")
+
+
+@contextmanager
+def held_database(services: Services) -> Iterator[None]:
+    path = services.data_dir / "rewebb.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def drop(services: Services, table: str) -> None:
+    with closing(sqlite3.connect(services.data_dir / "rewebb.db")) as other:
+        other.execute(f"DROP TABLE {table}")
+
+
+def fail_without(services: Services, table: str) -> NoReturn:
+    drop(services, table)
+    raise PlanError("the first")
+
+
+def test_what_ends_a_block_is_seen_though_the_lease_cannot_be_given_back(
+    services: Services,
+) -> None:
+    with pytest.raises(PlanError, match="the first"), hold_lease(services, "99001"):
+        fail_without(services, "lease")
+
+
+def test_a_lease_that_cannot_be_given_back_is_an_error(services: Services) -> None:
+    with pytest.raises(StoreError, match="lease"), hold_lease(services, "99001"):
+        drop(services, "lease")
+
+
+def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
+    services: Services,
+) -> None:
+    class Vanishing:
+        def get_largest_bytes(self) -> int:
+            """Go away, and the table of runs with it."""
+            return fail_without(services, "run")
+
+    preparation = Preparation(services, Request("99001"))
+    preparation.resolved = make_resolved(())
+    with (
+        pytest.raises(PlanError, match="the first"),
+        hold_lease(services, "99001") as owner,
+    ):
+        execute(
+            preparation,
+            preparation.make_plan(),
+            services=services,
+            cluster=Vanishing(),
+            owner=owner,
+            listener=lambda _: None,
+        )

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +7,14 @@ from exposures import bots_program, ifu_program, mos_program
 from fake_cluster import WORKER_DIED, FakeCluster, MemoryRecorder, Script
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import make_outcome
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
-from flows.errors import StoreError
 from flows.execution import Orchestrator, Progress
-from flows.models import JobState
+from flows.models import JobState, StoredJob
 from flows.planning import Plan, PlannedJob, ResolvedSet, build_plan
-from workers.contract import Stage, Status
+from workers.contract import Job, Stage, Status, to_json
+from workers.memory import MARGIN
 
 SUCCEEDED, FAILED = Status.SUCCEEDED, Status.FAILED
 LOST, OUT_OF_MEMORY = Status.LOST, Status.OUT_OF_MEMORY
@@ -53,12 +54,13 @@ def run(
     *,
     store: DoneStore | None = None,
     resolved: ResolvedSet | None = None,
+    recorder: MemoryRecorder | None = None,
     **of_cluster: object,
 ) -> Ran:
     done = store or DoneStore()
     cluster = FakeCluster(done, script, **of_cluster)
     binder = make_binder(resolved or make_resolved(graph), done)
-    recorder, progress = MemoryRecorder(), list[Progress]()
+    recorder, progress = recorder or MemoryRecorder(), list[Progress]()
     plan = Orchestrator(
         build_plan(graph, binder),
         binder=binder,
@@ -94,13 +96,43 @@ def test_what_sees_nothing_at_all_ends_without_a_job() -> None:
     assert ran.recorder.jobs[-1].state is JobState.NO_DATA
 
 
-def test_memory_is_doubled_up_to_the_largest_node() -> None:
+def test_memory_is_doubled_and_the_last_try_gets_the_largest_node() -> None:
     script = {FIRST: [OUT_OF_MEMORY, OUT_OF_MEMORY]}
     [estimate, *_] = run().cluster.list_grants(FIRST)
-    largest = int(3.5 * estimate)
+    largest = 50 * estimate
     ran = run(script=script, largest_bytes=largest)
     assert ran.cluster.list_grants(FIRST) == [estimate, 2 * estimate, largest]
     assert ran.states[FIRST] is JobState.SUCCEEDED
+
+
+def test_memory_grows_to_what_was_reached_where_that_is_more() -> None:
+    [estimate, *_] = run().cluster.list_grants(FIRST)
+    script = {FIRST: [OUT_OF_MEMORY]}
+    ran = run(script=script, peak_bytes=10 * estimate)
+    assert ran.cluster.list_grants(FIRST) == [estimate, int(MARGIN * 10 * estimate)]
+
+
+def test_the_next_run_starts_from_what_was_learned() -> None:
+    store = DoneStore()
+    first = run(script={FIRST: [OUT_OF_MEMORY] * 3}, store=store, largest_bytes=10**10)
+    assert first.states[FIRST] is JobState.FAILED
+    again = run(store=store)
+    assert again.cluster.list_grants(FIRST)[0] == 2 * 10**10
+    assert again.states[FIRST] is JobState.SUCCEEDED
+
+
+def test_a_job_that_others_have_starved_is_given_the_largest_node_again() -> None:
+    ran = run(script={FIRST: [OUT_OF_MEMORY] * 9}, largest_bytes=1000, peak_bytes=900)
+    assert ran.cluster.list_grants(FIRST) == [1000, 1000, 1000]
+    assert ran.states[FIRST] is JobState.FAILED
+
+
+def test_a_job_that_was_lost_may_still_run_out_of_memory_as_often() -> None:
+    script = {FIRST: [LOST, OUT_OF_MEMORY, WORKER_DIED, OUT_OF_MEMORY]}
+    ran = run(script=script)
+    assert ran.states[FIRST] is JobState.SUCCEEDED
+    first, again, *_, last = ran.cluster.list_grants(FIRST)
+    assert (again, last) == (first, 1 << 40)
 
 
 def test_a_job_that_fills_the_largest_node_is_not_tried_again() -> None:
@@ -185,13 +217,74 @@ def _change(raw: object, path: str) -> object:
     return type(raw)(path, 9, 8, f"new-{path}", f"new-content-{path}")
 
 
-def test_success_without_products_is_an_error() -> None:
+def test_a_success_without_products_fails_that_job_alone() -> None:
     class Forgetful(DoneStore):
-        def find_done(self, fingerprint: str) -> None:
-            """Find nothing."""
+        def find_done(self, fingerprint: str) -> StoredJob | None:
+            """Find all but one job."""
+            done = super().find_done(fingerprint)
+            is_first = done and f"{done.stage}:{done.name}" == FIRST
+            return None if is_first else done
 
-    with pytest.raises(StoreError, match="its products are not intact"):
-        run(store=Forgetful())
+    ran = run((*GRAPH, *BOTS), store=Forgetful())
+    assert ran.states[FIRST] is JobState.FAILED
+    assert "its products are not intact in data" in ran.why(FIRST)
+    assert_others_go_on(ran)
+
+
+def assert_others_go_on(ran: Ran) -> None:
+    assert {ran.states[planned.key] for planned in BOTS} == {JobState.SUCCEEDED}
+    assert JobState.SUCCEEDED in {ran.states[planned.key] for planned in GRAPH}
+
+
+ODD_ANSWERS = [
+    KeyError("steps"),
+    ValueError("It is odd."),
+    OSError(28, "No space left on device"),
+    Exception("TypeError: cannot pickle '_thread.lock' object"),
+    "",
+    "None",
+    '{"status": "SUCCEEDED"}',
+    to_json(make_outcome(attempt="of another job")),
+]
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS, ids=lambda odd: str(odd)[:20])
+def test_whatever_one_job_answers_fails_that_job_alone(odd: str | Exception) -> None:
+    ran = run((*GRAPH, *BOTS), {FIRST: [odd]})
+    assert len(ran.cluster.list_grants(FIRST)) == 1
+    assert ran.states[FIRST] is JobState.FAILED
+    assert ran.why(FIRST)
+    [outcome] = [o for o in ran.recorder.outcomes if o.status is FAILED]
+    assert f"detector1:{outcome.job.name}" == FIRST
+    assert_others_go_on(ran)
+
+
+def test_memory_that_the_worker_itself_lacks_is_out_of_memory() -> None:
+    ran = run(script={FIRST: [MemoryError("Cannot allocate.")]})
+    assert [o.status for o in ran.recorder.outcomes if o.error] == [OUT_OF_MEMORY]
+    assert ran.states[FIRST] is JobState.SUCCEEDED
+
+
+def test_a_job_whose_place_cannot_be_cleared_fails_alone() -> None:
+    class Locked(MemoryRecorder):
+        def make_room(self, job: Job) -> None:
+            """Refuse the first job."""
+            if f"{job.stage}:{job.name}" == FIRST:
+                raise PermissionError(13, "Permission denied", "store/ab")
+
+    ran = run((*GRAPH, *BOTS), recorder=Locked())
+    assert ran.states[FIRST] is JobState.FAILED
+    assert "Permission denied: 'store/ab'" in ran.why(FIRST)
+    assert_others_go_on(ran)
+
+
+def test_a_file_that_nobody_hashed_blocks_its_job_alone() -> None:
+    resolved = make_resolved((*GRAPH, *BOTS))
+    lost = GRAPH[0].inputs[0].path
+    raw = {path: file for path, file in resolved.raw.items() if path != lost}
+    ran = run((*GRAPH, *BOTS), resolved=replace(resolved, raw=raw))
+    assert f"{lost} was not hashed" in ran.why(KEYS[0])
+    assert_others_go_on(ran)
 
 
 def test_room_is_made_before_each_attempt() -> None:

@@ -4,6 +4,7 @@ The answer comes from the raw header of the first science member, as stpipe take
 it from the first science member of an association.
 """
 
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +41,8 @@ def resolve(request: ResolveRequest) -> Resolution:
     cache = ReferenceCache(request.known)
     context = cache.get_context()
     resolved = tuple(_resolve_or_say(item, cache, context) for item in request.items)
-    return Resolution(context, calibration_versions(), resolved)
+    host = socket.gethostname()
+    return Resolution(context, calibration_versions(), resolved, host)
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,92 @@
+"""Batches are resolved by different workers, which must agree."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from exposures import ifu_program
+from plans import make_graph
+
+from config.recipe import load_recipe
+from config.settings import load_settings
+from flows.errors import PlanError
+from flows.factory import Services, open_services
+from flows.resolution import Resolver
+from workers.contract import ErrorInfo, FileHash, Resolution, Resolved, ResolveRequest
+
+ALIKE = Resolution("jwst_0001.pmap", {"jwst": "3.0.0"}, (), "node1")
+
+
+@dataclass
+class TwoHosts:
+    """A cluster whose second half of jobs is resolved on another host."""
+
+    second: Resolution
+
+    def get_slots(self) -> int:
+        """Count the slots: one a host."""
+        return 2
+
+    def get_largest_bytes(self) -> int:
+        """Give the memory of a node."""
+        return 1 << 40
+
+    def map(
+        self, work: Callable[..., object], batches: Sequence[object], **_: object
+    ) -> list[object]:
+        """Answer as the hosts would."""
+        if work.__name__ == "hash_files":
+            return [tuple(FileHash(p, 1, 1, "s", "c") for p in b) for b in batches]
+        hosts = (ALIKE, self.second)
+        return [_fill(host, b) for host, b in zip(hosts, batches, strict=True)]
+
+
+def _fill(answer: Resolution, request: object) -> Resolution | ErrorInfo:
+    assert isinstance(request, ResolveRequest)
+    resolved = tuple(Resolved(item.key, {}, (), (), ()) for item in request.items)
+    return Resolution(answer.context, answer.versions, resolved, answer.host)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    settings = load_settings(
+        archive=tmp_path, crds_path=tmp_path, data_dir=tmp_path / "data"
+    )
+    with open_services(settings) as services:
+        yield services
+
+
+def resolve(services: Services, second: Resolution) -> str:
+    recipe = load_recipe("official")
+    resolver = Resolver(services, TwoHosts(second), recipe=recipe, context=None)
+    return resolver.resolve(make_graph(ifu_program())).context
+
+
+def test_hosts_that_agree_resolve_together(services: Services) -> None:
+    second = Resolution(ALIKE.context, ALIKE.versions, (), "node2")
+    assert resolve(services, second) == "jwst_0001.pmap"
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (
+            Resolution("jwst_0001.pmap", {"jwst": "3.0.1"}, (), "node2"),
+            "jwst 3.0.0 on node1; jwst 3.0.1 on node2",
+        ),
+        (
+            Resolution("jwst_0002.pmap", {"jwst": "3.0.0"}, (), "node2"),
+            "context jwst_0001.pmap on node1; context jwst_0002.pmap on node2",
+        ),
+        (
+            Resolution("jwst_0001.pmap", {}, (), "node2"),
+            "jwst 3.0.0 on node1; jwst none on node2",
+        ),
+    ],
+)
+def test_hosts_that_disagree_are_named(
+    services: Services, second: Resolution, said: str
+) -> None:
+    with pytest.raises(PlanError, match=said):
+        resolve(services, second)
