@@ -20,6 +20,7 @@ __all__ = [
     "Association",
     "Attempt",
     "CalibratedFile",
+    "Content",
     "Damage",
     "Exposure",
     "FetchedFile",
@@ -369,6 +370,8 @@ class StoredJob:
     """Its stage."""
     name: str
     """Its product name."""
+    context: str
+    """CRDS context that it was made in, which the headers of its products name."""
     attempt: str
     """The attempt that succeeded."""
     folder: str
@@ -381,6 +384,16 @@ class StoredJob:
     """What it made, by name; none where there is no data on the detector."""
     caveats: tuple[Caveat, ...]
     """What the job found that a scientist must know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What can be told apart in the content of a file."""
+
+    pixels_sha256: str
+    """Hash of its data."""
+    cards: Mapping[str, str] | None
+    """Cards of its primary header, of raw files only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,14 +223,11 @@ class Preparation:
     def make_plan(self) -> Binder:
         """Plan what is due; the binder decides on the rest as the run goes on."""
         assert self.resolved is not None
-        store = self._services.store
         binder = Binder(
             self.resolved,
             data_dir=self._services.data_dir,
             find_done=self._services.products.find_done,
-            find_previous=lambda stage, name, other: store.find_previous_job(
-                stage, name, other_than=other
-            ),
+            history=self._services.store,
             allow_partial=self.request.allow_partial,
         )
         self.plan = build_plan(self.graph, binder)

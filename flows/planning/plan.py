@@ -19,13 +19,12 @@ from workers.contract import (
     Job,
     Parameters,
     Resolved,
-    Stage,
 )
 from workers.memory import estimate_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
 from .caveats import list_caveats
-from .explain import explain_difference
+from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
 
 __all__ = ["Binder", "Plan", "PlanEntry", "ResolvedSet", "build_plan"]
@@ -87,9 +86,6 @@ class Plan:
 FindDone = Callable[[str], StoredJob | Damage | None]
 """Gives the success of a fingerprint, or what is wrong with its products."""
 
-FindPrevious = Callable[[Stage, str, str], Job | None]
-"""Gives the newest done job of a stage and product name, of another fingerprint."""
-
 
 class Binder:
     """Decides on one job at a time, from what its producers came to.
@@ -108,13 +104,13 @@ class Binder:
         *,
         data_dir: Path,
         find_done: FindDone,
-        find_previous: FindPrevious,
+        history: History,
         allow_partial: bool = False,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
         self._find_done = find_done
-        self._find_previous = find_previous
+        self._history = history
         self._allow_partial = allow_partial
 
     def decide(
@@ -175,7 +171,7 @@ class Binder:
             )
         done = self._find_done(job.fingerprint)
         if isinstance(done, StoredJob):
-            why = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC, nothing has changed"
+            why = explain_reuse(done, job, self._history)
             return PlanEntry(planned, JobState.REUSED, why, job, done)
         estimate = estimate_bytes(
             job.stage,
@@ -266,10 +262,7 @@ class Binder:
     def _explain(self, job: Job, damage: Damage | None) -> str:
         if damage is not None:
             return f"done before, but damaged, so made again: {damage.message}"
-        previous = self._find_previous(job.stage, job.name, job.fingerprint)
-        if previous is None:
-            return "never done"
-        return explain_difference(previous, job)
+        return explain_due(job, self._history)
 
 
 def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
