@@ -31,6 +31,7 @@ __all__ = [
     "Lease",
     "Member",
     "Metafile",
+    "OtherReference",
     "PoolFile",
     "RejectedFile",
     "Role",
@@ -394,6 +395,18 @@ class Content:
     """Hash of its data."""
     cards: Mapping[str, str] | None
     """Cards of its primary header, of raw files only."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherReference:
+    """A CRDS file of the same name as another, but of other bytes."""
+
+    name: str
+    """Bare file name."""
+    sha1: str
+    """SHA-1 of its bytes."""
+    crds_path: str
+    """The cache that it was used from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,10 @@ class Preparation:
         """
         self.draw_graph()
         self.notes += cluster.notes
-        self.resolved = self._resolver(cluster).resolve(self.graph)
+        resolver = self._resolver(cluster)
+        self.resolved = resolver.resolve(self.graph)
+        program = self.request.program
+        self.notes += (*resolver.tell_other_references(program, self.resolved),)
 
     def make_plan(self) -> Binder:
         """Plan what is due; the binder decides on the rest as the run goes on."""

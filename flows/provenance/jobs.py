@@ -8,10 +8,17 @@ from typing import TypeVar
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Input, Job, Outcome, Product, Stage
+from workers.contract import Input, Job, Outcome, Product, ReferenceFile, Stage
 
 from ..errors import UnknownRecordError
-from ..models import Attempt, Content, JobRecord, StoredJob, StoredProduct
+from ..models import (
+    Attempt,
+    Content,
+    JobRecord,
+    OtherReference,
+    StoredJob,
+    StoredProduct,
+)
 from .attempt_records import to_caveats, to_outcome, to_product, to_usage
 from .job_records import to_job
 from .recording import record
@@ -136,6 +143,25 @@ class JobStore(Store):
         )
         with self._sessions.read() as session:
             return _load_jobs(session, session.scalars(query).all())
+
+    @patient
+    def find_other_references(
+        self, program: str, files: Iterable[ReferenceFile]
+    ) -> tuple[OtherReference, ...]:
+        """Find files of other bytes that jobs of a program used by the same names."""
+        query = (
+            select(SQLJobReference.name, SQLJobReference.sha1, SQLJob.crds_path)
+            .join(SQLJob, SQLJob.fingerprint == SQLJobReference.fingerprint)
+            .where(SQLJob.program == program, SQLJobReference.name.is_not(None))
+            .distinct()
+        )
+        here = {file.name: file.sha1 for file in files}
+        with self._sessions.read() as session:
+            return tuple(
+                OtherReference(name, sha1, crds_path)
+                for name, sha1, crds_path in sorted(session.execute(query).tuples())
+                if name in here and sha1 not in {None, here[name]}
+            )
 
     @patient
     def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:

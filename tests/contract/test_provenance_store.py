@@ -16,16 +16,24 @@ from outcomes import (
     make_job,
     make_outcome,
     make_product,
+    make_reference,
     make_run,
     outcomes,
 )
 from sqlalchemy import Engine, select
 
 from flows.errors import StoreError, UnknownRecordError
-from flows.models import Content
+from flows.models import Content, OtherReference
 from flows.provenance import ProvenanceStore
 from flows.provenance.schema import SQLBase
-from workers.contract import ErrorInfo, FileHash, Outcome, Stage, Status
+from workers.contract import (
+    ErrorInfo,
+    FileHash,
+    Outcome,
+    ReferenceUse,
+    Stage,
+    Status,
+)
 
 _ON_ONE_DATABASE = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -228,6 +236,28 @@ def test_earlier_jobs_are_the_successes_of_the_product_newest_first(
     assert store.find_earlier_jobs(Stage.SPEC2, name) == ()
     assert store.find_job("second") == make_job("second")
     assert store.find_job("secon") is None
+
+
+def test_files_of_other_bytes_are_found_that_jobs_of_the_program_used(
+    store: ProvenanceStore,
+) -> None:
+    file = make_reference("photom_1.fits")
+    tampered = replace(file, sha1="tampered")
+    for name, used in {"good": file, "bad": tampered}.items():
+        job = replace(
+            make_job(name),
+            crds_path=f"/crds/{name}",
+            references=(ReferenceUse("photom", used), ReferenceUse("dark", None)),
+        )
+        store.record_outcome(make_outcome(job, attempt=name))
+    assert store.find_other_references("02736", [file]) == (
+        OtherReference("photom_1.fits", "tampered", "/crds/bad"),
+    )
+    assert store.find_other_references("02736", [tampered]) == (
+        OtherReference("photom_1.fits", file.sha1, "/crds/good"),
+    )
+    assert store.find_other_references("01345", [file]) == ()
+    assert store.find_other_references("02736", [make_reference("other")]) == ()
 
 
 def test_contents_are_those_of_raw_files_and_of_products(
