@@ -1,5 +1,6 @@
 """Jobs: what was attempted, what came of it, and what was made."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -8,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Input, Job, Outcome, Product, ReferenceFile, Stage
+from workers.contract import Caveat, Input, Job, Outcome, Product, ReferenceFile, Stage
 
 from ..errors import UnknownRecordError
 from ..models import (
@@ -82,6 +83,24 @@ class JobStore(Store):
                 session.execute(statement)
 
         self._sessions.write(work)
+
+    @patient
+    def find_caveats(
+        self, fingerprints: Iterable[str]
+    ) -> Mapping[str, tuple[Caveat, ...]]:
+        """Find what jobs found that a scientist must know, if they found anything."""
+        query = (
+            select(SQLAttempt.fingerprint, SQLCaveat)
+            .where(SQLCaveat.attempt_id == SQLAttempt.id, SQLAttempt.is_stored)
+            .order_by(SQLAttempt.fingerprint, SQLCaveat.position)
+        )
+        found: dict[str, list[SQLCaveat]] = defaultdict(list)
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(fingerprints))):
+                wanted = query.where(SQLAttempt.fingerprint.in_(batch))
+                for fingerprint, row in session.execute(wanted).tuples():
+                    found[fingerprint].append(row)
+            return {key: to_caveats(rows) for key, rows in found.items()}
 
     @patient
     def get_job(self, fingerprint: str) -> JobRecord:
