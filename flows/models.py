@@ -20,6 +20,7 @@ __all__ = [
     "Association",
     "Attempt",
     "CalibratedFile",
+    "Content",
     "Damage",
     "Exposure",
     "FetchedFile",
@@ -30,6 +31,7 @@ __all__ = [
     "Lease",
     "Member",
     "Metafile",
+    "OtherReference",
     "PoolFile",
     "RejectedFile",
     "Role",
@@ -369,6 +371,8 @@ class StoredJob:
     """Its stage."""
     name: str
     """Its product name."""
+    context: str
+    """CRDS context that it was made in, which the headers of its products name."""
     attempt: str
     """The attempt that succeeded."""
     folder: str
@@ -381,6 +385,28 @@ class StoredJob:
     """What it made, by name; none where there is no data on the detector."""
     caveats: tuple[Caveat, ...]
     """What the job found that a scientist must know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What can be told apart in the content of a file."""
+
+    pixels_sha256: str
+    """Hash of its data."""
+    cards: Mapping[str, str] | None
+    """Cards of its primary header, of raw files only."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherReference:
+    """A CRDS file of the same name as another, but of other bytes."""
+
+    name: str
+    """Bare file name."""
+    sha1: str
+    """SHA-1 of its bytes."""
+    crds_path: str
+    """The cache that it was used from."""
 
 
 @dataclass(frozen=True, slots=True)

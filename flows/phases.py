@@ -218,20 +218,19 @@ class Preparation:
         """
         self.draw_graph()
         self.notes += cluster.notes
-        self.resolved = self._resolver(cluster).resolve(self.graph)
+        resolver = self._resolver(cluster)
+        self.resolved = resolver.resolve(self.graph)
+        program = self.request.program
+        self.notes += (*resolver.tell_other_references(program, self.resolved),)
 
     def make_plan(self) -> Binder:
         """Plan what is due; the binder decides on the rest as the run goes on."""
         assert self.resolved is not None
-        store = self._services.store
         binder = Binder(
             self.resolved,
             data_dir=self._services.data_dir,
             find_done=self._services.products.find_done,
-            find_previous=lambda stage, name, other: store.find_previous_job(
-                stage, name, other_than=other
-            ),
-            find_usages=store.find_usages,
+            history=self._services.store,
             allow_partial=self.request.allow_partial,
         )
         self.plan = build_plan(self.graph, binder)

@@ -3,7 +3,7 @@
 All of it is worked out on the workers, in batches, since only they have `jwst`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -130,6 +130,24 @@ class Resolver:
             overrides={item.key: item.overrides for item in items},
             raw=raw,
         )
+
+    def tell_other_references(
+        self, program: str, resolved: ResolvedSet
+    ) -> Iterator[str]:
+        """Say which files other jobs of the program have used by the same names.
+
+        CRDS never changes a file under its name. In one cache that is refused; which of
+        two caches has the right one cannot be known here.
+        """
+        files = {f.name: f for f in _list_references(resolved.by_key.values())}
+        others = self._services.store.find_other_references(program, files.values())
+        for other in others:
+            yield (
+                f"the CRDS file {other.name} has sha1 {files[other.name].sha1} in "
+                f"{self._crds_path}, but jobs of program {program} have used one of "
+                f"sha1 {other.sha1} from {other.crds_path}: one of them is not what "
+                "CRDS delivered, see `rewebb refs verify` of both"
+            )
 
     def _hash_files(self, sound: Iterable[PlannedJob]) -> dict[str, FileHash]:
         files = {

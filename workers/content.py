@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["content_sha256", "file_sha256"]
+__all__ = ["content_sha256", "file_sha256", "hash_content", "read_cards"]
 
 _CHUNK_BYTES = 1 << 22
 
@@ -54,32 +54,54 @@ def file_sha256(path: Path) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Hash the pixels and the science metadata of a file.
+    """Hash the pixels and the science metadata of a file; see `hash_content`."""
+    content, _ = hash_content(path)
+    return content
+
+
+def hash_content(path: Path) -> tuple[str, str]:
+    """Hash the pixels and the science metadata of a file, and its pixels alone.
 
     Parameters
     ----------
     path
         A FITS or ASDF file; of any other file the bytes are hashed.
 
+    Returns
+    -------
+    tuple
+        The hash of content, and that of the data of all HDUs but the ASDF tree; empty
+        if it is no FITS file.
+
     Raises
     ------
     OSError
         The file cannot be read, or is no complete FITS file.
     """
+    digest, pixels = hashlib.sha256(), hashlib.sha256()
     match path.suffix:
         case ".fits":
-            parts = _content_of_fits(path)
+            parts = _content_of_fits(path, pixels)
         case ".asdf":
             parts = _content_of_asdf(path.read_bytes())
         case _:
-            return file_sha256(path)
-    digest = hashlib.sha256()
+            return file_sha256(path), ""
     for part in parts:
         digest.update(part)
-    return digest.hexdigest()
+    return digest.hexdigest(), pixels.hexdigest() if path.suffix == ".fits" else ""
 
 
-def _content_of_fits(path: Path) -> Iterator[bytes]:
+def read_cards(path: Path) -> dict[str, str]:
+    """Give the cards of the primary header of a FITS file that its content holds."""
+    from astropy.io import fits  # keeps the import of this module cheap
+
+    if path.suffix != ".fits":
+        return {}
+    return dict(_list_cards(fits.getheader(path)))
+
+
+def _content_of_fits(path: Path, pixels: "hashlib._Hash") -> Iterator[bytes]:
+    """Give the parts of the content, and those that are data to another hash too."""
     from astropy.io import fits  # keeps the import of this module cheap
 
     with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
@@ -93,7 +115,9 @@ def _content_of_fits(path: Path) -> Iterator[bytes]:
                 data = bytes(hdu.data.field(0)[0].tobytes())
                 yield from _content_of_asdf(data)
             else:
-                yield from _read_span(path, where["datLoc"], where["datSpan"])
+                for chunk in _read_span(path, where["datLoc"], where["datSpan"]):
+                    pixels.update(chunk)
+                    yield chunk
 
 
 def _content_of_header_table(hdu: Any) -> Iterator[bytes]:
@@ -104,14 +128,19 @@ def _content_of_header_table(hdu: Any) -> Iterator[bytes]:
 
 
 def _header_text(header: Any) -> str:
-    cards = (
-        f"{card.keyword}={card.value!r}"
-        for card in header.cards
-        if not _VOLATILE_KEYWORDS.fullmatch(card.keyword)
-    )
     name = header.get("EXTNAME", "PRIMARY")
     skipped = {"NAXIS1", "TFORM1", "TDIM1"} if name == "ASDF" else set()
-    return "\n".join(card for card in cards if card.split("=")[0] not in skipped)
+    return "\n".join(
+        f"{keyword}={value}"
+        for keyword, value in _list_cards(header)
+        if keyword not in skipped
+    )
+
+
+def _list_cards(header: Any) -> Iterator[tuple[str, str]]:
+    for card in header.cards:
+        if not _VOLATILE_KEYWORDS.fullmatch(card.keyword):
+            yield card.keyword, repr(card.value)
 
 
 def _read_span(path: Path, start: int, length: int) -> Iterator[bytes]:

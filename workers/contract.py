@@ -7,7 +7,7 @@ import it in milliseconds.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +255,8 @@ class Product:
     """Hash of its bytes."""
     content_sha256: str
     """Hash of pixels and science metadata (equal to `sha256` for what is not FITS)."""
+    pixels_sha256: str = ""
+    """Hash of the data of all HDUs but the ASDF tree; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +346,10 @@ class FileHash:
     """Hash of pixels and science metadata; empty when `error` is set."""
     error: ErrorInfo | None = None
     """Why it could not be read."""
+    pixels_sha256: str = ""
+    """Hash of the data of all HDUs; only when the file was just read."""
+    cards: Mapping[str, str] = field(default_factory=dict)
+    """Cards of the primary header that the content holds; likewise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from .cache_contract import (
     VerifyRequest,
 )
 from .child import ChildEnd, run_in_child
-from .content import content_sha256, file_sha256
+from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
     Caveat,
@@ -388,12 +388,14 @@ def _lay_out(job: Job, inputs: Path) -> None:
 
 def _describe(path: Path) -> Product:
     stat = path.stat()
+    content, pixels = hash_content(path)
     return Product(
         name=path.name,
         size_bytes=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
         sha256=file_sha256(path),
-        content_sha256=content_sha256(path),
+        content_sha256=content,
+        pixels_sha256=pixels,
     )
 
 
@@ -432,12 +434,15 @@ def _hash_one(path: str) -> FileHash:
     try:
         file = Path(path)
         stat = file.stat()
+        content, pixels = hash_content(file)
         return FileHash(
             path=path,
             size_bytes=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
             sha256=file_sha256(file),
-            content_sha256=content_sha256(file),
+            content_sha256=content,
+            pixels_sha256=pixels,
+            cards=read_cards(file),
         )
     except (OSError, WorkerError) as error:
         return FileHash(path, 0, 0, "", "", replace(to_info(error), traceback=""))

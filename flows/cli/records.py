@@ -120,14 +120,9 @@ def _join_caveats(store: "ProvenanceStore", jobs: "Sequence[RunJob]") -> list[st
 
     over = {JobState.SUCCEEDED, JobState.REUSED}
     done = [j.fingerprint for j in jobs if j.fingerprint and j.state in over]
-    outcomes = store.find_outcomes(done)
-    lines: list[str] = []
-    for job in jobs:
-        found = outcomes.get(job.fingerprint or "")
-        lines += tell_caveats(
-            job.key, (*job.caveats, *(found.caveats if found else ()))
-        )
-    return lines
+    found = store.find_caveats(done)
+    joined = ((j.key, (*j.caveats, *found.get(j.fingerprint or "", ()))) for j in jobs)
+    return [line for key, caveats in joined for line in tell_caveats(key, caveats)]
 
 
 def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":

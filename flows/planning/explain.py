@@ -1,30 +1,122 @@
-"""Why a job that was done before is due again, in words."""
+"""Why a job is due, or can be reused, in words."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from workers.contract import Job, ParsUse, ReferenceUse
+from flows.models import Content, StoredJob
+from workers.contract import (
+    Input,
+    Job,
+    ParsUse,
+    ReferenceUse,
+    Stage,
+    Status,
+    Usage,
+)
 
-__all__ = ["explain_difference", "flatten_parameters"]
+from .fingerprint import take_fingerprint
+
+__all__ = [
+    "History",
+    "explain_difference",
+    "explain_due",
+    "explain_reuse",
+    "flatten_parameters",
+]
+
+_CARDS = 5
+"""How many cards of a header that have changed are named."""
 
 
-def explain_difference(previous: Job, job: Job) -> str:
+class History(Protocol):
+    """What was done before, as the database has it."""
+
+    def find_job(self, fingerprint: str) -> Job | None:
+        """Find a job by its whole fingerprint."""
+
+    def find_earlier_jobs(self, stage: Stage, name: str) -> Sequence[Job]:
+        """Find the successes of a stage and product name, newest first."""
+
+    def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
+        """Find what can be told apart in files, by their content hash."""
+
+    def find_usages(self, stage: Stage, name: str) -> Sequence[tuple[Status, Usage]]:
+        """Tell what attempts at a product of a stage took, the newest first."""
+
+
+def explain_due(job: Job, history: History) -> str:
+    """Say in one line why a job is due that the store does not hold.
+
+    Of all that was done it is compared with what is nearest to it: the newest may
+    have been done in another context.
+    """
+    earlier = history.find_earlier_jobs(job.stage, job.name)
+    if not earlier:
+        return "never done"
+    if any(one.fingerprint == job.fingerprint for one in earlier):
+        return "done before, but its products are gone from the store, so made again"
+    alike = [one for one in earlier if take_fingerprint(one) == one.fingerprint]
+    if not alike:
+        return "done before, by a version of rewebb whose hashes of content differ"
+    nearest = min(alike, key=lambda one: len([*_list_differences(one, job, {})]))
+    changed = [*_list_changed(nearest, job)]
+    contents = history.find_contents([file for pair in changed for file in pair])
+    return explain_difference(nearest, job, contents)
+
+
+def explain_difference(
+    previous: Job, job: Job, contents: Mapping[str, Content] = MappingProxyType({})
+) -> str:
     """Say in one line what differs between two jobs of one stage and product name.
 
     Differences are those that a fingerprint takes in, so two jobs without any have
     one fingerprint.
+
+    Parameters
+    ----------
+    contents
+        What is known of inputs, by content hash.
     """
-    return "; ".join(_list_differences(previous, job)) or "nothing differs"
+    differences = _list_differences(previous, job, contents)
+    return "; ".join(differences) or "nothing differs"
 
 
-def _list_differences(previous: Job, job: Job) -> Iterator[str]:
+def explain_reuse(done: StoredJob, job: Job, history: History) -> str:
+    """Say in one line when, and in which context, what is reused was made.
+
+    Its headers name that context, and references as that context calls them.
+    """
+    made = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC"
+    if done.context == job.context:
+        return f"{made}, nothing has changed"
+    previous = history.find_job(job.fingerprint)
+    renamed = [*_list_renamed(previous, job)] if previous else []
+    why = f"{made} in {done.context}, nothing has changed in {job.context}"
+    return f"{why} but names: {', '.join(renamed)}" if renamed else why
+
+
+def _list_renamed(previous: Job, job: Job) -> Iterator[str]:
+    """List references that have another name and the same bytes."""
+    for uses, now in (
+        (previous.references, job.references),
+        (previous.pars, job.pars),
+    ):
+        before = {use.reftype: use.file.name for use in uses if use.file}
+        after = {use.reftype: use.file.name for use in now if use.file}
+        yield from _compare("", before, after)
+
+
+def _list_differences(
+    previous: Job, job: Job, contents: Mapping[str, Content]
+) -> Iterator[str]:
     yield from _compare("", _files(previous.references), _files(job.references))
     yield from _compare("", _files(previous.pars), _files(job.pars))
     yield from _compare(
         "", flatten_parameters(previous.parameters), flatten_parameters(job.parameters)
     )
     yield from _compare("", previous.versions, job.versions)
-    yield from _compare_inputs(previous, job)
+    yield from _compare_inputs(previous, job, contents)
 
 
 def _compare(
@@ -57,15 +149,43 @@ def flatten_parameters(
     return flat
 
 
-def _compare_inputs(previous: Job, job: Job) -> Iterator[str]:
-    before = {(f.name, f.exptype): f.content_sha256 for f in previous.inputs}
-    after = {(f.name, f.exptype): f.content_sha256 for f in job.inputs}
+def _compare_inputs(
+    previous: Job, job: Job, contents: Mapping[str, Content]
+) -> Iterator[str]:
+    before, after = _by_role(previous), _by_role(job)
     for name, exptype in sorted(after.keys() - before.keys()):
         yield f"new {exptype} member {name}"
     for name, exptype in sorted(before.keys() - after.keys()):
         yield f"{exptype} member {name} is gone"
-    for key in sorted(before.keys() & after.keys()):
-        if before[key] != after[key]:
-            yield f"{key[1]} input {key[0]} has changed"
+    for old, new in _list_changed(previous, job):
+        what = _tell_change(
+            contents.get(old.content_sha256), contents.get(new.content_sha256)
+        )
+        yield f"{new.exptype} input {new.name} has changed{what and f': {what}'}"
     if list(before) != list(after) and before.keys() == after.keys():
         yield "the order of the members has changed"
+
+
+def _by_role(job: Job) -> dict[tuple[str, str], Input]:
+    return {(file.name, file.exptype): file for file in job.inputs}
+
+
+def _list_changed(previous: Job, job: Job) -> Iterator[tuple[Input, Input]]:
+    """List the inputs of one name and role whose content differs."""
+    before, after = _by_role(previous), _by_role(job)
+    for key in sorted(before.keys() & after.keys()):
+        if before[key].content_sha256 != after[key].content_sha256:
+            yield before[key], after[key]
+
+
+def _tell_change(old: Content | None, new: Content | None) -> str:
+    """Tell pixels from cards of the header; say nothing where that is not known."""
+    if old is None or new is None:
+        return ""
+    said = ["pixels"] if old.pixels_sha256 != new.pixels_sha256 else []
+    if old.cards is not None and new.cards is not None:
+        cards = [*_compare("", old.cards, new.cards)]
+        more = [f"{len(cards) - _CARDS} more"] if len(cards) > _CARDS else []
+        if cards:
+            said.append(f"header cards {', '.join([*cards[:_CARDS], *more])}")
+    return " and ".join(said) or "metadata, no pixels"

@@ -18,15 +18,12 @@ from workers.contract import (
     Job,
     Parameters,
     Resolved,
-    Stage,
-    Status,
-    Usage,
 )
 from workers.memory import estimate_bytes, learn_bytes
 
 from .binding import BindingError, Made, NothingToMakeError, bind_job
 from .caveats import list_caveats
-from .explain import explain_difference
+from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
 
 __all__ = ["Binder", "Plan", "PlanEntry", "ResolvedSet", "build_plan"]
@@ -88,13 +85,6 @@ class Plan:
 FindDone = Callable[[str], StoredJob | Damage | None]
 """Gives the success of a fingerprint, or what is wrong with its products."""
 
-FindPrevious = Callable[[Stage, str, str], Job | None]
-"""Gives the newest done job of a stage and product name, of another fingerprint."""
-
-
-FindUsages = Callable[[Stage, str], Sequence[tuple[Status, Usage]]]
-"""Tells what attempts at a product of a stage took, the newest first."""
-
 
 class Binder:
     """Decides on one job at a time, from what its producers came to.
@@ -113,15 +103,13 @@ class Binder:
         *,
         data_dir: Path,
         find_done: FindDone,
-        find_previous: FindPrevious,
-        find_usages: FindUsages,
+        history: History,
         allow_partial: bool = False,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
         self._find_done = find_done
-        self._find_previous = find_previous
-        self._find_usages = find_usages
+        self._history = history
         self._allow_partial = allow_partial
 
     def decide(
@@ -181,14 +169,16 @@ class Binder:
             )
         done = self._find_done(job.fingerprint)
         if isinstance(done, StoredJob):
-            why = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC, nothing has changed"
+            why = explain_reuse(done, job, self._history)
             return PlanEntry(planned, JobState.REUSED, why, job, done)
         estimate = estimate_bytes(
             job.stage,
             exp_type=job.exp_type,
             input_bytes=self._count_bytes(planned, producers),
         )
-        estimate = max(estimate, learn_bytes(self._find_usages(job.stage, job.name)))
+        estimate = max(
+            estimate, learn_bytes(self._history.find_usages(job.stage, job.name))
+        )
         why = self._explain(job, done)
         return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
 
@@ -273,10 +263,7 @@ class Binder:
     def _explain(self, job: Job, damage: Damage | None) -> str:
         if damage is not None:
             return f"done before, but damaged, so made again: {damage.message}"
-        previous = self._find_previous(job.stage, job.name, job.fingerprint)
-        if previous is None:
-            return "never done"
-        return explain_difference(previous, job)
+        return explain_due(job, self._history)
 
 
 def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:

@@ -64,6 +64,7 @@ def product_rows(outcome: Outcome) -> Iterator[SQLProduct]:
             mtime_ns=product.mtime_ns,
             sha256=product.sha256,
             content_sha256=product.content_sha256,
+            pixels_sha256=product.pixels_sha256,
         )
 
 
@@ -123,6 +124,7 @@ def to_product(row: SQLProduct) -> Product:
         mtime_ns=row.mtime_ns,
         sha256=row.sha256,
         content_sha256=row.content_sha256,
+        pixels_sha256=row.pixels_sha256,
     )
 
 

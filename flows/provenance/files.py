@@ -1,6 +1,6 @@
 """Files: hashes that were taken once and hold while size and time stand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
 from ..errors import StoreError
-from .schema import SQLKnownFile, SQLKnownReference
+from .schema import SQLKnownFile, SQLKnownReference, SQLRawContent
 from .sessions import Store, batches, patient, upsert
 
 __all__ = ["FileStore"]
@@ -35,7 +35,7 @@ class FileStore(Store):
                 found.update((row.path, _to_file_hash(row)) for row in rows)
         return found
 
-    def remember_files(self, files: Iterable[FileHash]) -> None:
+    def remember_files(self, files: Collection[FileHash]) -> None:
         """Remember hashes, in the place of older ones; not of unreadable files."""
         values = [
             {
@@ -49,7 +49,21 @@ class FileStore(Store):
             for file in files
             if file.error is None
         ]
-        self._sessions.write(lambda session: upsert(session, SQLKnownFile, values))
+        contents = [
+            {
+                "content_sha256": file.content_sha256,
+                "pixels_sha256": file.pixels_sha256,
+                "cards": file.cards,
+            }
+            for file in files
+            if file.pixels_sha256
+        ]
+
+        def work(session: Session) -> None:
+            upsert(session, SQLKnownFile, values)
+            upsert(session, SQLRawContent, contents)
+
+        self._sessions.write(work)
 
     @patient
     def known_references(

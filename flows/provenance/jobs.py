@@ -1,16 +1,35 @@
 """Jobs: what was attempted, what came of it, and what was made."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeVar
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, load_only
 
-from workers.contract import Job, Outcome, Product, Stage, Status, Usage
+from workers.contract import (
+    Caveat,
+    Input,
+    Job,
+    Outcome,
+    Product,
+    ReferenceFile,
+    Stage,
+    Status,
+    Usage,
+)
 
 from ..errors import UnknownRecordError
-from ..models import Attempt, JobRecord, StoredJob, StoredProduct
+from ..models import (
+    Attempt,
+    Content,
+    JobRecord,
+    OtherReference,
+    StoredJob,
+    StoredProduct,
+)
 from .attempt_records import to_caveats, to_outcome, to_product, to_usage
 from .job_records import to_job
 from .recording import record
@@ -21,6 +40,7 @@ from .schema import (
     SQLJobInput,
     SQLJobReference,
     SQLProduct,
+    SQLRawContent,
     SQLStepStatus,
 )
 from .sessions import Store, batches, patient
@@ -29,6 +49,10 @@ __all__ = ["JobStore"]
 
 _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
+_EARLIER = 10
+"""How many successes of a product are looked at to find the one that is nearest."""
+
+_Row = TypeVar("_Row", SQLJobInput, SQLJobReference, SQLProduct)
 
 
 class JobStore(Store):
@@ -73,6 +97,24 @@ class JobStore(Store):
         self._sessions.write(work)
 
     @patient
+    def find_caveats(
+        self, fingerprints: Iterable[str]
+    ) -> Mapping[str, tuple[Caveat, ...]]:
+        """Find what jobs found that a scientist must know, if they found anything."""
+        query = (
+            select(SQLAttempt.fingerprint, SQLCaveat)
+            .where(SQLCaveat.attempt_id == SQLAttempt.id, SQLAttempt.is_stored)
+            .order_by(SQLAttempt.fingerprint, SQLCaveat.position)
+        )
+        found: dict[str, list[SQLCaveat]] = defaultdict(list)
+        with self._sessions.read() as session:
+            for batch in batches(sorted(set(fingerprints))):
+                wanted = query.where(SQLAttempt.fingerprint.in_(batch))
+                for fingerprint, row in session.execute(wanted).tuples():
+                    found[fingerprint].append(row)
+            return {key: to_caveats(rows) for key, rows in found.items()}
+
+    @patient
     def get_job(self, fingerprint: str) -> JobRecord:
         """Give everything that is recorded of a job.
 
@@ -88,7 +130,7 @@ class JobStore(Store):
         """
         with self._sessions.read() as session:
             row = _find_job(session, fingerprint)
-            job = _load_job(session, row)
+            (job,) = _load_jobs(session, [row])
             return JobRecord(job=job, attempts=_load_attempts(session, job))
 
     @patient
@@ -110,22 +152,71 @@ class JobStore(Store):
             return tuple(_to_stored_product(*row) for row in session.execute(query))
 
     @patient
-    def find_previous_job(
-        self, stage: Stage, name: str, *, other_than: str
-    ) -> Job | None:
-        """Find the newest success of the same product with another fingerprint."""
+    def find_job(self, fingerprint: str) -> Job | None:
+        """Find a job by its whole fingerprint."""
+        with self._sessions.read() as session:
+            row = session.get(SQLJob, fingerprint)
+            return None if row is None else _load_jobs(session, [row])[0]
+
+    @patient
+    def find_earlier_jobs(self, stage: Stage, name: str) -> tuple[Job, ...]:
+        """Find the successes of a stage and product name, newest first.
+
+        They are the newest ones; there may be more.
+        """
         query = (
             select(SQLJob)
             .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
             .where(SQLJob.stage == stage.value, SQLJob.name == name)
-            .where(SQLJob.fingerprint != other_than)
-            .where(SQLAttempt.status == Status.SUCCEEDED.value)
+            .where(SQLAttempt.is_stored)
             .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(1)
+            .limit(_EARLIER)
         )
         with self._sessions.read() as session:
-            row = session.scalar(query)
-            return None if row is None else _load_job(session, row)
+            return _load_jobs(session, session.scalars(query).all())
+
+    @patient
+    def find_other_references(
+        self, program: str, files: Iterable[ReferenceFile]
+    ) -> tuple[OtherReference, ...]:
+        """Find files of other bytes that jobs of a program used by the same names."""
+        query = (
+            select(SQLJobReference.name, SQLJobReference.sha1, SQLJob.crds_path)
+            .join(SQLJob, SQLJob.fingerprint == SQLJobReference.fingerprint)
+            .where(SQLJob.program == program, SQLJobReference.name.is_not(None))
+            .distinct()
+        )
+        here = {file.name: file.sha1 for file in files}
+        with self._sessions.read() as session:
+            return tuple(
+                OtherReference(name, sha1, crds_path)
+                for name, sha1, crds_path in sorted(session.execute(query).tuples())
+                if name in here and sha1 not in {None, here[name]}
+            )
+
+    @patient
+    def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
+        """Find what can be told apart in files, by their content hash.
+
+        Files of which that is not known, such as products of older versions, are left
+        out.
+        """
+        wanted = {file.content_sha256 for file in files}
+        raw = select(SQLRawContent).where(SQLRawContent.content_sha256.in_(wanted))
+        made = (
+            select(SQLProduct.content_sha256, SQLProduct.pixels_sha256)
+            .where(SQLProduct.sha256.in_({file.sha256 for file in files}))
+            .where(SQLProduct.pixels_sha256 != "")
+        )
+        with self._sessions.read() as session:
+            found = {
+                content: Content(pixels, None)
+                for content, pixels in session.execute(made).tuples()
+            }
+            return found | {
+                row.content_sha256: Content(row.pixels_sha256, row.cards)
+                for row in session.scalars(raw)
+            }
 
     @patient
     def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
@@ -166,15 +257,16 @@ def _find_job(session: Session, beginning: str) -> SQLJob:
     )
 
 
-def _load_job(session: Session, row: SQLJob) -> Job:
-    inputs = select(SQLJobInput).where(SQLJobInput.fingerprint == row.fingerprint)
-    references = select(SQLJobReference).where(
-        SQLJobReference.fingerprint == row.fingerprint
-    )
-    return to_job(
-        row,
-        session.scalars(inputs.order_by(SQLJobInput.position)),
-        session.scalars(references.order_by(SQLJobReference.position)).all(),
+def _load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
+    """Load jobs with what they read, in a few queries for all."""
+    keys = [row.fingerprint for row in rows]
+    inputs = _group_rows(session, SQLJobInput, keys, by="position")
+    references = _group_rows(session, SQLJobReference, keys, by="position")
+    return tuple(
+        to_job(
+            row, inputs.get(row.fingerprint, ()), references.get(row.fingerprint, ())
+        )
+        for row in rows
     )
 
 
@@ -223,11 +315,11 @@ def _find_successes(
         .where(SQLAttempt.fingerprint.in_(fingerprints))
         .where(SQLAttempt.is_stored)
         # Parameters and associations are large, and not asked for.
-        .options(load_only(SQLJob.stage, SQLJob.name))
+        .options(load_only(SQLJob.stage, SQLJob.name, SQLJob.context))
     )
     rows = session.execute(query).tuples().all()
     stored = {job.fingerprint: (attempt, job) for attempt, job in rows}
-    products = _group_products(session, fingerprints)
+    products = _group_rows(session, SQLProduct, fingerprints, by="name")
     caveats = _group_caveats(session, [attempt.id for attempt, _ in stored.values()])
     return {
         fingerprint: _to_stored_job(
@@ -237,11 +329,12 @@ def _find_successes(
     }
 
 
-def _group_products(
-    session: Session, fingerprints: Sequence[str]
-) -> Mapping[str, Sequence[SQLProduct]]:
-    query = select(SQLProduct).where(SQLProduct.fingerprint.in_(fingerprints))
-    rows = sorted(session.scalars(query), key=attrgetter("fingerprint", "name"))
+def _group_rows(
+    session: Session, table: type[_Row], fingerprints: Sequence[str], *, by: str
+) -> Mapping[str, Sequence[_Row]]:
+    """Load the rows of jobs, by fingerprint, in the order of another column."""
+    query = select(table).where(table.fingerprint.in_(fingerprints))
+    rows = sorted(session.scalars(query), key=attrgetter("fingerprint", by))
     groups = groupby(rows, key=attrgetter("fingerprint"))
     return {fingerprint: tuple(group) for fingerprint, group in groups}
 
@@ -264,6 +357,7 @@ def _to_stored_job(
         fingerprint=job.fingerprint,
         stage=Stage(job.stage),
         name=job.name,
+        context=job.context,
         attempt=attempt.id,
         folder=attempt.folder,
         finished_at=attempt.finished_at,

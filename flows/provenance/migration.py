@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "make_config", "upgrade"]
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest revision; here too, since asking alembic takes longer than all else."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

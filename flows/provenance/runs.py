@@ -111,6 +111,7 @@ class RunStore(Store):
         with self._sessions.read() as session:
             return _load_jobs(session, run_id)
 
+    @patient
     def find_last_use(self, fingerprint: str) -> tuple[Run, RunJob] | None:
         """Find the newest run that made or reused the products of a job."""
         query = (

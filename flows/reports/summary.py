@@ -23,6 +23,9 @@ class JobLine:
     """Why."""
     fingerprint: str | None
     """Identity, if its inputs were known."""
+    made_in: str | None
+    """CRDS context that its products were made in and that their headers name, which
+    may be an earlier one than that of the run; None if there are none."""
     caveats: tuple[Caveat, ...]
     """What the plan knew of it, then what the job itself found."""
 
@@ -89,6 +92,7 @@ def _to_line(entry: PlanEntry) -> JobLine:
         state=entry.state,
         why=entry.why,
         fingerprint=fingerprint,
+        made_in=entry.done.context if entry.done else None,
         caveats=(*entry.caveats, *found),
     )
 

@@ -12,18 +12,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes import (
     NOON,
+    make_input,
     make_job,
     make_outcome,
     make_product,
+    make_reference,
     make_run,
     outcomes,
 )
 from sqlalchemy import Engine, select
 
 from flows.errors import StoreError, UnknownRecordError
+from flows.models import Content, OtherReference
 from flows.provenance import ProvenanceStore
 from flows.provenance.schema import SQLBase
-from workers.contract import ErrorInfo, Outcome, Stage, Status
+from workers.contract import (
+    ErrorInfo,
+    FileHash,
+    Outcome,
+    ReferenceUse,
+    Stage,
+    Status,
+)
 
 _ON_ONE_DATABASE = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -208,7 +218,7 @@ def test_products_are_found_by_name_and_hash_newest_first(
     assert store.find_products(name="a.fits", sha256="sha256-old.fits") == ()
 
 
-def test_the_previous_job_is_the_newest_other_success_of_the_product(
+def test_earlier_jobs_are_the_successes_of_the_product_newest_first(
     store: ProvenanceStore,
 ) -> None:
     for day, fingerprint in enumerate(["first", "second", "third", "failed"]):
@@ -221,9 +231,62 @@ def test_the_previous_job_is_the_newest_other_success_of_the_product(
         )
         store.record_outcome(outcome)
     name = make_job().name
-    before = store.find_previous_job(Stage.DETECTOR1, name, other_than="third")
-    assert before == make_job("second")
-    assert store.find_previous_job(Stage.SPEC2, name, other_than="third") is None
+    found = store.find_earlier_jobs(Stage.DETECTOR1, name)
+    assert found == (make_job("third"), make_job("second"), make_job("first"))
+    assert store.find_earlier_jobs(Stage.SPEC2, name) == ()
+    assert store.find_job("second") == make_job("second")
+    assert store.find_job("secon") is None
+
+
+def test_files_of_other_bytes_are_found_that_jobs_of_the_program_used(
+    store: ProvenanceStore,
+) -> None:
+    file = make_reference("photom_1.fits")
+    tampered = replace(file, sha1="tampered")
+    for name, used in {"good": file, "bad": tampered}.items():
+        job = replace(
+            make_job(name),
+            crds_path=f"/crds/{name}",
+            references=(ReferenceUse("photom", used), ReferenceUse("dark", None)),
+        )
+        store.record_outcome(make_outcome(job, attempt=name))
+    assert store.find_other_references("02736", [file]) == (
+        OtherReference("photom_1.fits", "tampered", "/crds/bad"),
+    )
+    assert store.find_other_references("02736", [tampered]) == (
+        OtherReference("photom_1.fits", file.sha1, "/crds/good"),
+    )
+    assert store.find_other_references("01345", [file]) == ()
+    assert store.find_other_references("02736", [make_reference("other")]) == ()
+
+
+def test_contents_are_those_of_raw_files_and_of_products(
+    store: ProvenanceStore,
+) -> None:
+    """Also of a raw file that was changed in its place."""
+    raw = [
+        FileHash("/raw/a", 1, n, f"s{n}", f"c{n}", None, f"p{n}", {"NGROUPS": f"{n}"})
+        for n in (1, 2)
+    ]
+    for file in raw:
+        store.remember_files([file])
+    product = replace(make_product("b.fits"), pixels_sha256="p3")
+    old = make_product("old.fits")
+    store.record_outcome(make_outcome(products=[product, old]))
+    files = [
+        *(replace(make_input("a"), content_sha256=f.content_sha256) for f in raw),
+        *(
+            replace(
+                make_input(p.name), sha256=p.sha256, content_sha256=p.content_sha256
+            )
+            for p in (product, old)
+        ),
+    ]
+    assert store.find_contents(files) == {
+        "c1": Content("p1", {"NGROUPS": "1"}),
+        "c2": Content("p2", {"NGROUPS": "2"}),
+        product.content_sha256: Content("p3", None),
+    }
 
 
 def test_text_that_no_database_holds_is_shown_escaped(store: ProvenanceStore) -> None:

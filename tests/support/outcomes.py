@@ -204,6 +204,7 @@ _products = st.builds(
     mtime_ns=_sizes,
     sha256=_words,
     content_sha256=_words,
+    pixels_sha256=_words,
 )
 _named_products = st.lists(_products, max_size=3, unique_by=lambda item: item.name).map(
     lambda items: tuple(sorted(items, key=lambda item: item.name))

@@ -1,6 +1,6 @@
 """Graphs, resolutions and what is done, in memory, for tests of plan and execution."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
 from flows.entry import is_run
-from flows.models import Damage, Exposure, RejectedFile, StoredJob
+from flows.models import Content, Damage, Exposure, RejectedFile, StoredJob
 from flows.planning import (
     Binder,
     Plan,
@@ -23,6 +23,7 @@ from workers.contract import (
     Caveat,
     CaveatKind,
     FileHash,
+    Input,
     Job,
     ParsUse,
     Product,
@@ -99,6 +100,7 @@ class DoneStore:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.usages: dict[tuple[Stage, str], list[tuple[Status, Usage]]] = {}
+        self.contents: dict[str, Content] = {}
         self._stored: dict[str, StoredJob] = {}
         self._damaged: dict[str, Damage] = {}
 
@@ -113,6 +115,7 @@ class DoneStore:
             fingerprint=job.fingerprint,
             stage=job.stage,
             name=job.name,
+            context=job.context,
             attempt=f"attempt-{len(self.jobs)}",
             folder=f"store/{job.fingerprint}",
             finished_at=NOON + timedelta(minutes=len(self.jobs)),
@@ -136,14 +139,19 @@ class DoneStore:
         """Find what attempts at a product took, the newest first."""
         return self.usages.get((stage, name), [])
 
-    def find_previous(self, stage: Stage, name: str, other_than: str) -> Job | None:
-        """Find the newest job of a name."""
-        found = [
-            job
-            for job in self.jobs.values()
-            if (job.stage, job.name) == (stage, name) and job.fingerprint != other_than
-        ]
-        return found[-1] if found else None
+    def find_job(self, fingerprint: str) -> Job | None:
+        """Find a job that is done."""
+        return self.jobs.get(fingerprint)
+
+    def find_earlier_jobs(self, stage: Stage, name: str) -> Sequence[Job]:
+        """Find the jobs of a name, newest first."""
+        done = [*self.jobs.values()][::-1]
+        return [job for job in done if (job.stage, job.name) == (stage, name)]
+
+    def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
+        """Find what was said of files."""
+        wanted = {file.content_sha256 for file in files}
+        return {key: self.contents[key] for key in wanted & self.contents.keys()}
 
 
 def _product(name: str, content: str) -> Product:
@@ -158,8 +166,7 @@ def make_binder(
         resolved,
         data_dir=Path("data"),
         find_done=store.find_done,
-        find_previous=store.find_previous,
-        find_usages=store.find_usages,
+        history=store,
         allow_partial=allow_partial,
     )
 

@@ -3,8 +3,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from outcomes import json_values, make_input, make_job, make_reference
+from plans import DoneStore
 
+from flows.models import Content
 from flows.planning import explain_difference, flatten_parameters, take_fingerprint
+from flows.planning.explain import explain_due, explain_reuse
 from workers.contract import Job, ParsUse, ReferenceUse
 
 JOB = replace(
@@ -77,6 +80,91 @@ def test_a_changed_parameter_is_explained(value: object) -> None:
     before = replace(JOB, parameters={"a": "unlike any other"})
     after = replace(JOB, parameters={"a": value})
     assert explain_difference(before, after) != "nothing differs"
+
+
+def with_pixels(job: Job, name: str, *, dark: str = "dark_1.fits") -> Job:
+    """Give a job an input of other content, and another dark."""
+    first, *others = job.inputs
+    changed = replace(
+        job,
+        inputs=(replace(first, content_sha256=name), *others),
+        references=(ReferenceUse("dark", make_reference(dark)),),
+    )
+    return replace(changed, fingerprint=take_fingerprint(changed))
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_job_is_compared_with_the_nearest_one_not_with_the_newest(
+    *, newest_first: bool
+) -> None:
+    """An edited pixel is no other dark, whatever was done last."""
+    history = DoneStore()
+    done = [with_pixels(JOB, "old", dark=f"dark_{n}.fits") for n in (1, 2)]
+    for job in done if newest_first else done[::-1]:
+        history.add(job)
+    edited = with_pixels(JOB, "edited")
+    assert explain_due(edited, history) == "science input a_rate.fits has changed"
+
+
+def test_of_jobs_that_are_as_near_the_newest_counts() -> None:
+    history = DoneStore()
+    for number in (1, 2):
+        history.add(with_pixels(JOB, "same", dark=f"dark_{number}.fits"))
+    due = with_pixels(JOB, "same", dark="dark_3.fits")
+    assert explain_due(due, history).startswith("dark dark_2.fits")
+
+
+def test_what_was_done_and_is_gone_from_the_store_was_not_never_done() -> None:
+    history = DoneStore()
+    assert explain_due(JOB, history) == "never done"
+    history.add(JOB)
+    assert explain_due(JOB, history).startswith("done before, but its products are ")
+
+
+def test_what_an_older_version_hashed_is_not_compared() -> None:
+    history = DoneStore()
+    history.add(replace(with_pixels(JOB, "old"), fingerprint="0" * 64))
+    why = explain_due(with_pixels(JOB, "new"), history)
+    assert why == "done before, by a version of rewebb whose hashes of content differ"
+
+
+CHANGES = {
+    "pixels": Content("new", {"FILTER": "'CLEAR'"}),
+    "header cards FILTER 'CLEAR' -> 'F100LP'": Content("old", {"FILTER": "'F100LP'"}),
+    "pixels and header cards FILTER 'CLEAR' -> None": Content("new", {}),
+    "metadata, no pixels": Content("old", None),
+}
+
+
+@pytest.mark.parametrize(("what", "content"), CHANGES.items(), ids=CHANGES.keys())
+def test_what_of_an_input_has_changed_is_told(what: str, content: Content) -> None:
+    history = DoneStore()
+    history.contents = {"old": Content("old", {"FILTER": "'CLEAR'"}), "new": content}
+    history.add(with_pixels(JOB, "old"))
+    why = explain_due(with_pixels(JOB, "new"), history)
+    assert why == f"science input a_rate.fits has changed: {what}"
+
+
+def test_of_many_cards_that_have_changed_only_some_are_named() -> None:
+    history = DoneStore()
+    before, after = ({f"KEY{n}": value for n in range(9)} for value in "12")
+    history.contents = {"old": Content("p", before), "new": Content("p", after)}
+    history.add(with_pixels(JOB, "old"))
+    assert explain_due(with_pixels(JOB, "new"), history).endswith("KEY4 1 -> 2, 4 more")
+
+
+def test_what_is_reused_from_another_context_names_both() -> None:
+    history = DoneStore()
+    done = history.add(JOB)
+    photom = replace(make_reference("photom_1.fits"), name="photom_2.fits")
+    again = replace(
+        JOB, context="jwst_0002.pmap", references=(ReferenceUse("photom", photom),)
+    )
+    assert explain_reuse(done, again, history) == (
+        "done 2026-11-20 12:00 UTC in jwst_1464.pmap, nothing has changed in "
+        "jwst_0002.pmap but names: photom photom_1.fits -> photom_2.fits"
+    )
+    assert explain_reuse(done, JOB, history).endswith("UTC, nothing has changed")
 
 
 def test_a_job_done_in_another_fingerprint_version_has_no_difference() -> None:

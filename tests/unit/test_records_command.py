@@ -67,6 +67,15 @@ def test_show_joins_what_the_last_run_knew_with_what_the_job_found() -> None:
     assert told["job"]["caveats"] == [{"kind": "PARTIAL", "message": NO_NRS2.message}]
 
 
+@pytest.mark.usefixtures("partial_at_first")
+def test_show_names_the_context_it_was_made_in_and_that_of_its_last_use() -> None:
+    with open_store(load_settings()) as store:
+        store.record_outcome(make_outcome(replace(JOB, context="jwst_1463.pmap")))
+    shown = run("show", PRODUCT)
+    assert "context      jwst_1463.pmap" in shown
+    assert "UTC in jwst_1464.pmap: REUSED" in shown
+
+
 def test_show_says_when_no_run_is_known() -> None:
     """As after `rewebb db rebuild`, which finds no runs in the store."""
     with open_store(load_settings()) as store:

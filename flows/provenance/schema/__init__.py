@@ -11,6 +11,7 @@ from ._known_file import SQLKnownFile
 from ._known_reference import SQLKnownReference
 from ._lease import SQLLease
 from ._product import SQLProduct
+from ._raw_content import SQLRawContent
 from ._run import SQLRun
 from ._run_job import SQLRunJob
 from ._step_status import SQLStepStatus
@@ -27,6 +28,7 @@ __all__ = [
     "SQLKnownReference",
     "SQLLease",
     "SQLProduct",
+    "SQLRawContent",
     "SQLRun",
     "SQLRunJob",
     "SQLStepStatus",

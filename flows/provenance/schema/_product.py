@@ -22,3 +22,5 @@ class SQLProduct(SQLBase):
     mtime_ns: Mapped[int]
     sha256: Mapped[str] = mapped_column(index=True)
     content_sha256: Mapped[str]
+    # Empty if it has none, or was made before it was recorded.
+    pixels_sha256: Mapped[str]
