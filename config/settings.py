@@ -1,14 +1,19 @@
-"""Settings of a site: one file, ``rewebb.toml``, and ``REWEBB_*`` variables over it.
+"""Settings of a site: files ``rewebb.toml``, and ``REWEBB_*`` variables over them.
+
+One file is in the working directory, the other in the user's own configuration
+(``~/.config/rewebb/``); the first is the stronger. But anybody may have left a file in
+the folder in which one happens to stand, so it may not say where secrets go and where
+code comes from (`PERSONAL`).
 
 An empty variable is as none. ``CRDS_PATH`` and ``CRDS_CONTEXT`` are honoured where
-neither says otherwise. Nothing here can change a pixel; what can is in recipes and
+nothing says otherwise. Nothing here can change a pixel; what can is in recipes and
 contexts.
 """
 
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import psutil
 from pydantic import BeforeValidator, Field, ValidationError
@@ -25,9 +30,13 @@ from pydantic_settings import (
 from .errors import SettingsError
 from .problems import list_problems
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["PERSONAL", "Settings", "find_user_file", "load_settings"]
 
 _FILE = "rewebb.toml"
+
+PERSONAL: Final = "personal"
+"""Marks a setting that a file in the working directory may not have: who sets it is
+given a token or a password, gives us code, or fills a cache that others use."""
 
 _PREFIX = "REWEBB_"
 """How the names of our environment variables begin."""
@@ -46,14 +55,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
         env_ignore_empty=True,
-        toml_file=_FILE,
         extra="forbid",
         frozen=True,
     )
 
     data_dir: Path = Path("rewebb-data")
     """Folder for store, runs and the embedded database; on one file system."""
-    database_url: str | None = None
+    database_url: Annotated[str | None, PERSONAL] = None
     """SQLAlchemy URL; by default an SQLite file in the data folder."""
     archive: Annotated[str, BeforeValidator(_to_text), Field(min_length=1)] | None = (
         None
@@ -61,11 +69,11 @@ class Settings(BaseSettings):
     """Where exposures come from: ``mast``, the URL of an S3 mirror
     (``s3://stpubdata/jwst/public``), ``sample``, or a folder of any nesting. The
     sample has a CRDS cache and contexts of its own, whatever is set for the rest."""
-    mast_url: str = "https://mast.stsci.edu"
+    mast_url: Annotated[str, PERSONAL] = "https://mast.stsci.edu"
     """Server of MAST."""
-    mast_token_block: str | None = None
+    mast_token_block: Annotated[str | None, PERSONAL] = None
     """Prefect Secret block with a token of MAST; ``MAST_API_TOKEN`` is stronger."""
-    s3_endpoint: str | None = None
+    s3_endpoint: Annotated[str | None, PERSONAL] = None
     """URL of an S3 service other than that of AWS."""
     requests: int = Field(default=4, ge=1, le=32)
     """Requests to an archive at a time."""
@@ -75,12 +83,12 @@ class Settings(BaseSettings):
         default_factory=lambda: os.environ.get("CRDS_CONTEXT") or None
     )
     """CRDS context; by default ``CRDS_CONTEXT``, else the operational one."""
-    crds_server_url: str | None = Field(
+    crds_server_url: Annotated[str | None, PERSONAL] = Field(
         default_factory=lambda: os.environ.get("CRDS_SERVER_URL") or None
     )
     """CRDS server that fills the cache; by default that of ``CRDS_SERVER_URL``, and
     without either the cache is taken as it is."""
-    scheduler: str | None = None
+    scheduler: Annotated[str | None, PERSONAL] = None
     """Address of a Dask scheduler; by default a cluster is started on this machine."""
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Jobs at a time on this machine."""
@@ -106,9 +114,56 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # signature is given
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources, strongest first: arguments, variables, file."""
-        toml = TomlConfigSettingsSource(settings_cls)
-        return init_settings, env_settings, toml
+        """Order the sources: arguments, variables, the file here, the user's file."""
+        users = find_user_file()
+        return (
+            init_settings,
+            env_settings,
+            _FileHere(settings_cls, users),
+            TomlConfigSettingsSource(settings_cls, users),
+        )
+
+
+class _FileHere(TomlConfigSettingsSource):
+    """The file of the working directory, which has nothing that is personal in it."""
+
+    def __init__(self, settings_cls: type[BaseSettings], users: Path | None) -> None:
+        super().__init__(settings_cls, Path(_FILE))
+        if self.toml_data and not (users and users.exists() and users.samefile(_FILE)):
+            _refuse_personal(self.toml_data, settings_cls, users)
+
+
+def _refuse_personal(
+    given: dict[str, Any], settings_cls: type[BaseSettings], users: Path | None
+) -> None:
+    """Refuse what only a user may set.
+
+    Raises
+    ------
+    SettingsError
+        The file of the working directory sets it.
+    """
+    fields = settings_cls.model_fields
+    personal = {name for name, field in fields.items() if PERSONAL in field.metadata}
+    if refused := sorted(personal & set(given)):
+        variables = ", ".join(f"{_PREFIX}{name.upper()}" for name in refused)
+        raise SettingsError(
+            f"{Path(_FILE).absolute()} sets {', '.join(refused)}, which a file in the "
+            "working directory may not: it could send a token or a password away, or "
+            f"bring in code. If it is your wish, set {variables}, or write it into "
+            f"{users or 'rewebb/rewebb.toml in your configuration folder'}."
+        )
+
+
+def find_user_file() -> Path | None:
+    """Give where the user's own file is, or would be; None without a home."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not folder.is_absolute():
+        try:
+            folder = Path("~/.config").expanduser()
+        except RuntimeError:
+            return None
+    return folder / "rewebb" / _FILE
 
 
 def load_settings(**given: Path | str | int | None) -> Settings:
@@ -127,7 +182,8 @@ def load_settings(**given: Path | str | int | None) -> Settings:
         problems = list_problems(error)
         raise SettingsError(f"The settings cannot be used: {problems}") from error
     except (tomllib.TOMLDecodeError, OSError) as error:
-        raise SettingsError(f"{_FILE} cannot be read: {error}") from error
+        files = f"{_FILE} here or in your configuration folder"
+        raise SettingsError(f"{files} cannot be read: {error}") from error
     except (PydanticSettingsError, ValueError) as error:
         raise SettingsError(f"The settings cannot be used: {error}") from error
 

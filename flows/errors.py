@@ -14,11 +14,13 @@ RewebbError
   x DatabaseAwayError
   x LeaseHeldError
   x UnknownRecordError
+* BugError
 """
 
 __all__ = [
     "AccessError",
     "ArchiveError",
+    "BugError",
     "ConflictError",
     "DatabaseAwayError",
     "FileNameError",
@@ -87,3 +89,7 @@ class DatabaseAwayError(StoreError):
 
 class ConflictError(StoreError):
     """Another writer of the database was faster, again and again."""
+
+
+class BugError(RewebbError):
+    """Something that should never happen did; its message says how to report it."""

@@ -33,7 +33,7 @@ from .models import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
 from .phases import Preparation, Request
 from .reports import RunSummary
-from .runs import execute, hold_lease
+from .runs import Recording, execute, hold_lease
 
 __all__ = ["FETCH_LISTENER", "LISTENER", "reprocess_program"]
 
@@ -115,6 +115,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
         )
         owner = stack.enter_context(hold_lease(services, request.program))
         preparation = Preparation(services, request)
+        run = stack.enter_context(Recording(services, preparation))
         _phase("find", preparation.find)()
         _phase("associate", preparation.associate)()
         _phase("fetch", lambda: preparation.fetch(FETCH_LISTENER.get()))()
@@ -128,6 +129,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
             lambda: execute(
                 preparation,
                 binder,
+                run=run,
                 services=services,
                 cluster=cluster,
                 owner=owner,

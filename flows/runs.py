@@ -12,10 +12,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
+from types import TracebackType
 
 import psutil
 
@@ -24,7 +25,8 @@ from workers.contract import Job, Outcome
 from workers.errors import TreeError
 from workers.trees import remove_tree
 
-from .errors import RewebbError, StoreError
+from .crashes import is_known, to_bug
+from .errors import StoreError
 from .execution import Cluster, Listener, Orchestrator, to_run_job
 from .factory import Services, open_local_cluster, open_services
 from .logs import get_logger
@@ -35,7 +37,7 @@ from .planning import Binder, Plan
 from .provenance import ProvenanceStore
 from .reports import RunSummary, name_run_folder, publish_run_folder, summarize
 
-__all__ = ["execute", "hold_lease", "plan_only"]
+__all__ = ["Recording", "execute", "hold_lease", "plan_only"]
 
 _LEASE = timedelta(minutes=3)
 """How long a lease outlives an orchestrator of which nothing more is heard."""
@@ -153,16 +155,64 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
         remove_tree(scratch / program, below=scratch)
 
 
+class Recording(AbstractContextManager[Run]):
+    """The record of a run from its lease on, that tells whatever ends it.
+
+    What is not executed yet may be found, fetched, resolved and planned in it; an
+    error there is the end of the run, and is told in its record. One that nobody
+    foresaw leaves as a `BugError` that says where its traceback is kept.
+    """
+
+    def __init__(self, services: Services, preparation: Preparation) -> None:
+        self._services = services
+        self._run = _make_run(preparation)
+
+    def __enter__(self) -> Run:
+        """Record that the run began."""
+        self._services.store.start_run(self._run)
+        return self._run
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Record what ended the run, unless that is recorded already."""
+        if error is None:
+            return
+        if not isinstance(error, Exception):
+            self._finish(RunState.CANCELLED, "stopped before its end")
+        elif is_known(error):
+            self._finish(RunState.FAILED, str(error))
+        else:
+            bug = to_bug(error, self._services.data_dir / "errors")
+            self._finish(RunState.FAILED, str(bug))
+            raise bug from error
+
+    def _finish(self, state: RunState, message: str) -> None:
+        store, run_id = self._services.store, self._run.id
+        with suppress(StoreError):  # the error that ended the run is told first
+            if store.get_run(run_id).state is RunState.RUNNING:
+                store.finish_run(run_id, state, message, now=datetime.now(UTC))
+
+
 def execute(
     preparation: Preparation,
     binder: Binder,
     *,
+    run: Run,
     services: Services,
     cluster: Cluster,
     owner: str,
     listener: Listener,
 ) -> RunSummary:
     """Execute a plan, record it, and publish its folder.
+
+    Parameters
+    ----------
+    run
+        The run, whose record has begun.
 
     Raises
     ------
@@ -173,41 +223,32 @@ def execute(
     StoreError
         What was done cannot be recorded.
     """
-    run = _make_run(preparation)
+    run = replace(run, context=_name_context(preparation))
     _renew(services.store, run.program, owner)
     log = get_logger(run=run.id, program=run.program)
     log.info("run.started", context=run.context, recipe=run.recipe_name)
-    services.store.start_run(run)
+    services.store.set_context(run.id, run.context)
     services.store.set_jobs(run.id, [to_run_job(e) for e in preparation.plan.entries])
-    state, message = RunState.CANCELLED, "stopped before its end"
-
-    def finish() -> None:
-        services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
-        log.info("run.finished", state=str(state), message=message)
-
-    with _ending(finish):
-        try:
-            plan = Orchestrator(
-                preparation.plan,
-                binder=binder,
-                cluster=cluster,
-                recorder=_RunRecorder(services, run, owner),
-                data_dir=services.data_dir,
-                max_attempts=services.settings.max_attempts,
-                listener=listener,
-            ).run()
-            state, message = _judge(plan)
-            run = replace(run, state=state)
-            summary = summarize(
-                plan,
-                run=run,
-                folder=str(name_run_folder(run)),
-                notes=_list_notes(preparation),
-            )
-            _publish(plan, summary, services)
-        except RewebbError as error:
-            state, message = RunState.FAILED, str(error)
-            raise
+    plan = Orchestrator(
+        preparation.plan,
+        binder=binder,
+        cluster=cluster,
+        recorder=_RunRecorder(services, run, owner),
+        data_dir=services.data_dir,
+        max_attempts=services.settings.max_attempts,
+        listener=listener,
+    ).run()
+    state, message = _judge(plan)
+    run = replace(run, state=state)
+    summary = summarize(
+        plan,
+        run=run,
+        folder=str(name_run_folder(run)),
+        notes=_list_notes(preparation),
+    )
+    _publish(plan, summary, services)
+    services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
+    log.info("run.finished", state=str(state), message=message)
     return summary
 
 
@@ -285,18 +326,22 @@ class _RunRecorder:
 
 def _make_run(preparation: Preparation) -> Run:
     request, recipe = preparation.request, preparation.recipe
-    resolved = preparation.resolved
     return Run(
         id=str(uuid.uuid4()),
         program=request.program,
         recipe_name=recipe.name,
         recipe_sha256=recipe.sha256,
-        context=resolved.context if resolved else "not resolved",
+        context=_name_context(preparation),
         environment=_describe_environment(),
         request={**asdict(request), "observations": list(request.observations)},
         requested_by=getpass.getuser(),
         started_at=datetime.now(UTC),
     )
+
+
+def _name_context(preparation: Preparation) -> str:
+    resolved = preparation.resolved
+    return resolved.context if resolved else "not resolved"
 
 
 def _describe_environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+from collections.abc import Iterator
 from pathlib import PurePath
 
 import hypothesis
@@ -45,6 +46,14 @@ def pytest_xdist_make_scheduler(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest."""
     items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_user_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no `rewebb.toml` of whoever runs the tests set anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,15 @@
 Nothing heavy is imported before a command needs it, so that `rewebb --help` is quick.
 """
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from .asn import asn
 from .db import db_app
 from .demo import demo
+from .output import Told
 from .records import runs, show, status
 from .refs import refs_app
 from .run import plan, run
@@ -17,7 +21,18 @@ from .wrap import wrap
 
 __all__ = ["app"]
 
+
+class _Commands(TyperGroup):
+    """The commands, none of which ends in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        with Told():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

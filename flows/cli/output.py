@@ -3,16 +3,19 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from config.errors import ConfigError
+from flows.crashes import is_known, to_bug
 from flows.errors import RewebbError
 from workers.errors import WorkerError
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILED",
     "Listeners",
+    "Told",
     "fail",
     "print_json",
     "print_rows",
@@ -47,6 +51,9 @@ _out = Console(
 )
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
 
+_OF_TYPER = (typer.Exit, typer.Abort, TyperException, BrokenPipeError)
+"""Ends of a command that typer itself tells of."""
+
 _COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
 
 
@@ -68,6 +75,20 @@ def said_in_one_sentence() -> Iterator[None]:
         yield
     except (RewebbError, ConfigError, WorkerError) as error:
         fail(str(error))
+
+
+class Told(AbstractContextManager[None]):
+    """The border of the commands: an error that nobody knows is told in a sentence."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tell of an error, and say where its traceback is."""
+        if isinstance(error, Exception) and not isinstance(error, _OF_TYPER):
+            fail(str(error if is_known(error) else to_bug(error)))
 
 
 def print_json(record: Any) -> None:

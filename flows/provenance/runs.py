@@ -31,6 +31,11 @@ class RunStore(Store):
         """
         self._sessions.write(lambda session: _start_run(session, run))
 
+    def set_context(self, run_id: str, context: str) -> None:
+        """Record the context of a run, once it is resolved."""
+        statement = update(SQLRun).where(SQLRun.id == run_id).values(context=context)
+        self._sessions.write(lambda session: session.execute(statement))
+
     def finish_run(
         self, run_id: str, state: RunState, message: str | None, *, now: datetime
     ) -> None:

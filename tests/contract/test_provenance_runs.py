@@ -27,6 +27,12 @@ def test_a_finished_run_tells_how_it_ended(store: ProvenanceStore) -> None:
     )
 
 
+def test_a_run_gets_its_context_when_it_is_resolved(store: ProvenanceStore) -> None:
+    store.start_run(replace(make_run(), context="not resolved"))
+    store.set_context("run-1", "jwst_0002.pmap")
+    assert store.get_run("run-1") == replace(make_run(), context="jwst_0002.pmap")
+
+
 def test_a_run_that_was_never_started_cannot_finish(store: ProvenanceStore) -> None:
     with pytest.raises(UnknownRecordError, match="no run run-1"):
         store.finish_run("run-1", RunState.FAILED, None, now=NOON)

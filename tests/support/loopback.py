@@ -6,6 +6,7 @@
 import io
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -172,13 +173,27 @@ class Loopback:
 
 @contextmanager
 def serving(
-    answer: Callable[[Request], Answer], *, faults: Faults | None = None
+    answer: Callable[[Request], Answer],
+    *,
+    faults: Faults | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Loopback]:
-    """Serve until the block is left; requests that hang are let go then."""
+    """Serve until the block is left; requests that hang are let go then.
+
+    Parameters
+    ----------
+    tls
+        Serve https with this certificate.
+    """
     state = _State(answer)
     handler = type("Handler", (_Handler,), {"state": state})
     server = _Server(("127.0.0.1", 0), handler)
-    state.loopback.url = f"http://127.0.0.1:{server.server_address[1]}"
+    scheme = "http" if tls is None else "https"
+    state.loopback.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:  # hands are shaken by the threads of the requests
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     if faults is not None:
         state.loopback.faults = faults
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

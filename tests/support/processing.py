@@ -15,7 +15,7 @@ from flows.models import Association, Exposure
 from flows.phases import Preparation, Request
 from flows.planning import PlannedJob
 from flows.reports import RunSummary
-from flows.runs import execute, hold_lease
+from flows.runs import Recording, execute, hold_lease
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
@@ -77,8 +77,8 @@ def process(
         open_services(settings, start_at=request.start_at) as services,
         hold_lease(services, request.program) as owner,
         open_local_cluster(settings) as cluster,
+        Recording(services, preparation := Preparation(services, request)) as run,
     ):
-        preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
         preparation.fetch()
@@ -88,6 +88,7 @@ def process(
         return execute(
             preparation,
             binder,
+            run=run,
             services=services,
             cluster=cluster,
             owner=owner,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import SettingsError
-from config.settings import Settings, load_settings
+from config.settings import PERSONAL, Settings, find_user_file, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,16 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("REWEBB_", "CRDS_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path
+
+
+@pytest.fixture
+def users(elsewhere: Path) -> Path:
+    """Give where the user's own file belongs."""
+    file = elsewhere / "config" / "rewebb" / "rewebb.toml"
+    file.parent.mkdir(parents=True)
+    return file
 
 
 def test_there_is_a_default_for_everything() -> None:
@@ -127,3 +136,69 @@ def test_a_wrong_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWEBB_SLOTS", "many")
     with pytest.raises(SettingsError, match="slots"):
         load_settings()
+
+
+def test_the_user_has_a_file_that_all_else_is_stronger_than(
+    elsewhere: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.write_text("slots = 2\nmax_attempts = 5\nrequests = 6\n")
+    (elsewhere / "rewebb.toml").write_text("slots = 3\nmax_attempts = 4\n")
+    monkeypatch.setenv("REWEBB_SLOTS", "7")
+    settings = load_settings()
+    assert (settings.slots, settings.max_attempts, settings.requests) == (7, 4, 6)
+
+
+PERSONAL_VALUES = {
+    "crds_server_url": "https://crds.example.org",
+    "database_url": "postgresql://db.example.org/rewebb",
+    "mast_token_block": "a-secret-of-mine",
+    "mast_url": "https://mast.example.org",
+    "s3_endpoint": "https://s3.example.org",
+    "scheduler": "tcp://scheduler.example.org:8786",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), PERSONAL_VALUES.items())
+def test_a_file_in_the_working_directory_may_not_say_where_secrets_go(
+    elsewhere: Path, users: Path, name: str, value: str
+) -> None:
+    here = elsewhere / "rewebb.toml"
+    here.write_text(f"{name} = '{value}'\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    for part in (str(here), f"sets {name}", f"REWEBB_{name.upper()}", str(users)):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), PERSONAL_VALUES.items())
+def test_the_user_and_the_environment_may_say_where_secrets_go(
+    users: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    users.write_text(f"{name} = '{value}'\n")
+    assert getattr(load_settings(), name) == value
+    users.unlink()
+    monkeypatch.setenv(f"REWEBB_{name.upper()}", value)
+    assert getattr(load_settings(), name) == value
+
+
+def test_every_setting_of_a_server_is_personal() -> None:
+    personal = {n for n, f in Settings.model_fields.items() if PERSONAL in f.metadata}
+    assert personal == set(PERSONAL_VALUES)
+
+
+def test_one_may_stand_in_the_folder_of_ones_own_configuration(
+    users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.write_text("mast_url = 'https://mast.example.org'\n")
+    monkeypatch.chdir(users.parent)
+    assert load_settings().mast_url == "https://mast.example.org"
+
+
+def test_a_configuration_folder_that_is_not_absolute_is_none(
+    elsewhere: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.write_text("mast_url = 'https://mast.example.org'\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "config")
+    monkeypatch.setenv("HOME", str(elsewhere / "home"))
+    assert load_settings().mast_url == "https://mast.stsci.edu"
+    assert find_user_file() == elsewhere / "home/.config/rewebb/rewebb.toml"

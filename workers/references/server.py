@@ -152,7 +152,7 @@ class CrdsServer:
         if not isinstance(info, dict) or info.get("observatory") != OBSERVATORY:
             raise CrdsCacheError(
                 f"{self._url} is no CRDS server for JWST; mend CRDS_SERVER_URL or "
-                "`crds_server_url` in rewebb.toml."
+                "`crds_server_url` of your settings."
             )
         for kind in ("mapping_url", "reference_url"):
             urls = info.get(kind, {})
