@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import as_completed
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.filesize import decimal
@@ -13,9 +13,7 @@ from flows.errors import ArchiveError
 from flows.models import FetchedFile
 from workers.errors import TransferError
 from workers.transfer import (
-    Body,
     Expected,
-    Opener,
     Pacing,
     RetryPolicy,
     receive,
@@ -171,7 +169,7 @@ class Fetcher:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             received = receive(
-                _opener_of(self._source, file),
+                partial(self._source.open, file),
                 target,
                 expected=_expect(file),
                 policy=self._policy,
@@ -241,14 +239,3 @@ class _Counter:
 def _expect(file: RemoteFile) -> Expected:
     verify = verify_fits if file.name.endswith(".fits") else None
     return Expected(uri=file.uri, size_bytes=file.size_bytes, verify=verify)
-
-
-def _opener_of(source: Source, file: RemoteFile) -> Opener:
-    """Bind an opener to one file."""
-
-    def open_file(
-        *, start_byte: int = 0, entity: str | None = None
-    ) -> AbstractContextManager[Body]:
-        return source.open(file, start_byte=start_byte, entity=entity)
-
-    return open_file
