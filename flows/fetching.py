@@ -11,6 +11,7 @@ from .archive import (
     FetchListener,
     FetchReport,
     FolderSource,
+    Listing,
     Query,
     RemoteFile,
     admit,
@@ -58,6 +59,9 @@ class Fetched:
     """Names that the archive gave and that touch no path, with why."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be fetched, with what was tried."""
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+    """Files that are here, and of which the archive did not tell whether it has changed
+    them."""
 
 
 def find_files(settings: Settings, query: Query) -> Found:
@@ -82,7 +86,7 @@ def find_files(settings: Settings, query: Query) -> Found:
         source=source.name,
         files=listing.files,
         here=tuple(f.name for f in listing if is_local or vault.has(f)),
-        refused=listing.refused,
+        refused=(*listing.refused, *(lost.reason for lost in listing.unlisted)),
     )
 
 
@@ -123,8 +127,17 @@ def fetch_files(
         have=len(decided.have),
         withheld=tell_withheld(withheld),
         refused=listing.refused,
-        failed=report.failed,
+        failed={**report.failed, **_tell_unlisted(listing)},
+        unchecked=decided.unchecked,
     )
+
+
+def _tell_unlisted(listing: Listing) -> dict[str, str]:
+    """Say of which exposures the archive lists no files."""
+    return {
+        lost.path.name: lost.reason.removeprefix(f"{lost.path.name}: ")
+        for lost in listing.unlisted
+    }
 
 
 def _is_for_all(query: Query) -> bool:

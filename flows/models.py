@@ -169,6 +169,8 @@ class Inventory:
     """The newest pool of DMS of the program, where the archive has one."""
     refused: tuple[str, ...] = ()
     """Names that the archive gave and that touch no path, each with why."""
+    unchecked: tuple[str, ...] = ()
+    """What the archive could not be asked, and which copies are used all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,7 @@ def _list_notes(preparation: Preparation) -> list[str]:
     inventory = preparation.inventory
     return [
         *preparation.notes,
+        *inventory.unchecked,
         *inventory.refused,
         *inventory.withheld,
         *(file.reason for file in inventory.rejected),

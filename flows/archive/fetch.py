@@ -3,19 +3,23 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import as_completed
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from rich.filesize import decimal
 
 from flows.errors import ArchiveError
 from flows.models import FetchedFile
-from workers.errors import TransferError
+from workers.errors import (
+    AccessDeniedError,
+    NotHeldError,
+    TransferError,
+    TransientTransferError,
+)
 from workers.transfer import (
-    Body,
     Expected,
-    Opener,
     Pacing,
     RetryPolicy,
     receive,
@@ -28,7 +32,21 @@ from .listing import RemoteFile, Source
 from .progress import FetchListener, FetchProgress
 from .vault import Vault
 
-__all__ = ["FetchReport", "Fetcher", "ToFetch"]
+__all__ = ["Copy", "FetchReport", "Fetcher", "ToFetch"]
+
+_BEGIN_BYTES: Final = 1 << 16
+"""How much of a file is compared of which its archive says no version: raw files of
+JWST say in their first 30 000 bytes when they were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A local copy, whole as it was verified when it came."""
+
+    record: FetchedFile
+    """What is known of it."""
+    unchecked: str = ""
+    """Why the archive did not tell whether it still has the same; empty if it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,8 @@ class ToFetch:
     """What is not here in its newest version, by the place that it goes to."""
     unknown: Mapping[str, str]
     """Files of which one cannot tell whether they are here, each with why."""
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+    """Why the archive did not tell of copies whether it still has the same, by name."""
 
     @property
     def missing_bytes(self) -> int:
@@ -81,20 +101,34 @@ class Fetcher:
         self._vault = vault
         self._parallel = parallel
         self._policy = policy or RetryPolicy()
+        self._is_away = threading.Event()
 
-    def decide(self, files: Iterable[RemoteFile]) -> ToFetch:
-        """Find out what is not here, or has changed in the archive."""
+    def decide(self, files: Iterable[RemoteFile], *, ask: bool = True) -> ToFetch:
+        """Find out what is not here, or has changed in the archive.
+
+        Parameters
+        ----------
+        ask
+            Whether to ask the archive of copies that are here.
+        """
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
         with assembled(self._parallel) as crew:
-            looks = [crew.submit(self._look, file, crew.pacing) for file in listed]
+            looks = [
+                crew.submit(self._look, file, crew.pacing, ask=ask) for file in listed
+            ]
             seen = [look.result() for look in looks]
         found = list(zip(places, listed, seen, strict=True))
         return ToFetch(
-            have={f.name: r for _, f, r in found if isinstance(r, FetchedFile)},
+            have={f.name: c.record for _, f, c in found if isinstance(c, Copy)},
             missing={place: f for place, f, r in found if r is None},
             unknown={f.name: why for _, f, why in found if isinstance(why, str)},
+            unchecked={
+                f.name: c.unchecked
+                for _, f, c in found
+                if isinstance(c, Copy) and c.unchecked
+            },
         )
 
     def fetch(
@@ -128,41 +162,96 @@ class Fetcher:
             failed=dict(sorted(failed.items())),
         )
 
-    def find_copy(self, file: RemoteFile, pacing: Pacing) -> FetchedFile | None:
-        """Give the local copy of a file, if it is as the archive has it.
+    def find_copy(
+        self, file: RemoteFile, pacing: Pacing, *, ask: bool = True
+    ) -> Copy | None:
+        """Give the local copy of a file, unless the archive says that it has another.
+
+        Parameters
+        ----------
+        ask
+            Whether to ask it; its listing has told the size.
 
         Raises
         ------
-        TransferError
-            The archive does not tell.
         ArchiveError
             Somebody changed the local copy.
         """
         record = self._vault.find(file)
         if record is None or record.size_bytes != file.size_bytes:
             return None
-        return record if self._is_unchanged(file, record, pacing) else None
-
-    def _look(self, file: RemoteFile, pacing: Pacing) -> FetchedFile | str | None:
+        if not ask:
+            return Copy(record, "it was not asked")
         try:
-            return self.find_copy(file, pacing)
-        except (TransferError, ArchiveError) as error:
+            return Copy(record) if self._is_unchanged(file, record, pacing) else None
+        except TransferError as error:
+            return Copy(record, str(error))
+
+    def _look(
+        self, file: RemoteFile, pacing: Pacing, *, ask: bool
+    ) -> Copy | str | None:
+        try:
+            return self.find_copy(file, pacing, ask=ask)
+        except ArchiveError as error:
             return str(error)
 
     def _is_unchanged(
         self, file: RemoteFile, record: FetchedFile, pacing: Pacing
     ) -> bool:
-        """Ask the archive for a byte, and with it for its version of the file."""
+        """Ask the archive for a byte, and with it for its version of the file.
+
+        Of a file of which it says none, more is asked for and compared.
+        """
+        is_said = record.entity is not None or record.modified is not None
+        end_byte = 1 if is_said else min(_BEGIN_BYTES, record.size_bytes)
 
         def compare() -> bool:
-            with self._source.open(file, end_byte=1) as body:
+            with self._source.open(file, end_byte=end_byte) as body:
                 if body.entity is not None and record.entity is not None:
                     return body.entity == record.entity
-                return body.total_bytes in {None, record.size_bytes} and (
-                    record.modified is None or body.modified == record.modified
+                if body.total_bytes not in {None, record.size_bytes}:
+                    return False
+                if record.modified is not None:
+                    return body.modified == record.modified
+                begin = b"".join(body.chunks)
+            if len(begin) < end_byte:
+                raise TransientTransferError(
+                    f"expected {end_byte} bytes, the body ended after {len(begin)}"
                 )
+            return begin == self._vault.read_begin(record, end_byte)
 
-        return retry(file.uri, compare, policy=self._policy, pacing=pacing)
+        return self._ask(file, compare, pacing)
+
+    def _ask(
+        self, file: RemoteFile, question: Callable[[], bool], pacing: Pacing
+    ) -> bool:
+        """Ask; after an answer that never came, only once until there is one again."""
+        once = replace(self._policy, fruitless_tries=1)
+        policy = once if self._is_away.is_set() else self._policy
+        try:
+            answer = retry(file.uri, question, policy=policy, pacing=pacing)
+        except (AccessDeniedError, NotHeldError):
+            raise
+        except TransferError:
+            self._is_away.set()
+            raise
+        self._is_away.clear()
+        return answer
+
+    def _settle_entity(
+        self, file: RemoteFile, record: FetchedFile, pacing: Pacing
+    ) -> FetchedFile:
+        """See whether the ETag of bytes that came again stays, or changes always."""
+
+        def stays() -> bool:
+            with self._source.open(file, end_byte=1) as body:
+                return body.entity == record.entity
+
+        try:
+            is_same = record.entity is None or self._ask(file, stays, pacing)
+        except TransferError:
+            return record
+        return record if is_same else self._vault.forget_entity(record)
 
     def _fetch_one(
         self, file: RemoteFile, target: Path, counter: "_Counter"
@@ -171,14 +260,17 @@ class Fetcher:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             received = receive(
-                _opener_of(self._source, file),
+                partial(self._source.open, file),
                 target,
                 expected=_expect(file),
                 policy=self._policy,
                 on_bytes=counter.count_of(file),
                 pacing=counter.crew.pacing,
             )
-            return self._vault.add(file, received, source=self._source.name)
+            record = self._vault.add(file, received, source=self._source.name)
+            is_new = self._vault.locate(record) == target
+            pacing = counter.crew.pacing
+            return record if is_new else self._settle_entity(file, record, pacing)
         except FileExistsError:  # another process was faster
             return self._vault.find(file) or f"{file.uri} is being fetched by another"
         except (TransferError, ArchiveError) as error:
@@ -241,14 +333,3 @@ class _Counter:
 def _expect(file: RemoteFile) -> Expected:
     verify = verify_fits if file.name.endswith(".fits") else None
     return Expected(uri=file.uri, size_bytes=file.size_bytes, verify=verify)
-
-
-def _opener_of(source: Source, file: RemoteFile) -> Opener:
-    """Bind an opener to one file."""
-
-    def open_file(
-        *, start_byte: int = 0, entity: str | None = None
-    ) -> AbstractContextManager[Body]:
-        return source.open(file, start_byte=start_byte, entity=entity)
-
-    return open_file

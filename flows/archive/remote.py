@@ -3,10 +3,11 @@
 import io
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from flows.errors import ArchiveError, UnknownProgramError
+from flows.errors import AccessError, ArchiveError, UnknownProgramError
 from flows.models import (
     Exposure,
     FetchedFile,
@@ -23,11 +24,13 @@ from .access import admit, explain_withheld
 from .crew import assembled
 from .fetch import Fetcher, FetchReport, ToFetch
 from .headers import reject, to_exposure
-from .listing import FileKind, Query, RemoteFile, Source
+from .listing import FileKind, Listing, Query, RemoteFile, Source
 from .metafiles import name_metafile, refuse_metafile
 from .progress import FetchListener
 from .rawfile import RawFile, UnreadableHeaderError, read_raw_file, read_raw_header
-from .tokens import tell_withheld
+from .recollection import Recollection, tell_unchecked
+from .roles import HeaderValue
+from .tokens import tell_withheld, withhold
 from .vault import Vault
 
 __all__ = ["RemoteArchive"]
@@ -60,10 +63,19 @@ class RemoteArchive:
         self._files: dict[str, RemoteFile] = {}
         self._metafiles: dict[str, FetchedFile] = {}
         self._doubted: dict[str, str] = {}
+        self._pool: PoolFile | None = None
+        self._headers: dict[str, dict[str, HeaderValue]] = {}
+        self._unchecked: dict[str, FetchedFile] = {}
+        self._unlisted: tuple[RejectedFile, ...] = ()
+        self._refused: tuple[str, ...] = ()
+        self._recalled: Recollection | None = None
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
 
     def find(self, program: str) -> Inventory:
         """Find the exposures of a program; of files that are not here, the headers.
+
+        If the source cannot be asked, or does not answer, what it said last is taken,
+        with the copies that are here.
 
         Raises
         ------
@@ -72,31 +84,115 @@ class RemoteArchive:
         AccessError
             The token is expired, or gives no access to the program.
         ArchiveError
-            The source gave no whole answer.
+            The source gave no whole answer, and nothing of the program is here.
         """
-        listing = self._source.search(Query(program=program))
+        try:
+            listing = self._source.search(Query(program=program))
+        except ArchiveError as error:
+            return self._find_here(program, error)
         if not any(file.kind is FileKind.UNCAL for file in listing):
             raise UnknownProgramError(
                 f"unknown program {program}: {self._source.name} holds no raw exposure "
                 "of it"
             )
-        self._files = {file.name: file for file in listing}
-        allowed, barred = admit(self._source, listing)
-        self._metafiles, self._doubted = self._find_metafiles(allowed)
-        raw = [file for file in allowed if file.kind is FileKind.UNCAL]
-        kept_back = [file for file in barred if file.kind is FileKind.UNCAL]
-        with assembled(self._parallel) as crew:
-            looks = [crew.submit(self._examine, file, crew.pacing) for file in raw]
-            found = [look.result() for look in looks]
-        exposures = [self._with_metafile(e) for e in found if isinstance(e, Exposure)]
-        return Inventory(
-            exposures=tuple(exposures),
-            rejected=tuple(e for e in found if isinstance(e, RejectedFile)),
+        self._begin(listing, None)
+        allowed, barred, denial = self._admit(listing)
+        here = [file for file in barred if self._vault.has(file)]
+        self._metafiles, self._doubted = self._find_metafiles(allowed, here)
+        self._pool = self._read_pool(allowed)
+        found, refound = self._examine_all(allowed), self._examine_all(here, ask=False)
+        known = {e.path.name for e in refound if isinstance(e, Exposure)}
+        kept_back = [
+            file
+            for file in barred
+            if file.kind is FileKind.UNCAL and file.name not in known
+        ]
+        return replace(
+            self._to_inventory([*found, *(e for e in refound if e.path.name in known)]),
             barred=tuple(explain_withheld(file) for file in kept_back),
             withheld=tell_withheld(kept_back),
-            pool=self._read_pool(allowed),
-            refused=listing.refused,
+            unchecked=self._tell_unchecked(denial or "did not tell of all files"),
         )
+
+    def _find_here(self, program: str, error: ArchiveError) -> Inventory:
+        """Find what is known of a program without asking.
+
+        Raises
+        ------
+        ArchiveError
+            The one that is given, if that is nothing.
+        """
+        known = self._vault.recall(program)
+        if not any(self._vault.has(file) for file in known.files):
+            raise error
+        listing = Listing(known.files)
+        self._begin(listing, known)
+        self._metafiles, self._doubted = self._find_metafiles([], listing)
+        self._pool = known.pool
+        found = self._examine_all(listing, ask=False)
+        since = (
+            f"its listing of {known.asked_at:%Y-%m-%d} is taken, and what is new there "
+            "since is not known"
+            if known.asked_at
+            else "what else it has of the program, such as a pool, is not known"
+        )
+        why = f"could not be asked ({error}); {since}"
+        return replace(self._to_inventory(found), unchecked=self._tell_unchecked(why))
+
+    def _begin(self, listing: Listing, recalled: Recollection | None) -> None:
+        """Begin with another listing."""
+        self._files = {file.name: file for file in listing}
+        self._unlisted, self._refused = listing.unlisted, listing.refused
+        self._recalled = recalled
+        self._headers = dict(recalled.headers) if recalled else {}
+        self._unchecked = {}
+
+    def _admit(
+        self, listing: Listing
+    ) -> tuple[tuple[RemoteFile, ...], tuple[RemoteFile, ...], str]:
+        """Separate what we may have; say what is wrong with a token.
+
+        Raises
+        ------
+        AccessError
+            Something is wrong, and nothing of what needs the token is here.
+        """
+        try:
+            return *admit(self._source, listing), ""
+        except AccessError as error:
+            allowed, barred = withhold(listing, has_token=False)
+            if not any(self._vault.has(file) for file in barred):
+                raise
+            return allowed, barred, f"gave no access ({error})"
+
+    def _examine_all(
+        self, files: Iterable[RemoteFile], *, ask: bool = True
+    ) -> list[Exposure | RejectedFile]:
+        """Read the headers of raw files, here or where they are."""
+        raw = [file for file in files if file.kind is FileKind.UNCAL]
+        with assembled(self._parallel) as crew:
+            looks = [
+                crew.submit(self._examine, file, crew.pacing, ask=ask) for file in raw
+            ]
+            return [look.result() for look in looks]
+
+    def _to_inventory(self, found: Iterable[Exposure | RejectedFile]) -> Inventory:
+        """Sort what was found."""
+        listed = sorted(found, key=lambda one: one.path.name)
+        rejected = [one for one in listed if isinstance(one, RejectedFile)]
+        exposures = [one for one in listed if isinstance(one, Exposure)]
+        return Inventory(
+            exposures=tuple(self._with_metafile(e) for e in exposures),
+            rejected=(*rejected, *self._unlisted),
+            pool=self._pool,
+            refused=self._refused,
+        )
+
+    def _tell_unchecked(self, why: str) -> tuple[str, ...]:
+        """Say which copies are used that were not compared with the source."""
+        if not self._unchecked:
+            return ()
+        return (tell_unchecked(self._unchecked, f"{self._source.name} {why}"),)
 
     def fetch(
         self, exposures: Iterable[Exposure], *, listener: FetchListener
@@ -115,9 +211,19 @@ class RemoteArchive:
             There is no room for them.
         """
         wanted = tuple(exposures)
+        self._remember()
         missing = self._list_missing(e for e in wanted if e.is_remote)
         report = self._fetcher.fetch(ToFetch({}, missing, {}), listener=listener)
         return tuple(self._settle(e, report) if e.is_remote else e for e in wanted)
+
+    def _remember(self) -> None:
+        """Keep what the source has said, for when it cannot be asked."""
+        if self._recalled is None:
+            files = tuple(self._files.values())
+            now = datetime.now(UTC)
+            known = Recollection(now, files, self._headers, self._pool)
+            for program in {file.program for file in files}:
+                self._vault.remember(program, known)
 
     def _list_missing(self, remote: Iterable[Exposure]) -> dict[Path, RemoteFile]:
         """List raw files and metafiles that are not here, by their places."""
@@ -149,12 +255,18 @@ class RemoteArchive:
         return replace(exposure, metafile=metafile)
 
     def _find_metafiles(
-        self, allowed: Iterable[RemoteFile]
+        self, allowed: Iterable[RemoteFile], here: Iterable[RemoteFile]
     ) -> tuple[dict[str, FetchedFile], dict[str, str]]:
         """Find the metafiles that are here, and those of which one cannot tell."""
-        files = [file for file in allowed if file.kind is FileKind.MSA]
-        decided = self._fetcher.decide(files)
-        return dict(decided.have), dict(decided.unknown)
+        metafiles = [
+            [f for f in files if f.kind is FileKind.MSA] for files in (allowed, here)
+        ]
+        asked = self._fetcher.decide(metafiles[0])
+        kept = self._fetcher.decide(metafiles[1], ask=False)
+        have = {**asked.have, **kept.have}
+        unchecked = {**asked.unchecked, **kept.unchecked}
+        self._unchecked |= {name: have[name] for name in unchecked}
+        return have, {**asked.unknown, **kept.unknown}
 
     def _read_pool(self, allowed: Iterable[RemoteFile]) -> PoolFile | None:
         """Read the newest pool; its name tells the time it was made."""
@@ -165,30 +277,42 @@ class RemoteArchive:
         try:
             data = self._read(newest, newest.size_bytes, Pacing())
         except TransferError as error:
+            known = self._vault.recall(newest.program).pool
+            if known is not None and known.name == newest.name:
+                return known  # its name has the time that it was made
             raise ArchiveError(
                 f"{self._source.name}: the pool {newest.name}: {error}"
             ) from error
         return PoolFile(newest.name, data.decode("utf-8", "replace"))
 
-    def _examine(self, file: RemoteFile, pacing: Pacing) -> Exposure | RejectedFile:
+    def _examine(
+        self, file: RemoteFile, pacing: Pacing, *, ask: bool
+    ) -> Exposure | RejectedFile:
         """Read the header of a file, here or where it is."""
         name = parse_file_name(file.name).of
         assert isinstance(name, ExposureName)
         path = self._vault.path_of_next(file)
         try:
-            copy = self._fetcher.find_copy(file, pacing)
+            copy = self._fetcher.find_copy(file, pacing, ask=ask)
             if copy is not None:
-                return _read_copy(self._vault.locate(copy), name)
+                if copy.unchecked:
+                    self._unchecked[file.name] = copy.record
+                return _read_copy(self._vault.locate(copy.record), name)
             header = self._peek(file, pacing)
         except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
             return reject(path, name, str(error))
+        self._headers[file.name] = header.header
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
         if isinstance(found, Exposure):
             return replace(found, is_remote=True)
         return found
 
     def _peek(self, file: RemoteFile, pacing: Pacing) -> RawFile:
-        """Read the header of a file that is not here."""
+        """Read the header of a file that is not here; or recall it."""
+        if self._recalled is not None:
+            if (header := self._headers.get(file.name)) is None:
+                raise ArchiveError("is not here, and its archive could not be asked")
+            return RawFile(header, None)
         return read_raw_header(io.BytesIO(self._read(file, _HEADER_BYTES, pacing)))
 
     def _read(self, file: RemoteFile, end_byte: int, pacing: Pacing) -> bytes:

@@ -15,7 +15,7 @@ from workers.errors import (
     TransferError,
     TransientTransferError,
 )
-from workers.transfer import Body
+from workers.transfer import Body, find_strong_etag
 
 if TYPE_CHECKING:
     from s3fs import S3FileSystem
@@ -139,7 +139,7 @@ class S3Bucket:
             yield Body(
                 start_byte=int(given["start"]) if given else 0,
                 total_bytes=int(given["total"]) if given else answer["ContentLength"],
-                entity=answer.get("ETag"),
+                entity=find_strong_etag(answer.get("ETag")),
                 modified=_headers(answer).get("last-modified"),
                 chunks=self._read(key, answer["Body"]),
             )
@@ -148,7 +148,7 @@ class S3Bucket:
 
     def _get(self, key: str, wanted: str | None, entity: str | None) -> Any:
         """Ask for a part of one version, or else for all of the one that is there."""
-        asked = {"Range": wanted, "IfMatch": entity}
+        asked = {"Range": wanted, "IfMatch": find_strong_etag(entity)}
         try:
             answer = self._call(
                 "get_object", key, {"Key": key} | {k: v for k, v in asked.items() if v}

@@ -23,6 +23,7 @@ from flows.names import check_file_name
 from workers.transfer import Received
 
 from .listing import RemoteFile
+from .recollection import Recollection, recall, remember
 from .texts import read_text, write_texts
 
 __all__ = ["Vault", "find_records", "load_record"]
@@ -101,6 +102,27 @@ class Vault:
         """Give the path of a copy."""
         return self._data_dir / record.folder / record.name
 
+    def read_begin(self, record: FetchedFile, size_bytes: int) -> bytes:
+        """Read the first bytes of a copy."""
+        with self.locate(record).open("rb") as stream:
+            return stream.read(size_bytes)
+
+    def remember(self, program: str, known: Recollection) -> None:
+        """Keep what the archive has said of a program."""
+        remember(self._data_dir / _RAW / check_file_name(program), known)
+
+    def recall(self, program: str) -> Recollection:
+        """Recall what the archive said of a program last."""
+        folder = self._data_dir / _RAW / check_file_name(program)
+        newest: dict[str, FetchedFile] = {}
+        for path in find_records(self._data_dir, program):
+            record = load_record(path)
+            if record.version > (
+                newest[record.name].version if record.name in newest else 0
+            ):
+                newest[record.name] = record
+        return recall(folder, newest.values())
+
     def path_of_next(self, file: RemoteFile) -> Path:
         """Name the place of the next version of a file."""
         number = max(self._versions(file), default=0) + 1
@@ -109,21 +131,26 @@ class Vault:
     def add(self, file: RemoteFile, received: Received, *, source: str) -> FetchedFile:
         """Record a file that was received at the place of its next version.
 
-        Bytes that are here already are no new version, whatever the archive says.
+        Bytes that are here already are no new version, whatever the archive says; and
+        a date that was another one for them says nothing of them any more.
         """
-        found = self._find_same(file, received) or _describe(
-            received.path, file, received.sha256, self._data_dir
-        )
+        same = self._find_same(file, received)
+        found = same or _describe(received.path, file, received.sha256, self._data_dir)
+        is_dated = same is None or same.modified == received.modified
         return self._save(
             replace(
                 found,
                 source=source,
                 uri=file.uri,
                 entity=received.entity,
-                modified=received.modified,
+                modified=received.modified if is_dated else None,
                 checks=received.checks,
             )
         )
+
+    def forget_entity(self, record: FetchedFile) -> FetchedFile:
+        """Record that the ETag of a file says nothing of its bytes."""
+        return self._save(replace(record, entity=None))
 
     def _find_same(self, file: RemoteFile, received: Received) -> FetchedFile | None:
         """Find an older version with the same bytes, and keep that one alone."""
@@ -157,9 +184,9 @@ class Vault:
         return self._data_dir / _RAW / check_file_name(file.program)
 
 
-def find_records(data_dir: Path) -> Iterator[Path]:
-    """Find what is known of every local copy."""
-    for path in sorted((data_dir / _RAW).glob("*/v*/*.json")):
+def find_records(data_dir: Path, program: str = "*") -> Iterator[Path]:
+    """Find what is known of every local copy, or of those of a program."""
+    for path in sorted((data_dir / _RAW).glob(f"{program}/v*/*.json")):
         # Associations of DMS are JSON too, and so is what a killed fetch leaves.
         if not path.name.startswith(".") and path.with_suffix("").is_file():
             yield path

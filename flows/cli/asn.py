@@ -161,7 +161,9 @@ def _read_headers(
         lacking += chosen.lacking
     found = [e for inventory in inventories for e in inventory.exposures]
     rejected = [file.reason for i in inventories for file in i.rejected]
-    rejected += [said for i in inventories for said in (*i.refused, *i.withheld)]
+    rejected += [
+        said for i in inventories for said in (*i.unchecked, *i.refused, *i.withheld)
+    ]
     by_name = {exposure.name: exposure for exposure in found}
     pools = [inventory.pool.name for inventory in inventories if inventory.pool]
     return _Source(

@@ -218,6 +218,8 @@ def _print_fetched(fetched: "Fetched") -> None:
         say(f"withheld  {reason}")
     for reason in fetched.refused:
         say(f"refused   {reason}")
+    for name, reason in fetched.unchecked.items():
+        say(f"unchecked {name}: {reason}")
     for name, reason in fetched.failed.items():
         say(f"FAILED    {name}: {reason}")
     verb = "to fetch" if fetched.dry_run else "fetched"

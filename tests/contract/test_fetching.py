@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fetching_site import POLICY, PROGRAM, Site
 from loopback import Fault, RandomFaults, ScriptedFaults
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
@@ -18,52 +19,17 @@ from small_files import name_exposure, write_small_files
 from flows.archive import (
     Fetcher,
     FetchProgress,
-    FetchReport,
     FolderArchive,
     Query,
-    RemoteArchive,
     Vault,
     find_records,
     load_record,
 )
-from flows.archive.mast import MastSource, SearchLimits
 from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import ArchiveError
-from flows.models import FetchedFile, PoolFile
+from flows.models import PoolFile
 from flows.planning import build_graph
 from workers.sample import SampleSet
-from workers.transfer import RetryPolicy
-
-PROGRAM = "99100"
-
-POLICY = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05, slow_window_s=0.5)
-"""As patient as usual, but quicker."""
-
-
-class Site:
-    """A data folder, and what fetches to it."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self.records: list[FetchedFile] = []
-        limits = SearchLimits(silent_s=3.0)
-        self.source = MastSource(url, silent_s=3.0, limits=limits, policy=POLICY)
-        self.vault = Vault(folder, self.records.append)
-        self.fetcher = Fetcher(self.source, self.vault, parallel=4, policy=POLICY)
-        self.archive = RemoteArchive(self.source, self.vault, parallel=4, policy=POLICY)
-
-    def fetch(self) -> FetchReport:
-        """Fetch all that the archive has."""
-        listing = self.source.search(Query(program=PROGRAM))
-        return self.fetcher.fetch(self.fetcher.decide(listing))
-
-    def copies(self) -> dict[str, bytes]:
-        """Give every FITS file that is visible, by its path below the program."""
-        root = self.folder / "raw" / PROGRAM
-        return {
-            str(path.relative_to(root)): path.read_bytes()
-            for path in root.rglob("jw*.fits")
-        }
 
 
 @pytest.fixture

@@ -40,9 +40,11 @@ def serve() -> Iterator[Callable[[Respond], Loopback]]:
         yield lambda answer: stack.enter_context(serving(answer))
 
 
-def respond(status: int = 200, body: bytes = WHOLE, **headers: str) -> Respond:
+def respond(status: int = 200, body: bytes = WHOLE, **headers: str | None) -> Respond:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _: Answer(status, body, {"ETag": ETAG} | named)
+    given = {"ETag": ETAG} | named
+    said = {name: value for name, value in given.items() if value is not None}
+    return lambda _: Answer(status, body, said)
 
 
 def read(
@@ -64,6 +66,97 @@ def test_all_of_a_file_is_asked_for_in_plain_bytes(
     assert asked.headers["accept-encoding"] == "identity"
     assert asked.headers["user-agent"] == "rewebb/0 (+tests)"
     assert "range" not in asked.headers
+
+
+LONG_AGO = "Fri, 20 Nov 2020 00:00:00 GMT"
+GIVEN = "Fri, 20 Nov 2026 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_dated"),
+    [
+        ({"Last_Modified": LONG_AGO, "ETag": None}, True),
+        ({"Last_Modified": "Thu, 19 Nov 2026 23:59:00 GMT", "ETag": None}, True),
+        ({"Last_Modified": "Thu, 19 Nov 2026 23:59:01 GMT", "ETag": None}, False),
+        ({"Last_Modified": "Sat, 21 Nov 2026 00:00:00 GMT", "ETag": None}, False),
+        ({"Last_Modified": LONG_AGO, "ETag": None, "Date": "soon"}, False),
+        ({"Last_Modified": "long ago", "ETag": None}, False),
+        ({"Last_Modified": LONG_AGO}, False),
+        ({"Last_Modified": LONG_AGO, "ETag": 'W/"v1"'}, False),
+        ({"ETag": None}, False),
+    ],
+)
+def test_a_date_stands_for_bytes_if_they_had_not_just_changed_and_there_is_no_etag(
+    client: httpx.Client,
+    serve: Callable[[Respond], Loopback],
+    headers: dict[str, str | None],
+    is_dated: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """RFC 9110, 8.8.2.2 and 13.1.5."""
+    loopback = serve(respond(**{"Date": GIVEN} | headers))
+    with HttpOpener(client, f"{loopback.url}/f")() as body:
+        assert body.is_dated == is_dated
+
+
+@pytest.mark.parametrize("said", [LONG_AGO, None], ids=["said", "not said"])
+def test_the_rest_is_asked_for_by_date(
+    client: httpx.Client, serve: Callable[[Respond], Loopback], said: str | None
+) -> None:
+    ranged = {"Content_Range": "bytes 500-1999/2000", "ETag": None}
+    loopback = serve(respond(206, WHOLE[500:], **ranged, Last_Modified=said))
+    opener = HttpOpener(client, f"{loopback.url}/f")
+    assert read(opener, 500, LONG_AGO) == (500, WHOLE[500:])
+    (asked,) = loopback.requests
+    assert asked.headers["if-range"] == LONG_AGO
+
+
+def test_the_rest_of_another_date_is_not_taken(
+    client: httpx.Client, serve: Callable[[Respond], Loopback]
+) -> None:
+    def answer(request: Request) -> Answer:
+        if "range" not in request.headers:
+            return respond()(request)
+        part = "bytes 500-1999/2000"
+        rest = respond(206, WHOLE[500:], Content_Range=part, Last_Modified=GIVEN)
+        return rest(request)
+
+    opener = HttpOpener(client, f"{serve(answer).url}/f")
+    assert read(opener, 500, LONG_AGO) == (0, WHOLE)
+
+
+def test_of_no_version_the_rest_is_asked_for_without_a_condition(
+    client: httpx.Client, serve: Callable[[Respond], Loopback]
+) -> None:
+    ranged = respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000")
+    loopback = serve(ranged)
+    assert read(HttpOpener(client, f"{loopback.url}/f"), 500) == (500, WHOLE[500:])
+    (asked,) = loopback.requests
+    assert asked.headers["range"] == "bytes=500-"
+    assert "if-range" not in asked.headers
+
+
+def test_a_range_and_its_condition_follow_a_redirect(
+    client: httpx.Client, serve: Callable[[Respond], Loopback]
+) -> None:
+    there = serve(respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000"))
+    away = serve(respond(302, b"", Location=f"{there.url}/f"))
+    assert read(HttpOpener(client, f"{away.url}/f"), 500, ETAG) == (500, WHOLE[500:])
+    (asked,) = there.requests
+    assert (asked.headers["range"], asked.headers["if-range"]) == ("bytes=500-", ETAG)
+
+
+@pytest.mark.parametrize("has_ranges", [True, False])
+def test_the_begin_alone_is_read(
+    client: httpx.Client,
+    serve: Callable[[Respond], Loopback],
+    has_ranges: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    part = respond(206, WHOLE[:300], Content_Range="bytes 0-299/2000")
+    loopback = serve(part if has_ranges else respond())
+    with HttpOpener(client, f"{loopback.url}/f")(end_byte=300) as body:
+        assert (body.start_byte, body.total_bytes) == (0, 2000)
+        assert b"".join(body.chunks) == WHOLE[:300]
+    assert loopback.requests[0].headers["range"] == "bytes=0-299"
 
 
 def test_the_rest_is_asked_for_only_of_the_same_version(
@@ -107,7 +200,7 @@ def test_a_server_without_ranges_gives_all(
         respond(206, WHOLE[500:], Content_Range="pages 5-19/20"),
         respond(206, WHOLE[500:]),
         respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000", ETag='"v2"'),
-        respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000", ETag=""),
+        respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000", ETag=None),
         respond(416, b"", Content_Range="bytes */400"),
     ],
     ids=["begin", "end", "unit", "no range", "version", "no version", "too short"],

@@ -5,6 +5,7 @@
 
 import io
 import random
+import select
 import socket
 import ssl
 import struct
@@ -30,11 +31,22 @@ __all__ = [
     "RandomFaults",
     "Request",
     "ScriptedFaults",
+    "Validator",
     "serve_file",
     "serving",
 ]
 
 _BLOCK = 1 << 20
+
+
+class Validator(StrEnum):
+    """What a server says of the version of its files."""
+
+    STRONG = "a strong ETag, and Last-Modified"
+    WEAK = "a weak ETag, and Last-Modified"
+    DATE = "Last-Modified alone"
+    CHANGING_DATE = "a Last-Modified that is another one in every answer"
+    NONE = "nothing"
 
 
 class Fault(StrEnum):
@@ -46,7 +58,10 @@ class Fault(StrEnum):
     CUT = "the connection is reset within the body"
     SHORT = "half of the body, with the Content-Length of all"
     SHORT_UNSAID = "half of the body, without Content-Length"
+    ONE_BLOCK = "the first block of a FITS file alone, without Content-Length"
     WRONG_BYTES = "wrong bytes of the right size"
+    WRONG_DATA = "one wrong bit, three quarters down the body"
+    WRONG_HEADER = "one wrong letter, in the comment of the first card"
     SLOW = "the body drips"
     HANG = "nothing is ever answered"
     NEW_ENTITY = "another ETag and other bytes than a moment ago"
@@ -67,6 +82,10 @@ class Request:
     body: bytes
     number: int
     """How many requests of this method, path and query came before."""
+    validator: Validator = Validator.STRONG
+    """What the server says of versions."""
+    total_number: int = 0
+    """How many requests of any kind came before."""
 
 
 @dataclass
@@ -87,6 +106,9 @@ class Answer:
         end = self.end if self.end is not None else whole
         return (len(self.body) if end is None else end) - self.start  # type: ignore[arg-type]  # a path has a size
 
+
+_UNSAID = frozenset({Fault.SHORT_UNSAID, Fault.ONE_BLOCK})
+"""What ends without having said where it would."""
 
 Faults = Callable[[Request], Fault | None]
 """Decides what goes wrong with a request."""
@@ -165,8 +187,14 @@ class Loopback:
     """Bytes of bodies that were sent, by path and query."""
     faults: Faults = lambda _: None
     """May be replaced while it runs."""
+    validator: Validator = Validator.STRONG
+    """What is said of the versions of files; may be changed while it runs."""
+    drip_s: float = 0.002
+    """Pause after each kilobyte of a file that drips."""
     struck: list[tuple[Request, Fault]] = field(default_factory=list)
     """What went wrong, in order."""
+    left: list[tuple[Request, Fault]] = field(default_factory=list)
+    """Those of them that hung or dripped until the client had enough."""
     most_at_once: int = 0
     """Most requests that were under way together."""
 
@@ -216,12 +244,13 @@ def serve_file(request: Request, path: Path, *, entity: str | None = None) -> An
         ETag; by default made of the bytes.
     """
     etag = entity or f'"{sha256(path.read_bytes()).hexdigest()[:16]}"'
-    modified = formatdate(path.stat().st_mtime, usegmt=True)
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Last-Modified": modified}
+    headers = {"Accept-Ranges": "bytes", **_validate(request, path, etag)}
     if request.headers.get("if-none-match") == etag:
         return Answer(304, b"", headers)
     size, wanted = path.stat().st_size, request.headers.get("range", "")
-    same = request.headers.get("if-range", etag) == etag
+    strong = etag if request.validator is Validator.STRONG else None
+    version = strong or headers.get("Last-Modified")
+    same = request.headers.get("if-range", version) == version
     if not (wanted.startswith("bytes=") and same):
         return Answer(200, path, headers)
     first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -230,6 +259,23 @@ def serve_file(request: Request, path: Path, *, entity: str | None = None) -> An
         return Answer(416, b"", headers | {"Content-Range": f"bytes */{size}"})
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return Answer(206, path, headers, start, end)
+
+
+def _validate(request: Request, path: Path, etag: str) -> dict[str, str]:
+    """Say what there is to say of the version of a file; it is a day old."""
+    changed_s = path.stat().st_mtime - 86400
+    match request.validator:
+        case Validator.STRONG:
+            headers = {"ETag": etag}
+        case Validator.WEAK:
+            headers = {"ETag": f"W/{etag}"}
+        case Validator.DATE:
+            headers = {}
+        case Validator.CHANGING_DATE:
+            headers, changed_s = {}, changed_s - 60 * request.total_number
+        case Validator.NONE:
+            return {}
+    return headers | {"Last-Modified": formatdate(changed_s, usegmt=True)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -294,8 +340,13 @@ class _Handler(BaseHTTPRequestHandler):
             number = self.state.numbers[key]
             self.state.numbers[key] += 1
             headers = {k.lower(): v for k, v in self.headers.items()}
-            request = Request(self.command, url.path, query, headers, body, number)
-            self.state.loopback.requests.append(request)
+            loopback = self.state.loopback
+            request = Request(
+                *(self.command, url.path, query, headers, body, number),
+                validator=loopback.validator,
+                total_number=len(loopback.requests),
+            )
+            loopback.requests.append(request)
         return request
 
     def _respond(self, request: Request, fault: Fault | None) -> None:
@@ -309,8 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.EXPIRED:
                 self._send(Answer(401, b"unauthorized"), request)
             case Fault.HANG:
-                self.state.over.wait()
-                self.close_connection = True
+                self._hang(request)
             case _:
                 self._send(self.state.answer(request), request, fault)
 
@@ -318,14 +368,17 @@ class _Handler(BaseHTTPRequestHandler):
         self, answer: Answer, request: Request, fault: Fault | None = None
     ) -> None:
         length = answer.length
-        self.send_response(answer.status)
         headers = dict(answer.headers)
+        self.send_response_only(answer.status)
+        self.send_header("Date", headers.pop("Date", self.date_time_string()))
         if fault is Fault.NEW_ENTITY:
-            headers["ETag"] = f'"changed-{request.number}"'
+            headers |= _say_changed(request, headers)
         for name, value in headers.items():
             self.send_header(name, value)
-        if fault is Fault.SHORT_UNSAID:
+        if fault in _UNSAID:
             self.send_header("Connection", "close")
+        elif "Content-Length" in headers:
+            self.close_connection = True  # it lies
         else:
             self.send_header("Content-Length", str(length))
         self.end_headers()
@@ -335,8 +388,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(
         self, answer: Answer, length: int, request: Request, fault: Fault | None
     ) -> None:
-        short = fault in {Fault.CUT, Fault.SHORT, Fault.SHORT_UNSAID}
+        short = fault in {Fault.CUT, Fault.SHORT, *_UNSAID}
         left = length // 2 if short else length
+        left = min(length, 2880) if fault is Fault.ONE_BLOCK else left
+        place, wrong = answer.start, _wrong_place(answer, length, fault)
         stream = _open(answer)
         with stream:
             while left > 0:
@@ -344,23 +399,65 @@ class _Handler(BaseHTTPRequestHandler):
                 block = stream.read(min(size, left))
                 if fault in {Fault.WRONG_BYTES, Fault.NEW_ENTITY}:
                     block = bytes(byte ^ 0x5A for byte in block)
+                if place <= wrong < place + len(block):
+                    block = _spoil(block, wrong - place)
                 self.wfile.write(block)
                 left -= len(block)
+                place += len(block)
                 with self.state.lock:
                     key = f"{request.path}?{request.query}"
                     self.state.loopback.sent[key] += len(block)
                 if fault is Fault.SLOW:
-                    self.wfile.flush()
-                    time.sleep(0.002)
+                    self._drip(answer, request)
         self.wfile.flush()
         if short:
             self._hang_up(reset=fault is Fault.CUT)
+
+    def _drip(self, answer: Answer, request: Request) -> None:
+        is_file = isinstance(answer.body, Path)
+        try:
+            self.wfile.flush()
+        except OSError:
+            self.state.loopback.left.append((request, Fault.SLOW))
+            raise
+        time.sleep(self.state.loopback.drip_s if is_file else 0.002)
+
+    def _hang(self, request: Request) -> None:
+        """Say nothing until the client goes away, or the server does."""
+        while not self.state.over.wait(0.02):
+            if select.select([self.connection], [], [], 0)[0]:
+                self.state.loopback.left.append((request, Fault.HANG))
+                break
+        self.close_connection = True
 
     def _hang_up(self, *, reset: bool) -> None:
         if reset:
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
+
+
+def _say_changed(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+    """Say that a file is another one by now, as far as the server says anything."""
+    if etag := headers.get("ETag"):
+        weak = "W/" * etag.startswith("W/")
+        return {"ETag": f'{weak}"changed-{request.number}"'}
+    if "Last-Modified" in headers:
+        return {"Last-Modified": formatdate(10**9 + request.number, usegmt=True)}
+    return {}
+
+
+def _wrong_place(answer: Answer, length: int, fault: Fault | None) -> int:
+    """Choose the byte of a file that is wrong; -1 for none."""
+    if "json" in answer.headers.get("Content-Type", ""):
+        return -1
+    if fault is Fault.WRONG_HEADER:
+        return 50
+    return answer.start + length * 3 // 4 if fault is Fault.WRONG_DATA else -1
+
+
+def _spoil(block: bytes, place: int) -> bytes:
+    return block[:place] + bytes([block[place] ^ 1]) + block[place + 1 :]
 
 
 def _open(answer: Answer) -> BinaryIO:

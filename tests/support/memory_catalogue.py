@@ -50,14 +50,19 @@ class MemoryCatalogue:
             raise NotHeldError(message)
 
         @contextmanager
-        def opened(*, start_byte: int = 0, entity: str | None = None) -> Iterator[Body]:
+        def opened(
+            *,
+            start_byte: int = 0,
+            end_byte: int | None = None,
+            entity: str | None = None,
+        ) -> Iterator[Body]:
             self.opened.append(name)
             if name in self.broken:
                 message = "503"
                 raise TransientTransferError(message)
             data = self.files[name]
             start = start_byte if entity == '"1"' else 0
-            yield Body(start, len(data), '"1"', None, iter([data[start:]]))
+            yield Body(start, len(data), '"1"', None, iter([data[start:end_byte]]))
 
         return opened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import httpx
-from loopback import Answer, Faults, Loopback, Request, serving
+from loopback import Answer, Faults, Loopback, Request, Validator, serving
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 __all__ = ["S3Mirror", "s3_mirror"]
@@ -155,6 +155,12 @@ def _forward_to(client: httpx.Client, page_keys: int) -> Callable[[Request], Ans
         url = f"{request.path}?{urlencode({**request.query, **paging})}"
         answer = client.request(request.method, url, headers=headers)
         kept = {k: v for k, v in answer.headers.items() if k in _KEPT}
+        if request.validator is Validator.WEAK and "etag" in kept:
+            kept["etag"] = f"W/{kept['etag']}"
+        if request.validator not in {Validator.STRONG, Validator.WEAK}:
+            kept.pop("etag", None)
+        if request.validator is Validator.NONE:
+            kept.pop("last-modified", None)
         return Answer(answer.status_code, answer.content, kept)
 
     return forward

@@ -1,14 +1,17 @@
 import errno
 import hashlib
+import json
 import os
+import random
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +21,7 @@ from workers.errors import AccessDeniedError, TransferError, TransientTransferEr
 from workers.transfer import Body, Expected, Pacing, Received, RetryPolicy, receive
 
 OLD, NEW = b"old bytes " * 500, b"the new ones " * 600
+LONG = random.Random(1).randbytes(500_000)  # noqa: S311  # no secret
 POLICY = RetryPolicy(fruitless_tries=4, tries=30, lock_wait_s=5)
 PATIENT = Pacing(sleep=lambda _: None)
 
@@ -28,6 +32,8 @@ class Try:
 
     content: bytes = OLD
     entity: str | None = '"old"'
+    modified: str | None = None
+    is_dated: bool = False
     breaks_after: int | None = None
     """Bytes of the body after which the connection is lost."""
     has_ranges: bool = True
@@ -44,19 +50,35 @@ class Server:
 
     tries: Sequence[Try]
     asked: list[int] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    """How much of the begin was asked for, to compare it."""
 
     @contextmanager
     def __call__(
-        self, *, start_byte: int = 0, entity: str | None = None
+        self,
+        *,
+        start_byte: int = 0,
+        end_byte: int | None = None,
+        entity: str | None = None,
     ) -> Iterator[Body]:
         """Answer as the next try says."""
         now = self.tries[min(len(self.asked), len(self.tries) - 1)]
+        if end_byte is not None:
+            self.begins.append(end_byte)
+            whole = replace(now, breaks_after=None, ends_after=end_byte)
+            yield self._body(whole, 0)
+            return
         self.asked.append(start_byte)
         if now.error is not None:
             raise now.error
-        start = start_byte if now.has_ranges and entity == now.entity else 0
+        version = now.entity or (now.modified if now.is_dated else None)
+        is_same = entity in {None, version} and start_byte <= len(now.content)
+        yield self._body(now, start_byte if now.has_ranges and is_same else 0)
+
+    def _body(self, now: Try, start: int) -> Body:
         length = len(now.content) if now.says_length else None
-        yield Body(start, length, now.entity, None, self._give(now, start))
+        chunks = self._give(now, start)
+        return Body(start, length, now.entity, now.modified, chunks, now.is_dated)
 
     @staticmethod
     def _give(now: Try, start: int) -> Iterator[bytes]:
@@ -90,11 +112,12 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def leave_part(folder: Path, content: bytes = OLD, size_bytes: int = 2000) -> None:
+def leave_part(folder: Path, size_bytes: int = 2000, **how: Any) -> None:
     """Give up after some bytes."""
-    server = Server([Try(content, breaks_after=size_bytes)])
-    with pytest.raises(TransferError):
-        fetch(server, folder, policy=RetryPolicy(tries=1))
+    denied = AccessDeniedError("denied")
+    server = Server([Try(breaks_after=size_bytes, **how), Try(error=denied)])
+    with pytest.raises(AccessDeniedError):
+        fetch(server, folder)
     assert names(folder) == {".file.part", ".file.part.json"}
 
 
@@ -119,7 +142,7 @@ def test_what_another_run_left_is_gone_on_with(tmp_path: Path) -> None:
 def test_a_part_that_is_whole_costs_one_byte_to_ask_for_its_version(
     tmp_path: Path,
 ) -> None:
-    leave_part(tmp_path, size_bytes=len(OLD))
+    leave_part(tmp_path, len(OLD))
     server = Server([Try()])
     got = fetch(server, tmp_path)
     assert server.asked == [len(OLD) - 1]
@@ -134,11 +157,103 @@ def test_another_version_is_fetched_from_its_begin(tmp_path: Path) -> None:
     assert (got.entity, got.resumed_bytes) == ('"new"', 0)
 
 
-def test_without_a_version_nothing_is_gone_on_with(tmp_path: Path) -> None:
-    server = Server([Try(entity=None, breaks_after=1500), Try(NEW, entity=None)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"modified": "Monday", "is_dated": True},
+        {"modified": "Monday"},
+        {"has_ranges": False},
+        {"says_length": False},
+    ],
+    ids=str,
+)
+def test_without_an_etag_the_bytes_before_the_cut_come_again_and_are_compared(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    server = Server([Try(LONG, None, breaks_after=n, **how) for n in (300_000, None)])
+    expected, came = Expected(uri="archive:file", size_bytes=len(LONG)), list[int]()
+    got = fetch(server, tmp_path, expected=expected, on_bytes=came.append)
+    assert got.path.read_bytes() == LONG
+    assert got.sha256 == hashlib.sha256(LONG).hexdigest()
+    assert server.asked == [0, 300_000 - 65_536]
+    assert server.begins == ([] if how.get("is_dated") else [65_536])
+    assert sum(came) == len(LONG)
+
+
+@pytest.mark.parametrize("place", [0, 65_535, 299_999])
+@pytest.mark.parametrize("has_ranges", [True, False])
+def test_without_an_etag_another_version_shows_at_the_begin_or_before_the_cut(
+    tmp_path: Path,
+    place: int,
+    has_ranges: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    other = LONG[:place] + b"#" + LONG[place + 1 :]
+    first = Try(LONG, None, breaks_after=300_000)
+    server = Server([first, Try(other, None, has_ranges=has_ranges)])
     got = fetch(server, tmp_path)
-    assert server.asked == [0, 0]
-    assert got.path.read_bytes() == NEW
+    assert got.path.read_bytes() == other
+    assert got.sha256 == hashlib.sha256(other).hexdigest()
+
+
+def test_where_all_comes_again_the_bytes_before_the_first_other_one_are_kept(
+    tmp_path: Path,
+) -> None:
+    """A date that is another one is no reason to throw bytes away that are not."""
+    other = LONG[:200_000] + b"#" + LONG[200_001:]
+    leave_part(
+        tmp_path, 300_000, content=LONG, entity=None, modified="Monday", is_dated=True
+    )
+    came = list[int]()
+    server = Server([Try(other, None, "Tuesday", is_dated=True)])
+    got = fetch(server, tmp_path, on_bytes=came.append)
+    assert got.path.read_bytes() == other
+    assert (got.resumed_bytes, sum(came)) == (200_000, len(LONG) - 200_000)
+    assert got.modified == "Tuesday"
+
+
+def test_a_date_that_changes_though_the_bytes_do_not_is_asked_with_no_more(
+    tmp_path: Path,
+) -> None:
+    days = [str(day) for day in range(10)]
+    tries = [Try(LONG, None, d, is_dated=True, breaks_after=90_000) for d in days]
+    server = Server([*tries, Try(LONG, None)])
+    assert fetch(server, tmp_path).path.read_bytes() == LONG
+    # All comes again once, then only what is missing, and what is compared.
+    assert server.asked[:2] == [0, 45_000]
+    assert server.asked[2:] == sorted(server.asked[2:])
+    assert 0 not in server.asked[2:]
+
+
+@pytest.mark.parametrize("entity", [None, '"new"'])
+def test_a_kill_while_another_version_comes_mixes_nothing(
+    tmp_path: Path, entity: str | None
+) -> None:
+    """What was compared is of both versions, what was not is of the old one."""
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    other = LONG[:200_000] + b"#" + LONG[200_001:]
+    dated = {"modified": "Monday", "is_dated": True}
+    leave_part(tmp_path, 300_000, content=LONG, entity=None, **dated)
+    new = {"entity": entity, "modified": "Tuesday", "is_dated": entity is None}
+    with pytest.raises(KeyboardInterrupt):
+        fetch(Server([Try(other, **new)]), tmp_path, on_bytes=stop)
+    got = fetch(Server([Try(other, **new)]), tmp_path)
+    assert got.path.read_bytes() == other
+
+
+def test_a_part_of_an_earlier_version_of_the_label_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    leave_part(tmp_path)
+    sidecar = tmp_path / ".file.part.json"
+    label = json.loads(sidecar.read_text())
+    del label["is_dated"]
+    sidecar.write_text(json.dumps(label))
+    server = Server([Try()])
+    assert fetch(server, tmp_path).resumed_bytes == 2000
 
 
 def test_without_ranges_all_is_fetched_again(tmp_path: Path) -> None:
@@ -153,13 +268,22 @@ def test_a_part_from_elsewhere_is_not_gone_on_with(tmp_path: Path) -> None:
     assert (server.asked, got.resumed_bytes) == ([0], 0)
 
 
-@pytest.mark.parametrize("label", [b"", b"{", b"[]", b'{"uri": "archive:file"}', None])
+@pytest.mark.parametrize(
+    "label",
+    [b"", b"{", b"[]", b'{"uri": "archive:file"}', b'{"total_bytes": "x"}', None],
+)
 def test_a_part_that_is_not_labelled_is_not_gone_on_with(
     tmp_path: Path, label: bytes | None
 ) -> None:
     leave_part(tmp_path)
     sidecar = tmp_path / ".file.part.json"
-    sidecar.unlink() if label is None else sidecar.write_bytes(label)
+    if label is None:
+        sidecar.unlink()
+    elif b"total" in label:
+        whole = {**json.loads(sidecar.read_text()), **json.loads(label)}
+        sidecar.write_text(json.dumps(whole))
+    else:
+        sidecar.write_bytes(label)
     server = Server([Try()])
     assert fetch(server, tmp_path).path.read_bytes() == OLD
     assert server.asked == [0]
@@ -303,16 +427,38 @@ def test_tries_that_bring_nothing_end(tmp_path: Path) -> None:
         fetch(server, tmp_path)
 
 
-def test_tries_that_bring_something_each_go_on_but_not_for_ever(tmp_path: Path) -> None:
-    server = Server([Try(breaks_after=100)])
-    with pytest.raises(TransferError, match="after 30 tries"):
+def test_tries_that_bring_something_each_do_not_count(tmp_path: Path) -> None:
+    server = Server([Try(breaks_after=100)] * 49 + [Try()])
+    assert fetch(server, tmp_path).tries == 50 > POLICY.tries
+    assert server.asked == list(range(0, 5000, 100))
+
+
+def test_tries_that_bring_nothing_end_though_others_bring_something(
+    tmp_path: Path,
+) -> None:
+    away = Try(error=TransientTransferError("answered 503"))
+    server = Server([away, away, Try(breaks_after=10)] * 50)
+    with pytest.raises(TransferError, match="after 44 tries"):
         fetch(server, tmp_path)
-    assert server.asked == list(range(0, 3000, 100))
+
+
+def test_tries_that_bring_a_byte_each_end_with_the_time(tmp_path: Path) -> None:
+    now_s = 0.0
+
+    def sleep(_: float) -> None:
+        nonlocal now_s
+        now_s += 10.0
+
+    pacing = Pacing(sleep=sleep, clock=lambda: now_s, dice=lambda: 0.0)
+    server = Server([Try(breaks_after=1)])
+    policy = RetryPolicy(deadline_s=1000)
+    with pytest.raises(TransferError, match=r"after 10\d tries in 10\d\d\.. s"):
+        fetch(server, tmp_path, policy=policy, pacing=pacing)
 
 
 def test_tries_that_bring_the_same_bytes_again_are_fruitless(tmp_path: Path) -> None:
-    server = Server([Try(entity=None, breaks_after=1500)])
-    with pytest.raises(TransferError, match="after 4 tries"):
+    server = Server([Try(entity=None, breaks_after=1500, has_ranges=False)])
+    with pytest.raises(TransferError, match="after 5 tries"):
         fetch(server, tmp_path)
 
 
@@ -401,8 +547,10 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 Tries = st.builds(
     Try,
-    content=st.sampled_from([OLD, NEW]),
+    content=st.sampled_from([OLD, NEW, OLD[:4000] + NEW[4000:]]),
     entity=st.sampled_from(['"old"', '"new"', None]),
+    modified=st.sampled_from(["Monday", "Tuesday", None]),
+    is_dated=st.booleans(),
     breaks_after=st.none() | st.integers(0, 6000),
     has_ranges=st.booleans(),
     says_length=st.booleans(),

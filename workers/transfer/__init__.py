@@ -3,7 +3,7 @@
 HTTP is in `workers.transfer.http`, which loads httpx; what is here loads nothing.
 """
 
-from .body import Body, Opener
+from .body import Body, Opener, find_strong_etag
 from .receive import Expected, Received, receive
 from .tries import Pacing, RetryPolicy, retry
 
@@ -14,6 +14,7 @@ __all__ = [
     "Pacing",
     "Received",
     "RetryPolicy",
+    "find_strong_etag",
     "receive",
     "retry",
 ]

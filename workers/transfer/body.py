@@ -1,11 +1,20 @@
 """What a server gives of one file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ["Body", "Opener"]
+__all__ = ["Body", "Opener", "find_strong_etag"]
+
+_STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+def find_strong_etag(header: str | None) -> str | None:
+    """Give an ETag that stands for bytes; None for a weak one, or for none."""
+    is_strong = header is not None and _STRONG_ETAG.fullmatch(header) is not None
+    return header if is_strong else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Body:
     """When the file was changed last, as the server says it."""
     chunks: Iterator[bytes]
     """The bytes from `start_byte` on."""
+    is_dated: bool = False
+    """Whether `modified` is a strong validator too (RFC 9110, 8.8.2.2)."""
 
 
 class Opener(Protocol):
@@ -35,16 +46,20 @@ class Opener(Protocol):
     """
 
     def __call__(
-        self, *, start_byte: int = 0, entity: str | None = None
+        self,
+        *,
+        start_byte: int = 0,
+        end_byte: int | None = None,
+        entity: str | None = None,
     ) -> AbstractContextManager[Body]:
         """Open the file.
 
         Parameters
         ----------
-        start_byte
-            First byte that is wanted.
+        start_byte, end_byte
+            The bytes that are wanted; the end is not included. All may be given.
         entity
-            The version that the bytes before belong to; of another version all is
-            given, from its begin.
+            A strong validator, ETag or date, of the version that is wanted; of another
+            version all is given, from its begin. Without one, whatever the server has.
         """
         ...

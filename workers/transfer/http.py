@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -16,13 +17,14 @@ from workers.errors import (
     TransientTransferError,
 )
 
-from .body import Body
+from .body import Body, find_strong_etag
 from .connections import HostToken, make_client
 
 __all__ = ["HostToken", "HttpOpener", "check_status", "make_client", "mapped_errors"]
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+_SETTLED: Final = timedelta(minutes=1)
+"""So long before it is given a file was changed whose date stands for its bytes."""
 _TRANSIENT: Final = frozenset({408, 425, 429})
 _DENIED: Final = frozenset({401, 403})
 _NOT_HELD: Final = frozenset({404, 410})
@@ -54,26 +56,39 @@ class HttpOpener:
 
     @contextmanager
     def __call__(
-        self, *, start_byte: int = 0, entity: str | None = None
+        self,
+        *,
+        start_byte: int = 0,
+        end_byte: int | None = None,
+        entity: str | None = None,
     ) -> Iterator[Body]:
         """Open the file; see `workers.transfer.Opener`."""
+        is_part = bool(start_byte) or end_byte is not None
         with ExitStack() as stack:
             body = None
-            if start_byte and entity is not None and _is_strong(entity):
-                body = self._open_rest(stack, start_byte, entity)
+            if is_part and (entity is None or _is_validator(entity)):
+                body = self._open_part(stack, start_byte, end_byte, entity)
             if body is None:
                 body = self._whole(self._ask(stack, {}))
-            yield body
+            yield body if end_byte is None else _cut(body, end_byte)
 
-    def _open_rest(self, stack: ExitStack, start_byte: int, entity: str) -> Body | None:
-        """Ask for the rest; None if all must be asked for."""
-        ranges = {"Range": f"bytes={start_byte}-", "If-Range": entity}
+    def _open_part(
+        self,
+        stack: ExitStack,
+        start_byte: int,
+        end_byte: int | None,
+        entity: str | None,
+    ) -> Body | None:
+        """Ask for a part; None if all must be asked for."""
+        last = "" if end_byte is None else end_byte - 1
+        ranges = {"Range": f"bytes={start_byte}-{last}"}
+        ranges |= {} if entity is None else {"If-Range": entity}
         with ExitStack() as opened:
             response = self._ask(opened, ranges, may_be=416)
             if response.status_code == httpx.codes.OK:
                 body: Body | None = self._whole(response)
             else:
-                body = self._rest(response, start_byte, entity)
+                body = self._part(response, start_byte, entity)
             if body is not None:
                 stack.push(opened.pop_all())
             return body
@@ -88,8 +103,8 @@ class HttpOpener:
             )
         if response.status_code != may_be:
             check_status(response)
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding != "identity":
+        encoding = response.headers.get("content-encoding", "").lower()
+        if encoding not in {"", "identity"}:
             raise TransferError(
                 f"{_name(self._url)}: expected plain bytes, got them in {encoding}"
             )
@@ -103,13 +118,13 @@ class HttpOpener:
             )
         return self._body(response, 0, _number(response.headers.get("content-length")))
 
-    def _rest(
-        self, response: httpx.Response, start_byte: int, entity: str
+    def _part(
+        self, response: httpx.Response, start_byte: int, entity: str | None
     ) -> Body | None:
         given = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         if (
             response.status_code != httpx.codes.PARTIAL_CONTENT
-            or response.headers.get("etag") != entity
+            or not _is_of(response, entity)
             or given is None
             or int(given[1]) != start_byte
             or not _has_length(response, int(given[2]) + 1 - start_byte)
@@ -120,13 +135,13 @@ class HttpOpener:
     def _body(
         self, response: httpx.Response, start_byte: int, total_bytes: int | None
     ) -> Body:
-        etag = response.headers.get("etag", "")
         return Body(
             start_byte=start_byte,
             total_bytes=total_bytes,
-            entity=etag if _is_strong(etag) else None,
+            entity=find_strong_etag(response.headers.get("etag")),
             modified=response.headers.get("last-modified"),
             chunks=self._chunks(response),
+            is_dated=_is_dated(response),
         )
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
@@ -180,8 +195,57 @@ def _name(url: str) -> str:
     return str(parsed.copy_with(query=None, fragment=None, userinfo=b""))
 
 
-def _is_strong(etag: str) -> bool:
-    return _STRONG_ETAG.fullmatch(etag) is not None
+def _cut(body: Body, end_byte: int) -> Body:
+    """Leave out what is behind an end, where the server gives that too."""
+    left_bytes = end_byte - body.start_byte
+    return replace(body, chunks=_first(body.chunks, left_bytes))
+
+
+def _first(chunks: Iterator[bytes], left_bytes: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:left_bytes]
+        left_bytes -= len(chunk)
+        if left_bytes <= 0:
+            return
+
+
+def _is_validator(entity: str) -> bool:
+    """Tell whether a text may be asked with in If-Range."""
+    return find_strong_etag(entity) is not None or _read_date(entity) is not None
+
+
+def _is_of(response: httpx.Response, entity: str | None) -> bool:
+    """Tell whether a part is of the version that was asked for.
+
+    An answer to If-Range says its ETag, but need not say its date (RFC 9110, 15.3.7).
+    """
+    if entity is None:
+        return True
+    if find_strong_etag(entity) is not None:
+        return bool(response.headers.get("etag") == entity)
+    return bool(response.headers.get("last-modified", entity) == entity)
+
+
+def _is_dated(response: httpx.Response) -> bool:
+    """Tell whether Last-Modified is a strong validator (RFC 9110, 8.8.2.2).
+
+    It is if the file was not changed shortly before it was given, by the clock of the
+    server; and it is not asked with if there is any ETag (13.1.5).
+    """
+    modified = _read_date(response.headers.get("last-modified"))
+    given = _read_date(response.headers.get("date"))
+    if modified is None or given is None or "etag" in response.headers:
+        return False
+    return given - modified >= _SETTLED
+
+
+def _read_date(text: str | None) -> datetime | None:
+    """Read a date of HTTP."""
+    try:
+        when = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _number(text: str | None) -> int | None:
@@ -194,11 +258,7 @@ def _has_length(response: httpx.Response, length: int) -> bool:
 
 def _retry_after_s(text: str | None) -> float | None:
     """Read a Retry-After: seconds, or a date."""
-    if text is None or text.isdecimal():
-        return None if text is None else float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+    if text is not None and text.isdecimal():
+        return float(text)
+    when = _read_date(text)
+    return None if when is None else max((when - datetime.now(UTC)).total_seconds(), 0)

@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from workers.errors import TransferError
 
+from .body import Body
 from .tries import Pacing
 
 __all__ = ["Label", "Part", "open_part"]
@@ -37,13 +38,20 @@ class Label:
     uri: str
     """Where they come from."""
     entity: str | None = None
-    """Strong validator of the version; without one they are of no further use."""
+    """ETag of the version, if it is a strong one."""
     total_bytes: int | None = None
     """How long the whole is."""
     modified: str | None = None
     """When it was changed last, as the server says it."""
+    is_dated: bool = False
+    """Whether that stands for the bytes, as a strong ETag does."""
     boot: str = ""
     """Since when the machine runs: after a crash of it, pages may be missing."""
+
+    @property
+    def validator(self) -> str | None:
+        """What the rest of the same version is asked for with, if there is anything."""
+        return self.entity or (self.modified if self.is_dated else None)
 
 
 class Part:
@@ -76,21 +84,28 @@ class Part:
         """How many bytes there are."""
         return self._size_bytes
 
-    def begin(
-        self, *, entity: str | None, total_bytes: int | None, modified: str | None
-    ) -> None:
+    def begin(self, body: Body | None = None) -> None:
         """Throw the bytes away and begin with those of another version."""
         # Never truncated: it may be linked to a target that was published before.
         self._stream.close()
         self._path.unlink(missing_ok=True)
-        label = Label(self._label.uri, entity, total_bytes, modified, self._label.boot)
-        self._write_label(label)
+        self._write_label(Label(self._label.uri, boot=self._label.boot))
         self._stream = _open_part(self._path)
         self._size_bytes = 0
+        if body is not None:
+            self.relabel(body, is_dated=body.is_dated)
 
-    def clear(self) -> None:
-        """Throw the bytes away."""
-        self.begin(entity=None, total_bytes=None, modified=None)
+    def relabel(self, body: Body, *, is_dated: bool) -> None:
+        """Say that all bytes are of the version that a body is of."""
+        self._write_label(
+            replace(
+                self._label,
+                entity=body.entity,
+                total_bytes=body.total_bytes,
+                modified=body.modified,
+                is_dated=is_dated,
+            )
+        )
 
     def cut(self, size_bytes: int) -> None:
         """Forget all bytes from there on."""
@@ -104,6 +119,17 @@ class Part:
             written = self._stream.write(left)
             self._size_bytes += written
             left = left[written:]
+
+    def count_equal(self, start_byte: int, chunk: bytes) -> int:
+        """Count the bytes at a place that are those of a chunk, up to the first other.
+
+        The chunk ends with the part, or before.
+        """
+        here = os.pread(self._stream.fileno(), len(chunk), start_byte)
+        if here == chunk:
+            return len(chunk)
+        pairs = enumerate(zip(here, chunk, strict=False))
+        return next((place for place, (a, b) in pairs if a != b), len(here))
 
     def read(self) -> Iterator[bytes]:
         """Read all bytes, in blocks."""
@@ -128,13 +154,12 @@ class Part:
     def close(self) -> None:
         """Leave what can be gone on with, and nothing else."""
         self._stream.close()
-        is_of_use = self._size_bytes > 0 and self._label.entity is not None
-        if not (self._is_published or is_of_use):
+        if not (self._is_published or self._size_bytes > 0):
             self._remove()
 
     def _is_usable(self, uri: str) -> bool:
         label = self._label
-        if (label.uri, label.boot) != (uri, _boot()) or label.entity is None:
+        if (label.uri, label.boot) != (uri, _boot()):
             return False
         with suppress(FileNotFoundError):
             return self._path.stat(follow_symlinks=False).st_nlink == 1
@@ -226,14 +251,25 @@ def _try_lock(path: Path) -> BinaryIO | None:
 def _read_label(sidecar: BinaryIO) -> Label | None:
     sidecar.seek(0)
     try:
-        return Label(**json.loads(sidecar.read()))
+        label = Label(**json.loads(sidecar.read()))
     except (ValueError, TypeError):
         return None
+    return label if _is_sound(label) else None
+
+
+def _is_sound(label: Label) -> bool:
+    """Tell whether a label has values that a label can have."""
+    return (
+        isinstance(label.uri, str)
+        and isinstance(label.entity, str | None)
+        and isinstance(label.total_bytes, int | None)
+        and isinstance(label.modified, str | None)
+    )
 
 
 def _open_part(path: Path) -> BinaryIO:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    return os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
 
 
 def _link(path: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from workers.errors import TransferError, TransientTransferError
 
@@ -13,6 +14,11 @@ from .tries import Pacing, RetryPolicy, Tries
 from .watch import RateWatch, TooSlowError
 
 __all__ = ["Expected", "Received", "receive"]
+
+_AGAIN_BYTES: Final = 1 << 16
+"""How much of the begin, and of what lies before a cut, is asked for again if nothing
+says that the bytes are the same. Raw files of JWST say in their first 30 000 bytes when
+they were made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +77,10 @@ def receive(
     """Fetch one file; it appears under its name when it is whole and verified.
 
     What a try leaves is kept beside the target, and gone on with, by this call or by
-    one after a kill, as long as the server gives the same version. Safe to call from
-    many threads and processes, also for the same target.
+    one after a kill, as long as the server gives the same version. That it is the same
+    one is known by a strong ETag, or else by bytes: those at the begin and before the
+    cut come again and are compared. Safe to call from many threads and processes, also
+    for the same target.
 
     Parameters
     ----------
@@ -81,7 +89,7 @@ def receive(
     target
         The file; its folder exists.
     on_bytes
-        Called with the number of bytes that have come from the server, for each
+        Called with the number of bytes that have come and were not here, for each
         block. What it raises ends the transfer; what has come is kept.
 
     Raises
@@ -173,8 +181,6 @@ class _Reception:
 
     def _has_advanced(self) -> bool:
         """Tell whether the next try can go on from further than any before."""
-        if self._part.label.entity is None:
-            return False
         before, self._furthest_bytes = (
             self._furthest_bytes,
             max(self._furthest_bytes, self._part.size_bytes),
@@ -182,42 +188,123 @@ class _Reception:
         return self._furthest_bytes > before
 
     def _fetch(self, watch: RateWatch) -> None:
-        start, entity = self._part.size_bytes, self._part.label.entity
-        if start and entity is None:
-            self._restart()
-            start = 0
-        with self._opener(start_byte=start, entity=entity if start else None) as body:
+        """Bring what is missing, in one try."""
+        part = self._part
+        # Of a strong ETag the server says that it is the same; a date may lie.
+        again = 0 if part.label.entity else min(_AGAIN_BYTES, part.size_bytes // 2)
+        start = part.size_bytes - again
+        if start and part.label.validator is None:
+            self._compare_begin(min(_AGAIN_BYTES, start), watch)
+            start = min(start, part.size_bytes)
+        validator = part.label.validator if start else None
+        with self._opener(start_byte=start, entity=validator) as body:
             self._join(body)
-            for chunk in watch.over(body.chunks):
-                self._part.append(chunk)
-                self._digests.update(chunk)
-                self._on_bytes(len(chunk))
-                self._check_excess()
+            self._take(body, watch)
         self._check_whole()
 
+    def _compare_begin(self, end_byte: int, watch: RateWatch) -> None:
+        """See that the begin is still the same, where files say when they were made."""
+        part = self._part
+        with self._opener(end_byte=end_byte) as body:
+            place = body.start_byte
+            is_same = not place and not self._is_other(body)
+            for chunk in watch.over(body.chunks):
+                is_same = is_same and part.count_equal(place, chunk) == len(chunk)
+                place += len(chunk)
+        if not is_same:
+            self._restart()
+        elif place < end_byte:
+            raise TransientTransferError(
+                f"expected {end_byte} bytes, the body ended after {place}"
+            )
+
     def _join(self, body: Body) -> None:
-        """See that what comes continues what is there, or begin anew."""
+        """See that what comes may continue what is there, or begin anew."""
         part, listed = self._part, self._expected.size_bytes
         if listed is not None and body.total_bytes not in {None, listed}:
             raise _WrongContentError(
                 f"expected {listed} bytes, as listed; the server has {body.total_bytes}"
             )
-        totals = {body.total_bytes, part.label.total_bytes} - {None}
-        is_same = body.entity == part.label.entity and len(totals) <= 1
-        if body.start_byte and body.start_byte == part.size_bytes and is_same:
-            return
+        if body.start_byte > part.size_bytes or self._is_other(body):
+            self._restart()
+            if body.start_byte:
+                raise TransientTransferError(
+                    f"expected the bytes from 0 on, got those from {body.start_byte} on"
+                )
+        if not part.size_bytes:
+            part.begin(body)
+
+    def _is_other(self, body: Body) -> bool:
+        """Tell whether a body is of another version than the part, by what is said."""
+        part, label = self._part, self._part.label
+        if body.total_bytes is not None and (
+            body.total_bytes != (label.total_bytes or body.total_bytes)
+            or body.total_bytes < part.size_bytes
+        ):
+            return True
+        if body.start_byte:
+            return body.entity != label.entity
+        # All bytes are compared: no ETag need be said of them.
+        return len({body.entity, label.entity} - {None}) > 1
+
+    def _take(self, body: Body, watch: RateWatch) -> None:
+        """Compare what comes with what is there, and append the rest."""
+        part, place, is_joined = self._part, body.start_byte, False
+        for chunk in watch.over(body.chunks):
+            known = chunk[: max(part.size_bytes - place, 0)]
+            equal = part.count_equal(place, known) if known else 0
+            if equal < len(known):
+                self._part_ways(body, place + equal)
+            place += len(chunk)
+            if not is_joined and place >= part.size_bytes:
+                is_joined = True
+                self._confirm(body)
+            self._append(chunk[equal:])
+        if place < part.size_bytes:
+            self._leave_short(body, place)
+
+    def _part_ways(self, body: Body, place: int) -> None:
+        """Keep the bytes before a place, from which on the server has others."""
         if body.start_byte:
             self._restart()
             raise TransientTransferError(
-                f"expected the bytes from 0 on, got those from {body.start_byte} on"
+                f"expected the same bytes before the cut, got others at {place}"
             )
-        self._restart()
-        part.begin(
-            entity=body.entity, total_bytes=body.total_bytes, modified=body.modified
+        self._part.cut(place)
+        self._part.relabel(body, is_dated=body.is_dated)
+        self._resumed_bytes = min(self._resumed_bytes, place)
+        self._digests = _Digests(self._expected)
+        for block in self._part.read():
+            self._digests.update(block)
+
+    def _confirm(self, body: Body) -> None:
+        """Note the version, of which all bytes that are there have come again.
+
+        Equal bytes with another date end the trust in the date.
+        """
+        label = self._part.label
+        if not body.start_byte and self._part.size_bytes:
+            is_dated = label.is_dated and body.modified == label.modified
+            self._part.relabel(body, is_dated=is_dated)
+
+    def _leave_short(self, body: Body, place: int) -> None:
+        """Refuse a body that ends within what is there: it was cut, or is another."""
+        before = self._part.size_bytes
+        if not body.start_byte and self._wanted() is None:
+            self._restart()
+        raise TransientTransferError(
+            f"expected {before} bytes or more, the body ended after {place}"
         )
 
+    def _append(self, chunk: bytes) -> None:
+        if chunk:
+            self._part.append(chunk)
+            self._digests.update(chunk)
+        self._on_bytes(len(chunk))
+        self._check_excess()
+
     def _restart(self) -> None:
-        self._part.clear()
+        self._part.begin()
         self._digests = _Digests(self._expected)
         self._resumed_bytes = 0
 

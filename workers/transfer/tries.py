@@ -23,7 +23,8 @@ class RetryPolicy:
     wrong_contents: int = 3
     """Whole files with wrong bytes before it is given up."""
     tries: int = 100
-    """Tries in all, however many bytes they bring."""
+    """Tries in all that bring no byte more before it is given up. Those that do count
+    for nothing: they end with the file, or with the time."""
     deadline_s: float = 6 * 3600.0
     """Time for all tries."""
     first_wait_s: float = 1.0
@@ -117,6 +118,7 @@ class Tries:
         self._start_s = pacing.clock()
         self._made = 0
         self._fruitless = 0
+        self._fruitless_in_all = 0
         self._wrong = 0
 
     @property
@@ -146,6 +148,7 @@ class Tries:
             There is no next try.
         """
         self._fruitless = 0 if is_fruitful else self._fruitless + 1
+        self._fruitless_in_all += not is_fruitful
         self._wrong += is_wrong
         wait = wait_s(
             self._policy,
@@ -164,7 +167,7 @@ class Tries:
     def _is_over(self, wait: float) -> bool:
         policy = self._policy
         return (
-            self._made >= policy.tries
+            self._fruitless_in_all >= policy.tries
             or self._fruitless >= policy.fruitless_tries
             or self._wrong >= policy.wrong_contents
             or self._elapsed_s() + wait > policy.deadline_s

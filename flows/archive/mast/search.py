@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flows.archive.listing import Listing, Query
 from flows.errors import ArchiveError
+from flows.models import RejectedFile
 
 from .criteria import fits, to_conditions
 from .datasets import Dataset, dataset_from_row
@@ -96,7 +98,7 @@ class Search:
         listing = self._list_files({d.name: d for d in found if fits(d, self._query)})
         unread = sorted({str(row.get("fileSetName")) for row, d in read if d is None})
         refused = (f"{name[:80]!r}: expected the name of a dataset" for name in unread)
-        return Listing(listing.files, (*listing.refused, *refused))
+        return replace(listing, refused=(*listing.refused, *refused))
 
     def _list_rows(self) -> Sequence[Row]:
         conditions, cone = to_conditions(self._query), self._query.cone
@@ -110,7 +112,10 @@ class Search:
         )
 
     def _list_files(self, datasets: Mapping[str, Dataset]) -> Listing:
-        """Ask for all products; again for those of datasets that none came of."""
+        """Ask for all products; again for those of datasets that none came of.
+
+        An exposure of which none ever come is unlisted, unless that is all there is.
+        """
         kind, products = self._query.kind, list[Row]()
         missing: Sequence[str] = sorted(datasets)
         for _ in range(self._limits.rounds):
@@ -119,11 +124,27 @@ class Search:
             missing = find_unlisted(listing, datasets.values(), kind)
             if not missing:
                 return listing
+        if any(file.kind is kind for file in listing):
+            lost = tuple(self._reject(datasets[name]) for name in missing)
+            return replace(listing, unlisted=lost)
         told = f" Refused: {'; '.join(listing.refused)}." if listing.refused else ""
         raise ArchiveError(
             f"{self._where}: {self._what}: expected {kind} files of every exposure, "
             f"got none of {_some(missing)}, asked for {self._limits.rounds} times."
             f"{told} Try again later."
+        )
+
+    def _reject(self, dataset: Dataset) -> RejectedFile:
+        """Set an exposure aside of which no files are listed."""
+        name = f"{dataset.name}_{self._query.kind}.fits"
+        return RejectedFile(
+            path=Path(name),
+            program=dataset.program,
+            observation=dataset.observation,
+            reason=(
+                f"{name}: {self._where} knows the exposure, but listed no files of it, "
+                f"asked for {self._limits.rounds} times; run again later"
+            ),
         )
 
     def _list_products(self, names: Sequence[str]) -> list[Row]:

@@ -120,14 +120,9 @@ class MastSource:
         """Open a file; see `Source`."""
         from workers.transfer.http import HttpOpener
 
-        from .reading import open_part
-
-        http = self._client()
         url = f"{self._server_url}{_DOWNLOAD}{quote(file.uri, safe='')}"
-        if end_byte is None:
-            return HttpOpener(http, url)(start_byte=start_byte, entity=entity)
-        return open_part(
-            http, url, start_byte=start_byte, end_byte=end_byte, entity=entity
+        return HttpOpener(self._client(), url)(
+            start_byte=start_byte, end_byte=end_byte, entity=entity
         )
 
     def whoami(self) -> str | None:

@@ -1,0 +1,45 @@
+"""A data folder, and what fetches to it from a MAST on loopback."""
+
+from pathlib import Path
+
+from flows.archive import Fetcher, FetchReport, Query, RemoteArchive, Vault
+from flows.archive.mast import MastSource, SearchLimits
+from flows.models import FetchedFile
+from workers.transfer import RetryPolicy
+
+__all__ = ["POLICY", "PROGRAM", "Site"]
+
+PROGRAM = "99100"
+
+POLICY = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05, slow_window_s=0.5)
+"""As patient as usual, but quicker."""
+
+
+class Site:
+    """A data folder, and what fetches to it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.records: list[FetchedFile] = []
+        limits = SearchLimits(silent_s=3.0)
+        self.vault = Vault(folder, self.records.append)
+        self.use(MastSource(url, silent_s=3.0, limits=limits, policy=POLICY))
+
+    def use(self, source: MastSource) -> None:
+        """Fetch from another source."""
+        self.source = source
+        self.fetcher = Fetcher(source, self.vault, parallel=4, policy=POLICY)
+        self.archive = RemoteArchive(source, self.vault, parallel=4, policy=POLICY)
+
+    def fetch(self) -> FetchReport:
+        """Fetch all that the archive has."""
+        listing = self.source.search(Query(program=PROGRAM))
+        return self.fetcher.fetch(self.fetcher.decide(listing))
+
+    def copies(self) -> dict[str, bytes]:
+        """Give every FITS file that is visible, by its path below the program."""
+        root = self.folder / "raw" / PROGRAM
+        return {
+            str(path.relative_to(root)): path.read_bytes()
+            for path in root.rglob("jw*.fits")
+        }
