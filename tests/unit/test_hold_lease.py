@@ -15,7 +15,7 @@ from config.settings import load_settings
 from flows.errors import LeaseHeldError, PlanError, StoreError
 from flows.factory import Services, open_services
 from flows.phases import Preparation, Request
-from flows.runs import execute, hold_lease
+from flows.runs import Recording, execute, hold_lease
 from workers.errors import TreeError
 
 SHORT = timedelta(seconds=0.5)
@@ -129,10 +129,12 @@ def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
     with (
         pytest.raises(PlanError, match="the first"),
         hold_lease(services, "99001") as owner,
+        Recording(services, preparation) as run,
     ):
         execute(
             preparation,
             preparation.make_plan(),
+            run=run,
             services=services,
             cluster=Vanishing(),
             owner=owner,
