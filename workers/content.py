@@ -2,9 +2,13 @@
 
 The content hash is what fingerprints are made of. It holds every HDU's data and
 header and the ASDF tree (the WCS lives there), and leaves out what changes without
-the science changing: dates, log lines, software and context names, names of
+the science changing: dates, log lines, software and context names, names of files, of
 references and of association tables. So a product made again with the same pixels
 has the same content hash, although not one of its files is equal byte by byte.
+
+What is left out is told by its name and by what it belongs to, wherever that is: each
+slit of a multi-slit product is a data model in itself, with a log and a date of its
+own. So a column, or a key of something else, may have such a name and counts.
 """
 
 import hashlib
@@ -19,10 +23,10 @@ __all__ = ["content_sha256", "file_sha256", "hash_content", "read_cards"]
 _CHUNK_BYTES = 1 << 22
 
 _VOLATILE_KEYWORDS = re.compile(
-    r"DATE|CAL_V.*|CRDS_.*|SDP_V.*|R_.*|ASNPOOL|ASNTABLE|CHECKSUM|DATASUM"
-    r"|HISTORY|COMMENT|"
+    r"DATE|FILENAME|CAL_V.*|CRDS_.*|SDP_V.*|PRD_VER|R_.*|ASNPOOL|ASNTABLE"
+    r"|CHECKSUM|DATASUM|HISTORY|COMMENT|"
 )
-"""FITS keywords of the primary header that tell of the making, not of the science."""
+"""FITS keywords, of any header, that tell of the making, not of the science."""
 
 _VOLATILE_META = frozenset(
     {
@@ -31,14 +35,19 @@ _VOLATILE_META = frozenset(
         "calibration_software_version",
         "data_processing_software_version",
         "date",
+        "filename",
         "prd_software_version",
         "ref_file",
     }
 )
 """Keys of any ``meta`` of the ASDF tree, likewise."""
 
-_VOLATILE_TREE = frozenset({"_fits_hash", "asdf_library", "cal_logs", "history"})
-"""Keys at the top of the ASDF tree, likewise; the hash is of headers with dates."""
+_VOLATILE_MODEL = frozenset({"filename", "history"})
+"""Keys of any data model in the tree, likewise: of what has a ``meta``, and of the
+tree itself."""
+
+_VOLATILE = frozenset({"_fits_hash", "asdf_library", "cal_logs"})
+"""Keys of anything in the tree, likewise; the hash is of headers with dates."""
 
 _HEADER_TABLE = "HDRTAB"
 """Table of the headers of all members of a product, keywords as column names."""
@@ -160,7 +169,7 @@ def _content_of_asdf(data: bytes) -> Iterator[bytes]:
     from asdf.util import load_yaml  # likewise
 
     tree = load_yaml(io.BytesIO(data), tagged=True)
-    yield from _canonical(tree, _VOLATILE_TREE)
+    yield from _canonical(tree, _VOLATILE_MODEL)
     blocks = data[data.index(_YAML_END) + len(_YAML_END) :]
     index = blocks.rfind(_BLOCK_INDEX)
     yield blocks if index < 0 else blocks[:index]
@@ -171,9 +180,13 @@ def _canonical(
 ) -> Iterator[bytes]:
     """Write a YAML tree in one way only, tags of nodes included.
 
-    Spectra of a time series have a ``meta`` of their own, with its date. The world
-    coordinates of a resampled slit hold themselves: a node that is below itself is
-    written as how far up it is.
+    The world coordinates of a resampled slit hold themselves: a node that is below
+    itself is written as how far up it is.
+
+    Parameters
+    ----------
+    left_out
+        Keys of this node that are left out because of where it is.
     """
     if id(node) in above:
         yield b"^%d" % above[::-1].index(id(node))
@@ -183,8 +196,10 @@ def _canonical(
     yield str(getattr(node, "_tag", "")).encode()
     match node:
         case Mapping():
+            if "meta" in node:
+                left_out |= _VOLATILE_MODEL
             yield b"{"
-            for key in sorted(set(node) - left_out, key=str):
+            for key in sorted(set(node) - left_out - _VOLATILE, key=str):
                 yield str(key).encode() + b":"
                 below = _VOLATILE_META if key == "meta" else frozenset[str]()
                 yield from _canonical(node[key], below, above)

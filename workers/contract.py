@@ -76,7 +76,7 @@ PERSISTENCE = "persistence"
 """The exptype of an input that says until when pixels of the detector glow after the
 exposure before; no member of an association. Also its suffix."""
 
-CONTENT_VERSION = 1
+CONTENT_VERSION = 2
 """Version of the content hash, part of every fingerprint; a change makes every job
 due."""
 

@@ -1,7 +1,7 @@
 """Runs one job: child process, scratch, watched memory, log, one atomic publish.
 
-    scratch/<program>/<attempt>/inputs    links to the inputs, and the association
     scratch/<program>/<attempt>/work      where the pipeline runs and writes
+    scratch/<program>/<attempt>/work/inputs   links to the inputs, and the association
     scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
         store/<ab>/<fingerprint>            when the attempt succeeded, or
         attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
@@ -136,7 +136,7 @@ def _run_in(
     scratch: Path, job: Job, attempt: str, data_dir: Path, granted_bytes: int
 ) -> Outcome:
     started_at = datetime.now(UTC)
-    for name in ("inputs", "work", "publish"):
+    for name in ("work/inputs", "publish"):
         (scratch / name).mkdir(parents=True)
     end = run_in_child(_calibrate, job, scratch, limit_bytes=granted_bytes)
     answer, status = _judge(job, end, granted_bytes)
@@ -334,11 +334,12 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     uses: tuple[ReferenceUse | ParsUse, ...] = (*job.references, *job.pars)
     cache.verify(use.file for use in uses if use.file)
     outputs = scratch / "publish"
-    _lay_out(job, scratch / "inputs")
     work = scratch / "work"
+    _lay_out(job, work / "inputs")
     os.chdir(work)
-    steps, caveats = calibrate(job, inputs=scratch / "inputs", outputs=work)
-    made = [path for path in sorted(work.iterdir()) if not _is_hidden(path)]
+    # Products keep the paths that the pipeline is given: none tells of the attempt.
+    steps, caveats = calibrate(job, inputs=Path("inputs"))
+    made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:
         path.rename(outputs / path.name)

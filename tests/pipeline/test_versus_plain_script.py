@@ -9,6 +9,8 @@ import pytest
 from fits_differences import list_differences
 from processed import Processed
 
+from workers.content import content_sha256
+
 PRODUCTS = ("*.fits", "*.ecsv")
 PROGRAMS = (
     *("bots", "fixed_slit", "lrs_slitless"),
@@ -45,6 +47,19 @@ def test_products_are_those_of_a_plain_script(
     plain = done.wait_for_plain()
     assert list_products(done.folder) == list_products(plain)
     assert compare(done.folder, plain) == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_content_hashes_are_those_of_a_plain_script(
+    request: pytest.FixtureRequest, program: str
+) -> None:
+    """It is a second run from empty, elsewhere, that holds every kind of product."""
+    done: Processed = request.getfixturevalue(program)
+    plain = done.wait_for_plain()
+    made = [each for one in done.list_outcomes().values() for each in one.products]
+    found = {each.name: each.content_sha256 for each in made}
+    assert found.keys() >= list_products(plain)
+    assert found == {name: content_sha256(plain / name) for name in found}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

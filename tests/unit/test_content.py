@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,21 @@ from gwcs import WCS
 from gwcs.coordinate_frames import Frame2D
 from hypothesis import given
 from hypothesis import strategies as st
-from stdatamodels.jwst.datamodels import ImageModel
+from stdatamodels.jwst.datamodels import (
+    IFUCubeModel,
+    ImageModel,
+    MultiSlitModel,
+    MultiSpecModel,
+)
+from stdatamodels.schema import walk_schema
 
-from workers.content import content_sha256, file_sha256
+from workers.content import (
+    _VOLATILE_KEYWORDS,
+    _VOLATILE_META,
+    _VOLATILE_MODEL,
+    content_sha256,
+    file_sha256,
+)
 
 Change = Callable[[Any], object]
 
@@ -66,14 +78,36 @@ DOES_NOT_MATTER: dict[str, Change] = {
     "name of a reference": set_meta("ref_file.photom.name", "crds://other.fits"),
     "association table": set_meta("asn.table_name", "other_asn.json"),
     "log": lambda model: setattr(model, "cal_logs", {"calwebb_spec2": ["a line"]}),
+    "name of the file": set_meta("filename", "/scratch/99001/1/work/b.fits"),
+    "version of the ground system": set_meta("prd_software_version", "PRDOPS-1"),
+}
+
+
+def set_part(**changes: object) -> Change:
+    """Change a part that is a data model in itself, as a slit is."""
+    part: dict[str, object] = {"meta": {}, "name": "S200A1", "lines": {}}
+    return lambda model: setattr(model, "parts", [part | changes])
+
+
+MATTERS_IN_A_PART: dict[str, Change] = {
+    "a date of something else": set_part(meta={"observation": {"date": "2026-01-02"}}),
+    "a line with such a name": set_part(lines={"date": 1, "filename": 2, "asn": 3}),
+    "its own name": set_part(name="S200A2"),
+    "a history of something else": set_part(lines={"history": [1.0]}),
+}
+
+DOES_NOT_MATTER_IN_A_PART: dict[str, Change] = {
+    "date": set_part(meta={"date": "2026-01-02"}),
+    "name of the file": set_part(meta={"filename": "/scratch/99001/1/work/b.fits"}),
+    "references": set_part(meta={"ref_file": {"photom": {"name": "crds://b.fits"}}}),
+    "log": set_part(cal_logs={"calwebb_spec2": ["a line"]}),
+    "history": set_part(history=[{"description": "made by hand"}]),
 }
 
 
 @pytest.mark.parametrize("change", MATTERS.values(), ids=MATTERS.keys())
 def test_what_is_science_changes_the_hash(tmp_path: Path, change: Change) -> None:
     one, other = write(tmp_path / "a.fits"), write(tmp_path / "b.fits", change)
-    with fits.open(other, mode="update") as hdus:  # names are no science, but pixels
-        hdus[0].header["FILENAME"] = "a.fits"
     assert content_sha256(one) != content_sha256(other)
 
 
@@ -96,6 +130,71 @@ def test_the_same_product_of_another_day_has_the_same_hash(tmp_path: Path) -> No
             hdus[0].header["DATE"] = f"the {day} day"
         hashes.add(content_sha256(path))
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [
+        *((change, True) for change in MATTERS_IN_A_PART.values()),
+        *((change, False) for change in DOES_NOT_MATTER_IN_A_PART.values()),
+    ],
+    ids=[*MATTERS_IN_A_PART, *DOES_NOT_MATTER_IN_A_PART],
+)
+def test_the_same_holds_anywhere_in_the_tree(
+    tmp_path: Path, change: Change, *, matters: bool
+) -> None:
+    one = write(tmp_path / "a.fits", set_part())
+    other = write(tmp_path / "b.fits", change)
+    assert (content_sha256(one) != content_sha256(other)) is matters
+
+
+@pytest.mark.parametrize("column", ["DATE", "FILENAME"])
+def test_columns_of_any_name_count(tmp_path: Path, column: str) -> None:
+    hashes = set()
+    for value in ("one", "two"):
+        path = tmp_path / f"{value}.fits"
+        Table({"RA": ["x"], column: [value]}).write(path)
+        hashes.add(content_sha256(path))
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize("hdu", [0, "SCI"])
+@pytest.mark.parametrize(
+    ("keyword", "count"), [("FILENAME", 1), ("DATE", 1), ("TARG_RA", 2)]
+)
+def test_cards_of_every_header_that_tell_of_the_making_do_not_count(
+    tmp_path: Path, hdu: int | str, keyword: str, count: int
+) -> None:
+    hashes = set()
+    for value in ("one", "two"):
+        path = tmp_path / f"{value}.fits"
+        hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(name="SCI")])
+        hdus[hdu].header[keyword] = value
+        hdus.writeto(path)
+        hashes.add(content_sha256(path))
+    assert len(hashes) == count
+
+
+@pytest.mark.parametrize("model", [MultiSlitModel, MultiSpecModel, IFUCubeModel])
+def test_a_card_is_left_out_where_its_key_in_the_tree_is(model: Any) -> None:
+    """The two say the same, so that neither keeps what the other leaves out."""
+    for keyword, key in iterate_keywords(model().schema):
+        *_, above, name = ("", *key.split("."))
+        volatile = _VOLATILE_META if above == "meta" else _VOLATILE_MODEL
+        of_making = {"asn", "ref_file"} & set(key.split("."))
+        left_out = name in volatile or bool(of_making)
+        assert bool(_VOLATILE_KEYWORDS.fullmatch(keyword)) is left_out, (keyword, key)
+
+
+def iterate_keywords(schema: Any) -> Iterator[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+
+    def visit(part: Any, path: list[object], *_: object) -> None:
+        if "fits_keyword" in part:
+            found.append((part["fits_keyword"], ".".join(map(str, path))))
+
+    walk_schema(schema, visit, {})
+    return iter(found)
 
 
 @pytest.mark.parametrize(("column", "count"), [("DATE", 1), ("TARG_RA", 2)])

@@ -22,16 +22,15 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    job: Job, *, inputs: Path, outputs: Path
+    job: Job, *, inputs: Path
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
-    """Run a job, leaving its products in a folder.
+    """Run a job, leaving its products in the current folder, which has no other files.
 
     Parameters
     ----------
     inputs
-        Folder that holds the inputs by their canonical names, and the association.
-    outputs
-        Folder for the products; empty.
+        Folder that holds the inputs by their canonical names, and the association,
+        relative to the current one: products keep the paths that a pipeline is given.
 
     Returns
     -------
@@ -46,16 +45,15 @@ def calibrate(
     header = read_header(str(inputs / job.inputs[0].name))
     pipeline = configure(job.stage, header, job.overrides)
     _check_parameters(job, get_parameters(pipeline))
-    pipeline.output_dir = str(outputs)
     pipeline.save_results = True
     if job.stage is Stage.DETECTOR1:
-        _chain(job, pipeline.persistence, inputs, outputs)
+        _chain(job, pipeline.persistence, inputs)
     primary = inputs / (job.association_name or job.inputs[0].name)
     try:
         pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
         return (), (_no_data(job, error),)
-    products = sorted(outputs.iterdir())
+    products = sorted(path for path in Path().iterdir() if path.is_file())
     headers = read_headers(products)
     if conflicts := list_reference_conflicts(job, headers, inputs):
         raise ResolvedNotUsedError(
@@ -66,7 +64,7 @@ def calibrate(
     return steps, find_caveats(job, products, steps, aliases)
 
 
-def _chain(job: Job, persistence: Step, inputs: Path, outputs: Path) -> None:
+def _chain(job: Job, persistence: Step, inputs: Path) -> None:
     """Let the step `persistence` begin with what the exposure before left.
 
     It keeps what it leaves itself even if no exposure follows: whether one does is
@@ -74,8 +72,7 @@ def _chain(job: Job, persistence: Step, inputs: Path, outputs: Path) -> None:
     """
     if persistence.skip:
         return
-    left = outputs / f"{job.name}_{PERSISTENCE}.asdf"
-    persistence.save_persistence = str(left)
+    persistence.save_persistence = f"{job.name}_{PERSISTENCE}.asdf"
     for file in job.inputs:
         if file.exptype == PERSISTENCE:
             persistence.persistence_array_file = str(inputs / file.name)
