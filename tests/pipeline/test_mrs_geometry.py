@@ -15,7 +15,7 @@ from workers.sample.frames import MRS
 from workers.sample.library import Library
 from workers.sample.miri_mrs import PROGRAMS, plan_exposures
 from workers.sample.mrs_geometry import load_bands
-from workers.sample.mrs_optics import SERIALS, add_mrs_optics
+from workers.sample.mrs_optics import SERIALS, add_band_optics, add_wavelengthrange
 from workers.sample.raw_files import make_model
 
 pytestmark = pytest.mark.skipif(
@@ -45,7 +45,9 @@ def places(
     """Give the coordinates of both models, and lit pixels."""
     band = request.param
     library = Library(tmp_path_factory.mktemp("optics"), "MIRI")
-    maps = add_mrs_optics(library, load_bands(), [band])
+    bands = load_bands()
+    slices = add_band_optics(library, bands[band])
+    add_wavelengthrange(library, bands.values())
     compact = {
         kind: library.folder / f"jwst_miri_{kind}_{SERIALS[band]:04d}.asdf"
         for kind in ("distortion", "regions", "specwcs")
@@ -57,7 +59,7 @@ def places(
         "wavelengthrange": FULL_MODEL / "jwst_miri_mrs_wavelengthrange_flt9.asdf",
         "regions": compact["regions"],
     }
-    rows, columns = np.nonzero(maps[band])
+    rows, columns = np.nonzero(slices)
     some = slice(None, None, 41)
     pixels = np.array([columns[some], rows[some]], float)
     return assign(compact, band), assign(full, band), pixels

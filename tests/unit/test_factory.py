@@ -44,8 +44,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sample_here(elsewhere: Path) -> SampleSet:
     """Give a sample that is whole, since its manifest lists nothing."""
     sample = SampleSet(elsewhere / SAMPLE_DIR, tuple(Mode))
-    sample.directory.mkdir()
-    sample.archive.mkdir()
+    sample.archive.mkdir(parents=True)
     sample.write_manifest()
     return sample
 

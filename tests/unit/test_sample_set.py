@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -8,14 +7,14 @@ import pytest
 
 from workers.errors import SampleError
 from workers.sample import Mode, SampleSet, find_sample, make_sample
-from workers.sample.sample_set import MANIFEST
+from workers.sample.publishing import publish_text
 
 
 @pytest.fixture
 def whole(tmp_path: Path) -> SampleSet:
     """Make a folder with one file and list it."""
     sample = SampleSet(tmp_path, tuple(Mode))
-    sample.truth.mkdir()
+    sample.truth.mkdir(parents=True)
     (sample.truth / "table.ecsv").write_text("12", "utf-8")
     sample.write_manifest()
     return sample
@@ -44,11 +43,10 @@ def test_a_sample_with_a_cut_file_is_not_whole(whole: SampleSet) -> None:
     assert find_sample(whole.directory) is None
 
 
-def test_a_sample_of_another_version_is_not_used(whole: SampleSet) -> None:
-    path = whole.directory / MANIFEST
-    tree = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps({**tree, "version": 0}), "utf-8")
+def test_a_sample_of_another_version_is_left_where_it_is(whole: SampleSet) -> None:
+    other = whole.folder.rename(whole.directory / "v0")
     assert find_sample(whole.directory) is None
+    assert (other / "truth" / "table.ecsv").is_file()
 
 
 def test_a_whole_sample_is_not_made_again(whole: SampleSet) -> None:
@@ -57,8 +55,26 @@ def test_a_whole_sample_is_not_made_again(whole: SampleSet) -> None:
     assert said == [f"The sample in {whole.directory} is whole."]
 
 
+def test_what_a_killed_process_left_is_no_file_of_the_sample(whole: SampleSet) -> None:
+    rubbish = whole.truth / ".making-1" / "other.ecsv"
+    rubbish.parent.mkdir()
+    rubbish.touch()
+    whole.write_manifest()
+    rubbish.unlink()
+    assert find_sample(whole.directory) == whole
+
+
+def test_a_file_that_is_there_is_never_changed(tmp_path: Path) -> None:
+    path = publish_text(tmp_path / "rules.rmap", "one")
+    before = path.stat()
+    assert publish_text(path, "other").read_text("utf-8") == "one"
+    assert path.stat() == before
+
+
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "crds").write_text("in the way", "utf-8")
+    sample = SampleSet(tmp_path, ())
+    sample.folder.mkdir()
+    sample.crds.write_text("in the way", "utf-8")
     with pytest.raises(SampleError, match="could not be written"):
         make_sample(tmp_path)
 

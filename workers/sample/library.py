@@ -1,6 +1,7 @@
 """The reference files of a sample, and what each is for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ class Library:
         self._folder = cache / "references" / "jwst" / instrument.lower()
         self._instrument = instrument
         self._references: list[Reference] = []
+        self._is_wanted = True
 
     def __iter__(self) -> Iterator[Reference]:
         return iter(self._references)
@@ -108,6 +110,19 @@ class Library:
     def folder(self) -> Path:
         """Folder of the files."""
         return self._folder
+
+    @contextmanager
+    def publishing(self, *, is_wanted: bool) -> Iterator[None]:
+        """Publish what is added in this block only if it is wanted.
+
+        The rules of a context offer all the same: they must not depend on what else
+        is made.
+        """
+        before, self._is_wanted = self._is_wanted, self._is_wanted and is_wanted
+        try:
+            yield
+        finally:
+            self._is_wanted = before
 
     def offer(
         self,
@@ -143,26 +158,28 @@ class Library:
         """Publish a data model as reference file; return its name."""
         stamp(model, reftype, self._instrument)
         name = self._name(reftype, serial, suffix)
-        publish_model(self._folder / name, model)
-        return name
+        return self.add(name, lambda path: publish_model(path, model))
 
     def add_inline(self, reftype: str, model: Any, *, serial: int = 1) -> str:
         """Publish a model whose arrays must be readable after it is closed."""
         stamp(model, reftype, self._instrument)
         name = self._name(reftype, serial, "asdf")
-        publish_model(self._folder / name, model, inline=True)
-        return name
+        return self.add(name, lambda path: publish_model(path, model, inline=True))
 
     def add_json(self, reftype: str, tree: Any, *, serial: int = 1) -> str:
         """Publish a JSON reference file; return its name."""
         name = self._name(reftype, serial, "json")
-        publish_text(self._folder / name, to_json_text(tree))
-        return name
+        return self.add(name, lambda path: publish_text(path, to_json_text(tree)))
 
     def add_asdf(self, reftype: str, tree: dict[str, Any], *, serial: int) -> str:
         """Publish an ASDF file without a data model; return its name."""
         name = self._name(reftype, serial, "asdf")
-        publish(self._folder / name, asdf.AsdfFile(tree).write_to)
+        return self.add(name, lambda path: publish(path, asdf.AsdfFile(tree).write_to))
+
+    def add(self, name: str, publish_to: Callable[[Path], object]) -> str:
+        """Publish a file, if it is wanted; return its name."""
+        if self._is_wanted:
+            publish_to(self._folder / name)
         return name
 
     def _name(self, reftype: str, serial: int, suffix: str) -> str:

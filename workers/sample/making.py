@@ -1,11 +1,13 @@
 """Makes sample programs: raw exposures, a CRDS cache, and the truth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+
+from filelock import FileLock
 
 from workers.errors import SampleError
 
-from .sample_set import MANIFEST, Mode, SampleSet, find_sample
+from .sample_set import Mode, SampleSet, find_sample, list_spoilt, read_modes
 
 __all__ = ["make_sample"]
 
@@ -22,12 +24,13 @@ def make_sample(
 ) -> SampleSet:
     """Make sample programs, or find them if they are there and whole.
 
-    The same version makes the same files, byte by byte. It takes a minute or two.
+    The same version makes the same files, byte by byte, whichever modes it makes in
+    whichever order; what is there is never changed. All take a minute or two.
 
     Parameters
     ----------
     directory
-        Folder of the sample; it is made.
+        Folder of samples, of any version; it is made.
     modes
         Modes to make a program of. Programs that are there already are kept.
     on_progress
@@ -42,24 +45,42 @@ def make_sample(
     if found and set(modes) <= set(found.modes):
         on_progress(f"The sample in {directory} is whole.")
         return found
-    wanted = {*modes, *(found.modes if found else ())}
-    sample = SampleSet(directory, tuple(mode for mode in Mode if mode in wanted))
     try:
-        _make(sample, on_progress)
+        return _make_locked(directory, modes, on_progress)
     except OSError as error:
         raise SampleError(
             f"The sample in {directory} could not be written: {error}."
             " What is there is not whole; make it again."
         ) from error
+
+
+def _make_locked(
+    directory: Path, modes: Sequence[Mode], on_progress: Callable[[str], None]
+) -> SampleSet:
+    """Make what nobody else has made when it is this process's turn."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{SampleSet(directory, ()).folder}.lock"):
+        there = read_modes(directory)
+        spoilt = list_spoilt(directory) if there else ()
+        for path in spoilt:
+            path.unlink(missing_ok=True)
+        wanted = {*modes, *there}
+        missing = wanted if spoilt else wanted - {*there}
+        sample = SampleSet(directory, _sort(wanted))
+        if missing:
+            _make(SampleSet(directory, _sort(missing)), on_progress)
+            on_progress("Listing the files of the sample.")
+            sample.write_manifest()
     return sample
+
+
+def _sort(modes: Collection[Mode]) -> tuple[Mode, ...]:
+    return tuple(mode for mode in Mode if mode in modes)
 
 
 def _make(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
     from .programs import make_programs, make_references  # takes seconds
 
-    (sample.directory / MANIFEST).unlink(missing_ok=True)
     on_progress("Making the reference files and both contexts.")
     optics = make_references(sample.crds, sample.modes)
     make_programs(sample, optics, on_progress)
-    on_progress("Listing the files of the sample.")
-    sample.write_manifest()

@@ -1,6 +1,6 @@
 """References of the MRS optics: what the pipeline builds its coordinates from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,13 @@ from .frames import SliceMap
 from .library import EXP_TYPE, MIRI_OPTICS, Library
 from .mrs_geometry import Band, map_slices
 
-__all__ = ["SERIALS", "add_mrs_optics", "mark_band", "offer_by_band"]
+__all__ = [
+    "SERIALS",
+    "add_band_optics",
+    "add_wavelengthrange",
+    "mark_band",
+    "offer_by_band",
+]
 
 SERIALS = {"SHORT": 1, "MEDIUM": 2, "LONG": 3}
 """Numbers in the names of references by band."""
@@ -84,7 +90,9 @@ def _make_wavelengthrange(bands: Iterable[Band]) -> Any:
     return model
 
 
-def _add_band(library: Library, band: Band, slices: SliceMap) -> None:
+def add_band_optics(library: Library, band: Band) -> SliceMap:
+    """Publish the optics of one band; give the map of its slices."""
+    slices = map_slices(band)
     made = {
         "distortion": _make_distortion(band),
         "regions": _make_regions(slices),
@@ -96,31 +104,11 @@ def _add_band(library: Library, band: Band, slices: SliceMap) -> None:
         serial = SERIALS[band.name]
         file = library.add_model(reftype, model, serial=serial, suffix="asdf")
         offer_by_band(library, reftype, file, band.name)
+    return slices
 
 
-def add_mrs_optics(
-    library: Library, bands: Mapping[str, Band], wanted: Iterable[str]
-) -> dict[str, SliceMap]:
-    """Publish the references of the optics.
-
-    Parameters
-    ----------
-    library
-        Takes the references.
-    bands
-        All bands.
-    wanted
-        Names of those that have references of their own.
-
-    Returns
-    -------
-    slices
-        The map of the slices of each band that is wanted.
-    """
-    maps = {name: map_slices(bands[name]) for name in wanted}
-    for name, slices in maps.items():
-        _add_band(library, bands[name], slices)
-    ranges = _make_wavelengthrange(bands.values())
+def add_wavelengthrange(library: Library, bands: Iterable[Band]) -> None:
+    """Publish the wavelengths of all bands."""
+    ranges = _make_wavelengthrange(bands)
     name = library.add_model("wavelengthrange", ranges, suffix="asdf")
     library.offer("wavelengthrange", name, parkeys=(EXP_TYPE,), matches=[("MIR_MRS",)])
-    return maps

@@ -196,8 +196,10 @@ def _write_frequencies(path: Path) -> None:
 
 
 def _add_frequencies(library: Library) -> None:
-    name = "jwst_miri_fringefreq_0001.fits"
-    publish(library.folder / name, _write_frequencies)
+    name = library.add(
+        "jwst_miri_fringefreq_0001.fits",
+        lambda path: publish(path, _write_frequencies),
+    )
     library.offer("fringefreq", name, parkeys=(EXP_TYPE,), matches=[(_MRS,)])
 
 

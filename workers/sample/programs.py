@@ -1,9 +1,10 @@
 """What each mode adds to a sample: references and exposures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from workers.contract import NOT_APPLICABLE
 
@@ -27,7 +28,7 @@ from .library import Library
 from .lrs_references import FULL_READOUT, SLITLESS_READOUT, add_lrs_references
 from .mrs_geometry import load_bands
 from .mrs_light import MrsLight, trace_mrs
-from .mrs_optics import add_mrs_optics
+from .mrs_optics import add_band_optics, add_wavelengthrange
 from .mrs_references import READOUT, add_band_references, add_mrs_references
 from .msa_references import add_fixed_slit_references, add_shutter_references
 from .optics import add_grating_optics, add_msa_optics, add_optics
@@ -40,6 +41,8 @@ from .spectral_references import (
 from .step_parameters import EXP_TYPES, add_parameters
 
 __all__ = ["Optics", "Spectrograph", "make_programs", "make_references"]
+
+_Item = TypeVar("_Item")
 
 Files = Mapping[str, Path]
 """References of the optics of NIRSpec by type."""
@@ -165,16 +168,24 @@ class Optics:
 def _add_nirspec(
     library: Library, modes: Sequence[Mode]
 ) -> Mapping[Mode, Mapping[str, Spectrograph]]:
-    if not modes:
-        return {}
-    chosen, added = _add_spectrographs(library), [_NIRSPEC[mode] for mode in modes]
-    readouts = [readout for each in added for readout in each.readouts]
-    for readout in dict.fromkeys(readouts):
-        add_detector_references(library, readout)
-    for add_references in dict.fromkeys(each.add_references for each in added):
-        add_references(library)
-    add_parameters(library)
+    wanted = [_NIRSPEC[mode] for mode in modes]
+    readouts = {readout for each in wanted for readout in each.readouts}
+    needed = {each.add_references for each in wanted}
+    with library.publishing(is_wanted=bool(modes)):
+        chosen = _add_spectrographs(library)
+        add_parameters(library)
+    for readout in _unique(each.readouts for each in _NIRSPEC.values()):
+        with library.publishing(is_wanted=readout in readouts):
+            add_detector_references(library, readout)
+    for add_references in _unique((m.add_references,) for m in _NIRSPEC.values()):
+        with library.publishing(is_wanted=add_references in needed):
+            add_references(library)
     return {mode: chosen[_NIRSPEC[mode].through_msa] for mode in modes}
+
+
+def _unique(groups: Iterable[Iterable[_Item]]) -> Iterable[_Item]:
+    """Give each item of all groups once, in their order."""
+    return dict.fromkeys(item for group in groups for item in group)
 
 
 def _add_spectrographs(
@@ -202,36 +213,46 @@ def _add_spectrographs(
 
 
 def _add_mrs(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
-    if not modes:
-        return {}
     bands, programs = load_bands(), miri_mrs.PROGRAMS
     wanted = {name for mode in modes for name in programs[mode].bands}
-    maps = add_mrs_optics(library, bands, sorted(wanted))
-    lights = {name: trace_mrs(bands[name], maps[name]) for name in maps}
-    for name, light in lights.items():
-        add_band_references(library, name, maps[name], light)
-    # What is shared does not depend on the modes: a mode can be added to a sample.
+    lights = {}
+    for name in sorted({name for each in programs.values() for name in each.bands}):
+        with library.publishing(is_wanted=name in wanted):
+            slices = add_band_optics(library, bands[name])
+            lights[name] = trace_mrs(bands[name], slices)
+            add_band_references(library, name, slices, lights[name])
     grids = {grid for program in programs.values() for grid in program.grids}
-    add_mrs_references(library, sorted(grids))
-    add_detector_references(library, READOUT)
+    with library.publishing(is_wanted=bool(modes)):
+        add_wavelengthrange(library, bands.values())
+        add_mrs_references(library, sorted(grids))
+        add_detector_references(library, READOUT)
     return lights
 
 
 def _add_miri(library: Library, modes: Sequence[Mode]) -> Mapping[str, MrsLight]:
     lights = _add_mrs(library, [mode for mode in modes if mode in miri_mrs.PROGRAMS])
-    lrs = [_LRS[mode] for mode in modes if mode in _LRS]
-    if lrs:
+    with library.publishing(is_wanted=any(mode in _LRS for mode in modes)):
         add_lrs_references(library)
-    for each in lrs:
-        add_detector_references(library, each.readout)
-    if modes:
+    for mode, each in _LRS.items():
+        with library.publishing(is_wanted=mode in modes):
+            add_detector_references(library, each.readout)
+    with library.publishing(is_wanted=bool(modes)):
         add_parameters(library)
-        library.fill(EXP_TYPES["MIRI"])
+    library.fill(EXP_TYPES["MIRI"])
     return lights
 
 
 def make_references(cache: Path, modes: tuple[Mode, ...]) -> Optics:
-    """Publish a CRDS cache with two contexts."""
+    """Publish a CRDS cache with two contexts.
+
+    Rules are those of all modes, and no file depends on which are made: a mode can be
+    added, and nothing that is there changes.
+
+    Parameters
+    ----------
+    modes
+        Those whose reference files are published.
+    """
     nirspec, miri = Library(cache, "NIRSPEC"), Library(cache, "MIRI")
     spectrographs = _add_nirspec(nirspec, [m for m in modes if m in _NIRSPEC])
     lights = _add_miri(miri, [mode for mode in modes if mode not in _NIRSPEC])

@@ -1,4 +1,4 @@
-"""Files of a sample: whole or not there, and the same bytes every time."""
+"""Files of a sample: whole or not there, the same bytes every time, never changed."""
 
 import json
 import re
@@ -7,7 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DATE", "publish", "publish_model", "publish_text", "to_json_text"]
+__all__ = [
+    "DATE",
+    "publish",
+    "publish_model",
+    "publish_text",
+    "replace_text",
+    "to_json_text",
+]
 
 _EXTENSION = re.compile(rb"  - .*\n(?:    .*\n)*")
 """One of the extensions that an ASDF file was written with."""
@@ -24,6 +31,8 @@ DATE = "2026-11-20T00:00:00.000"
 def publish(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file under its own name in a side folder, then move it into place.
 
+    A file that is there stays: what was made with it must be found the same.
+
     Parameters
     ----------
     path
@@ -31,6 +40,10 @@ def publish(path: Path, write: Callable[[Path], object]) -> Path:
     write
         Called with the path to write.
     """
+    return path if path.exists() else _replace(path, write)
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
         draft = Path(folder, path.name)
@@ -41,6 +54,11 @@ def publish(path: Path, write: Callable[[Path], object]) -> Path:
 def publish_text(path: Path, text: str) -> Path:
     """Publish a text file."""
     return publish(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def replace_text(path: Path, text: str) -> Path:
+    """Publish a text file in the place of what is there."""
+    return _replace(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def publish_model(path: Path, model: Any, *, inline: bool = False) -> Path:

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from .publishing import publish_text, to_json_text
+from .publishing import replace_text, to_json_text
 
-__all__ = ["MANIFEST", "SAMPLE_VERSION", "Mode", "SampleSet", "find_sample"]
+__all__ = [
+    "SAMPLE_VERSION",
+    "Mode",
+    "SampleSet",
+    "find_sample",
+    "list_spoilt",
+    "read_modes",
+]
 
-SAMPLE_VERSION = 4
-"""Version of what is made; a sample of another version is made anew."""
+SAMPLE_VERSION = 5
+"""Version of what is made; each has a folder of its own, since references of one name
+must stay what they are."""
 MANIFEST = "sample.json"
-"""File that lists the files of a whole sample."""
+"""File that lists the files of a whole sample; only files that are whole are added."""
 
 
 class Mode(StrEnum):
@@ -87,24 +95,34 @@ class SampleSet:
     """Sample programs that are whole on disk."""
 
     directory: Path
-    """Folder of the sample."""
+    """Folder of samples, of any version."""
     modes: tuple[Mode, ...]
     """Modes that it has a program of."""
 
     @property
+    def folder(self) -> Path:
+        """Folder of the sample of this version."""
+        return self.directory / f"v{SAMPLE_VERSION}"
+
+    @property
+    def manifest(self) -> Path:
+        """The list of its files."""
+        return self.folder / MANIFEST
+
+    @property
     def archive(self) -> Path:
         """Folder of the raw files, one folder for each program."""
-        return self.directory / "archive"
+        return self.folder / "archive"
 
     @property
     def crds(self) -> Path:
         """The ``CRDS_PATH`` of the sample."""
-        return self.directory / "crds"
+        return self.folder / "crds"
 
     @property
     def truth(self) -> Path:
         """Folder of the tables of what was put in."""
-        return self.directory / "truth"
+        return self.folder / "truth"
 
     @property
     def contexts(self) -> tuple[str, str]:
@@ -123,13 +141,15 @@ class SampleSet:
             "context_differences": _DIFFERENCES,
             "files": {name: _describe(path) for name, path in self._iterate_files()},
         }
-        publish_text(self.directory / MANIFEST, to_json_text(tree))
+        replace_text(self.manifest, to_json_text(tree))
 
     def _iterate_files(self) -> Iterable[tuple[str, Path]]:
         for folder in (self.archive, self.crds, self.truth):
             for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    yield path.relative_to(self.directory).as_posix(), path
+                name = path.relative_to(self.folder)
+                # What a process left that was killed is in hidden folders.
+                if path.is_file() and not any(p.startswith(".") for p in name.parts):
+                    yield name.as_posix(), path
 
 
 _DIFFERENCES = {
@@ -149,14 +169,30 @@ def _describe(path: Path) -> dict[str, object]:
 
 def find_sample(directory: Path) -> SampleSet | None:
     """Find a whole sample of this version; files are compared by size alone."""
-    path = directory / MANIFEST
-    if not path.is_file():
-        return None
-    tree = json.loads(path.read_text(encoding="utf-8"))
-    if tree["version"] != SAMPLE_VERSION:
-        return None
-    for name, facts in tree["files"].items():
-        file = directory / name
-        if not file.is_file() or file.stat().st_size != facts["size_bytes"]:
-            return None
-    return SampleSet(directory, tuple(Mode(mode) for mode in tree["modes"]))
+    modes = read_modes(directory)
+    return None if not modes or list_spoilt(directory) else SampleSet(directory, modes)
+
+
+def read_modes(directory: Path) -> tuple[Mode, ...]:
+    """Read which modes a sample of this version has, whole or not."""
+    manifest = SampleSet(directory, ()).manifest
+    if not manifest.is_file():
+        return ()
+    return tuple(
+        Mode(mode) for mode in json.loads(manifest.read_text("utf-8"))["modes"]
+    )
+
+
+def list_spoilt(directory: Path) -> tuple[Path, ...]:
+    """List the files of a sample that are not there, or not as long as they were."""
+    sample = SampleSet(directory, ())
+    tree = json.loads(sample.manifest.read_text("utf-8"))
+    return tuple(
+        sample.folder / name
+        for name, facts in tree["files"].items()
+        if not _has_size(sample.folder / name, facts["size_bytes"])
+    )
+
+
+def _has_size(file: Path, size_bytes: int) -> bool:
+    return file.is_file() and file.stat().st_size == size_bytes
