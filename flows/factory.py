@@ -24,7 +24,13 @@ from .errors import ArchiveError, PlanError, StoreError
 from .execution import Cluster, open_cluster
 from .logs import get_logger
 from .models import FetchedFile
-from .provenance import ProductStore, ProvenanceStore, make_engine, upgrade
+from .provenance import (
+    ProductStore,
+    ProvenanceStore,
+    make_engine,
+    open_to_look,
+    upgrade,
+)
 
 if TYPE_CHECKING:
     from workers.sample import SampleSet
@@ -88,7 +94,7 @@ def open_store(settings: Settings) -> Iterator[ProvenanceStore]:
 
 @contextmanager
 def open_services(
-    settings: Settings, *, start_at: Stage = Stage.DETECTOR1
+    settings: Settings, *, start_at: Stage = Stage.DETECTOR1, to_look: bool = False
 ) -> Iterator[Services]:
     """Build what a run works with.
 
@@ -96,6 +102,9 @@ def open_services(
     ----------
     start_at
         Stage that the run starts at.
+    to_look
+        Whether nothing is to be made or changed: no data folder, no database, no
+        sample.
 
     Raises
     ------
@@ -106,12 +115,14 @@ def open_services(
     StoreError
         The data folder or the database cannot be used.
     """
-    crds_path = find_crds(settings)
-    with open_store(settings) as store:
+    placed = _place_sample(settings) if to_look else settings
+    crds_path = find_crds(placed)
+    opened = open_to_look(settings.database) if to_look else open_store(settings)
+    with opened as store:
         data_dir = settings.data_dir.absolute()
         yield Services(
             settings=fit_settings(settings),
-            archive=make_archive(settings, store.remember_fetched, start_at=start_at),
+            archive=make_archive(placed, store.remember_fetched, start_at=start_at),
             store=store,
             products=ProductStore(data_dir, store),
             data_dir=data_dir,
@@ -236,6 +247,29 @@ def _make_sample() -> "SampleSet":
     return make_sample(SAMPLE_DIR.absolute(), on_progress=log.info)
 
 
+def _place_sample(settings: Settings) -> Settings:
+    """Put the places of the sample into settings that name it, if it is there.
+
+    Raises
+    ------
+    ArchiveError
+        It is not.
+    """
+    from workers.sample import find_sample
+
+    if settings.archive != _SAMPLE:
+        return settings
+    found = find_sample(SAMPLE_DIR.absolute())
+    if found is None:
+        raise ArchiveError(
+            f"There are no sample programs in {SAMPLE_DIR.absolute()}, and a plan "
+            f"makes none: run `rewebb sample make {SAMPLE_DIR}` first."
+        )
+    return settings.model_copy(
+        update={"archive": found.archive, "crds_path": found.crds}
+    )
+
+
 def fit_settings(settings: Settings) -> Settings:
     """Fit settings to the archive: the sample has a CRDS cache of its own.
 
@@ -276,9 +310,17 @@ def find_crds(settings: Settings) -> Path:
 
 
 @contextmanager
-def open_local_cluster(settings: Settings) -> Iterator[Cluster]:
-    """Open the cluster that the settings ask for."""
-    scratch = settings.data_dir.absolute() / "scratch" / "dask"
+def open_local_cluster(
+    settings: Settings, *, scratch: Path | None = None
+) -> Iterator[Cluster]:
+    """Open the cluster that the settings ask for.
+
+    Parameters
+    ----------
+    scratch
+        Folder for Dask's own files, instead of one in the data folder.
+    """
+    scratch = scratch or settings.data_dir.absolute() / "scratch" / "dask"
     _make_folder(scratch)
     with open_cluster(
         scheduler=settings.scheduler,

@@ -8,6 +8,7 @@ import getpass
 import os
 import platform
 import socket
+import tempfile
 import threading
 import time
 import uuid
@@ -16,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
+from pathlib import Path
 from types import TracebackType
 
 import psutil
@@ -253,21 +255,27 @@ def execute(
 
 
 def plan_only(settings: Settings, request: Request) -> RunSummary:
-    """Plan a program and stop there; nothing of it is recorded.
+    """Plan a program and stop there; nothing is recorded, made or changed.
+
+    With a CRDS server the mappings and ``pars-*`` files that the cache lacks are
+    fetched: without them there is nothing to tell.
 
     Raises
     ------
     RewebbError, ConfigError
         It cannot be planned.
     """
-    with open_services(settings, start_at=request.start_at) as services:
+    with (
+        open_services(settings, start_at=request.start_at, to_look=True) as services,
+        tempfile.TemporaryDirectory(prefix="rewebb-plan-") as scratch,
+    ):
         preparation = Preparation(services, request)
         preparation.find()
         preparation.associate()
         if preparation.list_remote():
             preparation.plan_unfetched()
         else:
-            with open_local_cluster(settings) as cluster:
+            with open_local_cluster(settings, scratch=Path(scratch)) as cluster:
                 _plan_fetched(preparation, cluster, services.settings)
     run = replace(_make_run(preparation), id="", state=_judge(preparation.plan)[0])
     notes = _list_notes(preparation)

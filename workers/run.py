@@ -339,8 +339,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none tells of the attempt.
     steps, caveats = calibrate(job, inputs=Path("inputs"))
-    files = (path for path in work.iterdir() if path.is_file())
-    made = sorted(path for path in files if not _is_hidden(path))
+    made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:
         path.rename(outputs / path.name)

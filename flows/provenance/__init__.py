@@ -1,6 +1,7 @@
 """What was made, from what, by whom: the index of the store, and the runs."""
 
 from .engine import make_engine
+from .looking import open_to_look
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .products import ProductStore, find_damaged, set_aside
@@ -13,6 +14,7 @@ __all__ = [
     "find_outcomes",
     "load_outcome",
     "make_engine",
+    "open_to_look",
     "parse_outcome",
     "set_aside",
     "upgrade",

@@ -15,7 +15,7 @@ from .engine import BEGIN_IMMEDIATE, mapped_errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["HEAD", "make_config", "upgrade"]
+__all__ = ["HEAD", "get_revision", "make_config", "upgrade"]
 
 HEAD = "0005"
 """Newest revision; here too, since asking alembic takes longer than all else."""
@@ -46,7 +46,7 @@ def upgrade(engine: Engine) -> None:
     """
     with mapped_errors(engine):
         with engine.connect() as connection:
-            current = _current_revision(connection)
+            current = get_revision(connection)
         if current == HEAD:
             return
         _use_wal(engine)
@@ -65,7 +65,8 @@ def make_config(connection: Connection) -> "Config":
     return config
 
 
-def _current_revision(connection: Connection) -> str | None:
+def get_revision(connection: Connection) -> str | None:
+    """Give the revision of a database; None of one that is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     query = text("SELECT version_num FROM alembic_version")
@@ -124,7 +125,7 @@ def _migrate(connection: Connection) -> None:
     config = make_config(connection)
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
-    current = _current_revision(connection)
+    current = get_revision(connection)
     if current is not None and current not in known:
         raise StoreError(
             f"The database {connection.engine.url.render_as_string()} is of revision "

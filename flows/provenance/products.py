@@ -75,7 +75,7 @@ class ProductStore:
         if found is not None and known and outcome.attempt == known.attempt:
             return found
         self._index.record_outcome(outcome)
-        return self._verify(self._index.find_outcomes([fingerprint])[fingerprint])
+        return self._verify(_to_stored(outcome))
 
     def _verify(self, done: StoredJob) -> StoredJob | Damage:
         seen: list[Product] = []
@@ -128,6 +128,21 @@ class ProductStore:
         folder = self._data_dir / get_store_folder(job.fingerprint)
         if folder.exists() and isinstance(self.find_done(job.fingerprint), Damage):
             set_aside(folder, data_dir=self._data_dir)
+
+
+def _to_stored(outcome: Outcome) -> StoredJob:
+    return StoredJob(
+        fingerprint=outcome.job.fingerprint,
+        stage=outcome.job.stage,
+        name=outcome.job.name,
+        attempt=outcome.attempt,
+        context=outcome.job.context,
+        folder=outcome.folder,
+        finished_at=datetime.fromisoformat(outcome.finished_at),
+        usage=outcome.usage,
+        products=outcome.products,
+        caveats=outcome.caveats,
+    )
 
 
 def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:

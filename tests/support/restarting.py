@@ -25,7 +25,14 @@ connection.execute("ROLLBACK")
 def restart(engine: Engine) -> None:
     """Restart the server of a database as a crash would."""
     [folder] = map(Path, _ask(engine, "SHOW data_directory"))
-    command = [find_binaries() / "pg_ctl", "-D", folder, "-w", "-m", "immediate"]
+    command = [
+        find_binaries(folder.parent) / "pg_ctl",
+        "-D",
+        folder,
+        "-w",
+        "-m",
+        "immediate",
+    ]
     owner = folder.stat()
     subprocess.run(
         [*command, "-l", "log", "restart"],

@@ -1,5 +1,6 @@
 """Whatever is wrong outside comes to one sentence, and the rest is done."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -242,11 +243,13 @@ def test_what_does_not_need_the_bad_file_is_done_and_the_rest_says_why(
 @pytest.fixture
 def small_disk(rewebb: Rewebb) -> Iterator[Path]:
     """Mount a disk that detector1 of 99002 does not fit on."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk; CI does")
     disk = rewebb.folder / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert mounted.returncode == 0, f"run as root: no tmpfs here: {mounted.stderr}"
+    assert mounted.returncode == 0, f"no tmpfs here: {mounted.stderr}"
     yield disk
     for process in find_processes(disk):
         process.kill()

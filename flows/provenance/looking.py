@@ -1,0 +1,89 @@
+"""A database that is only looked at, and stays as it is to the last byte.
+
+A plan finds out what it would be good to remember. A database of SQLite is copied for
+it, with what it is told, into a folder that is gone afterwards; to PostgreSQL nothing
+is committed.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, make_url
+
+from ..errors import StoreError
+from .engine import make_engine, mapped_errors
+from .migration import HEAD, get_revision, upgrade
+from .store import ProvenanceStore
+
+__all__ = ["open_to_look"]
+
+
+@contextmanager
+def open_to_look(url: str) -> Iterator[ProvenanceStore]:
+    """Open a database, an empty one where there is none, and change nothing of it.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read, or has tables of another revision and cannot be copied.
+    """
+    if not url.startswith("sqlite"):
+        engine = make_engine(url)
+        try:
+            if _has_tables(engine):
+                yield ProvenanceStore(engine, keeps=False)
+                return
+        finally:
+            engine.dispose()
+    with tempfile.TemporaryDirectory(prefix="rewebb-plan-") as folder:
+        copy = Path(folder, "rewebb.db")
+        if url.startswith("sqlite"):
+            _copy(make_url(url).database or "", copy)
+        engine = make_engine(f"sqlite:///{copy}")
+        try:
+            upgrade(engine)
+            yield ProvenanceStore(engine)
+        finally:
+            engine.dispose()
+
+
+def _has_tables(engine: Engine) -> bool:
+    with mapped_errors(engine), engine.connect() as connection:
+        revision = get_revision(connection)
+    if revision not in (None, HEAD):
+        raise StoreError(
+            f"The database {engine.url.render_as_string()} is of revision {revision}, "
+            f"and a plan, which changes nothing, expects {HEAD}: bring it there with "
+            "`rewebb db upgrade`, or use the version of rewebb that made it."
+        )
+    return revision is not None
+
+
+def _copy(database: str, copy: Path) -> None:
+    path = Path(database).absolute()
+    if not path.is_file():
+        return
+    try:
+        if Path(f"{path}-shm").exists():
+            _back_up(path, copy)
+        else:
+            # Nobody has it open; to open it here would leave files beside it.
+            for ending in ("", "-wal"):
+                if Path(f"{path}{ending}").exists():
+                    shutil.copy(f"{path}{ending}", f"{copy}{ending}")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"The database {path} cannot be read: {error}.") from error
+
+
+def _back_up(path: Path, copy: Path) -> None:
+    """Copy one state of a database that others may write to."""
+    uri = f"{path.as_uri()}?mode=ro&readonly_shm=1"
+    with (
+        closing(sqlite3.connect(uri, uri=True)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
