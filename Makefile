@@ -13,6 +13,7 @@ test: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/chain.py
+	$(BIN)/python tests/benchmarks/pins.py
 	$(BIN)/python tests/benchmarks/associations.py --official
 	$(BIN)/python tests/benchmarks/download.py
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from astropy.io import fits
 from astropy.modeling import Model, models
 from gwcs.spectroscopy import AnglesFromGratingEquation3D
@@ -555,6 +556,28 @@ def fit_compact(geometry: Geometry, with_filter: Geometry) -> dict[str, Any]:
         "msa": _fit_shutters(geometry),
         "f290lp": _fit_gratings(with_filter),
         "ifuposts": _fit_slices(geometry),
+    }
+
+
+def flatten(content: object, place: str = "") -> dict[str, object]:
+    """Give what is in a nested document, by its place."""
+    if isinstance(content, dict):
+        pairs = [*content.items()]
+    elif isinstance(content, list):
+        pairs = [*enumerate(content), ("length", len(content))]
+    else:
+        return {place: content}
+    flat = [flatten(each, f"{place}/{key}") for key, each in pairs]
+    return {name: leaf for each in flat for name, leaf in each.items()}
+
+
+def approximate(content: object, *, rel: float, abs_: float) -> dict[str, object]:
+    """Flatten what is expected of a nested document whose numbers are nearly so."""
+    return {
+        place: pytest.approx(leaf, rel=rel, abs=abs_)
+        if isinstance(leaf, float)
+        else leaf
+        for place, leaf in flatten(content).items()
     }
 
 

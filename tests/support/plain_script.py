@@ -2,7 +2,9 @@
 
     python plain_script.py CALLS.json
 
-It knows nothing of Rewebb: its calls name a pipeline, an input and parameters.
+It knows nothing of Rewebb: its calls name a pipeline, an input and parameters. Only
+its environment is that of jobs, since pixels depend on what numpy and OpenBLAS use of
+the processor.
 """
 
 import json
@@ -12,6 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from workers.environment import PINS, make_environment
 
 __all__ = ["CALLS", "PipelineCall", "start"]
 
@@ -32,16 +36,28 @@ class PipelineCall:
 
 
 def start(
-    calls: Sequence[PipelineCall], folder: Path, *, crds_path: Path, context: str
+    calls: Sequence[PipelineCall],
+    folder: Path,
+    *,
+    crds_path: Path,
+    context: str,
+    is_pinned: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start the script in a process of its own; its log is beside the products."""
+    """Start the script in a process of its own; its log is beside the products.
+
+    Parameters
+    ----------
+    is_pinned
+        Whether it may use of the processor what jobs may, so that the last bits are
+        theirs; or whatever is there, as without Rewebb.
+    """
     file = folder / CALLS
     file.write_text(json.dumps([asdict(call) for call in calls]))
+    made = make_environment(os.environ)
     environment = {
-        **{key: os.environ[key] for key in os.environ if not key.startswith("CRDS_")},
+        **{name: made[name] for name in made if is_pinned or name not in PINS},
         "CRDS_PATH": str(crds_path),
         "CRDS_CONTEXT": context,
-        "OMP_NUM_THREADS": "1",
     }
     with (folder / "script.log").open("wb") as log:
         return subprocess.Popen(

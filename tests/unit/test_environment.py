@@ -183,3 +183,22 @@ def test_pins_that_numpy_does_not_follow_are_an_error() -> None:
 def test_pins_that_numpy_follows_are_no_error() -> None:
     assert run_in_child(require_pins).exit_code == 0
     assert run_in_child(child_work.add, 1, 1).answer == 2
+
+
+def test_a_job_is_refused_where_numpy_computes_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "publish").mkdir()
+    code = (
+        "import sys; from pathlib import Path; from outcomes import make_job;"
+        "from dataclasses import replace; from workers.run import _calibrate;"
+        "job = replace(make_job(), versions={});"
+        "sys.exit(_calibrate(job, Path(sys.argv[1])).error.type)"
+    )
+    folders = os.pathsep.join(filter(None, sys.path))
+    variables = {"PYTHONPATH": folders, "NPY_DISABLE_CPU_FEATURES": "X86_V3"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=os.environ | variables,
+        check=False,
+    )
+    log = (tmp_path / "publish" / "job.log").read_text()
+    assert log.endswith("ProcessorError\n")

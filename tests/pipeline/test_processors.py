@@ -1,0 +1,60 @@
+"""Products whatever is chosen of the processor outside: content hashes are equal."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from processed import Processed, find_outcomes
+from processing import make_request, make_settings, process
+
+from workers.contract import Outcome
+from workers.sample import Mode, SampleSet
+
+pytestmark = pytest.mark.slow  # unit/test_environment.py does it with what is called
+
+HIGH = {"OPENBLAS_CORETYPE": "SkylakeX", "OMP_NUM_THREADS": "2"}
+LOW = {
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA",
+}
+MODES = {"bots": Mode.NIRSPEC_BOTS_PRISM, "ifu": Mode.NIRSPEC_IFU_PRISM}
+CASES = (
+    pytest.param("bots", HIGH, id="bots-high"),
+    pytest.param("bots", LOW, id="bots-low"),
+    pytest.param("ifu", LOW, id="ifu-low"),
+)
+ProcessElsewhere = Callable[[str, dict[str, str]], dict[str, str]]
+
+
+@pytest.fixture
+def process_elsewhere(
+    sample: SampleSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ProcessElsewhere:
+    """Process a program with variables that Dask workers inherit; give hashes."""
+
+    def give(name: str, outside: dict[str, str]) -> dict[str, str]:
+        for variable, value in outside.items():
+            monkeypatch.setenv(variable, value)
+        process(make_settings(sample, tmp_path), make_request(MODES[name]))
+        return list_hashes(find_outcomes(tmp_path))
+
+    return give
+
+
+def list_hashes(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    products = [product for each in outcomes.values() for product in each.products]
+    return {product.name: product.content_sha256 for product in products}
+
+
+@pytest.mark.parametrize(("name", "outside"), CASES)
+def test_products_are_equal_whatever_is_chosen_outside(
+    name: str,
+    outside: dict[str, str],
+    request: pytest.FixtureRequest,
+    process_elsewhere: ProcessElsewhere,
+) -> None:
+    done: Processed = request.getfixturevalue(name)
+    hashes = process_elsewhere(name, outside)
+    assert len(hashes) > 5
+    assert hashes == list_hashes(done.list_outcomes())
