@@ -15,7 +15,6 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import psutil
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -40,9 +39,6 @@ given a token or a password, gives us code, or fills a cache that others use."""
 
 _PREFIX = "REWEBB_"
 """How the names of our environment variables begin."""
-
-_MEMORY_SHARE = 0.9
-"""Share of this machine's memory that jobs may take together."""
 
 
 def _to_text(value: object) -> object:
@@ -90,13 +86,11 @@ class Settings(BaseSettings):
     without either the cache is taken as it is."""
     scheduler: Annotated[str | None, PERSONAL] = None
     """Address of a Dask scheduler; by default a cluster is started on this machine."""
-    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Jobs at a time on this machine."""
-    memory_bytes: int = Field(
-        default_factory=lambda: int(psutil.virtual_memory().total * _MEMORY_SHARE),
-        ge=1,
-    )
-    """Memory for the jobs of this machine, together."""
+    slots: int | None = Field(default=None, ge=1)
+    """Jobs at a time on this machine; by default the cores that it gives us."""
+    memory_bytes: int | None = Field(default=None, ge=1)
+    """Memory for the jobs of this machine, together; by default 90 % of what it gives
+    us."""
     max_attempts: int = Field(default=3, ge=1)
     """Tries of a job that ran out of memory or was lost with its worker."""
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import dask
+from dask.system import cpu_count
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
+from distributed.system import memory_limit
 
 from flows.companions import start_companion, stop_companion
 from flows.errors import PlanError
@@ -30,6 +32,10 @@ _Answer = TypeVar("_Answer")
 
 MEMORY = "memory"
 """Name of the Dask resource, in bytes."""
+
+_MEMORY_SHARE = 0.9
+"""Share of the memory of this machine that jobs may take together; the rest is for
+what starts and watches them."""
 
 _CONFIG: dict[str, object] = {
     "distributed.scheduler.allowed-failures": 0,
@@ -204,7 +210,7 @@ def _is_lost(answer: object) -> bool:
 
 @contextmanager
 def open_cluster(
-    *, scheduler: str | None, slots: int, memory_bytes: int, scratch: Path
+    *, scheduler: str | None, slots: int | None, memory_bytes: int | None, scratch: Path
 ) -> Iterator[Cluster]:
     """Open the cluster of a run.
 
@@ -213,7 +219,8 @@ def open_cluster(
     scheduler
         Address of a scheduler, or None to start a cluster on this machine.
     slots, memory_bytes
-        What the cluster on this machine offers.
+        What the cluster on this machine offers, or None for what the machine gives
+        us: affinity, control groups and limits of the process count.
     scratch
         Folder for Dask's own files.
 
@@ -229,6 +236,8 @@ def open_cluster(
                 yield Cluster(client, notes=_list_cautions(scheduler))
             return
         security = Security.temporary()
+        slots = slots or cpu_count()
+        memory_bytes = memory_bytes or int(_MEMORY_SHARE * memory_limit())
         with (
             LocalCluster(
                 n_workers=0,

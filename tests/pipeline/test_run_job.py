@@ -119,8 +119,8 @@ def leave_undeletable(work: Path) -> None:
 
 def lock(folder: Path, *, is_locked: bool) -> bool:
     """Forbid, or allow, to remove what is in a folder; tell whether that worked."""
-    folder.chmod(0o555 if is_locked else 0o755)
     if os.geteuid() != 0:
+        folder.chmod(0o555 if is_locked else 0o755)
         return True
     command = ["chattr", "+i" if is_locked else "-i", str(folder)]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0

@@ -1,9 +1,12 @@
 """A real cluster of one worker: what is lost is called again, all else is told."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import cluster_work
+import limited_cluster
 import pytest
 
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
@@ -57,3 +60,13 @@ def test_a_call_whose_child_is_lost_is_made_again(
 def test_whatever_a_call_raises_is_told(cluster: Cluster, tmp_path: Path) -> None:
     with pytest.raises(CallError, match=r"OddError|TypeError"):
         cluster.map(cluster_work.raise_odd, [tmp_path], memory_bytes=1)
+
+
+def test_a_cluster_offers_what_its_process_is_given(tmp_path: Path) -> None:
+    offered = subprocess.run(
+        [sys.executable, limited_cluster.__file__, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert offered.stdout.split() == ["1", str(int(0.9 * limited_cluster.LIMIT_BYTES))]
