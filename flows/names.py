@@ -32,6 +32,7 @@ __all__ = [
     "FileName",
     "ProductName",
     "check_file_name",
+    "check_folder",
     "check_observations",
     "check_program",
     "format_exposure_name",
@@ -345,3 +346,30 @@ def check_file_name(name: str) -> str:
         if is_refused(name):
             raise FileNameError(f"refused the file name {name[:80]!r}: {why}")
     return name
+
+
+def check_folder(folder: str) -> str:
+    """Refuse a folder in a record that is not one strictly below the data folder.
+
+    Parameters
+    ----------
+    folder
+        Relative to the data folder: ``store/ab/abcdef``.
+
+    Returns
+    -------
+    str
+        The same folder.
+
+    Raises
+    ------
+    FileNameError
+        It is absolute, empty, or one of its parts is refused.
+    """
+    if folder.startswith("/") or not folder.strip("/"):
+        raise FileNameError(
+            f"refused the folder {folder[:80]!r}: it is not below the data folder"
+        )
+    for part in folder.split("/"):
+        check_file_name(part)
+    return folder

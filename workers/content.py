@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .outside import open_outside
+
 __all__ = ["content_sha256", "file_sha256", "hash_content", "read_cards"]
 
 _CHUNK_BYTES = 1 << 22
@@ -58,7 +60,7 @@ _BLOCK_INDEX = b"#ASDF BLOCK INDEX"
 
 def file_sha256(path: Path) -> str:
     """Hash the bytes of a file."""
-    with path.open("rb") as stream:
+    with open_outside(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 import filecmp
 import os
-import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -226,9 +225,6 @@ def _read(file: _Found) -> Exposure | RejectedFile:
     """Turn a file into an exposure, or say why it is none."""
     try:
         status = file.path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            reason = "expected a regular file, got a device or a pipe"
-            return reject(file.path, file.name, reason)
         extension = "EXTRACT1D" if file.suffix.startswith("x1d") else "SCI"
         read = read_raw_file(file.path, status.st_size, extension=extension)
     except OSError as error:

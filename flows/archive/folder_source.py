@@ -2,7 +2,6 @@
 
 import filecmp
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -18,6 +17,7 @@ from workers.errors import (
     TransferError,
     TransientTransferError,
 )
+from workers.outside import OutsideFileError, open_outside
 from workers.transfer import Body
 
 from .folder import FolderArchive, walk_files
@@ -133,14 +133,11 @@ def _examined(inventory: Inventory) -> list[ExaminedFile]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file; a pipe would never answer."""
+    """Open a regular file."""
     try:
-        is_regular = stat.S_ISREG(path.stat().st_mode)
-        stream = path.open("rb") if is_regular else None
+        stream = open_outside(path)
     except OSError as error:
         raise _transfer_error(error) from error
-    if stream is None:
-        raise NotHeldError(f"{path}: expected a regular file, got a device or a pipe")
     with stream:
         yield stream
 
@@ -168,7 +165,7 @@ def _transfer_error(error: OSError) -> TransferError:
     """Sort an error of the file system by what should happen next."""
     message = f"{error.filename}: {error.strerror or error}"
     match error:
-        case FileNotFoundError() | NotADirectoryError() | IsADirectoryError():
+        case FileNotFoundError() | NotADirectoryError() | OutsideFileError():
             return NotHeldError(message)
         case PermissionError():
             return AccessDeniedError(message)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from workers.outside import open_outside
+
 from .roles import HeaderValue
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ __all__ = ["RawFile", "UnreadableHeaderError", "read_raw_file", "read_raw_header
 
 _BLOCK_BYTES: Final = 2880
 """FITS headers and data come in blocks of this size."""
+
+_LONGEST_HEADER_BYTES: Final = 1456 * _BLOCK_BYTES
+"""4 MiB, or 52 000 cards: a header that does not end before is none."""
 
 _COMMENTARY: Final = frozenset({"", "COMMENT", "HISTORY"})
 """Keywords without a value."""
@@ -57,7 +62,7 @@ def read_raw_file(path: Path, size_bytes: int, *, extension: str = "SCI") -> Raw
     OSError
         The file cannot be opened or read.
     """
-    with path.open("rb") as stream:
+    with open_outside(path) as stream:
         primary = _read_primary(stream)
         defect = _defect(stream, primary, size_bytes, extension)
         return RawFile(_values(primary), defect)
@@ -90,7 +95,22 @@ def _read_header(stream: BinaryIO) -> "Header":
     from astropy.io.fits import Header  # 0.3 s: only when needed
 
     with _expecting(f"a FITS header at byte {stream.tell()}"):
-        return Header.fromfile(stream)
+        return Header.fromfile(_Bounded(stream, _LONGEST_HEADER_BYTES))
+
+
+class _Bounded:
+    """The begin of a binary stream, which seems to end there."""
+
+    def __init__(self, stream: BinaryIO, left_bytes: int) -> None:
+        self._stream = stream
+        self._left_bytes = left_bytes
+        self.mode = "rb"
+
+    def read(self, length: int) -> bytes:
+        """Read on, as far as one may."""
+        data = self._stream.read(min(length, self._left_bytes))
+        self._left_bytes -= len(data)
+        return data
 
 
 def _values(header: "Header") -> dict[str, HeaderValue]:

@@ -4,11 +4,16 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from flows.errors import ArchiveError
 from flows.names import check_file_name
+from workers.outside import read_outside
 
 __all__ = ["read_text", "read_texts", "write_texts"]
+
+_MOST_BYTES: Final = 1 << 28
+"""More than the pool of any program has."""
 
 
 def read_text(path: Path) -> str:
@@ -17,10 +22,10 @@ def read_text(path: Path) -> str:
     Raises
     ------
     ArchiveError
-        It cannot be read, or is no text.
+        It cannot be read, is no regular file, is too large, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_outside(path, most_bytes=_MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
 

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from flows.errors import ArchiveError
+from flows.errors import ArchiveError, FileNameError
 from flows.models import FetchedFile
-from flows.names import check_file_name
+from flows.names import check_file_name, check_folder
+from workers.outside import open_outside
 from workers.transfer import Received
 
 from .listing import RemoteFile
@@ -34,7 +35,14 @@ _RAW: Final = "raw"
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 """Folder of a version; what else there is beside them is not ours."""
 
-_RECORD: Final = TypeAdapter(FetchedFile)
+
+def _check_place(record: FetchedFile) -> FetchedFile:
+    check_folder(record.folder)
+    check_file_name(record.name)
+    return record
+
+
+_RECORD: Final = TypeAdapter(Annotated[FetchedFile, AfterValidator(_check_place)])
 
 
 class Vault:
@@ -202,7 +210,7 @@ def load_record(path: Path) -> FetchedFile:
     """
     try:
         return _RECORD.validate_json(read_text(path))
-    except ValidationError as error:
+    except (ValidationError, FileNameError) as error:
         raise ArchiveError(
             f"{path} is no record of a file: {error}; remove it, and it is made again."
         ) from error
@@ -257,5 +265,5 @@ def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with open_outside(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -86,7 +86,8 @@ def _run(
     sample: "SampleSet", mode: "Mode", data_dir: Path, *, quiet: bool
 ) -> "RunSummary":
     if not quiet:
-        say(f"\nreprocessing program {mode.program}")
+        say()
+        say(f"reprocessing program {mode.program}")
     parameters = {
         "program": mode.program,
         "recipe": mode.recipe,
@@ -115,7 +116,8 @@ def _print(
         say()
         print_summary(summary)
         say(f"{len(summary.products)} products: {data_dir / summary.folder}")
-    say("\nagainst the injected truth:")
+    say()
+    say("against the injected truth:")
     print_rows(
         ("check", "measured", "expected", "tolerance", "unit", ""),
         [

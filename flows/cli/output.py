@@ -12,12 +12,15 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 from typer.exceptions import TyperException
 
 from config.errors import ConfigError
 from flows.crashes import is_known, to_bug
 from flows.errors import RewebbError
 from workers.errors import WorkerError
+
+from .plain import to_plain
 
 if TYPE_CHECKING:
     from flows.archive import FetchListener, FetchProgress
@@ -59,12 +62,12 @@ _COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
 
 def say(text: str = "") -> None:
     """Print a line."""
-    _out.print(text, markup=False)
+    _out.print(Text(to_plain(text)))
 
 
 def fail(message: str) -> NoReturn:
     """Print why nothing could be done, and exit."""
-    _err.print(f"[red]error:[/red] {_escape(message)}")
+    _err.print(Text.assemble(("error:", "red"), " ", to_plain(message)))
     raise typer.Exit(REFUSED)
 
 
@@ -95,7 +98,8 @@ def print_json(record: Any) -> None:
     """Print a record, or a list of records, as JSON."""
     from pydantic_core import to_json  # only when it is wanted
 
-    sys.stdout.write(to_json(record, indent=1).decode() + "\n")
+    text = to_json(record, indent=1, ensure_ascii=True).decode()
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -119,11 +123,13 @@ def print_summary(summary: "RunSummary") -> None:
     )
     for title, lines in (("caveats", summary.caveats), ("notes", summary.notes)):
         if lines:
-            say(f"\n{title}:")
+            say()
+            say(f"{title}:")
         for line in lines:
             say(f"  {line}")
     counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
-    say(f"\nprogram {summary.program}, {summary.context}, {summary.recipe}: {counts}")
+    say()
+    say(f"program {summary.program}, {summary.context}, {summary.recipe}: {counts}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +233,9 @@ def _say_bytes(progress: "FetchProgress") -> str:
 
 
 def _print_line(progress: Any) -> None:
-    _err.print(f"{progress.state} {progress.key}", markup=False)
+    _err.print(Text(to_plain(f"{progress.state} {progress.key}")))
 
 
-def _styled(text: str) -> str:
-    colour = _COLOURS.get(text.split(" ", maxsplit=1)[0])
-    return f"[{colour}]{_escape(text)}[/{colour}]" if colour else _escape(text)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _styled(text: str) -> Text:
+    colour = _COLOURS.get(text.split(" ", maxsplit=1)[0], "")
+    return Text(to_plain(text), style=colour)

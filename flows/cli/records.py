@@ -80,11 +80,13 @@ def status(
         return
     print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
     if caveats:
-        say("\ncaveats:")
+        say()
+        say("caveats:")
     for line in caveats:
         say(f"  {line}")
+    say()
     say(
-        f"\nrun {record.id[:8]} of program {record.program}: {record.state}"
+        f"run {record.id[:8]} of program {record.program}: {record.state}"
         f"{', ' + record.message if record.message else ''}"
     )
 
@@ -168,7 +170,8 @@ def _print_record(
 def _print_use(use: "tuple[Run, RunJob] | None") -> None:
     """Say which run used the product last, and what the plan of that run knew."""
     if use is None:
-        say("\nused last by no run that is recorded: whether it is PARTIAL or of")
+        say()
+        say("used last by no run that is recorded: whether it is PARTIAL or of")
         say("MIXED_PROVENANCE is known to the plan of a run only; see `rewebb plan`")
         return
     run, job = use
@@ -181,7 +184,8 @@ def _print_use(use: "tuple[Run, RunJob] | None") -> None:
 
 
 def _print_inputs(job: "Job") -> None:
-    say("\ninputs:")
+    say()
+    say("inputs:")
     print_rows(
         ("exptype", "file", "sha256", "why"),
         [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
@@ -191,7 +195,8 @@ def _print_inputs(job: "Job") -> None:
 def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
     """Say where raw files were fetched."""
     if origins:
-        say("\nfetched:")
+        say()
+        say("fetched:")
         print_rows(
             ("file", "version", "from", "URI", "when (UTC)", "verified"),
             [
@@ -209,7 +214,8 @@ def _print_references(job: "Job") -> None:
     used = [(use.reftype, use.file) for use in job.references if use.file]
     used += [(use.reftype, use.file) for use in job.pars]
     used += [("mapping", file) for file in job.mappings]
-    say("\nreferences, parameter references and mappings:")
+    say()
+    say("references, parameter references and mappings:")
     print_rows(
         ("type", "file", "sha1"),
         [(kind, file.name, file.sha1) for kind, file in used],
@@ -222,13 +228,15 @@ def _print_parameters(job: "Job") -> None:
     from flows.planning import flatten_parameters
 
     overridden = flatten_parameters(job.overrides)
-    say("\neffective parameters (* set by the recipe):")
+    say()
+    say("effective parameters (* set by the recipe):")
     for name, value in flatten_parameters(job.parameters).items():
         say(f"  {'*' if name in overridden else ' '} {name} = {value!r}")
 
 
 def _print_attempts(record: "JobRecord") -> None:
-    say("\nattempts:")
+    say()
+    say("attempts:")
     for attempt in record.attempts:
         outcome = attempt.outcome
         usage = outcome.usage

@@ -5,18 +5,24 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from workers.contract import KNOWN_BEFORE, Outcome
+from workers.outside import read_outside
 
-from ..errors import StoreError
+from ..errors import FileNameError, StoreError
+from ..names import check_file_name, check_folder
 
 __all__ = ["find_outcomes", "load_outcome", "parse_outcome"]
 
 _PLACES = ("store/*/*/outcome.json", "attempts/*/*/outcome.json")
 """``store/<ab>/<fingerprint>/`` and ``attempts/<fingerprint>/<attempt>/``."""
+
+_MOST_BYTES: Final = 1 << 28
+"""More than the outcome of any job has."""
 
 
 def find_outcomes(data_dir: Path) -> Iterator[Path]:
@@ -34,7 +40,7 @@ def load_outcome(path: Path) -> Outcome:
         The file cannot be read, or is not an outcome.
     """
     try:
-        text = path.read_bytes()
+        text = read_outside(path, most_bytes=_MOST_BYTES)
     except OSError as error:
         raise StoreError(
             f"The outcome {path} cannot be read: {error.strerror}."
@@ -79,4 +85,15 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
 
 @cache
 def _adapter() -> TypeAdapter[Outcome]:
-    return TypeAdapter(Outcome)
+    return TypeAdapter(Annotated[Outcome, AfterValidator(_check_places)])
+
+
+def _check_places(outcome: Outcome) -> Outcome:
+    """Refuse a record that could lead out of the data folder."""
+    try:
+        check_folder(outcome.folder)
+        for product in outcome.products:
+            check_file_name(product.name)
+    except FileNameError as error:
+        raise ValueError(str(error)) from error
+    return outcome

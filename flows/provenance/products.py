@@ -16,8 +16,9 @@ from workers.content import file_sha256
 from workers.contract import ErrorInfo, Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
-from ..errors import StoreError
+from ..errors import FileNameError, StoreError
 from ..models import Damage, StoredJob
+from ..names import check_file_name
 from .outcomes import load_outcome
 from .store import ProvenanceStore
 
@@ -78,6 +79,10 @@ class ProductStore:
         return self._verify(_to_stored(outcome))
 
     def _verify(self, done: StoredJob) -> StoredJob | Damage:
+        place = get_store_folder(done.fingerprint)
+        if Path(done.folder) != place:
+            said = f"the database says {done.folder[:80]!r}"
+            return Damage(f"{place}: {said} of what is expected there")
         seen: list[Product] = []
         for product in done.products:
             found = _look(self._data_dir, Path(done.folder), product)
@@ -195,6 +200,7 @@ def _look(data_dir: Path, folder: Path, product: Product) -> Product | Damage:
     where = folder / product.name
     path = data_dir / where
     try:
+        check_file_name(product.name)
         stat = path.stat()
         if stat.st_size != product.size_bytes:
             expected = f"expected {product.size_bytes} bytes, got {stat.st_size}"
@@ -202,6 +208,8 @@ def _look(data_dir: Path, folder: Path, product: Product) -> Product | Damage:
         if stat.st_mtime_ns == product.mtime_ns:
             return product
         found = file_sha256(path)
+    except FileNameError as error:
+        return Damage(str(error))
     except OSError as error:
         return Damage(f"{where}: {error.strerror}")
     if found != product.sha256:

@@ -177,3 +177,25 @@ def test_an_outcome_that_cannot_be_read_is_damage_if_it_is_needed(
     found = products.find_done(JOB.fingerprint)
     assert isinstance(found, Damage)
     assert "is not an outcome" in found.message
+
+
+@pytest.mark.parametrize("part", ["folder", "name"])
+def test_a_database_that_leads_out_of_the_store_is_not_followed(
+    tmp_path: Path,
+    store: ProvenanceStore,
+    products: ProductStore,
+    publish: Publish,
+    part: str,
+) -> None:
+    outcome = publish("a", "made")
+    (tmp_path / "elsewhere").mkdir()
+    find_product(tmp_path).rename(tmp_path / "elsewhere" / "a_rate.fits")
+    if part == "folder":
+        tampered = replace(outcome, folder="elsewhere")
+    else:
+        name = "../../../elsewhere/a_rate.fits"
+        tampered = replace(outcome, products=(replace(outcome.products[0], name=name),))
+    store.record_outcome(tampered)
+    found = products.find_done(JOB.fingerprint)
+    assert isinstance(found, Damage)
+    assert "elsewhere" in found.message

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from outcomes import make_job, make_outcome, outcomes
+from outcomes import make_job, make_outcome, make_product, outcomes
 
 from flows.errors import StoreError
 from flows.provenance import find_outcomes, load_outcome
@@ -66,6 +66,28 @@ def test_a_damaged_outcome_is_named(
     with pytest.raises(StoreError, match=cause) as caught:
         load_outcome(path)
     assert str(path) in str(caught.value)
+
+
+OUT = ["../..", "/etc", "", ".", "store/../../x", "store//x", "a\\b", "store/.", "~"]
+"""Folders that lead out of the data folder, or are none."""
+
+
+@pytest.mark.parametrize("folder", OUT)
+def test_a_folder_that_leads_out_of_the_data_folder_is_no_outcome(
+    tmp_path: Path, folder: str
+) -> None:
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(replace(make_outcome(), folder=folder)))
+    with pytest.raises(StoreError, match="refused the f"):
+        load_outcome(path)
+
+
+@pytest.mark.parametrize("name", ["../x_rate.fits", "/etc/passwd", "a/b", "", ".."])
+def test_a_product_that_lies_elsewhere_is_no_outcome(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(make_outcome(products=[make_product(name)])))
+    with pytest.raises(StoreError, match="refused the file name"):
+        load_outcome(path)
 
 
 def test_all_outcomes_of_a_data_folder_are_found_successes_first(

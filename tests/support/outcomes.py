@@ -161,6 +161,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
 """Text that every backend can hold."""
 
 _words = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-.", min_size=1, max_size=12)
+_names = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=12)
 _sizes = st.integers(min_value=0, max_value=2**63 - 1)
 _seconds = st.floats(min_value=0, max_value=1e7)
 _times = st.datetimes(
@@ -199,7 +200,7 @@ _inputs = st.builds(
 )
 _products = st.builds(
     Product,
-    name=_words,
+    name=_names,
     size_bytes=_sizes,
     mtime_ns=_sizes,
     sha256=_words,
@@ -252,7 +253,7 @@ def outcomes() -> st.SearchStrategy[Outcome]:
             peak_bytes=_sizes,
             granted_bytes=_sizes,
         ),
-        folder=_words,
+        folder=_names,
         products=_named_products,
         steps=_tuples(st.builds(StepStatus, step=_words, status=_words)),
         caveats=_tuples(
