@@ -45,11 +45,19 @@ class History(Protocol):
         """Tell what attempts at a product of a stage took, the newest first."""
 
 
-def explain_due(job: Job, history: History) -> str:
+def explain_due(
+    job: Job, history: History, fresh: Mapping[str, Content] = MappingProxyType({})
+) -> str:
     """Say in one line why a job is due that the store does not hold.
 
     Of all that was done it is compared with what is nearest to it: the newest may
     have been done in another context.
+
+    Parameters
+    ----------
+    fresh
+        What is known of inputs that were just read, by content hash; a plan does not
+        tell it to the history.
     """
     earlier = history.find_earlier_jobs(job.stage, job.name)
     if not earlier:
@@ -62,7 +70,7 @@ def explain_due(job: Job, history: History) -> str:
     nearest = min(alike, key=lambda one: len([*_list_differences(one, job, {})]))
     changed = [*_list_changed(nearest, job)]
     contents = history.find_contents([file for pair in changed for file in pair])
-    return explain_difference(nearest, job, contents)
+    return explain_difference(nearest, job, {**contents, **fresh})
 
 
 def explain_difference(

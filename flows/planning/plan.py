@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.models import Damage, JobState, StoredJob
+from flows.models import Content, Damage, JobState, StoredJob
 from workers.contract import (
     METAFILE,
     Caveat,
@@ -263,7 +263,12 @@ class Binder:
     def _explain(self, job: Job, damage: Damage | None) -> str:
         if damage is not None:
             return f"done before, but damaged, so made again: {damage.message}"
-        return explain_due(job, self._history)
+        fresh = {
+            file.content_sha256: Content(file.pixels_sha256, file.cards)
+            for file in map(self._resolved.raw.get, (f.path for f in job.inputs))
+            if file is not None and file.pixels_sha256
+        }
+        return explain_due(job, self._history, fresh)
 
 
 def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:

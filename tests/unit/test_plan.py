@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
-from flows.models import Exposure, JobState
+from flows.models import Content, Exposure, JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
 from workers.contract import (
     METAFILE,
@@ -122,6 +122,18 @@ def test_what_cannot_change_a_pixel_makes_nothing_due(rounds: int, what: str) ->
     before = states(plan(graph, store, resolved))
     elsewhere = replace(resolved, context=f"{what}.pmap", crds_path=what)
     assert states(plan(graph, store, elsewhere)) == before
+
+
+def test_what_was_just_read_of_a_raw_file_is_told_though_no_history_knows_it(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    resolved = make_resolved(graph)
+    store = do_all(graph, resolved)
+    path = str(graph[0].exposure.path)
+    store.contents = {resolved.raw[path].content_sha256: Content("old", {"A": "1"})}
+    edited = FileHash(path, 9, 8, "s", "c", pixels_sha256="old", cards={"A": "2"})
+    made = plan(graph, store, with_raw(resolved, edited))
+    assert find(made, graph[0].key).why.endswith("has changed: header cards A 1 -> 2")
 
 
 def test_a_job_whose_products_are_damaged_says_so(
