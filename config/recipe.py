@@ -41,10 +41,12 @@ _FORBIDDEN = re.compile(
     r"override_.*|user_.*|(pre|post)_hooks|config_file|logcfg|output_(?!type).*"
     r"|input_.*|.*_file|ta_file|bkg_list|suffix|class|name|maximum_cores"
     r"|save_persistence|wfss_mask|soss_wave_grid_(in|out)|(int|opt)_name"
+    r"|dark_output|soss_(estimate|modelname)|grism_objects"
 )
 """Parameters that name files, code or places, or that take more than one core.
 
-The ``output_type`` of `cube_build` names none: it tells what goes into one cube."""
+The ``output_type`` of `cube_build` names none: it tells what goes into one cube. This
+is said when a recipe is read; workers refuse by the types that the steps give."""
 
 
 _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]

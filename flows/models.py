@@ -70,7 +70,7 @@ class Metafile:
     """Its time of last modification."""
     defect: str | None = None
     """One sentence when it is missing or cannot be told from another; spec2 of the
-    exposure fails."""
+    exposure fails, and detector1 if a step of it reads the file."""
 
 
 @dataclass(frozen=True, slots=True)

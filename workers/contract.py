@@ -365,7 +365,7 @@ class ResolveItem:
     overrides: Parameters
     """Parameters that the recipe sets."""
     metafile: str | None = None
-    """Path of the metafile of the MSA that it reads; it must fit the header."""
+    """Path of the metafile of the MSA; if the job reads it, it must fit the header."""
     acquisition: str | None = None
     """Path of the raw verification image of which it may read the slopes."""
 
@@ -400,6 +400,9 @@ class Resolved:
     """Mapping files that the selection read."""
     error: ErrorInfo | None = None
     """Why it could not be resolved; then the rest is empty."""
+    reads_metafile: bool = True
+    """Whether it reads the metafile of the MSA, if the exposure has one; detector1
+    does with a few steps only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,11 @@ def _detector1_job(exposure: Exposure) -> PlannedJob:
         mtime_ns=exposure.mtime_ns,
     )
     defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
-    return PlannedJob(Stage.DETECTOR1, exposure.name, (raw,), exposure, defect=defect)
+    # A few steps read the metafile; one that is missing concerns these alone.
+    is_sound = exposure.metafile is not None and exposure.metafile.defect is None
+    metafile = _plan_metafile(exposure.metafile if is_sound else None)
+    inputs = (raw, *metafile)
+    return PlannedJob(Stage.DETECTOR1, exposure.name, inputs, exposure, defect=defect)
 
 
 def _unknown_job(exposure: Exposure, start_at: Stage) -> PlannedJob:

@@ -124,6 +124,7 @@ class Binder:
         """
         if planned.defect is not None:
             return PlanEntry(planned, JobState.FAILED, planned.defect)
+        planned = self._drop_unread(planned)
         if failed := self._find_failed(planned, producers):
             why = f"needs {'; '.join(_tell(producers[key]) for key in failed)}"
             return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
@@ -242,10 +243,21 @@ class Binder:
             if product.name in names
         )
 
+    def _drop_unread(self, planned: PlannedJob) -> PlannedJob:
+        """Drop the metafile of the MSA where the parameters let no step read it."""
+        resolved = self._resolved.by_key.get(planned.key)
+        if resolved is None or resolved.reads_metafile:
+            return planned
+        inputs = tuple(file for file in planned.inputs if file.exptype != METAFILE)
+        return replace(planned, inputs=inputs)
+
     def _find_error(self, planned: PlannedJob) -> str | None:
         resolved = self._resolved.by_key.get(planned.key)
         if resolved is not None and resolved.error is not None:
             return resolved.error.message
+        metafile = planned.exposure.metafile
+        if metafile and metafile.defect and resolved and resolved.reads_metafile:
+            return metafile.defect
         for path in filter(None, (file.path for file in planned.inputs)):
             found = self._resolved.raw.get(path)
             if found is not None and found.error is not None:

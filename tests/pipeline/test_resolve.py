@@ -23,6 +23,7 @@ from workers.run import resolve_jobs
 from workers.sample import Mode, SampleSet
 
 PHOTOM = "jwst_nirspec_photom_0001.fits"
+PHOTOM_RULES = "jwst_nirspec_photom_0001.rmap"
 SPEC2_PARS = "jwst_nirspec_pars-spec2pipeline_0001.asdf"
 RECORDED = "meta.ref_file."
 
@@ -139,6 +140,27 @@ def test_a_file_that_is_not_in_the_cache_is_an_error(
     assert error.type == "ReferenceMissingError"
     assert name in error.message
     assert is_sentence(error.message)
+
+
+@pytest.mark.parametrize("name", [PHOTOM_RULES, "jwst_nirspec_0001.imap"])
+def test_missing_rules_are_named_and_nothing_else_is_said(
+    sample: SampleSet, crds: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    find(crds, name).unlink()
+    error = only(resolve(sample, crds)).error
+    assert error is not None
+    assert error.type == "ReferenceMissingError"
+    assert name in error.message
+    assert is_sentence(error.message)
+    assert capfd.readouterr().err == ""
+
+
+def test_missing_rules_of_another_instrument_are_no_error(
+    sample: SampleSet, crds: Path
+) -> None:
+    for path in crds.rglob("jwst_miri_*.rmap"):
+        path.unlink()
+    assert only(resolve(sample, crds)).error is None
 
 
 def test_a_job_that_does_not_need_the_missing_file_is_resolved(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import run_without_pars
 from commands import wait_until
 from processed import Processed
 
 from flows.provenance.outcomes import load_outcome
+from workers.child import run_in_child
 from workers.content import file_sha256
 from workers.contract import Job, Outcome, Status
 from workers.run import get_store_folder, run_job
@@ -69,6 +71,23 @@ def test_products_association_log_and_outcome_are_published(bots: Processed) -> 
             names.add(outcome.job.association_name)
         assert list_files(folder) == names | {"job.log", "outcome.json"}
         assert str(folder).endswith(outcome.folder)
+
+
+def test_a_parameter_reference_that_was_not_resolved_fails_the_job(
+    job: Job, tmp_path: Path
+) -> None:
+    left_out, *others = job.pars
+    outcome = run(replace(job, pars=tuple(others)), tmp_path)
+    message = expect_refusal(outcome, tmp_path, "ResolvedNotUsedError")
+    assert f"asked CRDS for {left_out.reftype} and got {left_out.file.name}" in message
+
+
+def test_parameter_references_that_are_switched_off_fail_the_job(
+    job: Job, tmp_path: Path
+) -> None:
+    said = run_in_child(run_without_pars, job, tmp_path).answer
+    assert "STPIPE_DISABLE_CRDS_STEPPARS is set" in said
+    assert "jump.rejection_threshold 8.0 but 4.0" in said
 
 
 def test_an_outcome_says_what_the_files_are(bots: Processed) -> None:

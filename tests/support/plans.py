@@ -87,6 +87,7 @@ def _resolve(planned: PlannedJob, photom: str) -> Resolved:
         references=(ReferenceUse("photom", make_reference(used)),),
         pars=(ParsUse("pars-jumpstep", make_reference("pars_1.asdf")),),
         mappings=(make_reference("jwst_0001.pmap"),),
+        reads_metafile=planned.stage is Stage.SPEC2,
     )
 
 

@@ -21,6 +21,9 @@ FORBIDDEN = {
     "save_persistence": '"/tmp/x"',
     "wfss_mask": '"x.fits"',
     "int_name": '"../x"',
+    "dark_output": '"dark.fits"',
+    "soss_estimate": '"x.fits"',
+    "soss_modelname": '"x.fits"',
 }
 
 

@@ -238,6 +238,7 @@ def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, 
     if not reftypes:
         return {}
     try:
+        _refuse_missing_rules(str(header["meta.instrument.name"]))
         return dict(
             crds.getrecommendations(dict(header), reftypes, observatory=OBSERVATORY)
         )
@@ -245,6 +246,33 @@ def _recommend(header: Mapping[str, Any], reftypes: Sequence[str]) -> dict[str, 
         raise CrdsCacheError(
             f"CRDS cannot select references: {_first_line(error)}"
         ) from error
+
+
+def _refuse_missing_rules(instrument: str) -> None:
+    """Refuse a context of which the cache lacks mappings of an instrument.
+
+    CRDS itself asks a server for them, and does not say which they are.
+    """
+    import crds  # two seconds
+
+    context = str(crds.get_context_name(OBSERVATORY))
+    pmap = crds.get_symbolic_mapping(context)
+    missing = _list_missing([pmap.selector.get(instrument.upper(), "none.imap")])
+    if not missing:
+        missing = _list_missing(pmap.get_imap(instrument.lower()).selector.values())
+    if missing:
+        raise ReferenceMissingError(
+            f"The CRDS cache {os.environ['CRDS_PATH']} lacks {', '.join(missing)}, "
+            f"which {context} has for {instrument}; `rewebb refs sync` brings them."
+        )
+
+
+def _list_missing(names: Iterable[object]) -> list[str]:
+    """List the mappings among these that are not in the cache; types may be N/A."""
+    import crds  # two seconds
+
+    mappings = [name for name in map(str, names) if name.endswith((".imap", ".rmap"))]
+    return [name for name in mappings if not Path(crds.locate_mapping(name)).is_file()]
 
 
 def _changed(

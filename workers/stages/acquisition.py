@@ -5,14 +5,22 @@ select other files than the spectra do; no product records them.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from jwst.assign_wcs import AssignWcsStep
 from jwst.targ_centroid import TargCentroidStep
 from stpipe import Pipeline
 
-from ..contract import ReferenceUse
+from ..contract import ParsUse, ReferenceFile, ReferenceUse
 
-__all__ = ["list_reftypes_of_acquisition", "pick_new"]
+__all__ = [
+    "list_pars_types_of_acquisition",
+    "list_reftypes_of_acquisition",
+    "pick_new",
+]
+
+_Use = TypeVar("_Use", ReferenceUse, ParsUse)
 
 
 def list_reftypes_of_acquisition(pipeline: Pipeline) -> tuple[str, ...]:
@@ -24,13 +32,17 @@ def list_reftypes_of_acquisition(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(sorted({kind for each in steps for kind in each.reference_file_types}))
 
 
-def pick_new(
-    uses: Iterable[ReferenceUse], taken: Iterable[ReferenceUse]
-) -> tuple[ReferenceUse, ...]:
-    """Name references of the image that are not those of the spectra."""
-    known = {use.file for use in taken}
+def list_pars_types_of_acquisition(pipeline: Pipeline) -> tuple[str, ...]:
+    """List the types of parameter references; `AssignWcsStep.call` takes them."""
+    is_read = bool(list_reftypes_of_acquisition(pipeline))
+    return (AssignWcsStep.get_config_reftype(),) if is_read else ()
+
+
+def pick_new(uses: Iterable[_Use], taken: Iterable[_Use]) -> tuple[_Use, ...]:
+    """Name files of the image that are not those of the spectra."""
+    known: set[ReferenceFile | None] = {use.file for use in taken}
     return tuple(
-        ReferenceUse(f"{use.reftype} of target_acquisition", use.file)
+        replace(use, reftype=f"{use.reftype} of target_acquisition")
         for use in uses
         if use.file not in {None, *known}
     )

@@ -9,12 +9,14 @@ from stpipe import Step
 
 from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
 from ..errors import ResolvedNotUsedError
+from ..references.fence import fenced
 from .inspection import (
     find_caveats,
     get_steps,
     list_reference_conflicts,
     read_headers,
 )
+from .parameter_files import check_pars
 from .pipelines import configure, get_parameters, list_steps
 from .resolve import read_header
 
@@ -40,17 +42,21 @@ def calibrate(
     Raises
     ------
     ResolvedNotUsedError
-        Other parameters apply, or a product records other references, than resolved.
+        Other parameters apply, or a step is given or a product records other
+        references, than resolved.
     """
     header = read_header(str(inputs / job.inputs[0].name))
-    pipeline = configure(job.stage, header, job.overrides)
+    with fenced((*job.references, *job.pars), job=job.name):
+        pipeline = configure(job.stage, header, job.overrides)
+        check_pars(pipeline, job.pars, job.overrides)
     _check_parameters(job, get_parameters(pipeline))
     pipeline.save_results = True
     if job.stage is Stage.DETECTOR1:
         _chain(job, pipeline.persistence, inputs)
     primary = inputs / (job.association_name or job.inputs[0].name)
     try:
-        pipeline.run(str(primary))
+        with fenced((*job.references, *job.pars), job=job.name):
+            pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
         return (), (_no_data(job, error),)
     products = sorted(path for path in Path().iterdir() if path.is_file())

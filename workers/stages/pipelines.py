@@ -20,10 +20,13 @@ from stpipe.config_parser import ValidationError
 
 from ..contract import Parameters, Stage
 from ..errors import ParameterError
+from .nested import list_nested_reftypes
 
 __all__ = [
+    "PLUMBING",
     "configure",
     "get_parameters",
+    "is_harmless",
     "list_pars_types",
     "list_reftypes",
     "list_steps",
@@ -36,7 +39,7 @@ _PIPELINES: Mapping[Stage, type[Pipeline]] = {
     Stage.TSO3: Tso3Pipeline,
 }
 
-_PLUMBING = frozenset(
+PLUMBING = frozenset(
     {
         "class",
         "config_file",
@@ -52,6 +55,18 @@ _PLUMBING = frozenset(
     }
 )
 """Parameters that say where files go and who computes, not what comes out."""
+
+_VALUES = frozenset({"boolean", "float", "float_list", "int_list", "integer", "option"})
+"""Types of parameters that no file, place or code can be given to."""
+
+_TEXTS = frozenset(
+    {
+        *("debug_spaxel", "exptime_key", "fillval", "good_bits", "kernel_size"),
+        *("ignore_region_max", "ignore_region_min", "orders", "scale", "slit_names"),
+        *("snr", "source_dec", "source_ids", "source_ra", "source_type"),
+    }
+)
+"""Parameters of the types string and list that name none (jwst 3.0.0)."""
 
 _RECORDED_AS = {
     "dark_current": "dark_sub",
@@ -74,7 +89,8 @@ def configure(
     Raises
     ------
     ParameterError
-        `overrides` name a step or parameter that the pipeline does not have.
+        `overrides` name a step or parameter that the pipeline does not have, or one
+        that takes a file, a place or code.
     """
     cls = _PIPELINES[stage]
     _check_names(cls, overrides)
@@ -112,14 +128,16 @@ def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
     return {name: _RECORDED_AS.get(alias, alias) for name, alias in aliases}
 
 
-def list_reftypes(pipeline: Pipeline) -> tuple[str, ...]:
+def list_reftypes(pipeline: Pipeline, header: Mapping[str, Any]) -> tuple[str, ...]:
     """List the reference types that a configured pipeline and its steps ask CRDS for.
 
-    `Tso3Pipeline` names two of them, and its steps ask for more.
+    `Tso3Pipeline` names two of them, and its steps ask for more; so do steps that
+    steps make inside.
     """
     steps = (getattr(pipeline, name) for name in type(pipeline).step_defs)
     wanted = {k for step in steps if not step.skip for k in step.reference_file_types}
-    return tuple(sorted(wanted.union(pipeline.reference_file_types)))
+    nested = list_nested_reftypes(pipeline, header)
+    return tuple(sorted(wanted.union(pipeline.reference_file_types, nested)))
 
 
 def list_pars_types(stage: Stage) -> tuple[str, ...]:
@@ -134,16 +152,38 @@ def _walk_pars_types(cls: Any) -> Iterator[str]:
 
 
 def _check_names(cls: type[Pipeline], overrides: Parameters) -> None:
-    spec = cls.load_spec_file()
+    """Refuse what the pipeline does not have, and what names a file or code."""
+    refused = sorted(_find_refused(cls.__name__, cls.load_spec_file(), overrides))
+    if refused:
+        raise ParameterError(
+            f"A recipe cannot set {', '.join(refused)}: it sets neither files, hooks "
+            "nor places, and no text that Rewebb does not know."
+        )
+
+
+def _find_refused(where: str, spec: Any, overrides: Parameters) -> Iterator[str]:
+    _check_known(where, set(overrides) - {"steps"}, set(spec))
+    for name in sorted(set(overrides) - {"steps"}):
+        if not is_harmless(name, spec[name]):
+            yield f"{where}.{name} ({spec[name].partition('(')[0]})"
     steps = overrides.get("steps", {})
     assert isinstance(steps, Mapping)
-    _check_known(cls.__name__, set(overrides) - {"steps"}, set(spec))
-    _check_known(f"{cls.__name__} steps", set(steps), set(cls.step_defs))
+    of_steps = spec.get("steps", {})
+    _check_known(f"{where} steps", set(steps), set(of_steps))
     for name, parameters in steps.items():
         assert isinstance(parameters, Mapping)
-        _check_known(
-            f"{cls.__name__}.{name}", set(parameters), set(spec["steps"][name])
-        )
+        yield from _find_refused(f"{where}.{name}", of_steps[name], parameters)
+
+
+def is_harmless(name: str, spec: str) -> bool:
+    """Tell whether a parameter can name neither files nor code, by name and type.
+
+    Parameters
+    ----------
+    spec
+        What stpipe says of it: ``float(default=2.0)``.
+    """
+    return spec.partition("(")[0].strip() in _VALUES or name in _TEXTS
 
 
 def _check_known(where: str, given: set[str], known: set[str]) -> None:
@@ -157,5 +197,5 @@ def _prune(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _prune(value) if isinstance(value, Mapping) else value
         for name, value in sorted(parameters.items())
-        if name not in _PLUMBING
+        if name not in PLUMBING
     }

@@ -18,7 +18,11 @@ from ..references.contexts import explain_absence, provide_context, refuse_if_al
 from ..references.meter import Tell
 from ..references.opening import open_catalogue
 from ..references.sync import ReferenceSync
-from .acquisition import list_reftypes_of_acquisition
+from .acquisition import (
+    list_pars_types_of_acquisition,
+    list_reftypes_of_acquisition,
+)
+from .nested import list_nested_pars_types
 from .pipelines import configure, list_pars_types, list_reftypes
 from .resolve import read_header
 
@@ -95,27 +99,50 @@ def _select_pars(item: ResolveItem) -> _Job:
     return _Job(item, header, frozenset(names.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Types of references and parameter references that a configured pipeline reads."""
+
+    references: tuple[str, ...]
+    """By the header of the exposure."""
+    pars: frozenset[str]
+    """Likewise, of steps that are made inside."""
+    of_acquisition: tuple[str, ...]
+    """By the header of the verification image."""
+    pars_of_acquisition: tuple[str, ...]
+    """Likewise."""
+
+
 class _Selection:
     """Selects references; jobs with the same parameters are configured once."""
 
     def __init__(self) -> None:
-        self._reftypes: dict[tuple[object, ...], tuple[tuple[str, ...], ...]] = {}
+        self._kinds: dict[tuple[object, ...], _Kinds] = {}
 
     def select_references(self, job: _Job) -> set[str]:
-        item = job.item
-        key = (item.stage, job.pars, json.dumps(item.overrides, sort_keys=True))
-        if key not in self._reftypes:
-            pipeline = configure(item.stage, job.header, item.overrides)
-            self._reftypes[key] = (
-                list_reftypes(pipeline),
-                list_reftypes_of_acquisition(pipeline),
-            )
-        own, of_acquisition = self._reftypes[key]
-        names = {*name_references(job.header, own).values()}
-        if item.acquisition is not None:
-            header = read_header(item.acquisition)
-            names |= {*name_references(header, of_acquisition).values()}
+        kinds = self._list_kinds(job)
+        names = {*name_references(job.header, kinds.references).values()}
+        names |= {*name_pars(job.header, kinds.pars).values()}
+        if job.item.acquisition is not None:
+            header = read_header(job.item.acquisition)
+            names |= {*name_references(header, kinds.of_acquisition).values()}
+            names |= {*name_pars(header, kinds.pars_of_acquisition).values()}
         return {name for name in names if name is not None}
+
+    def _list_kinds(self, job: _Job) -> _Kinds:
+        item, header = job.item, job.header
+        overrides = json.dumps(item.overrides, sort_keys=True)
+        mode = [header.get(key) for key in ("meta.exposure.type", "meta.subarray.name")]
+        key = (item.stage, job.pars, overrides, *mode)
+        if key not in self._kinds:
+            pipeline = configure(item.stage, header, item.overrides)
+            self._kinds[key] = _Kinds(
+                references=list_reftypes(pipeline, header),
+                pars=list_nested_pars_types(pipeline, header),
+                of_acquisition=list_reftypes_of_acquisition(pipeline),
+                pars_of_acquisition=list_pars_types_of_acquisition(pipeline),
+            )
+        return self._kinds[key]
 
 
 def _each(

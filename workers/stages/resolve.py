@@ -17,7 +17,12 @@ from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
-from .acquisition import list_reftypes_of_acquisition, pick_new
+from .acquisition import (
+    list_pars_types_of_acquisition,
+    list_reftypes_of_acquisition,
+    pick_new,
+)
+from .nested import list_nested_pars_types, reads_metafile
 from .pipelines import (
     configure,
     get_parameters,
@@ -74,23 +79,28 @@ def _resolve_or_say(item: ResolveItem, cache: ReferenceCache, context: str) -> R
 
 def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
     header = read_header(item.exposure)
-    if item.metafile is not None:
-        check_metafile(Path(item.metafile), header)
     pars = cache.select_pars(header, list_pars_types(item.stage))
     pipeline = configure(item.stage, header, item.overrides)
-    reftypes = list_reftypes(pipeline)
+    needs_metafile = reads_metafile(pipeline, header)
+    if needs_metafile and item.metafile is not None:
+        check_metafile(Path(item.metafile), header)
+    nested = list_nested_pars_types(pipeline, header) - {use.reftype for use in pars}
+    pars += cache.select_pars(header, nested)
+    reftypes = list_reftypes(pipeline, header)
     references = cache.select_references(header, reftypes)
     if item.acquisition is not None:
+        image = read_header(item.acquisition)
         kinds = list_reftypes_of_acquisition(pipeline)
-        uses = cache.select_references(read_header(item.acquisition), kinds)
-        references += pick_new(uses, references)
+        references += pick_new(cache.select_references(image, kinds), references)
+        kinds = list_pars_types_of_acquisition(pipeline)
+        pars += pick_new(cache.select_pars(image, kinds), pars)
     instrument = str(header["meta.instrument.name"])
+    kinds = (*reftypes, *(use.reftype for use in pars))
     return Resolved(
         key=item.key,
         parameters=get_parameters(pipeline),
         references=references,
         pars=pars,
-        mappings=cache.list_mappings(
-            context, instrument, {*reftypes, *(use.reftype for use in pars)}
-        ),
+        mappings=cache.list_mappings(context, instrument, kinds),
+        reads_metafile=needs_metafile,
     )
