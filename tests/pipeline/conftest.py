@@ -8,7 +8,9 @@ from typing import Any
 
 import plain_script
 import pytest
-from processed import Processed
+from loopback import Fault, ScriptedFaults, Validator
+from mast_server import mast_server
+from processed import FromMast, Processed
 from processing import make_request, make_settings, process, write_calls
 
 from flows.phases import Preparation
@@ -103,8 +105,21 @@ ifu_nod, mrs_bands = map(_processed_alone, _ALONE)
 
 
 @pytest.fixture(scope="session")
-def bots_again(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bots_from_mast(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> FromMast:
+    """Run the time series again, from empty, and from a MAST that fails."""
+    data = tmp_path_factory.mktemp("again") / "data"
+    script = {"uncal": [None, Fault.CUT, Fault.UNAVAILABLE, Fault.SHORT]}
+    with mast_server(sample.archive, faults=ScriptedFaults(script)) as mast:
+        mast.loopback.validator = Validator.DATE
+        settings = make_settings(sample, data, mast_url=mast.url)
+        summary = process(settings, make_request(Mode.NIRSPEC_BOTS_PRISM))
+        struck = tuple(fault for _, fault in mast.loopback.struck)
+    return FromMast(settings, summary, struck)
+
+
+@pytest.fixture(scope="session")
+def bots_again(bots_from_mast: FromMast) -> Path:
     """Give the folder of a second run of the time series from empty."""
-    settings = make_settings(sample, tmp_path_factory.mktemp("again") / "data")
-    summary = process(settings, make_request(Mode.NIRSPEC_BOTS_PRISM))
-    return settings.data_dir / summary.folder
+    return bots_from_mast.folder

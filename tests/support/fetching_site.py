@@ -11,8 +11,13 @@ __all__ = ["POLICY", "PROGRAM", "Site"]
 
 PROGRAM = "99100"
 
-POLICY = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05, slow_window_s=0.5)
-"""As patient as usual, but quicker."""
+POLICY = RetryPolicy(
+    first_wait_s=0.01,
+    longest_wait_s=0.05,
+    slow_window_s=1.0,
+    slowest_bytes_per_s=8000.0,
+)
+"""Quicker than usual: small files that take more than a second drip."""
 
 
 class Site:
@@ -21,7 +26,7 @@ class Site:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.records: list[FetchedFile] = []
-        limits = SearchLimits(silent_s=3.0)
+        limits = SearchLimits(silent_s=30.0)  # a machine may be busy
         self.vault = Vault(folder, self.records.append)
         self.use(MastSource(url, silent_s=3.0, limits=limits, policy=POLICY))
 

@@ -4,12 +4,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopback import Fault
+
 from config.settings import Settings
 from flows.provenance.outcomes import load_outcome
 from flows.reports import RunSummary
 from workers.contract import Outcome
 
-__all__ = ["Processed", "find_outcomes"]
+__all__ = ["FromMast", "Processed", "find_outcomes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,21 @@ class Processed:
         code = self.plain.wait()
         assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
         return self.plain_folder
+
+
+@dataclass(frozen=True, slots=True)
+class FromMast:
+    """A sample program that was fetched from a MAST, and processed from empty."""
+
+    settings: Settings
+    summary: RunSummary
+    struck: tuple[Fault, ...]
+    """What went wrong while it was fetched."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.settings.data_dir / self.summary.folder
 
 
 def find_outcomes(data_dir: Path) -> dict[str, Outcome]:
