@@ -403,6 +403,9 @@ class Resolved:
     reads_metafile: bool = True
     """Whether it reads the metafile of the MSA, if the exposure has one; detector1
     does with a few steps only."""
+    endings: tuple[str, ...] = ()
+    """What follows its name in the names of the products that it makes with these
+    parameters (``x1d``); empty where the mode is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

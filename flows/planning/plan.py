@@ -5,7 +5,7 @@ fingerprint now; one that waits for a due job gets it when that job has run, sin
 input may come out the same as before and then nothing below it is due.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -262,7 +262,21 @@ class Binder:
             found = self._resolved.raw.get(path)
             if found is not None and found.error is not None:
                 return f"{path}: {found.error.message}"
-        return None
+        return next(self._find_unmade(planned), None)
+
+    def _find_unmade(self, planned: PlannedJob) -> Iterator[str]:
+        """Find what a job is to read and its producer, with its parameters, lacks."""
+        for file in planned.inputs:
+            source = self._resolved.by_key.get(file.producer or "")
+            _, _, name = (file.producer or "").partition(":")
+            ending = Path(file.name).stem.removeprefix(f"{name}_")
+            if source and source.endings and ending not in source.endings:
+                yield (
+                    f"needs {file.name}, and {file.producer} makes only "
+                    f"{', '.join(source.endings)} with its parameters; set those that "
+                    "decide on it in the recipe (skip of a step, output_type of "
+                    "cube_build)"
+                )
 
     def _find_failed(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]

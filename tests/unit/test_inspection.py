@@ -314,3 +314,27 @@ def test_products_of_fixed_slits_are_named_after_source_and_slits(
         "jw99005-o001_t001-s000000001_nirspec_clear-prism-s200a1-s200a2_cal.fits",
         "jw99005-o001_t001-s000000012_nirspec_clear-prism-s200a2_cal.fits",
     ]
+
+
+@pytest.mark.parametrize(
+    ("output_type", "said"),
+    [("band", ["made no cube of its second channel"]), ("multi", [])],
+)
+def test_a_cube_that_spec2_does_not_keep_is_missed(
+    tmp_path: Path, output_type: str, said: list[str]
+) -> None:
+    parts = {"band": ("0_x1d", "1_x1d"), "multi": ("x1d",)}[output_type]
+    cube_build = {"skip": False, "output_type": output_type, "channel": "all"}
+    job = replace(
+        JOB,
+        stage=Stage.SPEC2,
+        name="a",
+        exp_type="MIR_MRS",
+        parameters={"steps": {"cube_build": cube_build}},
+    )
+    paths = [write(tmp_path, f"a_{e}.fits") for e in ("cal", "s3d", *parts)]
+    caveats = look_at(job, *paths)
+    assert kinds(caveats) == [CaveatKind.MISSING_PRODUCT] * len(said)
+    assert all(each in c.message for each, c in zip(said, caveats, strict=True))
+    if len(parts) > 1:
+        assert "made no a_1_x1d.fits" in look_at(job, *paths[:-1])[-1].message

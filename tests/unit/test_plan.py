@@ -401,3 +401,15 @@ def _rename(planned: PlannedJob) -> list[object]:
     if planned.stage is Stage.DETECTOR1:
         return list(planned.inputs)
     return [replace(file, name="odd.fits") for file in planned.inputs]
+
+
+def test_what_a_producer_does_not_make_with_its_parameters_is_told() -> None:
+    graph = make_graph([make_exposure(DITHER_1)])
+    resolved = make_resolved(graph)
+    spec2 = f"spec2:{DITHER_1}"
+    one = replace(resolved.by_key[spec2], endings=("0_cal", "x1d"))
+    other = replace(resolved, by_key={**resolved.by_key, spec2: one})
+    entry = plan(graph, DoneStore(), other).entries[-1]
+    assert entry.state is JobState.FAILED
+    assert f"_cal.fits, and {spec2} makes only 0_cal, x1d" in entry.why
+    assert "output_type of cube_build" in entry.why

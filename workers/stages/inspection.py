@@ -5,10 +5,7 @@ pixel NaN when no flat applies, and steps that fail or skip only say so in a key
 """
 
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from ..contract import (
     Job,
     StepStatus,
 )
+from .expected import list_expected
 from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]
@@ -154,25 +152,34 @@ def _missing(
     stems = {path.stem for path in products}
     suffixes = {_suffix(path) for path in products}
     steps: Any = job.parameters.get("steps", {})
-    for row in _expected_rows(job):
+    for row in list_expected(job.stage, job.exp_type, job.parameters):
         step = row.get("step", "")
         # Of a step that was skipped, or failed, it is said anyway.
         if steps.get(step, {}).get("skip") or status.get(step) in {"SKIPPED", "FAILED"}:
             continue
+        missing = list(row.get("lost", ()))
         for suffix in row["suffixes"]:
-            if not row.get("per_source"):
-                missing = [] if suffix in suffixes else [f"{suffix} product"]
-            else:
-                wanted = [f"{name}_{suffix}" for name in name_source_products(job)]
-                missing = [f"{name}.fits" for name in wanted if name not in stems]
-            for what in missing:
-                message = f"{job.stage} of {job.name} made no {what}"
-                yield Caveat(CaveatKind.MISSING_PRODUCT, message)
+            if names := _name_apart(job, row):
+                wanted = [f"{name}_{suffix}" for name in names]
+                missing += [f"{name}.fits" for name in wanted if name not in stems]
+            elif suffix not in suffixes:
+                missing.append(f"{suffix} product")
+        for what in missing:
+            message = f"{job.stage} of {job.name} made no {what}"
+            yield Caveat(CaveatKind.MISSING_PRODUCT, message)
+
+
+def _name_apart(job: Job, row: Mapping[str, Any]) -> Sequence[str]:
+    """Name the products of a row, if there is one for each source or part."""
+    if row.get("per_source"):
+        return name_source_products(job)
+    return [f"{job.name}_{part}" for part in row.get("parts", ())]
 
 
 def _unexpected(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
     """Find products that the stage does not make for a mode that is known."""
-    expected = {suffix for row in _expected_rows(job) for suffix in row["suffixes"]}
+    rows = list_expected(job.stage, job.exp_type, job.parameters)
+    expected = {suffix for row in rows for suffix in row["suffixes"]}
     if not expected or "save_" in json.dumps(job.overrides):
         return
     for path in products:
@@ -183,20 +190,6 @@ def _unexpected(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
 
 def _suffix(path: Path) -> str:
     return path.stem.rpartition("_")[2]
-
-
-def _expected_rows(job: Job) -> Iterator[Mapping[str, Any]]:
-    for row in _expected_table():
-        is_of_mode = job.exp_type in row.get("exp_types", [job.exp_type])
-        if row["stage"] == job.stage and is_of_mode:
-            yield row
-
-
-@cache
-def _expected_table() -> Sequence[Mapping[str, Any]]:
-    text = resources.files("config").joinpath("products.toml").read_text()
-    table: Sequence[Mapping[str, Any]] = tomllib.loads(text)["expected"]
-    return table
 
 
 def _all_nan(products: Iterable[Path]) -> Iterator[Caveat]:

@@ -22,6 +22,7 @@ from .acquisition import (
     list_reftypes_of_acquisition,
     pick_new,
 )
+from .expected import list_endings
 from .nested import list_nested_pars_types, reads_metafile
 from .pipelines import (
     configure,
@@ -95,12 +96,15 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         kinds = list_pars_types_of_acquisition(pipeline)
         pars += pick_new(cache.select_pars(image, kinds), pars)
     instrument = str(header["meta.instrument.name"])
+    exp_type = str(header["meta.exposure.type"])
+    parameters = get_parameters(pipeline)
     kinds = (*reftypes, *(use.reftype for use in pars))
     return Resolved(
         key=item.key,
-        parameters=get_parameters(pipeline),
+        parameters=parameters,
         references=references,
         pars=pars,
         mappings=cache.list_mappings(context, instrument, kinds),
         reads_metafile=needs_metafile,
+        endings=list_endings(item.stage, exp_type, parameters),
     )
