@@ -1,14 +1,17 @@
 """Products whatever is chosen of the processor outside: content hashes are equal."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import BIN
 from processed import Processed, find_outcomes
 from processing import make_request, make_settings, process
 
 from workers.contract import Outcome
-from workers.sample import Mode, SampleSet
+from workers.sample import Mode, SampleSet, find_sample
 
 pytestmark = pytest.mark.slow  # unit/test_environment.py does it with what is called
 
@@ -45,6 +48,29 @@ def process_elsewhere(
 def list_hashes(outcomes: dict[str, Outcome]) -> dict[str, str]:
     products = [product for each in outcomes.values() for product in each.products]
     return {product.name: product.content_sha256 for product in products}
+
+
+def list_files(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def test_a_sample_is_the_same_whatever_is_chosen_outside(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    program = Mode.NIRSPEC_BOTS_PRISM
+    subprocess.run(
+        [BIN / "rewebb", "sample", "make", "--mode", str(program), str(tmp_path)],
+        env=os.environ | LOW,
+        check=True,
+    )
+    made = find_sample(tmp_path)
+    assert made is not None
+    for here, there in ((made.archive, sample.archive), (made.crds, sample.crds)):
+        found, expected = list_files(here), list_files(there)
+        assert {name: expected.get(name) == found[name] for name in found} == (
+            dict.fromkeys(found, True)
+        )
 
 
 @pytest.mark.parametrize(("name", "outside"), CASES)

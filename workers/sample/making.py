@@ -1,11 +1,14 @@
 """Makes sample programs: raw exposures, a CRDS cache, and the truth."""
 
 from collections.abc import Callable, Collection, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from filelock import FileLock
 
+from workers.child import run_in_child
 from workers.errors import SampleError
+from workers.telling import listening, make_tell
 
 from .sample_set import Mode, SampleSet, find_sample, list_spoilt, read_modes
 
@@ -24,8 +27,9 @@ def make_sample(
 ) -> SampleSet:
     """Make sample programs, or find them if they are there and whole.
 
-    The same version makes the same files, byte by byte, whichever modes it makes in
-    whichever order; what is there is never changed. All take a minute or two.
+    The same version makes the same files, byte by byte, on whichever machine (x86-64
+    with AVX2), whichever modes it makes in whichever order; what is there is never
+    changed. All take a minute or two.
 
     Parameters
     ----------
@@ -68,7 +72,7 @@ def _make_locked(
         missing = wanted if spoilt else wanted - {*there}
         sample = SampleSet(directory, _sort(wanted))
         if missing:
-            _make(SampleSet(directory, _sort(missing)), on_progress)
+            _make_apart(SampleSet(directory, _sort(missing)), on_progress)
             on_progress("Listing the files of the sample.")
             sample.write_manifest()
     return sample
@@ -78,9 +82,28 @@ def _sort(modes: Collection[Mode]) -> tuple[Mode, ...]:
     return tuple(mode for mode in Mode if mode in modes)
 
 
-def _make(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
+def _make_apart(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
+    """Make a sample in a child, whose pixels do not depend on the processor."""
+    with listening(on_progress) as sender:
+        end = run_in_child(_make, sample, sender)
+    if end.exit_code:
+        raise SampleError(
+            f"The process that made the sample in {sample.directory} ended with exit "
+            f"code {end.exit_code}; make it again."
+        )
+    if end.answer:
+        raise OSError(end.answer)
+
+
+def _make(sample: SampleSet, sender: Connection | None) -> str:
+    """Make a sample, and give what the file system had against it."""
     from .programs import make_programs, make_references  # takes seconds
 
+    on_progress = make_tell(sender)
     on_progress("Making the reference files and both contexts.")
-    optics = make_references(sample.crds, sample.modes)
-    make_programs(sample, optics, on_progress)
+    try:
+        optics = make_references(sample.crds, sample.modes)
+        make_programs(sample, optics, on_progress)
+    except OSError as error:
+        return str(error)
+    return ""
