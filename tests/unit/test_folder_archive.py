@@ -219,7 +219,7 @@ def test_what_is_no_regular_file_is_rejected(
 ) -> None:
     os.mkfifo(tmp_path / f"{FIRST}_uncal.fits")
     [rejected] = archive.find("99001").rejected
-    assert "expected a regular file" in rejected.reason
+    assert "a pipe instead of a regular file" in rejected.reason
 
 
 def test_a_broken_link_is_rejected(archive: FolderArchive, tmp_path: Path) -> None:
