@@ -3,11 +3,10 @@
 Nothing heavy is imported before a command needs it, so that `rewebb --help` is quick.
 """
 
-import typer
-
 from .asn import asn
 from .db import db_app
 from .demo import demo
+from .interrupts import Interruptible
 from .records import runs, show, status
 from .refs import refs_app
 from .run import plan, run
@@ -17,7 +16,7 @@ from .wrap import wrap
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = Interruptible(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
