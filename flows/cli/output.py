@@ -30,6 +30,7 @@ __all__ = [
     "print_summary",
     "said_in_one_sentence",
     "say",
+    "warn",
     "watched",
 ]
 
@@ -53,6 +54,11 @@ _COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
 def say(text: str = "") -> None:
     """Print a line."""
     _out.print(text, markup=False)
+
+
+def warn(message: str) -> None:
+    """Print what went wrong beside the work, which is done."""
+    _err.print(f"[yellow]warning:[/yellow] {_escape(message)}")
 
 
 def fail(message: str) -> NoReturn:

@@ -1,12 +1,24 @@
-"""The flow as a deployment: on demand, by a worker, and by a schedule."""
+"""The flow as a deployment, and what becomes of it when the server goes away."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from commands import Rewebb, query, stopped, wait_until
+from commands import (
+    Rewebb,
+    assert_refused,
+    find_free_port,
+    query,
+    stopped,
+    wait_until,
+)
+from prefect_servers import start_server
 
 MakeRewebb = Callable[..., Rewebb]
 
@@ -101,3 +113,82 @@ def run_deployment(rewebb: Rewebb, parameter: str, *more: str) -> Any:
     flow = "reprocess-program/on-demand"
     arguments = ("deployment", "run", flow, "-p", parameter, *more)
     return rewebb(*arguments, program="prefect")
+
+
+@dataclass
+class Server:
+    """A Prefect server that comes and goes."""
+
+    home: Path
+    """Where its database is."""
+    port: int
+    """Where it listens, each time."""
+    process: subprocess.Popen[str] | None = None
+    """It, while it is there."""
+
+    @property
+    def url(self) -> str:
+        """Where its API is."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def start(self, stack: ExitStack) -> None:
+        """Start it, and wait until it answers."""
+        self.process = stack.enter_context(start_server(self.home, self.port))
+
+    def kill(self) -> None:
+        """Kill it, without a word to anybody."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """Keep a server of this test alone."""
+    server = Server(tmp_path, find_free_port())
+    with ExitStack() as stack:
+        server.start(stack)
+        yield server
+
+
+def a_job_has_succeeded(rewebb: Rewebb) -> bool:
+    """Tell whether a job of the run is done and recorded."""
+    return bool(query(rewebb.data, "select 1 from run_job where state = 'SUCCEEDED'"))
+
+
+def test_a_run_goes_on_without_the_server_for_good(
+    make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
+) -> None:
+    rewebb = make_rewebb(half_done).given(PREFECT_API_URL=own_server.url)
+    with stopped(rewebb.start("run", "99002", "--json")) as run:
+        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
+        own_server.kill()
+        out, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert json.loads(out)["state"] == "SUCCEEDED"
+    assert "warning: Prefect could not be told" in err
+    assert "Traceback" not in err
+    assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
+
+
+def test_a_run_tells_a_server_that_was_away_when_it_is_back(
+    make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
+) -> None:
+    rewebb = make_rewebb(half_done).given(PREFECT_API_URL=own_server.url)
+    with ExitStack() as stack:
+        run = stack.enter_context(stopped(rewebb.start("run", "99002", "--json")))
+        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
+        own_server.kill()
+        wait_until(lambda: a_job_has_succeeded(rewebb))
+        own_server.start(stack)
+        _, err = run.communicate(timeout=300)
+        assert run.returncode == 0, err
+        (told,) = ask(rewebb, "flow_runs/filter")
+        kinds = {one["type"] for one in ask(rewebb, "artifacts/filter")}
+    assert told["state"]["type"] == "COMPLETED"
+    assert kinds == {"progress", "table"}
+
+
+def test_no_run_begins_without_the_server_that_is_set(rewebb: Rewebb) -> None:
+    nobody = f"http://127.0.0.1:{find_free_port()}/api"
+    assert_refused(rewebb.given(PREFECT_API_URL=nobody)("run", "99002"), nobody)
