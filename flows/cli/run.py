@@ -140,6 +140,9 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
+    from flows.prefect_server import ensure_server
+
+    ensure_server()
     from flows.reprocess import FETCH_LISTENER, LISTENER, OUTCOME
 
     ends: list[RunSummary | Exception] = []

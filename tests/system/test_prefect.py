@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from commands import (
     Rewebb,
@@ -18,7 +20,7 @@ from commands import (
     stopped,
     wait_until,
 )
-from prefect_servers import start_server
+from prefect_servers import is_healthy, start_server
 
 MakeRewebb = Callable[..., Rewebb]
 
@@ -192,3 +194,51 @@ def test_a_run_tells_a_server_that_was_away_when_it_is_back(
 def test_no_run_begins_without_the_server_that_is_set(rewebb: Rewebb) -> None:
     nobody = f"http://127.0.0.1:{find_free_port()}/api"
     assert_refused(rewebb.given(PREFECT_API_URL=nobody)("run", "99002"), nobody)
+
+
+def test_the_server_that_a_run_starts_is_for_nobody_else_and_ends_with_it(
+    make_rewebb: MakeRewebb, finished: Rewebb
+) -> None:
+    alone = make_rewebb(finished).given(PREFECT_API_URL="")
+    with stopped(alone.start("run", "99002", "--json")) as run:
+        server = wait_until(lambda: find_server(run.pid))
+        url = wait_until(lambda: find_url(server))
+        with pytest.raises(HTTPError, match="401"):
+            ask(alone.given(PREFECT_API_URL=url), "block_documents/filter")
+        password = server.environ()["PREFECT_SERVER_API_AUTH_STRING"]
+        lines = [" ".join(p.cmdline()) for p in psutil.process_iter()]
+        assert [line for line in lines if password in line] == []
+        out, err = run.communicate(timeout=180)
+    assert run.returncode == 0, err
+    assert json.loads(out)["state"] == "SUCCEEDED"
+    wait_until(lambda: is_over(server), timeout_s=30)
+
+
+def test_the_server_that_a_run_starts_ends_when_the_run_is_killed(
+    rewebb: Rewebb,
+) -> None:
+    with stopped(rewebb.given(PREFECT_API_URL="").start("run", "99002")) as run:
+        server = wait_until(lambda: find_server(run.pid))
+        wait_until(lambda: find_url(server))
+        run.kill()
+        wait_until(lambda: is_over(server), timeout_s=30)
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Tell whether a process has ended."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def find_server(pid: int) -> psutil.Process | None:
+    """Find the server that a run has started."""
+    below = psutil.Process(pid).children()
+    return next((p for p in below if "flows.prefect_server" in p.cmdline()), None)
+
+
+def find_url(server: psutil.Process) -> str | None:
+    """Find where the API of a server is, once it answers."""
+    for each in server.net_connections():
+        url = f"http://127.0.0.1:{each.laddr.port}/api"
+        if each.status == psutil.CONN_LISTEN and is_healthy(url):
+            return url
+    return None
