@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import psutil
@@ -96,12 +96,18 @@ def kill_below(process: psutil.Process) -> None:
                 child.kill()
 
 
-def end_with_parent() -> None:
-    """End this companion when its standard input is closed: its command is gone."""
-    threading.Thread(target=_wait_for_parent, name="parent", daemon=True).start()
+def end_with_parent(end: Callable[[], object] = lambda: os._exit(0)) -> None:
+    """End this companion when its standard input is closed: its command is gone.
+
+    Parameters
+    ----------
+    end
+        Called in a thread of its own.
+    """
+    threading.Thread(target=_outlive, args=(end,), name="parent", daemon=True).start()
 
 
-def _wait_for_parent() -> None:
+def _outlive(end: Callable[[], object]) -> None:
     while os.read(0, 1):
         pass
-    os._exit(0)
+    end()

@@ -3,9 +3,8 @@
 Prefect schedules, cancels and shows; what a run is and did is in the database.
 """
 
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +19,22 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import SyncClientContext
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from config.errors import ConfigError
 from config.settings import Settings, load_settings
 from workers.contract import Stage
+from workers.errors import WorkerError
 
 from .archive import FetchListener
+from .errors import RewebbError
 from .execution import Listener, Progress
 from .factory import open_local_cluster, open_services
 from .models import JobState, RunState
@@ -34,8 +42,9 @@ from .names import OBSERVATION_ID, PROGRAM_ID
 from .phases import Preparation, Request
 from .reports import RunSummary
 from .runs import Recording, execute, hold_lease
+from .telling import Telling
 
-__all__ = ["FETCH_LISTENER", "LISTENER", "reprocess_program"]
+__all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
 
 LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
 """Who else is told of progress: the terminal, when a person started the flow."""
@@ -51,7 +60,15 @@ ProgramId = Annotated[str, Field(pattern=f"^{PROGRAM_ID}$")]
 ObservationId = Annotated[str, Field(pattern=f"^{OBSERVATION_ID}$")]
 """Id of an observation, likewise."""
 
-_ARTIFACT_INTERVAL_S = 5.0
+OUTCOME: ContextVar[Callable[[RunSummary | Exception], None]] = ContextVar(
+    "OUTCOME", default=lambda _: None
+)
+"""Who is given the end of a run, which Prefect may be away to be told of."""
+
+_INTERVAL_S = 5.0
+
+_REQUEST_S = 5.0
+"""After which the server does not answer; it is asked again later."""
 
 _OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
 
@@ -101,7 +118,12 @@ def reprocess_program(
         allow_partial,
         Stage(start_at),
     )
-    summary = _reprocess(settings, request)
+    try:
+        summary = _reprocess(settings, request)
+    except (RewebbError, ConfigError, WorkerError) as error:
+        OUTCOME.get()(error)
+        raise
+    OUTCOME.get()(summary)
     data = asdict(summary)
     if summary.state is RunState.SUCCEEDED:
         return Completed(message=_sentence(summary), data=data)
@@ -124,58 +146,84 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
             _phase("prefetch", lambda: preparation.prefetch(cluster))()
         _phase("resolve", lambda: preparation.resolve(cluster))()
         binder = _phase("plan", preparation.make_plan)()
-        summary: RunSummary = _phase(
-            "execute",
-            lambda: execute(
-                preparation,
-                binder,
-                run=run,
-                services=services,
-                cluster=cluster,
-                owner=owner,
-                listener=_Announcer(len(preparation.plan.entries)),
-            ),
-        )()
+        page = _RunPage(len(preparation.plan.entries))
+        with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
+            summary: RunSummary = _phase(
+                "execute",
+                lambda: execute(
+                    preparation,
+                    binder,
+                    run=run,
+                    services=services,
+                    cluster=cluster,
+                    owner=owner,
+                    listener=_tell_both(tell_page, LISTENER.get()),
+                ),
+            )()
         _phase("report", lambda: _report(summary))()
         return summary
 
 
+def _tell_both(page: Listener, other: Listener | None) -> Listener:
+    def tell(progress: Progress) -> None:
+        page(progress)
+        if other is not None:
+            other(progress)
+
+    return tell
+
+
 def _phase(name: str, work: Callable[[], Any]) -> Callable[[], Any]:
-    """Make a task of a phase; its work goes through no parameter, so none is kept."""
+    """Make a task of a phase; its work goes through no parameter, so none is kept.
+
+    The engine calls no API for a task: its states are events, which a thread sends.
+    """
     phase: Callable[[], Any] = task(
         name=name, cache_policy=NO_CACHE, persist_result=False
     )(work)
     return phase
 
 
-class _Announcer:
-    """Tells the run page of Prefect, now and then, and the terminal each time."""
+class _RunPage:
+    """What Prefect shows of a run; its server may be away, see `Telling`."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        self._artifact = cast(
-            "UUID",
-            create_progress_artifact(0.0, key="jobs", description=f"{jobs} jobs"),
-        )
-        self._told_s = 0.0
+        self._artifact: UUID | None = None
 
-    def __call__(self, progress: Progress) -> None:
-        listener = LISTENER.get()
-        if listener is not None:
-            listener(progress)
+    def show(self, progress: Progress) -> None:
         over = sum(progress.counts.get(state, 0) for state in _OVER)
-        now_s = time.monotonic()
-        if now_s - self._told_s > _ARTIFACT_INTERVAL_S or over == self._jobs:
-            update_progress_artifact(self._artifact, 100.0 * over / self._jobs)
-            self._told_s = now_s
+        percent = 100.0 * over / self._jobs
+        with _asking_briefly():
+            if self._artifact is None:
+                said = f"{self._jobs} jobs"
+                made = create_progress_artifact(percent, key="jobs", description=said)
+                self._artifact = cast("UUID", made)
+            else:
+                update_progress_artifact(self._artifact, percent)
 
 
 def _report(summary: RunSummary) -> None:
+    with Telling(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
+        tell(summary)
+
+
+def _show_outcome(summary: RunSummary) -> None:
     table = [
         {"job": job.key, "state": str(job.state), "why": job.why}
         for job in summary.jobs
     ]
-    create_table_artifact(table=table, key="outcome", description=_sentence(summary))
+    said = _sentence(summary)
+    with _asking_briefly():
+        create_table_artifact(table=table, key="outcome", description=said)
+
+
+@contextmanager
+def _asking_briefly() -> Iterator[None]:
+    """Ask the server once, with a client of this thread: `Telling` asks again."""
+    brief = {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(brief), SyncClientContext():
+        yield
 
 
 def _sentence(summary: RunSummary) -> str:

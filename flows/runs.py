@@ -38,6 +38,7 @@ from .phases import Preparation, Request
 from .planning import Binder, Plan
 from .provenance import ProvenanceStore
 from .reports import RunSummary, name_run_folder, publish_run_folder, summarize
+from .telling import Telling
 
 __all__ = ["Recording", "execute", "hold_lease", "plan_only"]
 
@@ -231,15 +232,16 @@ def execute(
     log.info("run.started", context=run.context, recipe=run.recipe_name)
     services.store.set_context(run.id, run.context)
     services.store.set_jobs(run.id, [to_run_job(e) for e in preparation.plan.entries])
-    plan = Orchestrator(
-        preparation.plan,
-        binder=binder,
-        cluster=cluster,
-        recorder=_RunRecorder(services, run, owner),
-        data_dir=services.data_dir,
-        max_attempts=services.settings.max_attempts,
-        listener=listener,
-    ).run()
+    with Telling(listener, to="whoever watches the run") as tell:
+        plan = Orchestrator(
+            preparation.plan,
+            binder=binder,
+            cluster=cluster,
+            recorder=_RunRecorder(services, run, owner),
+            data_dir=services.data_dir,
+            max_attempts=services.settings.max_attempts,
+            listener=tell,
+        ).run()
     state, message = _judge(plan)
     run = replace(run, state=state)
     summary = summarize(

@@ -12,6 +12,7 @@ from rich.filesize import decimal
 
 from flows.errors import ArchiveError
 from flows.models import FetchedFile
+from flows.telling import Telling
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,
@@ -144,8 +145,11 @@ class Fetcher:
         self._check_room(decided)
         come: dict[str, FetchedFile] = {}
         failed = dict(decided.unknown)
-        with assembled(self._parallel) as crew:
-            counter = _Counter(decided, listener, crew)
+        with (
+            Telling(listener, to="whoever watches the fetch", interval_s=0.1) as tell,
+            assembled(self._parallel) as crew,
+        ):
+            counter = _Counter(decided, tell, crew)
             futures = {
                 crew.submit(self._fetch_one, file, target, counter): file
                 for target, file in decided.missing.items()

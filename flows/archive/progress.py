@@ -21,4 +21,4 @@ class FetchProgress:
 
 
 FetchListener = Callable[[FetchProgress], None]
-"""Called from several threads, one at a time; must be quick."""
+"""Called from a thread of its own, with the newest alone (`Telling`)."""

@@ -5,12 +5,12 @@ Nothing heavy is imported before a command needs it, so that `rewebb --help` is 
 
 from typing import Any
 
-import typer
 from typer.core import TyperGroup
 
 from .asn import asn
 from .db import db_app
 from .demo import demo
+from .interrupts import Interruptible
 from .output import Told
 from .records import runs, show, status
 from .refs import refs_app
@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
 
 
-app = typer.Typer(
+app = Interruptible(
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,

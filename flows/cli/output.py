@@ -37,6 +37,7 @@ __all__ = [
     "print_summary",
     "said_in_one_sentence",
     "say",
+    "warn",
     "watched",
 ]
 
@@ -63,6 +64,11 @@ _COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
 def say(text: str = "") -> None:
     """Print a line."""
     _out.print(Text(to_plain(text)))
+
+
+def warn(message: str) -> None:
+    """Print what went wrong beside the work, which is done."""
+    _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
 
 
 def fail(message: str) -> NoReturn:

@@ -1,9 +1,12 @@
 """`rewebb plan` and `rewebb run`."""
 
 import os
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from flows.errors import PlanError
 
 from .options import (
     AllowPartial,
@@ -23,6 +26,7 @@ from .output import (
     print_summary,
     said_in_one_sentence,
     say,
+    warn,
     watched,
 )
 
@@ -34,7 +38,7 @@ __all__ = ["plan", "run", "run_flow"]
 _PREFECT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "rewebb",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_ROOT_LEVEL": "ERROR",
@@ -138,20 +142,42 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from pydantic import TypeAdapter
+    from flows.prefect_server import ensure_server
 
-    from flows.reports import RunSummary
-    from flows.reprocess import FETCH_LISTENER, LISTENER, reprocess_program
+    ensure_server()
+    from flows.reprocess import FETCH_LISTENER, LISTENER, OUTCOME
 
+    ends: list[RunSummary | Exception] = []
     with watched(quiet=quiet) as listeners:
-        token = LISTENER.set(listeners.jobs)
-        fetch_token = FETCH_LISTENER.set(listeners.files)
-        try:
-            state = reprocess_program(**parameters, return_state=True)
-        finally:
-            LISTENER.reset(token)
-            FETCH_LISTENER.reset(fetch_token)
+        context = copy_context()
+        context.run(LISTENER.set, listeners.jobs)
+        context.run(FETCH_LISTENER.set, listeners.files)
+        context.run(OUTCOME.set, ends.append)
+        untold = context.run(_call_flow, parameters)
+    if not ends:
+        raise PlanError(
+            f"Prefect did not run the flow ({untold}); is there a server at "
+            f"{os.environ.get('PREFECT_API_URL', 'the API URL of its profile')}?"
+        )
+    if untold:
+        warn(f"Prefect could not be told of the end of the run ({untold})")
+    if isinstance(ends[0], Exception):
+        raise ends[0]
+    return ends[0]
+
+
+def _call_flow(parameters: dict[str, Any]) -> str:
+    """Call the flow, and give what went wrong with it on the side of Prefect."""
+    import httpx
+    from prefect.exceptions import PrefectException
+
+    from flows.reprocess import reprocess_program
+
+    try:
+        state = reprocess_program(**parameters, return_state=True)
+    except (httpx.HTTPError, PrefectException) as error:
+        return f"{type(error).__name__}: {error}"
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
-    return TypeAdapter(RunSummary).validate_python(result)
+    return ""

@@ -23,4 +23,5 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-"""Called in the orchestrator's thread; must be quick."""
+"""Called in the orchestrator's thread, where it may neither wait nor raise; in a run
+that is a `Telling`, which calls others."""

@@ -1,7 +1,9 @@
 """Files come from a MAST that fails as it is told, and every byte is verified."""
 
+import _thread
 import json
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -290,14 +292,30 @@ def test_who_stops_a_fetch_waits_for_no_other_try(site: Site, mast: MastServer) 
     bad = [f"{name_exposure(number)}_uncal" for number in (1, 2, 3)]
     mast.loopback.faults = ScriptedFaults({name: [Fault.UNAVAILABLE] for name in bad})
 
-    def stop(progress: FetchProgress) -> None:
-        if progress.done_files == 1:
-            raise KeyboardInterrupt
+    pressed: list[FetchProgress] = []
 
+    def stop(progress: FetchProgress) -> None:
+        if progress.done_files and not pressed:
+            pressed.append(progress)
+            _thread.interrupt_main()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     start_s = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        fetcher.fetch(decided, listener=stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetcher.fetch(decided, listener=stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - start_s < 60
+
+
+def test_a_listener_that_raises_stops_no_fetch(site: Site) -> None:
+    def fail(progress: FetchProgress) -> None:
+        raise BrokenPipeError(progress)
+
+    listing = site.source.search(Query(program=PROGRAM))
+    report = site.fetcher.fetch(site.fetcher.decide(listing), listener=fail)
+    assert len(report.files) == 30
 
 
 def test_headers_far_away_say_what_those_of_a_folder_say(

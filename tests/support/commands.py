@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 __all__ = [
+    "BIN",
     "Ended",
     "Rewebb",
     "assert_refused",

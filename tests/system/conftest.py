@@ -2,14 +2,12 @@
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from commands import BIN, Ended, Rewebb, find_free_port, stopped, wait_until
+from commands import Ended, Rewebb, find_free_port
+from prefect_servers import start_server
 
 from workers.sample import SampleSet
 
@@ -25,27 +23,9 @@ def interruptible() -> None:
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Keep the one Prefect server of all system tests."""
-    home = tmp_path_factory.mktemp("prefect")
     port = find_free_port()
-    server = Rewebb(home).given(
-        PREFECT_HOME=home,
-        PREFECT_SERVER_API_PORT=str(port),
-        PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        DO_NOT_TRACK="1",
-    )
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [BIN / "prefect", "server", "start"],
-            cwd=home,
-            env=server.environment,
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
-        with stopped(process):
-            url = f"http://127.0.0.1:{port}/api"
-            wait_until(lambda: _is_healthy(url), pause_s=0.2)
-            yield url
+    with start_server(tmp_path_factory.mktemp("prefect"), port):
+        yield f"http://127.0.0.1:{port}/api"
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +84,3 @@ def half_done(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
 
 def _link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  # loopback
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from commands import (
+    BIN,
     Ended,
     Rewebb,
     assert_refused,
@@ -216,6 +218,28 @@ def change_one_byte(path: Path) -> bytes:
     path.unlink()
     path.write_bytes(content)
     return bytes(content)
+
+
+def test_a_run_ends_well_when_nobody_reads_what_it_tells(
+    make_rewebb: MakeRewebb, finished: Rewebb
+) -> None:
+    rewebb = make_rewebb(finished)
+    (product,) = rewebb.data.glob(f"store/*/*/{TSO}")
+    shutil.rmtree(product.parent)  # one job is due
+    with Path("/dev/full").open("w") as terminal:
+        process = subprocess.Popen(
+            [BIN / "rewebb", "run", "99002"],
+            cwd=rewebb.folder,
+            env=rewebb.environment,
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+        )
+        with stopped(process):
+            out, _ = process.communicate(timeout=180)
+    assert "4 REUSED" in out
+    assert "1 SUCCEEDED" in out
+    assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
 
 
 def test_two_programs_do_not_disturb_each_other(

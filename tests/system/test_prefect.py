@@ -1,12 +1,26 @@
-"""The flow as a deployment: on demand, by a worker, and by a schedule."""
+"""The flow as a deployment, and what becomes of it when the server goes away."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
-from commands import Rewebb, query, stopped, wait_until
+from commands import (
+    Rewebb,
+    assert_refused,
+    find_free_port,
+    query,
+    stopped,
+    wait_until,
+)
+from prefect_servers import is_healthy, start_server
 
 MakeRewebb = Callable[..., Rewebb]
 
@@ -107,3 +121,130 @@ def run_deployment(rewebb: Rewebb, parameter: str, *more: str) -> Any:
     flow = "reprocess-program/on-demand"
     arguments = ("deployment", "run", flow, "-p", parameter, *more)
     return rewebb(*arguments, program="prefect")
+
+
+@dataclass
+class Server:
+    """A Prefect server that comes and goes."""
+
+    home: Path
+    """Where its database is."""
+    port: int
+    """Where it listens, each time."""
+    process: subprocess.Popen[str] | None = None
+    """It, while it is there."""
+
+    @property
+    def url(self) -> str:
+        """Where its API is."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def start(self, stack: ExitStack) -> None:
+        """Start it, and wait until it answers."""
+        self.process = stack.enter_context(start_server(self.home, self.port))
+
+    def kill(self) -> None:
+        """Kill it, without a word to anybody."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """Keep a server of this test alone."""
+    server = Server(tmp_path, find_free_port())
+    with ExitStack() as stack:
+        server.start(stack)
+        yield server
+
+
+def a_job_has_succeeded(rewebb: Rewebb) -> bool:
+    """Tell whether a job of the run is done and recorded."""
+    return bool(query(rewebb.data, "select 1 from run_job where state = 'SUCCEEDED'"))
+
+
+def test_a_run_goes_on_without_the_server_for_good(
+    make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
+) -> None:
+    rewebb = make_rewebb(half_done).given(PREFECT_API_URL=own_server.url)
+    with stopped(rewebb.start("run", "99002", "--json")) as run:
+        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
+        own_server.kill()
+        out, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert json.loads(out)["state"] == "SUCCEEDED"
+    assert "warning: Prefect could not be told" in err
+    assert "Traceback" not in err
+    assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
+
+
+def test_a_run_tells_a_server_that_was_away_when_it_is_back(
+    make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
+) -> None:
+    rewebb = make_rewebb(half_done).given(PREFECT_API_URL=own_server.url)
+    with ExitStack() as stack:
+        run = stack.enter_context(stopped(rewebb.start("run", "99002", "--json")))
+        wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
+        own_server.kill()
+        wait_until(lambda: a_job_has_succeeded(rewebb))
+        own_server.start(stack)
+        _, err = run.communicate(timeout=300)
+        assert run.returncode == 0, err
+        (told,) = ask(rewebb, "flow_runs/filter")
+        kinds = {one["type"] for one in ask(rewebb, "artifacts/filter")}
+    assert told["state"]["type"] == "COMPLETED"
+    assert kinds == {"progress", "table"}
+
+
+def test_no_run_begins_without_the_server_that_is_set(rewebb: Rewebb) -> None:
+    nobody = f"http://127.0.0.1:{find_free_port()}/api"
+    assert_refused(rewebb.given(PREFECT_API_URL=nobody)("run", "99002"), nobody)
+
+
+def test_the_server_that_a_run_starts_is_for_nobody_else_and_ends_with_it(
+    make_rewebb: MakeRewebb, finished: Rewebb
+) -> None:
+    alone = make_rewebb(finished).given(PREFECT_API_URL="")
+    with stopped(alone.start("run", "99002", "--json")) as run:
+        server = wait_until(lambda: find_server(run.pid))
+        url = wait_until(lambda: find_url(server))
+        with pytest.raises(HTTPError, match="401"):
+            ask(alone.given(PREFECT_API_URL=url), "block_documents/filter")
+        password = server.environ()["PREFECT_SERVER_API_AUTH_STRING"]
+        lines = [" ".join(p.cmdline()) for p in psutil.process_iter()]
+        assert [line for line in lines if password in line] == []
+        out, err = run.communicate(timeout=180)
+    assert run.returncode == 0, err
+    assert json.loads(out)["state"] == "SUCCEEDED"
+    wait_until(lambda: is_over(server), timeout_s=30)
+
+
+def test_the_server_that_a_run_starts_ends_when_the_run_is_killed(
+    rewebb: Rewebb,
+) -> None:
+    with stopped(rewebb.given(PREFECT_API_URL="").start("run", "99002")) as run:
+        server = wait_until(lambda: find_server(run.pid))
+        wait_until(lambda: find_url(server))
+        run.kill()
+        wait_until(lambda: is_over(server), timeout_s=30)
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Tell whether a process has ended."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def find_server(pid: int) -> psutil.Process | None:
+    """Find the server that a run has started."""
+    below = psutil.Process(pid).children()
+    return next((p for p in below if "flows.prefect_server" in p.cmdline()), None)
+
+
+def find_url(server: psutil.Process) -> str | None:
+    """Find where the API of a server is, once it answers."""
+    for each in server.net_connections():
+        url = f"http://127.0.0.1:{each.laddr.port}/api"
+        if each.status == psutil.CONN_LISTEN and is_healthy(url):
+            return url
+    return None

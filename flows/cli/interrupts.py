@@ -1,0 +1,91 @@
+"""Ctrl-C and SIGTERM end a command in one line, within two seconds, with all it began.
+
+The first signal interrupts the command, which closes its cluster, tells the database
+and lets go of its lease. A thread that watches ends it when that is done, or when it
+takes too long; what is left of the command is below it, and is killed.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Any, Final
+
+import psutil
+import typer
+
+from flows.companions import kill_below
+
+__all__ = ["Interruptible"]
+
+_LIMIT_S = 1.5
+"""How long a command may take to clean up."""
+
+_SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+_ERASE: Final = "\r\x1b[2K\x1b[?25h"
+"""Erases what a progress bar has left on a terminal, and shows its cursor again."""
+
+
+class Interruptible(typer.Typer):
+    """A command line that signals end."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command of `sys.argv`, and exit."""
+        watch = _Watch()
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            watch.end_if_signalled()
+
+
+class _Watch:
+    """Waits for the first signal; stays until the process is over."""
+
+    def __init__(self) -> None:
+        self._seen = threading.Event()
+        self._raised = False
+        self._cleaned = threading.Event()
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup, say
+                signal.signal(number, self._interrupt)
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._thread.start()
+
+    def end_if_signalled(self) -> None:
+        """End the process now, if there was a signal."""
+        if self._seen.is_set():
+            self._cleaned.set()
+            self._thread.join()
+
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        """Unwind the main thread, once: the second Ctrl-C must not stop the cleanup."""
+        self._seen.set()
+        if not self._raised:
+            self._raised = True
+            raise SystemExit(128 + number)
+
+    def _watch(self) -> None:
+        """See signals at once, whoever else handles them, whatever the command does."""
+        number = 0
+        while number not in _SIGNALS:
+            number = self._reader.recv(1)[0]
+        self._seen.set()
+        _say_and_be_silent(f"{_SIGNALS[signal.Signals(number)]}: run again to go on")
+        self._cleaned.wait(_LIMIT_S)
+        kill_below(psutil.Process())
+        os._exit(128 + number)
+
+
+def _say_and_be_silent(text: str) -> None:
+    """Print the last line; what the cleanup says after it is of no use to anybody."""
+    erase = _ERASE if sys.stderr.isatty() else ""
+    os.write(2, f"{erase}{text}\n".encode())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)

@@ -1,0 +1,128 @@
+"""Ctrl-C in a real terminal, where it reaches every process of a command, and SIGTERM.
+
+Today's shells send SIGINT to the whole foreground group: without care workers, servers
+and jobs each print a traceback of their own.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from commands import Rewebb, find_processes, query, wait_until
+from loopback import Fault, ScriptedFaults
+from mast_server import mast_server
+from small_files import name_exposure, write_small_files
+from terminal import Terminal, in_terminal
+
+MakeRewebb = Callable[..., Rewebb]
+
+END_S = 20
+"""How long a busy machine may take for two seconds."""
+
+
+@pytest.fixture
+def alone(rewebb: Rewebb) -> Rewebb:
+    """Give the command no Prefect server: it starts one of its own."""
+    return rewebb.given(PREFECT_API_URL="")
+
+
+def a_job_runs(rewebb: Rewebb) -> bool:
+    """Tell whether a child is at work on a job."""
+    return any((rewebb.data / "scratch/99002").glob("*/publish/job.log"))
+
+
+def end(terminal: Terminal, stop: Callable[[], object]) -> str:
+    """Stop a command, see all of its processes go, and give what was shown then."""
+    below = terminal.list_below()
+    before = len(terminal.get_text())
+    stop()
+    terminal.process.wait(END_S)
+    psutil.wait_procs(below, timeout=END_S)
+    assert [p for p in below if p.is_running() and p.status() != "zombie"] == []
+    return terminal.get_text()[before:]
+
+
+def assert_one_line(shown: str, word: str) -> None:
+    """Check that nothing but one line was shown; a terminal shows ^C itself."""
+    erased = shown.replace("\r\x1b[2K\x1b[?25h", "").replace("^C", "")
+    assert erased.strip() == f"{word}: run again to go on", shown
+
+
+def test_ctrl_c_ends_a_run_in_one_line_and_leaves_nothing_behind(
+    alone: Rewebb,
+) -> None:
+    with in_terminal(alone, "run", "99002") as terminal:
+        wait_until(lambda: a_job_runs(alone))
+        assert len(terminal.list_below()) >= 4  # server, worker, fork server, job
+        shown = end(terminal, terminal.press_ctrl_c)
+    assert terminal.process.returncode == 130
+    assert_one_line(shown, "interrupted")
+    assert query(alone.data, "select program from lease") == []
+    assert query(alone.data, "select state from run") == [("CANCELLED",)]
+    assert not find_processes(alone.data)
+
+
+def test_a_second_ctrl_c_while_a_run_ends_changes_nothing(alone: Rewebb) -> None:
+    def press_often() -> None:
+        while terminal.process.poll() is None:
+            terminal.press_ctrl_c()
+            time.sleep(0.05)
+
+    with in_terminal(alone, "run", "99002") as terminal:
+        wait_until(lambda: query(alone.data, "select 1 from lease"))
+        shown = end(terminal, press_often)
+    assert terminal.process.returncode == 130
+    assert_one_line(shown, "interrupted")
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(rewebb: Rewebb) -> None:
+    with in_terminal(rewebb, "run", "99002") as terminal:
+        wait_until(lambda: a_job_runs(rewebb))
+        pid = terminal.process.pid
+        shown = end(terminal, lambda: os.kill(pid, signal.SIGTERM))
+    assert terminal.process.returncode == 143
+    assert_one_line(shown, "terminated")
+    assert query(rewebb.data, "select program from lease") == []
+    assert query(rewebb.data, "select state from run") == [("CANCELLED",)]
+
+
+def test_ctrl_c_ends_a_plan_in_one_line(rewebb: Rewebb) -> None:
+    with in_terminal(rewebb, "plan", "99002") as terminal:
+        wait_until(lambda: any((rewebb.data / "scratch/dask").glob("*/*")))
+        shown = end(terminal, terminal.press_ctrl_c)
+    assert terminal.process.returncode == 130
+    assert_one_line(shown, "interrupted")
+
+
+@pytest.fixture
+def hanging(rewebb: Rewebb) -> Iterator[Rewebb]:
+    """Give the command an archive of which one file never comes."""
+    folder = rewebb.folder / "archive"
+    write_small_files(folder, 3)
+    with mast_server(folder) as mast:
+        last = f"{name_exposure(2)}_uncal.fits"
+        mast.loopback.faults = ScriptedFaults({last: [Fault.HANG]})
+        yield rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
+
+
+def test_ctrl_c_ends_a_fetch_in_one_line(hanging: Rewebb) -> None:
+    with in_terminal(hanging, "fetch", "99100") as terminal:
+        wait_until(lambda: len(list(hanging.data.glob("raw/*/v1/jw*.fits"))) == 2)
+        shown = end(terminal, terminal.press_ctrl_c)
+    assert terminal.process.returncode == 130
+    assert_one_line(shown, "interrupted")
+
+
+@pytest.mark.parametrize("arguments", [("sample", "make", "here"), ("demo",)])
+def test_ctrl_c_ends_the_making_of_sample_programs_in_one_line(
+    arguments: tuple[str, ...], rewebb: Rewebb
+) -> None:
+    with in_terminal(rewebb, *arguments) as terminal:
+        wait_until(lambda: terminal.shown)
+        shown = end(terminal, terminal.press_ctrl_c)
+    assert terminal.process.returncode == 130
+    assert_one_line(shown.strip().rsplit("\n", 1)[-1], "interrupted")
+    assert "Traceback" not in shown
