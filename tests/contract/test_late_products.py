@@ -1,6 +1,7 @@
 """The store on disk, as the orchestrator sees it, which may be late."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from flows.provenance import ProductStore, ProvenanceStore
 from workers.contract import Outcome, Status, to_json
 from workers.run import get_store_folder
 
-OUTCOME = make_outcome(make_job())
+FOLDER = get_store_folder(make_job().fingerprint)
+OUTCOME = replace(make_outcome(), folder=str(FOLDER))
 FINGERPRINT = OUTCOME.job.fingerprint
 
 
@@ -31,7 +33,7 @@ def publish(data_dir: Path, outcome: Outcome) -> None:
 def test_what_another_host_has_published_is_looked_for_until_it_is_seen(
     products: ProductStore, store: ProvenanceStore, tmp_path: Path
 ) -> None:
-    published = make_outcome(OUTCOME.job, products=[])
+    published = replace(OUTCOME, products=())
     late = threading.Timer(0.3, publish, (tmp_path, published))
     late.start()
     products.record(OUTCOME, run_id="run-1")
@@ -50,7 +52,7 @@ def test_what_is_never_seen_is_a_failure_until_the_next_run_sees_it(
     assert attempt.outcome.error is not None
     assert "node1 has published" in attempt.outcome.error.message
     assert products.find_done(FINGERPRINT) is None
-    publish(tmp_path, make_outcome(OUTCOME.job, products=[]))
+    publish(tmp_path, replace(OUTCOME, products=()))
     assert isinstance(products.find_done(FINGERPRINT), StoredJob)
     [attempt] = store.get_job(FINGERPRINT).attempts
     assert attempt.outcome.status is Status.SUCCEEDED
@@ -74,6 +76,8 @@ def test_a_product_that_cannot_be_read_is_not_intact(
     (folder / file.name).mkdir(parents=True)
     size_bytes = (folder / file.name).stat().st_size
     unreadable = type(file)(file.name, size_bytes, 7, file.sha256, file.content_sha256)
-    outcome = make_outcome(OUTCOME.job, products=[unreadable])
+    outcome = replace(OUTCOME, products=(unreadable,))
     (folder / "outcome.json").write_text(to_json(outcome))
-    assert isinstance(products.find_done(FINGERPRINT), Damage)
+    found = products.find_done(FINGERPRINT)
+    assert isinstance(found, Damage)
+    assert "a folder instead of a regular file" in found.message
