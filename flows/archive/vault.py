@@ -112,7 +112,7 @@ class Vault:
 
     def read_begin(self, record: FetchedFile, size_bytes: int) -> bytes:
         """Read the first bytes of a copy."""
-        with self.locate(record).open("rb") as stream:
+        with open_outside(self.locate(record)) as stream:
             return stream.read(size_bytes)
 
     def remember(self, program: str, known: Recollection) -> None:

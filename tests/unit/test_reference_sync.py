@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_moved_aside_too(root: Path) -> None:
     account = provide(root, MemoryCatalogue({NAME: b"one"}))
     assert place(NAME).read_bytes() == b"one"
     [repaired] = account.repaired
-    assert "cannot be read: Is a directory" in repaired.message
+    assert "cannot be read: a folder instead of a regular file" in repaired.message
 
 
 def test_what_cannot_be_had_is_named_and_the_rest_completes(root: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..contract import ReferenceFile
 from ..errors import CrdsCacheError
+from ..outside import open_outside
 
 __all__ = ["identify_file", "refuse_truncated"]
 
@@ -30,7 +31,7 @@ def identify_file(path: Path, known: ReferenceFile | None) -> ReferenceFile:
         and known.sha1
     ):
         return known
-    with path.open("rb") as stream:
+    with open_outside(path) as stream:
         sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
     return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)
 
