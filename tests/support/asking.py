@@ -49,8 +49,8 @@ def ask_by_name(_: str, crds_path: str) -> str:
 def run_without_pars(job: Job, scratch: Path) -> str:
     """Run a job where something has switched parameter references off; say why not."""
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
-    for name in ("inputs", "work", "publish"):
-        (scratch / name).mkdir()
+    for name in ("work/inputs", "publish"):
+        (scratch / name).mkdir(parents=True)
     try:
         _run_stage(job, scratch)
     except ResolvedNotUsedError as error:
