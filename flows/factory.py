@@ -115,6 +115,8 @@ def open_services(
     StoreError
         The data folder or the database cannot be used.
     """
+    if to_look:
+        _refuse_impossible(settings.data_dir)
     placed = _place_sample(settings) if to_look else settings
     crds_path = find_crds(placed)
     opened = open_to_look(settings.database) if to_look else open_store(settings)
@@ -329,6 +331,17 @@ def open_local_cluster(
         scratch=scratch,
     ) as cluster:
         yield cluster
+
+
+def _refuse_impossible(folder: Path) -> None:
+    """Refuse a data folder that could never be made, without making it."""
+    there = next(path for path in folder.absolute().parents if path.exists())
+    for path in (there, folder):
+        if path.exists() and not path.is_dir():
+            raise StoreError(
+                f"The data folder {folder} cannot be used: {path} is no folder; set "
+                "--data-dir or REWEBB_DATA_DIR to another one."
+            )
 
 
 def _make_folder(folder: Path) -> None:

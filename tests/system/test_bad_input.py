@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from commands import Ended, Rewebb, assert_refused, find_processes, query
-from spoiling import Spoil, change_bytes, copy_files, cut, drop_card, remove
+from spoiling import Files, Spoil, change_bytes, copy_files, cut, drop_card, remove
 
+from flows.provenance import ProvenanceStore, make_engine, upgrade
+from workers.references.identity import identify_file
 from workers.sample import SampleSet
 
 MakeRewebb = Callable[..., Rewebb]
@@ -211,11 +214,22 @@ def damaged(
             CRDS_PATH=files.crds, REWEBB_ARCHIVE=files.archive, REWEBB_SLOTS="1"
         )
         if case.is_known:
-            assert rewebb("plan", "99002").code == 0
+            know(rewebb, files, PHOTOM)
         case.spoil(files)
         return rewebb("run", "99002", "--json")
 
     return {name: pool.submit(call, case) for name, case in DAMAGES.items()}
+
+
+def know(rewebb: Rewebb, files: Files, name: str) -> None:
+    """Remember a reference as a run does that resolves its jobs."""
+    engine = make_engine(f"sqlite:///{rewebb.data}/rewebb.db")
+    upgrade(engine)
+    seen = identify_file(files.find(name), None)
+    ProvenanceStore(engine).remember_references(
+        [seen], crds_path=str(files.crds), now=datetime.now(UTC)
+    )
+    engine.dispose()
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -123,6 +123,19 @@ def test_a_data_folder_that_is_a_file_is_an_error(elsewhere: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("data_dir", ["a_file", "a_file/data"])
+def test_what_can_be_no_data_folder_is_refused_by_a_plan_too(
+    elsewhere: Path, data_dir: str
+) -> None:
+    (elsewhere / "a_file").touch()
+    settings = Settings(archive="raw", data_dir=Path(data_dir))
+    with (
+        pytest.raises(StoreError, match="REWEBB_DATA_DIR"),
+        open_services(settings, to_look=True),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("answer", "named"),
     [
