@@ -36,11 +36,12 @@ def listening(listener: Callable[[Any], None] | None) -> Iterator[Connection | N
 
 
 def make_tell(sender: Connection | None) -> Callable[[Any], None]:
-    """Make what the work in the child calls."""
+    """Make what the work in the child calls; that nobody listens is no matter of it."""
 
     def tell(message: object) -> None:
         if sender is not None:
-            sender.send(message)
+            with suppress(OSError):
+                sender.send(message)
 
     return tell
 

@@ -7,10 +7,13 @@ import sys
 import threading
 import time
 import traceback
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from workers.telling import make_tell
 
 __all__ = [
     "add",
@@ -32,6 +35,7 @@ __all__ = [
     "speak_of_memory",
     "start_child_that_sleeps",
     "stay_after_answering",
+    "tell_and_answer",
 ]
 
 
@@ -154,3 +158,11 @@ if __name__ == "__main__":
     from child_work import start_child_that_sleeps as start
 
     start(sys.argv[1])
+
+
+def tell_and_answer(sender: Connection) -> str:
+    """Tell more than a pipe holds unread, then answer."""
+    tell = make_tell(sender)
+    for number in range(1000):
+        tell(f"{number:1000}")
+    return "done"
