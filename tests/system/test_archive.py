@@ -140,7 +140,7 @@ def test_exclusive_exposures_without_a_token_are_listed_with_their_date(
         ("other000", "no access to program 99002"),
     ],
 )
-def test_a_bad_token_is_said_before_a_run_starts(
+def test_a_bad_token_ends_a_run_before_its_first_job(
     rewebb: Rewebb, sample: SampleSet, token: str, said: str
 ) -> None:
     exclusive = {"99002": datetime(2099, 3, 1, tzinfo=UTC)}
@@ -150,7 +150,10 @@ def test_a_bad_token_is_said_before_a_run_starts(
             REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url, MAST_API_TOKEN=token
         )
         assert_refused(far("run", "99002"), said)
-    assert query(far.data, "SELECT * FROM run") == []
+    ((state, message),) = query(far.data, "SELECT state, message FROM run")
+    assert state == "FAILED"
+    assert said in message
+    assert query(far.data, "SELECT * FROM run_job") == []
 
 
 def test_no_token_is_in_any_file_log_row_or_error(
