@@ -18,7 +18,7 @@ import typer
 
 from flows.companions import kill_below
 
-__all__ = ["Interruptible"]
+__all__ = ["Interruptible", "end_at_once"]
 
 _LIMIT_S = 1.5
 """How long a command may take to clean up."""
@@ -29,6 +29,18 @@ _ERASE: Final = "\r\x1b[2K\x1b[?25h"
 """Erases what a progress bar has left on a terminal, and shows its cursor again."""
 
 
+_at_once = threading.Event()
+
+
+def end_at_once() -> None:
+    """Let the command end without the threads that wait for a server that is away.
+
+    Prefect asks for minutes, at the exit of a process, for somebody to take the events
+    that it still has.
+    """
+    _at_once.set()
+
+
 class Interruptible(typer.Typer):
     """A command line that signals end."""
 
@@ -37,6 +49,12 @@ class Interruptible(typer.Typer):
         watch = _Watch()
         try:
             return super().__call__(*args, **kwargs)
+        except SystemExit as end:
+            if _at_once.is_set() and isinstance(end.code, int):
+                sys.stdout.flush()
+                kill_below(psutil.Process())
+                os._exit(end.code)
+            raise
         finally:
             watch.end_if_signalled()
 

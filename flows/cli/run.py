@@ -8,6 +8,7 @@ import typer
 
 from flows.errors import PlanError
 
+from .interrupts import end_at_once
 from .options import (
     AllowPartial,
     Archive,
@@ -161,6 +162,7 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
         )
     if untold:
         warn(f"Prefect could not be told of the end of the run ({untold})")
+        end_at_once()
     if isinstance(ends[0], Exception):
         raise ends[0]
     return ends[0]
