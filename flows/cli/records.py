@@ -175,8 +175,9 @@ def _print_use(use: "tuple[Run, RunJob] | None") -> None:
         say("MIXED_PROVENANCE is known to the plan of a run only; see `rewebb plan`")
         return
     run, job = use
+    say()
     say(
-        f"\nused last by run {run.id[:8]} of {run.started_at:%Y-%m-%d %H:%M} UTC in "
+        f"used last by run {run.id[:8]} of {run.started_at:%Y-%m-%d %H:%M} UTC in "
         f"{run.context}: {job.state} ({job.why})"
     )
     for caveat in job.caveats:
