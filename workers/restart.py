@@ -6,6 +6,7 @@ run stay the same. Imported anywhere else, this module does nothing.
 """
 
 import os
+import signal
 import sys
 
 from .environment import RESTARTED, is_restarted, make_environment
@@ -20,6 +21,9 @@ def _restart() -> None:
     flags = [flag for flag in sys.orig_argv if flag in _ISOLATION]
     command = [sys.executable, *flags, "-X", RESTARTED, *sys.orig_argv[-2:]]
     made = make_environment(os.environ)
+    # Ctrl-C is for the command, which ends what is below it. What is ignored stays so
+    # in the new program, while it imports, and in its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.execve(sys.executable, command, made)  # noqa: S606  # a shell adds variables
 
 
