@@ -3,7 +3,8 @@
 Prefect schedules, cancels and shows; what a run is and did is in the database.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
@@ -146,8 +147,10 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
             _phase("prefetch", lambda: preparation.prefetch(cluster))()
         _phase("resolve", lambda: preparation.resolve(cluster))()
         binder = _phase("plan", preparation.make_plan)()
-        page = _RunPage(len(preparation.plan.entries))
+        states = Counter(entry.state for entry in preparation.plan.entries)
+        page = _RunPage(states.total())
         with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
+            tell_page(states)  # of reused jobs there is no news
             summary: RunSummary = _phase(
                 "execute",
                 lambda: execute(
@@ -164,9 +167,11 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
         return summary
 
 
-def _tell_both(page: Listener, other: Listener | None) -> Listener:
+def _tell_both(
+    page: Callable[[Mapping[JobState, int]], None], other: Listener | None
+) -> Listener:
     def tell(progress: Progress) -> None:
-        page(progress)
+        page(progress.counts)
         if other is not None:
             other(progress)
 
@@ -191,8 +196,8 @@ class _RunPage:
         self._jobs = jobs
         self._artifact: UUID | None = None
 
-    def show(self, progress: Progress) -> None:
-        over = sum(progress.counts.get(state, 0) for state in _OVER)
+    def show(self, counts: Mapping[JobState, int]) -> None:
+        over = sum(counts.get(state, 0) for state in _OVER)
         percent = 100.0 * over / self._jobs
         with _asking_briefly():
             if self._artifact is None:
