@@ -212,7 +212,8 @@ def test_the_server_that_a_run_starts_is_for_nobody_else_and_ends_with_it(
         with pytest.raises(HTTPError, match="401"):
             ask(alone.given(PREFECT_API_URL=url), "block_documents/filter")
         password = server.environ()["PREFECT_SERVER_API_AUTH_STRING"]
-        lines = [" ".join(p.cmdline()) for p in psutil.process_iter()]
+        found = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
+        lines = [" ".join(line or ()) for line in found]
         assert [line for line in lines if password in line] == []
         out, err = run.communicate(timeout=180)
     assert run.returncode == 0, err
