@@ -1,7 +1,7 @@
 """Runs one job: child process, scratch, watched memory, log, one atomic publish.
 
-    scratch/<program>/<attempt>/work      where the pipeline runs and writes
-    scratch/<program>/<attempt>/work/inputs   links to the inputs, and the association
+    scratch/<program>/<attempt>/work      where the pipeline runs and writes; in its
+        folder `inputs` are links to the inputs, and the association
     scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
         store/<ab>/<fingerprint>            when the attempt succeeded, or
         attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
