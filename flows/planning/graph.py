@@ -147,19 +147,13 @@ def build_graph(
     for each in lacking:
         for name in each.exposures:
             lacks[name].append(each)
-    return (
-        *first,
-        *unknown,
-        *(
-            replace(
-                job,
-                only_combined=job.key in combined,
-                lacking=_list_lacks(asn, lacks),
-            )
-            for asn in documents
-            for job in [_association_job(asn, shelf, unknown, linked)]
-        ),
-    )
+    jobs = [
+        replace(job, only_combined=job.key in combined, lacking=_list_lacks(asn, lacks))
+        for asn in documents
+        for job in [_association_job(asn, shelf, unknown, linked)]
+    ]
+    known = {job.key for job in (*first, *unknown, *jobs)}
+    return (*first, *unknown, *_list_unmade(documents, shelf, known), *jobs)
 
 
 def narrow_graph(
@@ -299,6 +293,26 @@ def _list_failed(
                 defect = f"{member.expname}: {file.defect}"
                 job = PlannedJob(stage, product, (), exposure, defect=defect)
                 jobs.setdefault(job.key, job)
+    return [jobs[key] for key in sorted(jobs)]
+
+
+def _list_unmade(
+    associations: Iterable[Association], shelf: _Shelf, known: Collection[str]
+) -> list[PlannedJob]:
+    """List the jobs of members that no association makes, such as a PSF of SOSS."""
+    jobs: dict[str, PlannedJob] = {}
+    for association in associations:
+        for member in association.members:
+            stage, product = _find_producer(member)
+            key = f"{stage}:{product}"
+            if key not in known and shelf.find(member) is None:
+                exposure = shelf.by_name[member.exposure]
+                defect = (
+                    f"{association.product_name} needs {member.expname} as "
+                    f"{member.exptype}, and no association makes it"
+                )
+                job = PlannedJob(stage, product, (), exposure, defect=defect)
+                jobs.setdefault(key, job)
     return [jobs[key] for key in sorted(jobs)]
 
 

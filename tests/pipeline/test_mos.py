@@ -162,7 +162,7 @@ def test_an_edited_metafile_makes_spec2_due_and_detector1_not(
         "spec3": {JobState.DUE: 1},
     }
     whys = {job.why for job in summary.jobs if job.key.startswith("spec2:")}
-    assert whys == {f"metafile input {METAFILE} has changed"}
+    assert whys == {f"metafile input {METAFILE} has changed: pixels"}
 
 
 def test_a_detector_on_which_nothing_falls_makes_nothing_and_succeeds(

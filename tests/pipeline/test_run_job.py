@@ -220,9 +220,11 @@ def test_parameters_other_than_resolved_are_refused(job: Job, tmp_path: Path) ->
 def test_products_that_record_another_reference_are_refused(
     job: Job, tmp_path: Path
 ) -> None:
-    uses = tuple(
-        replace(use, file=None) if use.reftype == "gain" else use
-        for use in job.references
+    gain = next(use for use in job.references if use.reftype == "gain")
+    uses = (
+        *(use for use in job.references if use is not gain),
+        replace(gain, file=None),
+        replace(gain, reftype="gain of target_acquisition"),  # within the fence
     )
     outcome = run(replace(job, references=uses), tmp_path)
     message = expect_refusal(outcome, tmp_path, "ResolvedNotUsedError")
