@@ -114,6 +114,10 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     remove_tree(scratch, below=data_dir / "scratch")  # of a worker lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
+    except OSError as error:
+        # A write to a full disk names no file.
+        error.filename = error.filename or str(scratch)
+        raise
     finally:
         # What was published counts, whatever becomes of the rest.
         with suppress(TreeError):
