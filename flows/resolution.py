@@ -18,7 +18,9 @@ from workers.contract import (
     Resolution,
     Resolved,
     ResolveItem,
+    ResolveMember,
     ResolveRequest,
+    Stage,
 )
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
@@ -223,12 +225,6 @@ def _make_item(
         Raw files by the key of the job that they are for first.
     """
     metafiles = (file.path for file in planned.inputs if file.exptype == METAFILE)
-    # spec2 takes the first of several.
-    acquisitions = (
-        raw.get(file.producer or "")
-        for file in planned.inputs
-        if file.exptype == Role.TARGET_ACQUISITION
-    )
     stage, exposure = planned.stage, planned.exposure
     return ResolveItem(
         key=planned.key,
@@ -238,8 +234,23 @@ def _make_item(
             stage.value, exposure.exp_type, only_combined=planned.only_combined
         ),
         metafile=next(metafiles, None),
-        acquisition=next(acquisitions, None),
+        members=tuple(_list_members(planned, raw)) if stage is Stage.SPEC2 else (),
     )
+
+
+def _list_members(
+    planned: PlannedJob, raw: Mapping[str, str]
+) -> Iterator[ResolveMember]:
+    """List the members whose own headers may select references."""
+    images = 0
+    for file in planned.inputs:
+        images += file.exptype == Role.TARGET_ACQUISITION
+        is_first = images == 1 and file.exptype == Role.TARGET_ACQUISITION
+        # spec2 takes the first of several images.
+        if is_first or file.exptype in {Role.BACKGROUND, Role.IMPRINT}:
+            path = raw.get(file.producer or "")
+            if path is not None:
+                yield ResolveMember(file.exptype, path)
 
 
 def _sound(graph: Iterable[PlannedJob]) -> list[PlannedJob]:

@@ -353,6 +353,16 @@ class FileHash:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveMember:
+    """A member of a job that is not its science."""
+
+    exptype: str
+    """What it is a member as."""
+    exposure: str
+    """Path of its raw file."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveItem:
     """A job of which references and parameters are wanted."""
 
@@ -366,8 +376,8 @@ class ResolveItem:
     """Parameters that the recipe sets."""
     metafile: str | None = None
     """Path of the metafile of the MSA; if the job reads it, it must fit the header."""
-    acquisition: str | None = None
-    """Path of the raw verification image of which it may read the slopes."""
+    members: tuple[ResolveMember, ...] = ()
+    """Other members whose own headers may select references."""
 
 
 @dataclass(frozen=True, slots=True)

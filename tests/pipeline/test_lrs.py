@@ -14,7 +14,7 @@ from processing import make_request
 
 from flows.models import RunState
 from flows.runs import plan_only
-from workers.contract import ResolveItem, Stage
+from workers.contract import ResolveItem, ResolveMember, Stage
 from workers.sample import Mode, SampleSet
 from workers.sample.comparison import compare_spectrum
 from workers.sample.contexts import sign
@@ -112,7 +112,8 @@ def other_crds(sample: SampleSet, tmp_path: Path) -> Path:
 def make_item(sample: SampleSet, *, skip: bool) -> ResolveItem:
     image, nod = map(str, sample.list_raw(Mode.MIRI_LRS_SLIT)[:2])
     overrides = {"steps": {"targ_centroid": {"skip": skip}}}
-    return ResolveItem(f"{skip}", Stage.SPEC2, nod, overrides, acquisition=image)
+    members = (ResolveMember("target_acquisition", image),)
+    return ResolveItem(f"{skip}", Stage.SPEC2, nod, overrides, members=members)
 
 
 def test_references_of_the_verification_image_alone_are_resolved(

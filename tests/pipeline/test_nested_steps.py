@@ -11,7 +11,7 @@ from asking import ask_by_header, ask_by_name
 from astropy.io import fits
 from fits_differences import list_differences
 from plain_script import PipelineCall, start
-from prefetching import prefetch
+from prefetching import prefetch, resolve
 from processing import make_settings
 
 from config.settings import Settings
@@ -27,6 +27,7 @@ from workers.contract import (
     Job,
     Outcome,
     ResolveItem,
+    ResolveMember,
     Stage,
     Status,
     StepStatus,
@@ -213,6 +214,29 @@ def test_references_of_nested_steps_are_brought(settings: Settings) -> None:
         file.name for file in prefetch(settings.crds_path, None, items=[item]).files
     }
     assert any("msaoper" in name for name in names)
+
+
+@pytest.mark.parametrize("exptype", ["background", "imprint"])
+def test_members_that_spec2_cleans_select_references_by_their_own_headers(
+    sample: SampleSet, exptype: str
+) -> None:
+    science = str(sample.list_raw(Mode.NIRSPEC_IFU_PRISM)[0])
+    member = sample.list_raw(Mode.NIRSPEC_IFU_GRATINGS)[0]
+    members = (ResolveMember(exptype, str(member)),)
+    usual, cleaned = (
+        ResolveItem(f"{i}", Stage.SPEC2, science, overrides, members=members)
+        for i, overrides in enumerate(({}, {"steps": MASKED}))
+    )
+    without, used = (
+        {use.reftype: use.file.name for use in one.references if use.file}
+        for one in resolve(sample.crds, [usual, cleaned]).resolved
+    )
+    whose = f" of {member.name.removesuffix('_uncal.fits')}"
+    own = {name for reftype, name in used.items() if reftype.endswith(whose)}
+    assert any("disperser" in name for name in own)
+    assert not own & set(without.values())
+    brought = prefetch(sample.crds, None, items=[cleaned]).files
+    assert own <= {file.name for file in brought}
 
 
 def test_a_job_that_is_given_what_was_not_resolved_fails_and_names_it(

@@ -16,6 +16,7 @@ from jwst.white_light import WhiteLightStep
 from stpipe import Pipeline, Step
 
 __all__ = [
+    "CLEANS_MEMBERS",
     "NestedStep",
     "list_nested_pars_types",
     "list_nested_reftypes",
@@ -36,17 +37,31 @@ class NestedStep:
     """Whether it is made with ``call``, which takes its ``pars-*`` file."""
 
 
-def list_nested_reftypes(pipeline: Pipeline, header: Header) -> frozenset[str]:
-    """List the reference types that steps within the steps of a pipeline ask for."""
-    nested = _list_nested(pipeline, header)
+CLEANS_MEMBERS = "clean_flicker_noise"
+"""What spec2 runs on backgrounds and leakcals, too."""
+
+
+def list_nested_reftypes(
+    pipeline: Pipeline, header: Header, *, within: str | None = None
+) -> frozenset[str]:
+    """List the reference types that steps within the steps of a pipeline ask for.
+
+    Parameters
+    ----------
+    within
+        Name of the only step to look into.
+    """
+    nested = _list_nested(pipeline, header, within)
     return frozenset(kind for each in nested for kind in each.step.reference_file_types)
 
 
-def list_nested_pars_types(pipeline: Pipeline, header: Header) -> frozenset[str]:
+def list_nested_pars_types(
+    pipeline: Pipeline, header: Header, *, within: str | None = None
+) -> frozenset[str]:
     """List the types of parameter references that they ask for."""
     return frozenset(
         each.step.get_config_reftype()
-        for each in _list_nested(pipeline, header)
+        for each in _list_nested(pipeline, header, within)
         if each.takes_pars
     )
 
@@ -61,10 +76,12 @@ def reads_metafile(pipeline: Pipeline, header: Header) -> bool:
     return (own is not None and not own.skip) or AssignWcsStep in nested
 
 
-def _list_nested(pipeline: Pipeline, header: Header) -> Iterator[NestedStep]:
+def _list_nested(
+    pipeline: Pipeline, header: Header, within: str | None = None
+) -> Iterator[NestedStep]:
     for name, makes in _MAKERS.items():
         step = getattr(pipeline, name, None)
-        if step is not None and not step.skip:
+        if within in {None, name} and step is not None and not step.skip:
             yield from makes(step, header)
 
 
@@ -94,11 +111,11 @@ def _within_picture_frame(step: Step, header: Header) -> Iterator[NestedStep]:
 
 
 _MAKERS: Mapping[str, Callable[[Step, Header], Iterator[NestedStep]]] = {
-    "clean_flicker_noise": _within_clean_flicker_noise,
+    CLEANS_MEMBERS: _within_clean_flicker_noise,
     "picture_frame": _within_picture_frame,
 }
 """What makes steps, by its name in the pipelines.
 
 Both fit a draft of the slopes, too, with the references of the pipeline's own
-`ramp_fit`. `targ_centroid` makes a step for its image (`acquisition`), `pixel_replace`
+`ramp_fit`. `targ_centroid` makes a step for its image (`members`), `pixel_replace`
 one that needs no references and whose class is a step of the same pipelines."""

@@ -18,10 +18,7 @@ from ..references.contexts import explain_absence, provide_context, refuse_if_al
 from ..references.meter import Tell
 from ..references.opening import open_catalogue
 from ..references.sync import ReferenceSync
-from .acquisition import (
-    list_pars_types_of_acquisition,
-    list_reftypes_of_acquisition,
-)
+from .members import list_pars_types_of_member, list_reftypes_of_member
 from .nested import list_nested_pars_types
 from .pipelines import configure, list_pars_types, list_reftypes
 from .resolve import read_header
@@ -107,9 +104,9 @@ class _Kinds:
     """By the header of the exposure."""
     pars: frozenset[str]
     """Likewise, of steps that are made inside."""
-    of_acquisition: tuple[str, ...]
-    """By the header of the verification image."""
-    pars_of_acquisition: tuple[str, ...]
+    of_members: Mapping[str, tuple[str, ...]]
+    """By the headers of members, by what they are members as."""
+    pars_of_members: Mapping[str, tuple[str, ...]]
     """Likewise."""
 
 
@@ -123,24 +120,34 @@ class _Selection:
         kinds = self._list_kinds(job)
         names = {*name_references(job.header, kinds.references).values()}
         names |= {*name_pars(job.header, kinds.pars).values()}
-        if job.item.acquisition is not None:
-            header = read_header(job.item.acquisition)
-            names |= {*name_references(header, kinds.of_acquisition).values()}
-            names |= {*name_pars(header, kinds.pars_of_acquisition).values()}
+        for member in job.item.members:
+            wanted = kinds.of_members[member.exptype]
+            wanted_pars = kinds.pars_of_members[member.exptype]
+            if wanted or wanted_pars:
+                header = read_header(member.exposure)
+                names |= {*name_references(header, wanted).values()}
+                names |= {*name_pars(header, wanted_pars).values()}
         return {name for name in names if name is not None}
 
     def _list_kinds(self, job: _Job) -> _Kinds:
         item, header = job.item, job.header
         overrides = json.dumps(item.overrides, sort_keys=True)
         mode = [header.get(key) for key in ("meta.exposure.type", "meta.subarray.name")]
-        key = (item.stage, job.pars, overrides, *mode)
+        exptypes = frozenset(member.exptype for member in item.members)
+        key = (item.stage, job.pars, overrides, exptypes, *mode)
         if key not in self._kinds:
             pipeline = configure(item.stage, header, item.overrides)
             self._kinds[key] = _Kinds(
                 references=list_reftypes(pipeline, header),
                 pars=list_nested_pars_types(pipeline, header),
-                of_acquisition=list_reftypes_of_acquisition(pipeline),
-                pars_of_acquisition=list_pars_types_of_acquisition(pipeline),
+                of_members={
+                    exptype: list_reftypes_of_member(pipeline, exptype, header)
+                    for exptype in exptypes
+                },
+                pars_of_members={
+                    exptype: list_pars_types_of_member(pipeline, exptype, header)
+                    for exptype in exptypes
+                },
             )
         return self._kinds[key]
 

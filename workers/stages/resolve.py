@@ -17,12 +17,8 @@ from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
-from .acquisition import (
-    list_pars_types_of_acquisition,
-    list_reftypes_of_acquisition,
-    pick_new,
-)
 from .expected import list_endings
+from .members import list_pars_types_of_member, list_reftypes_of_member, pick_new
 from .nested import list_nested_pars_types, reads_metafile
 from .pipelines import (
     configure,
@@ -89,12 +85,14 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     pars += cache.select_pars(header, nested)
     reftypes = list_reftypes(pipeline, header)
     references = cache.select_references(header, reftypes)
-    if item.acquisition is not None:
-        image = read_header(item.acquisition)
-        kinds = list_reftypes_of_acquisition(pipeline)
-        references += pick_new(cache.select_references(image, kinds), references)
-        kinds = list_pars_types_of_acquisition(pipeline)
-        pars += pick_new(cache.select_pars(image, kinds), pars)
+    for member in item.members:
+        kinds = list_reftypes_of_member(pipeline, member.exptype, header)
+        of_pars = list_pars_types_of_member(pipeline, member.exptype, header)
+        if kinds or of_pars:
+            own = read_header(member.exposure)
+            found = cache.select_references(own, kinds)
+            references += pick_new(found, references, member)
+            pars += pick_new(cache.select_pars(own, of_pars), pars, member)
     instrument = str(header["meta.instrument.name"])
     exp_type = str(header["meta.exposure.type"])
     parameters = get_parameters(pipeline)
