@@ -187,8 +187,8 @@ class ReferenceUse:
     """The reference that the rules select for one reference type."""
 
     reftype: str
-    """Reference type, lower case (``photom``); ``... of EXPOSURE`` for what a background
-    or leakcal alone takes, ``... of target_acquisition`` for the verification image."""
+    """Reference type, lower case (``photom``); ``... of EXPOSURE`` for what a member
+    of spec2 alone takes, ``... of target_acquisition`` for the verification image."""
     file: ReferenceFile | None
     """The file, or None where the rules say N/A."""
 
