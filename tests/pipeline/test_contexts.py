@@ -65,3 +65,7 @@ def test_nothing_of_the_time_series_is_due_in_any_context(
     summary = plan(bots, Mode.NIRSPEC_BOTS_PRISM, context)
     assert states(list(summary.jobs)) == {JobState.REUSED}
     assert summary.context == context
+    made = bots.summary.context
+    assert {job.made_in for job in summary.jobs} == {made}
+    why = f"in {made}, nothing has changed in {context}" if context != made else "done"
+    assert all(why in job.why for job in summary.jobs)
