@@ -1,15 +1,15 @@
-"""The Prefect flow `reprocess-program`: one flow run a program, a task a phase.
+"""The Prefect flow `reprocess-program`: one flow run a program, a task a step.
 
 Prefect schedules, cancels and shows; what a run is and did is in the database.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -37,12 +37,10 @@ from workers.errors import WorkerError
 from .archive import FetchListener
 from .errors import RewebbError
 from .execution import Listener, Progress
-from .factory import open_local_cluster, open_services
 from .models import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
-from .phases import Preparation, Request
 from .reports import RunSummary
-from .runs import Recording, execute, hold_lease
+from .run import Planned, Request, run_program
 from .telling import Telling
 
 __all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
@@ -65,6 +63,8 @@ OUTCOME: ContextVar[Callable[[RunSummary | Exception], None]] = ContextVar(
     "OUTCOME", default=lambda _: None
 )
 """Who is given the end of a run, which Prefect may be away to be told of."""
+
+_Value = TypeVar("_Value")
 
 _INTERVAL_S = 5.0
 
@@ -132,39 +132,36 @@ def reprocess_program(
 
 
 def _reprocess(settings: Settings, request: Request) -> RunSummary:
-    with ExitStack() as stack:
-        services = stack.enter_context(
-            open_services(settings, start_at=request.start_at)
-        )
-        owner = stack.enter_context(hold_lease(services, request.program))
-        preparation = Preparation(services, request)
-        run = stack.enter_context(Recording(services, preparation))
-        _phase("find", preparation.find)()
-        _phase("associate", preparation.associate)()
-        _phase("fetch", lambda: preparation.fetch(FETCH_LISTENER.get()))()
-        cluster = stack.enter_context(open_local_cluster(settings))
-        if services.settings.crds_server_url is not None:
-            _phase("prefetch", lambda: preparation.prefetch(cluster))()
-        _phase("resolve", lambda: preparation.resolve(cluster))()
-        binder = _phase("plan", preparation.make_plan)()
-        states = Counter(entry.state for entry in preparation.plan.entries)
-        page = _RunPage(states.total())
-        with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
-            tell_page(states)  # of reused jobs there is no news
-            summary: RunSummary = _phase(
-                "execute",
-                lambda: execute(
-                    preparation,
-                    binder,
-                    run=run,
-                    services=services,
-                    cluster=cluster,
-                    owner=owner,
-                    listener=_tell_both(tell_page, LISTENER.get()),
-                ),
-            )()
-        _phase("report", lambda: _report(summary))()
-        return summary
+    summary = run_program(
+        settings, request, watch=_watch, on_file=FETCH_LISTENER.get(), step=_take
+    )
+    with Telling(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
+        tell(summary)
+    return summary
+
+
+def _take(name: str, work: Callable[[], _Value]) -> _Value:
+    """Make a task of a step; Prefect is given none of the values, so it keeps none.
+
+    The engine calls no API for a task: its states are events, which a thread sends.
+    """
+    values: list[_Value] = []
+
+    def take() -> None:
+        values.append(work())
+
+    task(name=name, cache_policy=NO_CACHE, persist_result=False)(take)()
+    return values[0]
+
+
+@contextmanager
+def _watch(planned: Planned) -> Iterator[Listener]:
+    """Show the progress of jobs on the page of the flow run, and to whoever listens."""
+    states = Counter(entry.state for entry in planned.plan.entries)
+    page = _RunPage(states.total())
+    with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
+        tell_page(states)  # of reused jobs there is no news
+        yield _tell_both(tell_page, LISTENER.get())
 
 
 def _tell_both(
@@ -176,17 +173,6 @@ def _tell_both(
             other(progress)
 
     return tell
-
-
-def _phase(name: str, work: Callable[[], Any]) -> Callable[[], Any]:
-    """Make a task of a phase; its work goes through no parameter, so none is kept.
-
-    The engine calls no API for a task: its states are events, which a thread sends.
-    """
-    phase: Callable[[], Any] = task(
-        name=name, cache_policy=NO_CACHE, persist_result=False
-    )(work)
-    return phase
 
 
 class _RunPage:
@@ -206,11 +192,6 @@ class _RunPage:
                 self._artifact = cast("UUID", made)
             else:
                 update_progress_artifact(self._artifact, percent)
-
-
-def _report(summary: RunSummary) -> None:
-    with Telling(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
-        tell(summary)
 
 
 def _show_outcome(summary: RunSummary) -> None:

@@ -3,6 +3,7 @@
 from .access import admit
 from .archive import Archive
 from .fetch import Fetcher, FetchReport, ToFetch
+from .files import FetchedFiles, FoundFiles, fetch_files, find_files, list_files
 from .folder import FolderArchive
 from .folder_source import FolderSource
 from .listing import Access, Cone, FileKind, Listing, Query, RemoteFile, Source
@@ -20,10 +21,12 @@ __all__ = [
     "FetchListener",
     "FetchProgress",
     "FetchReport",
+    "FetchedFiles",
     "Fetcher",
     "FileKind",
     "FolderArchive",
     "FolderSource",
+    "FoundFiles",
     "Listing",
     "Query",
     "RemoteArchive",
@@ -32,8 +35,11 @@ __all__ = [
     "ToFetch",
     "Vault",
     "admit",
+    "fetch_files",
+    "find_files",
     "find_records",
     "find_token",
+    "list_files",
     "load_record",
     "read_text",
     "read_texts",

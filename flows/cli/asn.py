@@ -1,13 +1,12 @@
 """`rewebb asn`: associations, with their reasons."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Archive, AsJson, RecipeName
+from .options import Archive, AsJson, RecipeName, split
 from .output import (
     FAILED,
     fail,
@@ -18,8 +17,10 @@ from .output import (
 )
 
 if TYPE_CHECKING:
+    from config.recipe import Recipe
     from flows.associations import AssociationOptions, Difference, PoolRow
-    from flows.models import Association, AssociationSet, Exposure, Inventory, Lack
+    from flows.models import Association, AssociationSet
+    from flows.run import Associated, Found
 
 __all__ = ["asn"]
 
@@ -40,15 +41,19 @@ _Diff = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """What is associated."""
+class _Shown:
+    """What is shown."""
 
+    made: "AssociationSet"
+    """The associations."""
     rows: tuple["PoolRow", ...]
-    exposures: Mapping[str, "Exposure"]
+    """What was associated."""
     pool_name: str
+    """The pool that they are of; "none" if there is not one."""
     rejected: tuple[str, ...] = ()
+    """Files that were not used, with why."""
     notes: tuple[str, ...] = ()
-    lacking: tuple["Lack", ...] = ()
+    """What a scientist must know of the choice of rows."""
 
 
 def asn(
@@ -71,125 +76,112 @@ def asn(
 ) -> None:
     """Show the associations of a program, of a pool file, or of a folder.
 
-    Exit code 1 when --diff finds differences, 2 when nothing could be done.
+    Those of a program are the ones that `rewebb run` processes, unless --official is
+    given. Exit code 1 when --diff finds differences, 2 when nothing could be done.
     """
-    from flows.associations import associate_rows
+    from config.recipe import load_recipe
+    from flows.run import associate
 
     if sum(given is not None for given in (program, pool, headers)) != 1:
         fail("Give one of PROGRAM, --pool and --headers.")
     with said_in_one_sentence():
-        options = _choose_options(recipe, official=official)
-        source = _find_source(program, pool, headers, archive, options)
-        made = associate_rows(
-            source.rows,
-            options,
-            candidates=_choose_candidates(candidates, source),
-            exposures=source.exposures,
-        )
-        made = replace(made, lacking=(*source.lacking, *made.lacking))
-        differences = _compare(made, diff)
-        written = _write(made, source, out)
+        chosen = load_recipe(recipe)
+        options = _choose_options(chosen, official=official)
+        wanted = None if candidates == "all" else split(candidates.lower())
+        if pool is not None:
+            shown = _associate_pool(pool, options, wanted)
+        else:
+            found = _find(program, headers, archive, chosen)
+            choice = None if program and not official else options  # that of a run
+            shown = _join([associate(f, choice, candidates=wanted) for f in found])
+        _refuse_unknown(wanted or (), shown.rows)
+        differences = _compare(shown.made, diff)
+        written = _write(shown, out)
     if as_json:
-        print_json(_to_record(made, source, differences))
+        print_json(_to_record(shown, differences))
     else:
-        _print(made, source, differences, explain=explain)
+        _print(shown, differences, explain=explain)
         _say_written(written, out)
     if differences:
         raise typer.Exit(FAILED)
 
 
-def _choose_options(recipe: str, *, official: bool) -> "AssociationOptions":
-    from config.recipe import load_recipe
+def _choose_options(recipe: "Recipe", *, official: bool) -> "AssociationOptions":
     from flows.associations import AssociationOptions, options_of
 
     if official:
         return AssociationOptions(is_official=True)
-    return options_of(load_recipe(recipe).associations)
+    return options_of(recipe.associations)
 
 
-def _find_source(
-    program: str | None,
-    pool: Path | None,
-    headers: Path | None,
-    archive: str | None,
-    options: "AssociationOptions",
-) -> _Source:
-    """Read a pool, or the headers of a folder."""
+def _associate_pool(
+    path: Path, options: "AssociationOptions", candidates: tuple[str, ...] | None
+) -> _Shown:
+    """Associate the rows of a pool file, whether an archive has their files or not."""
     from flows.archive import read_text
-    from flows.associations import read_pool
+    from flows.associations import associate_rows, read_pool
 
-    if pool is not None:
-        return _Source(read_pool(read_text(pool), pool.name), {}, pool.name)
-    return _read_headers(_find_inventories(program, headers, archive), options)
+    rows = read_pool(read_text(path), path.name)
+    return _Shown(associate_rows(rows, options, candidates=candidates), rows, path.name)
 
 
-def _find_inventories(
-    program: str | None, headers: Path | None, archive: str | None
-) -> list["Inventory"]:
+def _find(
+    program: str | None, headers: Path | None, archive: str | None, recipe: "Recipe"
+) -> list["Found"]:
     """Find the exposures of a program, or of all programs of a folder."""
     from config.settings import load_settings
     from flows.archive import FolderArchive
     from flows.errors import ArchiveError
     from flows.factory import make_archive
-    from flows.names import check_program
+    from flows.run import Request, find
 
     if headers is None:
         assert program is not None
-        check_program(program)
-        return [make_archive(load_settings(archive=archive)).find(program)]
+        request = Request(program)
+        return [find(request, recipe, make_archive(load_settings(archive=archive)))]
     for suffix in ("uncal", "rate"):
         folder = FolderArchive(headers, suffixes=(suffix,))
-        inventories = [folder.find(one) for one in folder.programs()]
-        if inventories:
-            return inventories
+        found = [find(Request(one), recipe, folder) for one in folder.programs()]
+        if found:
+            return found
     raise ArchiveError(f"{headers} holds neither ..._uncal.fits nor ..._rate.fits")
 
 
-def _read_headers(
-    inventories: list["Inventory"], options: "AssociationOptions"
-) -> _Source:
-    """Make rows of the pool of each program, or of its headers."""
-    from flows.associations import choose_rows
+def _join(programs: list["Associated"]) -> _Shown:
+    """Join what is shown of several programs."""
+    from flows.models import AssociationSet
 
-    rows: list[PoolRow] = []
-    notes: list[str] = []
-    lacking: list[Lack] = []
-    for inventory in inventories:
-        chosen = choose_rows(inventory, options)
-        rows += chosen.rows
-        notes += chosen.notes
-        lacking += chosen.lacking
-    found = [e for inventory in inventories for e in inventory.exposures]
+    made = [one.associations for one in programs]
+    inventories = [one.found.inventory for one in programs]
     rejected = [file.reason for i in inventories for file in i.rejected]
     rejected += [
         said for i in inventories for said in (*i.unchecked, *i.refused, *i.withheld)
     ]
-    by_name = {exposure.name: exposure for exposure in found}
     pools = [inventory.pool.name for inventory in inventories if inventory.pool]
-    return _Source(
-        rows=tuple(rows),
-        exposures=by_name,
+    return _Shown(
+        AssociationSet(
+            associations=tuple(a for one in made for a in one.associations),
+            unused=tuple(e for one in made for e in one.unused),
+            untaken=tuple(e for one in made for e in one.untaken),
+            lacking=tuple(e for one in made for e in one.lacking),
+        ),
+        rows=tuple(row for one in programs for row in one.rows),
         pool_name=pools[0] if len(pools) == len(inventories) == 1 else "none",
         rejected=tuple(rejected),
-        notes=tuple(notes),
-        lacking=tuple(lacking),
+        notes=tuple(note for one in programs for note in one.notes),
     )
 
 
-def _choose_candidates(text: str, source: _Source) -> tuple[str, ...] | None:
-    """Take the ids of candidates apart, and refuse those that are not there."""
+def _refuse_unknown(candidates: tuple[str, ...], rows: tuple["PoolRow", ...]) -> None:
+    """Refuse ids of candidates that are not there."""
     from flows.errors import PoolError
 
-    if text == "all":
-        return None
-    wanted = tuple(one.strip().lower() for one in text.split(","))
-    held = {candidate.id for row in source.rows for candidate in row.candidates}
-    if unknown := [one for one in wanted if one not in held]:
+    held = {candidate.id for row in rows for candidate in row.candidates}
+    if unknown := [one for one in candidates if one not in held]:
         raise PoolError(
             f"unknown candidate {', '.join(unknown)}: there are "
             f"{', '.join(sorted(held)) or 'none'}"
         )
-    return wanted
 
 
 def _compare(made: "AssociationSet", path: Path | None) -> tuple["Difference", ...]:
@@ -202,9 +194,7 @@ def _compare(made: "AssociationSet", path: Path | None) -> tuple["Difference", .
     return compare_documents(made.associations, read_texts(path, "*_asn.json"))
 
 
-def _write(
-    made: "AssociationSet", source: _Source, out: Path | None
-) -> tuple[str, ...]:
+def _write(shown: _Shown, out: Path | None) -> tuple[str, ...]:
     """Write the documents."""
     from flows.archive import write_texts
     from flows.associations import name_documents, to_json_text
@@ -212,8 +202,8 @@ def _write(
     if out is None:
         return ()
     texts = {
-        name: to_json_text(one, pool_name=source.pool_name)
-        for name, one in name_documents(made.associations).items()
+        name: to_json_text(one, pool_name=shown.pool_name)
+        for name, one in name_documents(shown.made.associations).items()
     }
     return write_texts(out, texts)
 
@@ -224,16 +214,17 @@ def _say_written(written: tuple[str, ...], out: Path | None) -> None:
 
 
 def _to_record(
-    made: "AssociationSet", source: _Source, differences: tuple["Difference", ...]
+    shown: _Shown, differences: tuple["Difference", ...]
 ) -> dict[str, object]:
     """Make a record of everything."""
+    made = shown.made
     return {
         "associations": [_to_association(one) for one in made.associations],
         "unused": made.unused,
         "untaken": made.untaken,
         "lacking": made.lacking,
-        "rejected": source.rejected,
-        "notes": source.notes,
+        "rejected": shown.rejected,
+        "notes": shown.notes,
         "differences": differences,
     }
 
@@ -251,13 +242,10 @@ def _to_association(one: "Association") -> dict[str, object]:
 
 
 def _print(
-    made: "AssociationSet",
-    source: _Source,
-    differences: tuple["Difference", ...],
-    *,
-    explain: bool,
+    shown: _Shown, differences: tuple["Difference", ...], *, explain: bool
 ) -> None:
     """Print everything."""
+    made = shown.made
     if explain:
         _print_members(made)
     else:
@@ -268,9 +256,9 @@ def _print(
                 for a in made.associations
             ],
         )
-    for note in source.notes:
+    for note in shown.notes:
         say(f"note      {note}")
-    for reason in source.rejected:
+    for reason in shown.rejected:
         say(f"rejected  {reason}")
     for lacking in made.lacking:
         say(f"lacking   {lacking}")
@@ -279,7 +267,7 @@ def _print(
     for one in differences:
         member = f"  {one.member} ({one.exptype})" if one.member else ""
         say(f"{one.what}: {one.asn_type} {one.product}{member}")
-    say(f"{len(made.associations)} associations of {len(source.rows)} exposures")
+    say(f"{len(made.associations)} associations of {len(shown.rows)} exposures")
 
 
 def _print_members(made: "AssociationSet") -> None:

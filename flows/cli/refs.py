@@ -172,21 +172,19 @@ def _list_items(
     """List the jobs of programs whose raw files are here, and say what is not."""
     if not programs:
         return ()
+    from config.recipe import load_recipe
     from flows.factory import open_services
-    from flows.phases import Preparation, Request
-    from flows.resolution import list_items
+    from flows.run import Request, list_items, prepare
 
     items: list[ResolveItem] = []
     with open_services(settings) as services:
         for program in programs:
-            preparation = Preparation(services, Request(program, recipe=recipe))
-            preparation.find()
-            preparation.associate()
-            preparation.draw_graph()
-            here, away = _part(preparation.graph)
+            request = Request(program, recipe=recipe)
+            drawn = prepare(request, load_recipe(recipe), services.archive)
+            here, away = _part(drawn.graph)
             if away:
                 _tell_left_out(program, len(away))
-            items += list_items(here, preparation.recipe)
+            items += list_items(here, drawn.recipe)
     return tuple(items)
 
 

@@ -62,8 +62,7 @@ def plan(
 ) -> None:
     """Show what a run would do, and why, without doing it."""
     from config.settings import load_settings
-    from flows.phases import Request
-    from flows.runs import plan_only
+    from flows.run import Request, plan_only
     from workers.contract import Stage
 
     with said_in_one_sentence():
@@ -103,7 +102,7 @@ def run(
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
-    from flows.phases import Request
+    from flows.run import Request
 
     parameters = {
         "program": program,

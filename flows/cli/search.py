@@ -19,8 +19,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from flows.archive import Cone, RemoteFile
-    from flows.fetching import Fetched, Found
+    from flows.archive import Cone, FetchedFiles, FoundFiles, RemoteFile
 
 __all__ = ["fetch", "search"]
 
@@ -75,8 +74,8 @@ def search(
 ) -> None:
     """Show what an archive holds: counts, sizes, modes, access, and what is here."""
     from config.settings import load_settings
-    from flows.archive import Access, FileKind, Query
-    from flows.fetching import find_files
+    from flows.archive import Access, FileKind, Query, find_files
+    from flows.factory import make_source, make_vault
 
     with said_in_one_sentence():
         query = Query(
@@ -93,7 +92,7 @@ def search(
             kind=FileKind(kind),
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
-        found = find_files(settings, query)
+        found = find_files(make_source(settings), make_vault(settings), query)
     if as_json:
         print_json(found)
     else:
@@ -120,8 +119,8 @@ def fetch(
     files could not be fetched, 2 when nothing could be done.
     """
     from config.settings import load_settings
-    from flows.archive import FileKind, Query
-    from flows.fetching import fetch_files
+    from flows.archive import FileKind, Query, fetch_files, list_files
+    from flows.factory import make_source, make_vault, open_store
 
     with said_in_one_sentence():
         query = Query(
@@ -130,10 +129,18 @@ def fetch(
             kind=FileKind(kind),
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
+        source = make_source(settings)
         with watched(quiet=as_json) as listeners:
-            fetched = fetch_files(
-                settings, query, dry_run=dry_run, listener=listeners.files
-            )
+            listing = list_files(source, query)
+            with open_store(settings) as store:
+                fetched = fetch_files(
+                    source,
+                    make_vault(settings, store.remember_fetched),
+                    listing,
+                    parallel=settings.requests,
+                    dry_run=dry_run,
+                    listener=listeners.files,
+                )
     if as_json:
         print_json(fetched)
     else:
@@ -166,7 +173,7 @@ def _to_utc(time: datetime | None) -> datetime | None:
     return time and time.replace(tzinfo=UTC)
 
 
-def _print_found(found: "Found", *, files: bool) -> None:
+def _print_found(found: "FoundFiles", *, files: bool) -> None:
     rows = _list_files(found) if files else _list_groups(found)
     columns = ("program", "obs", "instrument", "EXP_TYPE", "optics", "target")
     what = ("file", "size") if files else ("files", "size")
@@ -180,7 +187,7 @@ def _print_found(found: "Found", *, files: bool) -> None:
     )
 
 
-def _list_files(found: "Found") -> Iterator[tuple[object, ...]]:
+def _list_files(found: "FoundFiles") -> Iterator[tuple[object, ...]]:
     """List every file."""
     held = frozenset(found.here)
     for file in found.files:
@@ -189,7 +196,7 @@ def _list_files(found: "Found") -> Iterator[tuple[object, ...]]:
         yield (*described, file.name, decimal(file.size_bytes), access, here)
 
 
-def _list_groups(found: "Found") -> Iterator[tuple[object, ...]]:
+def _list_groups(found: "FoundFiles") -> Iterator[tuple[object, ...]]:
     """List what the files have in common."""
     held = frozenset(found.here)
     groups: dict[tuple[str, ...], list[RemoteFile]] = defaultdict(list)
@@ -213,7 +220,7 @@ def _describe(file: "RemoteFile") -> tuple[str, ...]:
     )
 
 
-def _print_fetched(fetched: "Fetched") -> None:
+def _print_fetched(fetched: "FetchedFiles") -> None:
     for reason in fetched.withheld:
         say(f"withheld  {reason}")
     for reason in fetched.refused:

@@ -4,7 +4,14 @@ from .binding import BindingError, bind_job
 from .chains import chain_exposures
 from .explain import explain_difference, flatten_parameters
 from .fingerprint import take_fingerprint
-from .graph import PlannedInput, PlannedJob, build_graph, narrow_graph, stage_of
+from .graph import (
+    PlannedInput,
+    PlannedJob,
+    build_graph,
+    narrow_graph,
+    place_exposures,
+    stage_of,
+)
 from .plan import Binder, Plan, PlanEntry, ResolvedSet, build_plan
 
 __all__ = [
@@ -22,6 +29,7 @@ __all__ = [
     "explain_difference",
     "flatten_parameters",
     "narrow_graph",
+    "place_exposures",
     "stage_of",
     "take_fingerprint",
 ]

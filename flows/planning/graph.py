@@ -20,7 +20,14 @@ from flows.models import (
 from flows.names import member_file, stem_of
 from workers.contract import METAFILE, Stage
 
-__all__ = ["PlannedInput", "PlannedJob", "build_graph", "narrow_graph", "stage_of"]
+__all__ = [
+    "PlannedInput",
+    "PlannedJob",
+    "build_graph",
+    "narrow_graph",
+    "place_exposures",
+    "stage_of",
+]
 
 _STAGES = {
     "spec2": Stage.SPEC2,
@@ -177,6 +184,39 @@ def narrow_graph(
         if job.key in kept or _is_of(job, asked):
             kept.update((job.key, *job.producers))
     return tuple(job for job in graph if job.key in kept)
+
+
+def place_exposures(
+    graph: Iterable[PlannedJob], exposures: Iterable[Exposure]
+) -> tuple[PlannedJob, ...]:
+    """Let jobs read the files of exposures that were fetched, or say why they cannot.
+
+    Parameters
+    ----------
+    exposures
+        As they are now; their headers are those that the graph was built of.
+    """
+    here = {exposure.name: exposure for exposure in exposures}
+    return tuple(
+        _place(job, here[job.exposure.name]) if job.exposure.name in here else job
+        for job in graph
+    )
+
+
+def _place(job: PlannedJob, exposure: Exposure) -> PlannedJob:
+    made = tuple(file for file in job.inputs if file.producer is not None)
+    if job.stage is Stage.DETECTOR1:
+        fresh = _detector1_job(exposure)
+        return replace(fresh, inputs=(*fresh.inputs, *made))
+    if job.association is None:  # nothing makes it, wherever its files are
+        return replace(job, exposure=exposure)
+    metafile = exposure.metafile if job.stage is Stage.SPEC2 else None
+    return replace(
+        job,
+        inputs=(*made, *_plan_metafile(metafile)),
+        exposure=exposure,
+        defect=metafile.defect if metafile else None,
+    )
 
 
 def _is_of(job: PlannedJob, asked: Collection[str]) -> bool:

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.settings import Settings
-from flows.phases import Preparation
 from flows.provenance.outcomes import find_outcomes, load_outcome
+from flows.run import Planned
 from workers.sample import Mode, SampleSet, make_sample
 
 CORES = 2
@@ -49,19 +49,20 @@ class Measured:
 class Calls:
     """The calls of a plain script, taken from the plan of Rewebb."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, recipe: str) -> None:
         self.folder = folder
+        self.recipe = recipe
         self.list: list[plain_script.PipelineCall] = []
 
-    def take(self, preparation: Preparation) -> None:
+    def take(self, planned: Planned) -> None:
         """Write associations and list calls."""
-        self.list = write_calls(preparation, self.folder)
+        self.list = write_calls(planned, self.recipe, self.folder)
 
 
 def measure(sample: SampleSet, mode: Mode, folder: Path) -> Measured:
     """Process a program both ways, one after the other."""
     settings = make_settings(sample, folder / "data")
-    calls = Calls(folder / "plain")
+    calls = Calls(folder / "plain", mode.recipe)
     request = make_request(mode)
     rewebb_s = clock(lambda: process(settings, request, on_planned=calls.take))
     again_s = clock(lambda: process(settings, request))

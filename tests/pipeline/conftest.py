@@ -13,7 +13,7 @@ from mast_server import mast_server
 from processed import FromMast, Processed
 from processing import make_request, make_settings, process, write_calls
 
-from flows.phases import Preparation
+from flows.run import Planned
 from workers.sample import Mode, SampleSet
 
 
@@ -22,10 +22,10 @@ def _process(
 ) -> Processed:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start_plain(preparation: Preparation) -> None:
+    def start_plain(planned: Planned) -> None:
         if not is_compared:
             return
-        calls = write_calls(preparation, folder / "plain")
+        calls = write_calls(planned, mode.recipe, folder / "plain")
         script = plain_script.start(
             calls,
             folder / "plain",

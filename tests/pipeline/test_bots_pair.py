@@ -12,7 +12,7 @@ from processed import Processed
 from processing import make_request
 
 from flows.models import JobState, RunState
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_bots_g395h import CLOCKS_S
 

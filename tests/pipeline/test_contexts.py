@@ -8,7 +8,7 @@ from processing import make_request
 
 from flows.models import JobState
 from flows.reports import JobLine, RunSummary
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.sample import Mode, SampleSet
 
 

@@ -10,7 +10,7 @@ from processed import Processed
 from processing import make_request, make_settings
 
 from flows.models import RunState
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.contract import CaveatKind
 from workers.sample import Mode, SampleSet
 

@@ -9,7 +9,7 @@ from processed import Processed
 from processing import process
 
 from flows.models import JobState, RunState
-from flows.phases import Request
+from flows.run import Request
 
 RECIPE = """
 title = "Spectra of leakcals too, as the official rules make them"

@@ -13,7 +13,7 @@ from processed import Processed
 from processing import make_request
 
 from flows.models import RunState
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.contract import ResolveItem, ResolveMember, Stage
 from workers.sample import Mode, SampleSet
 from workers.sample.comparison import compare_spectrum

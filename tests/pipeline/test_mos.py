@@ -17,9 +17,8 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from config.settings import Settings
 from flows.models import JobState, RunState
 from flows.names import ProductName, parse_file_name
-from flows.phases import Request
 from flows.reports import RunSummary
-from flows.runs import plan_only
+from flows.run import Request, plan_only
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_mos_prism import BACKGROUND_MJY_SR
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from processing import make_settings
 
 from flows.models import JobState
-from flows.phases import Request
-from flows.runs import plan_only
+from flows.run import Request, plan_only
 from workers.sample import Mode, SampleSet
 
 RECIPE = """

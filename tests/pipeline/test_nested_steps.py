@@ -14,13 +14,20 @@ from plain_script import PipelineCall, start
 from prefetching import prefetch, resolve
 from processing import make_settings
 
+from config.recipe import load_recipe
 from config.settings import Settings
 from flows.execution import Cluster
 from flows.factory import open_local_cluster, open_services
 from flows.models import JobState
-from flows.phases import Preparation, Request
 from flows.planning import PlanEntry
-from flows.runs import hold_lease
+from flows.run import (
+    Request,
+    fetch,
+    hold_lease,
+    make_plan,
+    prepare,
+)
+from flows.run import resolve as resolve_graph
 from workers.child import run_in_child
 from workers.contract import (
     METAFILE,
@@ -82,14 +89,11 @@ def cluster(
 def plan_detector1(settings: Settings, recipe: str, cluster: Cluster) -> PlanEntry:
     program = Mode.NIRSPEC_MOS_PRISM.program
     with open_services(settings) as services, hold_lease(services, program):
-        preparation = Preparation(services, Request(program, recipe=recipe))
-        preparation.find()
-        preparation.associate()
-        preparation.fetch()
-        preparation.resolve(cluster)
-        preparation.make_plan()
-        assert preparation.plan is not None
-        return preparation.plan.entries[0]
+        request = Request(program, recipe=recipe)
+        drawn = prepare(request, load_recipe(recipe), services.archive)
+        fetched = fetch(drawn, services.archive)
+        resolved = resolve_graph(fetched, services, cluster)
+        return make_plan(resolved, services).plan.entries[0]
 
 
 def plan_job(settings: Settings, recipe: str, cluster: Cluster) -> Job:

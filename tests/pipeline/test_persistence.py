@@ -11,7 +11,7 @@ from processed import find_outcomes
 from processing import make_settings, process
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from flows.phases import Request
+from flows.run import Request
 from workers.contract import Outcome
 from workers.sample import Mode, SampleSet
 

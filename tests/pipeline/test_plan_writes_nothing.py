@@ -10,7 +10,7 @@ from config.settings import Settings
 from flows.errors import ArchiveError
 from flows.models import JobState
 from flows.reports import RunSummary
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.content import file_sha256
 from workers.sample import Mode, SampleSet
 

@@ -18,9 +18,8 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.models import JobState, RunState
-from flows.phases import Request
 from flows.reports import RunSummary
-from flows.runs import plan_only
+from flows.run import Request, plan_only
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 from workers.stages.wrapping import wrap_slits

@@ -11,7 +11,7 @@ from processing import make_request
 from spoiling import Files, change_bytes, copy_files
 
 from flows.reports import RunSummary
-from flows.runs import plan_only
+from flows.run import plan_only
 from workers.contract import ReferenceFile, Stage
 from workers.sample import Mode, SampleSet
 

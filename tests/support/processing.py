@@ -1,21 +1,21 @@
 """Sample programs through Rewebb without Prefect, and their plain counterpart."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from plain_script import PipelineCall
 
+from config.recipe import Recipe, load_recipe
 from config.settings import Settings, load_settings
 from flows.associations import document_name, to_json_text
-from flows.execution import Progress
-from flows.factory import open_local_cluster, open_services
+from flows.execution import Listener, Progress
 from flows.models import Association, Exposure
-from flows.phases import Preparation, Request
 from flows.planning import PlannedJob
 from flows.reports import RunSummary
-from flows.runs import Recording, execute, hold_lease
+from flows.run import Planned, Request, run_program
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
@@ -63,7 +63,7 @@ def process(
     settings: Settings,
     request: Request,
     *,
-    on_planned: Callable[[Preparation], object] = _ignore,
+    on_planned: Callable[[Planned], object] = _ignore,
     listener: Callable[[Progress], None] = _ignore,
 ) -> RunSummary:
     """Reprocess a program as the flow does, without Prefect.
@@ -73,38 +73,27 @@ def process(
     on_planned
         Called between plan and execution.
     """
-    with (
-        open_services(settings, start_at=request.start_at) as services,
-        hold_lease(services, request.program) as owner,
-        open_local_cluster(settings) as cluster,
-        Recording(services, preparation := Preparation(services, request)) as run,
-    ):
-        preparation.find()
-        preparation.associate()
-        preparation.fetch()
-        preparation.resolve(cluster)
-        binder = preparation.make_plan()
-        on_planned(preparation)
-        return execute(
-            preparation,
-            binder,
-            run=run,
-            services=services,
-            cluster=cluster,
-            owner=owner,
-            listener=listener,
-        )
+
+    @contextmanager
+    def watch(planned: Planned) -> Iterator[Listener]:
+        on_planned(planned)
+        yield listener
+
+    return run_program(settings, request, watch=watch)
 
 
-def write_calls(preparation: Preparation, folder: Path) -> list[PipelineCall]:
+def write_calls(planned: Planned, recipe: str, folder: Path) -> list[PipelineCall]:
     """Write the associations of a program, and list the calls that process it."""
     folder.mkdir(parents=True, exist_ok=True)
-    return list(_iterate_calls(preparation, folder))
+    jobs = [entry.planned for entry in planned.plan.entries]
+    return list(_iterate_calls(jobs, load_recipe(recipe), folder))
 
 
-def _iterate_calls(preparation: Preparation, folder: Path) -> Iterator[PipelineCall]:
-    for planned in preparation.graph:
-        parameters = preparation.recipe.select_parameters(
+def _iterate_calls(
+    jobs: Iterable[PlannedJob], recipe: Recipe, folder: Path
+) -> Iterator[PipelineCall]:
+    for planned in jobs:
+        parameters = recipe.select_parameters(
             planned.stage.value,
             planned.exposure.exp_type,
             only_combined=planned.only_combined,

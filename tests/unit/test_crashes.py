@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from config.recipe import load_recipe
 from config.settings import load_settings
-from flows import runs
+from flows import run as flows_run
 from flows.archive import FolderArchive
 from flows.cli import app
 from flows.errors import BugError, UnknownProgramError
 from flows.factory import Services, open_services
 from flows.models import Inventory, Run, RunState
-from flows.phases import Preparation, Request
-from flows.runs import Recording
+from flows.run import Recording, Request, make_run
+from flows.run import find as find_exposures
 
 
 class EndingArchive(FolderArchive):
@@ -44,12 +45,12 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 def find(services: Services, *, told: str | None = None) -> None:
     """Come as far in a run as the archive lets us; tell of its end before, if asked."""
-    preparation = Preparation(services, Request("99001"))
-    with Recording(services, preparation) as run:
+    request, recipe = Request("99001"), load_recipe("official")
+    with Recording(services, make_run(request, recipe)) as run:
         if told is not None:
             now = run.started_at
             services.store.finish_run(run.id, RunState.FAILED, told, now=now)
-        preparation.find()
+        find_exposures(request, recipe, services.archive)
 
 
 def the_run(services: Services) -> Run:
@@ -58,8 +59,8 @@ def the_run(services: Services) -> Run:
 
 
 def test_a_run_is_recorded_from_its_begin(services: Services) -> None:
-    preparation = Preparation(services, Request("99001"))
-    with Recording(services, preparation) as run:
+    begun = make_run(Request("99001"), load_recipe("official"))
+    with Recording(services, begun) as run:
         assert the_run(services) == run
         assert run.state is RunState.RUNNING
 
@@ -102,7 +103,7 @@ def test_how_a_run_was_recorded_to_end_is_not_told_again(services: Services) -> 
 def test_a_command_tells_a_fault_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "plan_only", lambda *_: {}["spec2:jw99001"])
+    monkeypatch.setattr(flows_run, "plan_only", lambda *_: {}["spec2:jw99001"])
     ended = CliRunner().invoke(app, ["plan", "99001", "--archive", str(tmp_path)])
     assert ended.exit_code == 2
     told = ended.output.replace("\n", "")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from plans import make_resolved
+from plans import DoneStore, make_binder, make_resolved
 
+from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import LeaseHeldError, PlanError, StoreError
 from flows.factory import Services, open_services
-from flows.phases import Preparation, Request
-from flows.runs import Recording, execute, hold_lease
+from flows.planning import Plan
+from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
 from workers.errors import TreeError
 
 SHORT = timedelta(seconds=0.5)
@@ -74,7 +75,8 @@ def test_a_lease_is_renewed_again_after_the_database_was_away(
     services: Services,
 ) -> None:
     """Nobody could take it meanwhile, though it expired."""
-    with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05) as owner:
+    with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05):
+        owner = find_owner(services)
         with held_database(services):
             time.sleep(2 * SHORT.total_seconds())
         end_s = time.monotonic() + 60
@@ -83,6 +85,12 @@ def test_a_lease_is_renewed_again_after_the_database_was_away(
                 return
             assert time.monotonic() < end_s, "never renewed"
         pytest.fail("the lease is gone")
+
+
+def find_owner(services: Services) -> str:
+    lease = services.store.get_lease("99001")
+    assert lease is not None
+    return lease.owner
 
 
 @contextmanager
@@ -124,19 +132,19 @@ def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
             """Go away, and the table of runs with it."""
             return fail_without(services, "run")
 
-    preparation = Preparation(services, Request("99001"))
-    preparation.resolved = make_resolved(())
+    binder = make_binder(make_resolved(()), DoneStore())
+    planned = Planned(Plan(()), binder, "jwst_0001.pmap", ())
+    begun = make_run(Request("99001"), load_recipe("official"))
     with (
         pytest.raises(PlanError, match="the first"),
-        hold_lease(services, "99001") as owner,
-        Recording(services, preparation) as run,
+        hold_lease(services, "99001") as lease,
+        Recording(services, begun) as run,
     ):
         execute(
-            preparation,
-            preparation.make_plan(),
+            planned,
             run=run,
             services=services,
             cluster=Vanishing(),
-            owner=owner,
+            lease=lease,
             listener=lambda _: None,
         )

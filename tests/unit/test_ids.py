@@ -15,9 +15,8 @@ from flows.archive import Query
 from flows.cli import app
 from flows.errors import IdError
 from flows.factory import Services, open_services
-from flows.phases import Request
 from flows.reprocess import reprocess_program
-from flows.runs import hold_lease
+from flows.run import Request, hold_lease
 
 HOSTILE = [
     "",

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from plans import DoneStore, make_binder, make_resolved
 from pools import COLUMNS, Row, pools
 
+from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.associations import AssociationOptions, associate_rows, read_pool
 from flows.entry import STARTS, is_run
 from flows.factory import open_services
 from flows.models import Exposure, Lack, RejectedFile
 from flows.names import parse_exposure_name, stem_of
-from flows.phases import Preparation, Request
 from flows.planning import (
     PlannedJob,
     build_graph,
@@ -32,6 +32,8 @@ from flows.planning import (
     narrow_graph,
     stage_of,
 )
+from flows.run import Drawn, Request
+from flows.run import prepare as draw_request
 from workers.contract import Stage
 
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS", "BAND": "SHORT", "CHANNEL": "12"}
@@ -118,18 +120,12 @@ def hold(folder: Path, exposures: Sequence[Exposure]) -> None:
         fits.HDUList([primary, data]).writeto(folder / f"{exposure.name}_uncal.fits")
 
 
-def prepare(
-    folder: Path, program: str, *observations: str, **choices: str
-) -> Preparation:
+def prepare(folder: Path, program: str, *observations: str, **choices: str) -> Drawn:
     """Draw the graph of a program of a folder, as a run does."""
     request = Request(program, observations, **choices)
     settings = load_settings(archive=folder, crds_path=folder, data_dir=folder / "data")
     with open_services(settings) as services:
-        preparation = Preparation(services, request)
-        preparation.find()
-        preparation.associate()
-        preparation.draw_graph()
-    return preparation
+        return draw_request(request, load_recipe(request.recipe), services.archive)
 
 
 def test_a_background_of_another_observation_is_made_for_the_spectra_that_need_it(
@@ -137,8 +133,7 @@ def test_a_background_of_another_observation_is_made_for_the_spectra_that_need_i
 ) -> None:
     """The master background of the MRS reads spectra of the background, in spec3."""
     hold(tmp_path, mrs_program())
-    preparation = prepare(tmp_path, "99003", "001")
-    graph = preparation.graph
+    graph = prepare(tmp_path, "99003", "001").graph
     assert "spec2:jw99003002001_02101_00001_mirifushort" in {job.key for job in graph}
     made = build_plan(graph, make_binder(make_resolved(graph), DoneStore()))
     assert len(made.entries) == len(graph)
@@ -153,12 +148,12 @@ def test_an_observation_brings_the_spectra_that_it_is_combined_into(
     hold(tmp_path, [make_exposure(name, **MRS) for name in (first, second)])
     recipe = tmp_path / "combined.toml"
     recipe.write_text('title = "T"\n[associations]\nlevel3 = "target"\n')
-    preparation = prepare(tmp_path, "99003", "004", recipe=str(recipe))
-    keys = {job.key for job in preparation.graph}
+    graph = prepare(tmp_path, "99003", "004", recipe=str(recipe)).graph
+    keys = {job.key for job in graph}
     assert {
         f"{stage}:{name}" for stage in STARTS[:2] for name in (first, second)
     } < keys
-    [last] = [job for job in preparation.graph if job.stage is Stage.SPEC3]
+    [last] = [job for job in graph if job.stage is Stage.SPEC3]
     assert science(last) == {first, second}
 
 

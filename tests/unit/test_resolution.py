@@ -12,7 +12,8 @@ from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import PlanError
 from flows.factory import Services, open_services
-from flows.resolution import Resolver
+from flows.run import Drawn
+from flows.run import resolve as resolve_graph
 from workers.contract import ErrorInfo, FileHash, Resolution, Resolved, ResolveRequest
 
 ALIKE = Resolution("jwst_0001.pmap", {"jwst": "3.0.0"}, (), "node1")
@@ -23,6 +24,7 @@ class TwoHosts:
     """A cluster whose second half of jobs is resolved on another host."""
 
     second: Resolution
+    notes: tuple[str, ...] = ()
 
     def get_slots(self) -> int:
         """Count the slots: one a host."""
@@ -58,9 +60,17 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def resolve(services: Services, second: Resolution) -> str:
-    recipe = load_recipe("official")
-    resolver = Resolver(services, TwoHosts(second), recipe=recipe, context=None)
-    return resolver.resolve(make_graph(ifu_program())).context
+    drawn = Drawn(
+        program="99001",
+        recipe=load_recipe("official"),
+        context=None,
+        allow_partial=False,
+        graph=make_graph(ifu_program()),
+        remote=(),
+        notes=(),
+        unused=(),
+    )
+    return resolve_graph(drawn, services, TwoHosts(second)).resolved.context
 
 
 def test_hosts_that_agree_resolve_together(services: Services) -> None:

@@ -17,13 +17,14 @@ from exposures import (
 )
 from plans import DoneStore, find_entry, make_binder, make_graph, make_resolved
 
+from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.entry import STARTS, is_run, list_suffixes
 from flows.errors import ArchiveError
 from flows.factory import open_services
 from flows.models import Exposure, JobState, RejectedFile
-from flows.phases import Preparation, Request
 from flows.planning import Plan, PlanEntry, PlannedJob, build_plan
+from flows.run import Found, Request, associate, draw, find, plan_unfetched
 from workers.contract import METAFILE, CaveatKind, Stage
 
 DITHERS = [f"jw99001001001_03101_0000{number}_nrs1" for number in (1, 2)]
@@ -181,9 +182,9 @@ def test_what_was_calibrated_elsewhere_is_told_of_all_downstream() -> None:
         assert len(entry.caveats) == len(entry.planned.inputs)
 
 
-def prepare(
+def find_dithers(
     folder: Path, suffix: str, request: Request, *, positions: int = 2
-) -> Preparation:
+) -> Found:
     """Find two exposures of a pattern, of which there is one file each."""
     for number, name in enumerate(DITHERS, start=1):
         header = fits.Header(raw_header(name, PATT_NUM=number, NUMDTHPT=positions))
@@ -192,9 +193,7 @@ def prepare(
         hdus.writeto(folder / f"{name}_{suffix}.fits")
     settings = load_settings(archive=folder, crds_path=folder, data_dir=folder / "data")
     with open_services(settings, start_at=request.start_at) as services:
-        preparation = Preparation(services, request)
-        preparation.find()
-    return preparation
+        return find(request, load_recipe(request.recipe), services.archive)
 
 
 @pytest.mark.parametrize(
@@ -208,16 +207,14 @@ def test_a_run_cannot_start_where_nothing_was_made(
     tmp_path: Path, suffix: str, start_at: Stage, words: str
 ) -> None:
     with pytest.raises(ArchiveError, match=words):
-        prepare(tmp_path, suffix, Request("99001", start_at=start_at))
+        find_dithers(tmp_path, suffix, Request("99001", start_at=start_at))
 
 
 def test_what_the_recipe_sets_for_a_stage_before_is_noted(tmp_path: Path) -> None:
     request = Request("99001", recipe="selfcal", start_at=Stage.SPEC3)
-    preparation = prepare(tmp_path, "cal", request)
-    preparation.associate()
-    preparation.draw_graph()
-    assert stages(preparation.graph) == {Stage.SPEC3}
-    [note] = preparation.notes
+    drawn = draw(associate(find_dithers(tmp_path, "cal", request)))
+    assert stages(drawn.graph) == {Stage.SPEC3}
+    [note] = drawn.notes
     assert note.startswith("what the recipe selfcal sets for spec2 is not applied")
 
 
@@ -229,10 +226,9 @@ def test_an_unreadable_file_that_is_alone_in_its_observation_is_a_failed_job(
 ) -> None:
     unreadable = "jw99001002001_03101_00001_nrs1"
     (tmp_path / f"{unreadable}_uncal.fits").write_text("no FITS file")
-    preparation = prepare(tmp_path, "uncal", Request("99001", observations))
-    preparation.associate()
-    preparation.plan_unfetched()
-    states = {e.planned.key: e.state for e in preparation.plan.entries}
+    found = find_dithers(tmp_path, "uncal", Request("99001", observations))
+    made = plan_unfetched(draw(associate(found))).plan
+    states = {e.planned.key: e.state for e in made.entries}
     assert len(states) == 5 + failed
     assert list(states.values()).count(JobState.FAILED) == failed
     assert states.get(f"detector1:{unreadable}", JobState.FAILED) is JobState.FAILED
@@ -243,10 +239,8 @@ def test_a_run_knows_what_its_products_are_the_less_for(
     tmp_path: Path, observations: tuple[str, ...]
 ) -> None:
     request = Request("99001", observations, start_at=Stage.SPEC2)
-    preparation = prepare(tmp_path, "rate", request, positions=3)
-    preparation.associate()
-    preparation.draw_graph()
-    lacking = {planned.stage: planned.lacking for planned in preparation.graph}
+    drawn = draw(associate(find_dithers(tmp_path, "rate", request, positions=3)))
+    lacking = {planned.stage: planned.lacking for planned in drawn.graph}
     [said] = lacking[Stage.SPEC3]
     assert said == (
         f"{DITHERS[0]}: its pattern has 3 positions (NUMDTHPT), of which the archive "

@@ -1,30 +1,24 @@
-"""Searching an archive and fetching from it, apart from a run."""
+"""Files of an archive, apart from a run: what is there, and bringing it here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.settings import Settings
+from flows.errors import ArchiveError
 
-from .archive import (
-    Fetcher,
-    FetchListener,
-    FetchReport,
-    FolderSource,
-    Listing,
-    Query,
-    RemoteFile,
-    admit,
-    tell_withheld,
-)
-from .errors import ArchiveError
-from .factory import make_source, make_vault, open_store
+from .access import admit
+from .fetch import Fetcher, FetchReport
+from .folder_source import FolderSource
+from .listing import Listing, Query, RemoteFile, Source
+from .progress import FetchListener
+from .tokens import tell_withheld
+from .vault import Vault
 
-__all__ = ["Fetched", "Found", "fetch_files", "find_files"]
+__all__ = ["FetchedFiles", "FoundFiles", "fetch_files", "find_files", "list_files"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFiles:
     """What an archive holds of what was asked for."""
 
     source: str
@@ -38,7 +32,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFiles:
     """What a fetch came to, or would do."""
 
     source: str
@@ -64,15 +58,14 @@ class Fetched:
     them."""
 
 
-def find_files(settings: Settings, query: Query) -> Found:
-    """Find what the archive of the settings holds.
+def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
+    """Find what an archive holds of what is asked for.
 
     Raises
     ------
     ArchiveError
-        There is none, it gave no whole answer, or all of it is asked for.
+        The archive gave no whole answer, or all of it is asked for.
     """
-    source = make_source(settings)
     is_local = isinstance(source, FolderSource)
     if not is_local and _is_for_all(query):
         raise ArchiveError(
@@ -81,8 +74,7 @@ def find_files(settings: Settings, query: Query) -> Found:
             "it no less."
         )
     listing = source.search(query)
-    vault = make_vault(settings)
-    return Found(
+    return FoundFiles(
         source=source.name,
         files=listing.files,
         here=tuple(f.name for f in listing if is_local or vault.has(f)),
@@ -90,35 +82,55 @@ def find_files(settings: Settings, query: Query) -> Found:
     )
 
 
-def fetch_files(
-    settings: Settings, query: Query, *, dry_run: bool, listener: FetchListener
-) -> Fetched:
-    """Fetch what the archive of the settings holds of what is asked for.
+def list_files(source: Source, query: Query) -> Listing:
+    """List the files to fetch.
 
     Raises
     ------
     ArchiveError
-        There is no archive, it is a folder, it holds nothing of it, it gave no whole
-        answer, or there is no room.
+        The archive is a folder, holds nothing of it, or gave no whole answer.
     """
-    source = make_source(settings)
     if isinstance(source, FolderSource):
         raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
     listing = source.search(query)
     if not listing.files:
         refused = "".join(f"; {reason}" for reason in listing.refused)
         raise ArchiveError(f"{source.name} holds nothing of what is asked for{refused}")
+    return listing
+
+
+def fetch_files(
+    source: Source,
+    vault: Vault,
+    listing: Listing,
+    *,
+    parallel: int,
+    dry_run: bool,
+    listener: FetchListener,
+) -> FetchedFiles:
+    """Fetch the listed files that we may have and that are not here.
+
+    Parameters
+    ----------
+    parallel
+        Requests at a time.
+    dry_run
+        Whether to list only what would be fetched.
+
+    Raises
+    ------
+    ArchiveError
+        There is no room.
+    """
     allowed, withheld = admit(source, listing)
-    with open_store(settings) as store:
-        vault = make_vault(settings, store.remember_fetched)
-        fetcher = Fetcher(source, vault, parallel=settings.requests)
-        decided = fetcher.decide(allowed)
-        report = FetchReport(decided.have, failed=decided.unknown)
-        if not dry_run:
-            report = fetcher.fetch(decided, listener=listener)
+    fetcher = Fetcher(source, vault, parallel=parallel)
+    decided = fetcher.decide(allowed)
+    report = FetchReport(decided.have, failed=decided.unknown)
+    if not dry_run:
+        report = fetcher.fetch(decided, listener=listener)
     missing = decided.missing.values()
     names = {file.name for file in missing} if dry_run else {*report.fetched}
-    return Fetched(
+    return FetchedFiles(
         source=source.name,
         folder=vault.data_dir / "raw",
         dry_run=dry_run,

@@ -1,0 +1,43 @@
+"""A run as a chain of frozen values, without Prefect.
+
+find -> associate -> draw -> fetch -> prefetch -> resolve -> plan -> execute -> report:
+each step is a function from the value before it to the next, with the archive, the
+services or the cluster passed in. `chain` holds the order; the commands `plan`, `asn`
+and `refs sync` are prefixes of it.
+"""
+
+from .chain import plan_only, prepare, run_program
+from .graph import Drawn, draw, fetch
+from .jobs import Executed, Planned, execute, make_plan, plan_unfetched, report
+from .lease import HeldLease, hold_lease
+from .program import Associated, Found, Request, associate, find
+from .record import Recording, make_run
+from .resolution import ResolvedGraph, list_items, prefetch, resolve
+
+__all__ = [
+    "Associated",
+    "Drawn",
+    "Executed",
+    "Found",
+    "HeldLease",
+    "Planned",
+    "Recording",
+    "Request",
+    "ResolvedGraph",
+    "associate",
+    "draw",
+    "execute",
+    "fetch",
+    "find",
+    "hold_lease",
+    "list_items",
+    "make_plan",
+    "make_run",
+    "plan_only",
+    "plan_unfetched",
+    "prefetch",
+    "prepare",
+    "report",
+    "resolve",
+    "run_program",
+]

@@ -1,0 +1,144 @@
+"""The order of a run, which stands here alone."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from config.recipe import Recipe, load_recipe
+from config.settings import Settings
+from flows.archive import Archive, FetchListener
+from flows.execution import Cluster, Listener
+from flows.factory import Services, open_local_cluster, open_services
+from flows.reports import RunSummary, summarize
+
+from .graph import Drawn, draw, fetch
+from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
+from .lease import hold_lease
+from .program import Request, associate, find
+from .record import Recording, make_run
+from .resolution import prefetch, resolve
+
+__all__ = ["Step", "plan_only", "prepare", "run_program"]
+
+_Value = TypeVar("_Value")
+
+
+class Step(Protocol):
+    """Takes a step of a run; `flows.reprocess` makes a task of it."""
+
+    def __call__(self, name: str, work: Callable[[], _Value]) -> _Value:
+        """Take the step, and give its value."""
+        ...
+
+
+def _take(name: str, work: Callable[[], _Value]) -> _Value:  # noqa: ARG001  # a `Step`
+    return work()
+
+
+def run_program(
+    settings: Settings,
+    request: Request,
+    *,
+    watch: Callable[[Planned], AbstractContextManager[Listener]],
+    on_file: FetchListener = lambda _: None,
+    step: Step = _take,
+) -> RunSummary:
+    """Reprocess a program; all that happens under its lease is in its record.
+
+    Parameters
+    ----------
+    watch
+        Opened when the plan is made; gives who is told of the progress of jobs.
+    on_file
+        Told of the files that come.
+    step
+        Takes each step.
+
+    Raises
+    ------
+    RewebbError, ConfigError, WorkerError
+        Nothing could be done, or no more.
+    """
+    with ExitStack() as stack:
+        services = stack.enter_context(
+            open_services(settings, start_at=request.start_at)
+        )
+        lease = stack.enter_context(hold_lease(services, request.program))
+        recipe = load_recipe(request.recipe)
+        run = stack.enter_context(Recording(services, make_run(request, recipe)))
+        drawn = prepare(request, recipe, services.archive, step=step)
+        drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
+        cluster = stack.enter_context(open_local_cluster(settings))
+        planned = _plan(drawn, services, cluster, step=step)
+        work = partial(
+            execute, planned, run=run, services=services, cluster=cluster, lease=lease
+        )
+        with watch(planned) as listener:
+            executed = step("execute", partial(work, listener=listener))
+            return step("report", partial(report, executed, services))
+
+
+def plan_only(settings: Settings, request: Request) -> RunSummary:
+    """Plan a program and stop there; nothing is recorded, made or changed.
+
+    With a CRDS server the mappings and ``pars-*`` files that the cache lacks are
+    fetched: without them there is nothing to tell.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        It cannot be planned.
+    """
+    with ExitStack() as stack:
+        services = stack.enter_context(
+            open_services(settings, start_at=request.start_at, to_look=True)
+        )
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="rewebb-plan-"))
+        recipe = load_recipe(request.recipe)
+        drawn = prepare(request, recipe, services.archive)
+        if drawn.remote:
+            planned = plan_unfetched(drawn)
+        else:
+            local = open_local_cluster(settings, scratch=Path(name))
+            cluster = stack.enter_context(local)
+            planned = _plan(drawn, services, cluster, dry_run=True)
+    run = replace(make_run(request, recipe), id="", context=planned.context)
+    run = replace(run, state=judge(planned.plan)[0])
+    return summarize(planned.plan, run=run, folder="", notes=planned.notes)
+
+
+def prepare(
+    request: Request, recipe: Recipe, archive: Archive, *, step: Step = _take
+) -> Drawn:
+    """Draw the graph of a request; no file is fetched, and nothing is written.
+
+    Raises
+    ------
+    RewebbError
+        There is nothing to do.
+    """
+    found = step("find", partial(find, request, recipe, archive))
+    associated = step("associate", partial(associate, found))
+    return step("draw", partial(draw, associated))
+
+
+def _plan(
+    drawn: Drawn,
+    services: Services,
+    cluster: Cluster,
+    *,
+    step: Step = _take,
+    dry_run: bool = False,
+) -> Planned:
+    """Plan when the raw files are here; in a dry run, references may not be."""
+    if services.settings.crds_server_url is not None:
+        bring = partial(prefetch, drawn, services, cluster, dry_run=dry_run)
+        drawn = step("prefetch", bring)
+    if drawn.due:
+        return plan_unfetched(drawn)
+    resolved = step("resolve", partial(resolve, drawn, services, cluster))
+    return step("plan", partial(make_plan, resolved, services))

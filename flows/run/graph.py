@@ -1,0 +1,160 @@
+"""The graph of the jobs that are asked for, and the files that it starts from."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from config.recipe import Recipe
+from flows.archive import Archive, FetchListener
+from flows.errors import PlanError
+from flows.models import AssociationSet, Exposure
+from flows.names import stem_of
+from flows.planning import (
+    PlannedJob,
+    build_graph,
+    chain_exposures,
+    narrow_graph,
+    place_exposures,
+)
+from workers.cache_contract import DueFile
+from workers.contract import Stage
+
+from .program import Associated
+
+__all__ = ["Drawn", "draw", "fetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The graph of the jobs that are asked for, and all that a run still needs."""
+
+    program: str
+    """Five digits."""
+    recipe: Recipe
+    """What sets parameters."""
+    context: str | None
+    """CRDS context, or None for that of the settings; `prefetch` pins it."""
+    allow_partial: bool
+    """Whether to go on without members whose jobs failed."""
+    graph: tuple[PlannedJob, ...]
+    """The jobs, producers first."""
+    remote: tuple[Exposure, ...]
+    """Exposures that the run starts from and whose files are not here."""
+    notes: tuple[str, ...]
+    """What a scientist must know of the run so far."""
+    unused: tuple[str, ...]
+    """Files and exposures that the run makes less of, or nothing, with why."""
+    due: tuple[DueFile, ...] = ()
+    """References that are not in the cache and that a dry run did not fetch."""
+
+
+def draw(associated: Associated) -> Drawn:
+    """Draw the graph of the jobs that are asked for, with all that they need.
+
+    It is drawn of the whole program and narrowed then: backgrounds may be of another
+    observation, and a job must not depend on what is asked for.
+
+    Raises
+    ------
+    PlanError
+        No rule takes any of the exposures.
+    """
+    found, made = associated.found, associated.associations
+    request, inventory = found.request, found.inventory
+    graph = chain_exposures(
+        build_graph(
+            inventory.exposures,
+            made.associations,
+            associated.unusable,
+            associated.linked,
+            lacking=made.lacking,
+            asked=inventory.rejected,
+            start_at=request.start_at,
+        ),
+        found.recipe,
+    )
+    if request.observations:
+        asked = _list_asked(associated)
+        graph = narrow_graph(graph, asked)
+        made = _narrow(made, graph, asked)
+    if not made.associations:
+        raise PlanError(_explain_nothing(associated, made))
+    return Drawn(
+        program=request.program,
+        recipe=found.recipe,
+        context=request.context,
+        allow_partial=request.allow_partial,
+        graph=graph,
+        remote=_list_remote(inventory.exposures, graph),
+        notes=associated.notes,
+        unused=(
+            *inventory.unchecked,
+            *inventory.refused,
+            *inventory.withheld,
+            *(file.reason for file in inventory.rejected),
+            *map(str, made.lacking),
+            *(f"{e.name}: {e.reason}" for e in made.unused),
+        ),
+    )
+
+
+def fetch(
+    drawn: Drawn, archive: Archive, listener: FetchListener = lambda _: None
+) -> Drawn:
+    """Fetch the exposures that the graph starts from.
+
+    Raises
+    ------
+    ArchiveError
+        There is no room for them.
+    """
+    fetched = archive.fetch(drawn.remote, listener=listener)
+    return replace(drawn, graph=place_exposures(drawn.graph, fetched), remote=())
+
+
+def _list_asked(associated: Associated) -> set[str]:
+    """List the exposures of the observations that are asked for."""
+    found = associated.found
+    wanted = found.request.observations
+    asked = {e.name for e in found.inventory.exposures if e.observation in wanted}
+    unusable = (f for f in associated.unusable if f.observation in wanted)
+    return asked | {stem_of(file.path.name) for file in unusable}
+
+
+def _narrow(
+    made: AssociationSet, graph: Iterable[PlannedJob], asked: Collection[str]
+) -> AssociationSet:
+    """Keep the associations of the graph, and what there is to say of them."""
+    drawn = [job.association for job in graph if job.association]
+    names = {(each.asn_type, each.product_name) for each in drawn}
+    kept = tuple(
+        each
+        for each in made.associations
+        if (each.asn_type, each.product_name) in names
+    )
+    unused = tuple(e for e in made.unused if e.name in asked)
+    used = {member.exposure for each in kept for member in each.members}.union(asked)
+    lacking = tuple(e for e in made.lacking if not used.isdisjoint(e.exposures))
+    return AssociationSet(kept, unused, lacking=lacking)
+
+
+def _list_remote(
+    exposures: Iterable[Exposure], graph: Iterable[PlannedJob]
+) -> tuple[Exposure, ...]:
+    """List the exposures to fetch, if the run starts from raw ones."""
+    first = {job.exposure.name for job in graph if job.stage is Stage.DETECTOR1}
+    return tuple(e for e in exposures if e.is_remote and e.name in first)
+
+
+def _explain_nothing(associated: Associated, made: AssociationSet) -> str:
+    request, inventory = associated.found.request, associated.found.inventory
+    reasons = [file.reason for file in inventory.rejected]
+    reasons += inventory.withheld
+    reasons += [f"{exposure.name}: {exposure.reason}" for exposure in made.unused]
+    if inventory.exposures:
+        nothing = f"no rule combines its exposures from {request.start_at} on"
+    else:
+        nothing = "it has no exposures"
+    return (
+        f"Program {request.program} gives no association: "
+        f"{'; '.join(reasons) or nothing}."
+    )

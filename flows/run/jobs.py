@@ -1,0 +1,170 @@
+"""The jobs of a run: planned, executed and reported."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from rich.filesize import decimal
+
+from flows.errors import StoreError
+from flows.execution import Cluster, Listener, Orchestrator, to_run_job
+from flows.factory import Services
+from flows.logs import get_logger
+from flows.models import JobState, Run, RunState
+from flows.planning import Binder, Plan, PlanEntry, PlannedJob, build_plan
+from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
+from flows.telling import Telling
+
+from .graph import Drawn
+from .lease import HeldLease
+from .record import NOT_RESOLVED, RunRecorder
+from .resolution import ResolvedGraph
+
+__all__ = [
+    "Executed",
+    "Planned",
+    "execute",
+    "judge",
+    "make_plan",
+    "plan_unfetched",
+    "report",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a run is going to do."""
+
+    plan: Plan
+    """The jobs, and why they are due."""
+    binder: Binder | None
+    """Decides on jobs as the run goes on; None while files are still to be fetched."""
+    context: str
+    """CRDS context."""
+    notes: tuple[str, ...]
+    """What a scientist must know of the run, and of what it leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a run has done."""
+
+    run: Run
+    """The run, with its state."""
+    message: str
+    """Its state in words."""
+    plan: Plan
+    """The jobs, and what they came to."""
+    notes: tuple[str, ...]
+    """As planned."""
+
+
+def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
+    """Plan what is due."""
+    drawn = resolved.drawn
+    binder = Binder(
+        resolved.resolved,
+        data_dir=services.data_dir,
+        find_done=services.products.find_done,
+        history=services.store,
+        allow_partial=drawn.allow_partial,
+    )
+    plan = build_plan(drawn.graph, binder)
+    context = resolved.resolved.context
+    return Planned(plan, binder, context, (*drawn.notes, *drawn.unused))
+
+
+def plan_unfetched(drawn: Drawn) -> Planned:
+    """Plan as far as one can while files are not here: every job is due."""
+    sizes = [e.size_bytes for e in drawn.remote] + [f.size_bytes for f in drawn.due]
+    why = f"{len(sizes)} files, {decimal(sum(sizes))}, are to be fetched first"
+    plan = Plan(tuple(_plan_unfetched(drawn.graph, why)))
+    return Planned(plan, None, NOT_RESOLVED, (*drawn.notes, *drawn.unused))
+
+
+def _plan_unfetched(graph: Iterable[PlannedJob], why: str) -> Iterable[PlanEntry]:
+    for job in graph:
+        if job.defect:
+            yield PlanEntry(job, JobState.FAILED, job.defect)
+        else:
+            yield PlanEntry(job, JobState.DUE, why)
+
+
+def execute(
+    planned: Planned,
+    *,
+    run: Run,
+    services: Services,
+    cluster: Cluster,
+    lease: HeldLease,
+    listener: Listener,
+) -> Executed:
+    """Execute a plan, and record what its jobs come to.
+
+    Parameters
+    ----------
+    run
+        The run, whose record has begun.
+
+    Raises
+    ------
+    LeaseHeldError
+        Another run of the program has begun.
+    PlanError
+        The cluster went away; run again to go on.
+    StoreError
+        What was done cannot be recorded.
+    """
+    assert planned.binder is not None, "files are to be fetched first"
+    run = replace(run, context=planned.context)
+    lease.renew()
+    log = get_logger(run=run.id, program=run.program)
+    log.info("run.started", context=run.context, recipe=run.recipe_name)
+    services.store.set_context(run.id, run.context)
+    services.store.set_jobs(run.id, [to_run_job(e) for e in planned.plan.entries])
+    with Telling(listener, to="whoever watches the run") as tell:
+        plan = Orchestrator(
+            planned.plan,
+            binder=planned.binder,
+            cluster=cluster,
+            recorder=RunRecorder(services, run, lease),
+            data_dir=services.data_dir,
+            max_attempts=services.settings.max_attempts,
+            listener=tell,
+        ).run()
+    state, message = judge(plan)
+    return Executed(replace(run, state=state), message, plan, planned.notes)
+
+
+def report(executed: Executed, services: Services) -> RunSummary:
+    """Publish the folder of a run, and record its end.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written, or the end cannot be recorded.
+    """
+    run, plan = executed.run, executed.plan
+    folder = str(name_run_folder(run))
+    summary = summarize(plan, run=run, folder=folder, notes=executed.notes)
+    try:
+        publish_run_folder(plan, summary, data_dir=services.data_dir)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {summary.folder} of the run cannot be written: {error}; the "
+            "products are in the store, run again for the folder."
+        ) from error
+    state, message = run.state, executed.message
+    services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
+    log = get_logger(run=run.id, program=run.program)
+    log.info("run.finished", state=str(state), message=message)
+    return summary
+
+
+def judge(plan: Plan) -> tuple[RunState, str]:
+    """Give the state of a run whose jobs came out so, and say why."""
+    failed = plan.count(JobState.FAILED)
+    blocked = plan.count(JobState.BLOCKED)
+    if failed or blocked:
+        return RunState.FAILED, f"{failed} jobs failed and {blocked} were blocked"
+    return RunState.SUCCEEDED, f"{len(plan.entries)} jobs are done"

@@ -1,0 +1,189 @@
+"""The lease of a program: one run of it is under way at a time.
+
+A run that died leaves its lease, rows that say RUNNING and rubbish in scratch; the next
+run of the program clears all three.
+"""
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+import psutil
+
+from flows.errors import StoreError
+from flows.factory import Services
+from flows.logs import get_logger
+from flows.names import check_program
+from flows.provenance import ProvenanceStore
+from workers.errors import TreeError
+from workers.trees import remove_tree
+
+__all__ = ["HeldLease", "hold_lease"]
+
+_LEASE = timedelta(minutes=3)
+"""How long a lease outlives an orchestrator of which nothing more is heard."""
+
+_RENEW_S = 30.0
+
+_FAREWELL_S = 1.0
+"""How long a renewal that is under way may take once nobody needs it."""
+
+
+class HeldLease:
+    """The lease of a program, held by this run.
+
+    Parameters
+    ----------
+    owner
+        Id by which the database knows the holder.
+    ttl
+        How long the lease outlives an orchestrator of which nothing more is heard.
+    renew_s
+        How often it is renewed.
+    """
+
+    def __init__(
+        self,
+        store: ProvenanceStore,
+        program: str,
+        *,
+        owner: str,
+        ttl: timedelta = _LEASE,
+        renew_s: float = _RENEW_S,
+    ) -> None:
+        self._store = store
+        self._program = program
+        self._owner = owner
+        self._ttl = ttl
+        self._renew_s = renew_s
+        self._renewed_s = time.monotonic()
+
+    def renew(self) -> None:
+        """Renew the lease.
+
+        Raises
+        ------
+        LeaseHeldError
+            Another run of the program has begun.
+        """
+        now = datetime.now(UTC)
+        self._store.renew_lease(
+            self._program, owner=self._owner, ttl=self._ttl, now=now
+        )
+        self._renewed_s = time.monotonic()
+
+    def renew_if_due(self) -> None:
+        """Renew the lease if its last renewal is long ago."""
+        if time.monotonic() - self._renewed_s > self._renew_s:
+            self.renew()
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Renew the lease while the block goes on: to find and to fetch may take hours.
+
+        Whether it was lost is asked for where it matters, before anything is executed.
+        """
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._renew_s):
+                with suppress(StoreError):  # busy, or lost
+                    self.renew()
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(_FAREWELL_S)  # it may be waiting for a database that is away
+
+
+@contextmanager
+def hold_lease(
+    services: Services,
+    program: str,
+    *,
+    ttl: timedelta = _LEASE,
+    renew_s: float = _RENEW_S,
+) -> Iterator[HeldLease]:
+    """Hold the lease of a program, and clear what a dead run of it has left.
+
+    Parameters
+    ----------
+    ttl
+        How long it outlives an orchestrator of which nothing more is heard.
+    renew_s
+        How often it is renewed.
+
+    Raises
+    ------
+    IdError
+        It is not the id of a program.
+    LeaseHeldError
+        Another run of the program is under way.
+    TreeError
+        What a dead run has left is not in a folder of its own.
+    """
+    check_program(program)
+    owner = str(uuid.uuid4())
+    store = services.store
+    store.acquire_lease(
+        program,
+        owner=owner,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        ttl=ttl,
+        now=datetime.now(UTC),
+        is_alive=_is_alive,
+    )
+    with (
+        _ending(lambda: store.release_lease(program, owner=owner)),
+        _ending(lambda: _clear_scratch(services, program, owner)),
+    ):
+        store.interrupt_dead_runs(program, now=datetime.now(UTC))
+        _clear_scratch(services, program, owner)
+        lease = HeldLease(store, program, owner=owner, ttl=ttl, renew_s=renew_s)
+        with lease.renewing():
+            yield lease
+
+
+@contextmanager
+def _ending(work: Callable[[], object]) -> Iterator[None]:
+    """Do something when the block is left, however that is.
+
+    What goes wrong then is an error, unless it would hide the one that ended the
+    block: that is what the user must see.
+    """
+    try:
+        yield
+    except BaseException:
+        try:
+            work()
+        except (StoreError, TreeError) as error:
+            get_logger().warning("ending.failed", message=str(error))
+        raise
+    work()
+
+
+def _clear_scratch(services: Services, program: str, owner: str) -> None:
+    """Remove what lost workers have left, unless somebody else took the lease."""
+    lease = services.store.get_lease(program)
+    if lease is not None and lease.owner == owner:
+        scratch = services.data_dir / "scratch"
+        remove_tree(scratch / program, below=scratch)
+
+
+def _is_alive(host: str, pid: int) -> bool:
+    """Tell whether an orchestrator may be alive; of other hosts one cannot know."""
+    if host != socket.gethostname():
+        return True
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

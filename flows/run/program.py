@@ -1,0 +1,173 @@
+"""The program that is asked for: its exposures, and their associations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from config.recipe import Recipe
+from flows.archive import Archive
+from flows.associations import (
+    AssociationOptions,
+    PoolRow,
+    associate_rows,
+    choose_rows,
+    options_of,
+)
+from flows.entry import STARTS, is_run, list_suffixes
+from flows.errors import ArchiveError, UnknownObservationError
+from flows.models import AssociationSet, Inventory, RejectedFile
+from flows.names import check_observations, check_program
+from flows.planning import stage_of
+from workers.contract import Stage
+
+__all__ = ["Associated", "Found", "Request", "associate", "find"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for."""
+
+    program: str
+    """Five digits."""
+    observations: tuple[str, ...] = ()
+    """Three digits each; none means all."""
+    recipe: str = "official"
+    """Name or path of the recipe."""
+    context: str | None = None
+    """CRDS context, or None for that of the settings."""
+    allow_partial: bool = False
+    """Whether to go on without members whose jobs failed."""
+    start_at: Stage = Stage.DETECTOR1
+    """Stage to start at, one of `STARTS`; what earlier ones make is in the archive."""
+
+    def __post_init__(self) -> None:
+        """Refuse malformed ids before anything is done.
+
+        Raises
+        ------
+        IdError
+            The program is not five digits, or an observation not three.
+        """
+        check_program(self.program)
+        check_observations(self.observations)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The exposures of a program."""
+
+    request: Request
+    """What is asked for."""
+    recipe: Recipe
+    """The recipe that it names."""
+    inventory: Inventory
+    """What the archive holds of the whole program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Associated:
+    """The associations of a program."""
+
+    found: Found
+    """The exposures."""
+    rows: tuple[PoolRow, ...]
+    """What was associated: the pool of DMS, or the headers."""
+    associations: AssociationSet
+    """Those of the whole program, of the stages that the run comes to."""
+    unusable: tuple[RejectedFile, ...]
+    """Files that may be members and cannot be used, or are not there."""
+    linked: Mapping[str, frozenset[str]]
+    """Observations that share a candidate with an observation."""
+    notes: tuple[str, ...]
+    """What a scientist must know of the choice."""
+
+
+def find(request: Request, recipe: Recipe, archive: Archive) -> Found:
+    """Find the exposures of a program.
+
+    Raises
+    ------
+    ArchiveError, UnknownProgramError, UnknownObservationError
+        There is nothing to do.
+    """
+    inventory = archive.find(request.program)
+    _refuse_late_start(request, inventory)
+    _refuse_unknown_observations(request, inventory)
+    return Found(request, recipe, inventory)
+
+
+def associate(
+    found: Found,
+    options: AssociationOptions | None = None,
+    *,
+    candidates: Sequence[str] | None = None,
+) -> Associated:
+    """Build the associations of a program.
+
+    Parameters
+    ----------
+    options
+        By default those of the recipe, of exposures that a run can process.
+    candidates
+        Ids of the candidates to look at (``o001``, ``c1000``); all if None.
+
+    Raises
+    ------
+    PoolError
+        The file in the archive is not a pool.
+    """
+    if options is None:
+        # Grism exposures need direct images, which nothing combines yet.
+        options = options_of(found.recipe.associations, has_grisms=False)
+    inventory, start_at = found.inventory, found.request.start_at
+    chosen = choose_rows(inventory, options)
+    by_name = {exposure.name: exposure for exposure in inventory.exposures}
+    made = associate_rows(
+        chosen.rows, options, candidates=candidates, exposures=by_name
+    )
+    due = tuple(a for a in made.associations if is_run(stage_of(a), start_at))
+    return Associated(
+        found=found,
+        rows=chosen.rows,
+        associations=replace(
+            made, associations=due, lacking=(*chosen.lacking, *made.lacking)
+        ),
+        unusable=(*inventory.rejected, *inventory.barred, *chosen.missing),
+        linked=chosen.linked,
+        notes=(*chosen.notes, *_list_unused_choices(found.recipe, start_at)),
+    )
+
+
+def _refuse_late_start(request: Request, inventory: Inventory) -> None:
+    """Refuse to start where nothing was made yet."""
+    start_at = request.start_at
+    if start_at is Stage.DETECTOR1:
+        return
+    before = STARTS[STARTS.index(start_at) - 1]
+    own = set(list_suffixes(start_at)) - set(list_suffixes(before))
+    if not any(own & set(e.calibrated) for e in inventory.exposures):
+        raise ArchiveError(
+            f"Program {request.program} cannot start at {start_at}: the "
+            f"archive has no {' or '.join(sorted(own))} file of it."
+        )
+
+
+def _refuse_unknown_observations(request: Request, inventory: Inventory) -> None:
+    held = {exposure.observation for exposure in inventory.exposures}
+    held |= {file.observation for file in inventory.rejected}
+    if missing := sorted(set(request.observations) - held):
+        raise UnknownObservationError(
+            f"unknown observation {', '.join(missing)} of program "
+            f"{request.program}: the archive holds {', '.join(sorted(held))}"
+            + "".join(f"; {said}" for said in inventory.withheld)
+        )
+
+
+def _list_unused_choices(recipe: Recipe, start_at: Stage) -> tuple[str, ...]:
+    """List what the recipe sets for stages that the run does not come to."""
+    given = {Stage(one.stage) for one in recipe.parameters}
+    return tuple(
+        f"what the recipe {recipe.name} sets for {stage} is not applied: the run "
+        f"starts at {start_at}"
+        for stage in STARTS
+        if stage in given and not is_run(stage, start_at)
+    )

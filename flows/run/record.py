@@ -1,0 +1,119 @@
+"""The record of a run in the database, from its lease on to whatever ends it."""
+
+import getpass
+import platform
+import socket
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from types import TracebackType
+
+from config.recipe import Recipe
+from flows.crashes import is_known, to_bug
+from flows.errors import StoreError
+from flows.factory import Services
+from flows.models import Run, RunJob, RunState
+from workers.contract import Job, Outcome
+
+from .lease import HeldLease
+from .program import Request
+
+__all__ = ["NOT_RESOLVED", "Recording", "RunRecorder", "make_run"]
+
+NOT_RESOLVED = "not resolved"
+"""What stands for the context of a run until that is known."""
+
+
+def make_run(request: Request, recipe: Recipe) -> Run:
+    """Make a run that begins now."""
+    return Run(
+        id=str(uuid.uuid4()),
+        program=request.program,
+        recipe_name=recipe.name,
+        recipe_sha256=recipe.sha256,
+        context=NOT_RESOLVED,
+        environment=_describe_environment(),
+        request={**asdict(request), "observations": list(request.observations)},
+        requested_by=getpass.getuser(),
+        started_at=datetime.now(UTC),
+    )
+
+
+class Recording(AbstractContextManager[Run]):
+    """The record of a run from its lease on, that tells whatever ends it.
+
+    What is not executed yet may be found, fetched, resolved and planned in it; an
+    error there is the end of the run, and is told in its record. One that nobody
+    foresaw leaves as a `BugError` that says where its traceback is kept.
+    """
+
+    def __init__(self, services: Services, run: Run) -> None:
+        self._services = services
+        self._run = run
+
+    def __enter__(self) -> Run:
+        """Record that the run began."""
+        self._services.store.start_run(self._run)
+        return self._run
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Record what ended the run, unless that is recorded already."""
+        if error is None:
+            return
+        if not isinstance(error, Exception):
+            self._finish(RunState.CANCELLED, "stopped before its end")
+        elif is_known(error):
+            self._finish(RunState.FAILED, str(error))
+        else:
+            bug = to_bug(error, self._services.data_dir / "errors")
+            self._finish(RunState.FAILED, str(bug))
+            raise bug from error
+
+    def _finish(self, state: RunState, message: str) -> None:
+        store, run_id = self._services.store, self._run.id
+        with suppress(StoreError):  # the error that ended the run is told first
+            if store.get_run(run_id).state is RunState.RUNNING:
+                store.finish_run(run_id, state, message, now=datetime.now(UTC))
+
+
+class RunRecorder:
+    """Records what jobs of a run come to, and keeps its lease."""
+
+    def __init__(self, services: Services, run: Run, lease: HeldLease) -> None:
+        self._services = services
+        self._run = run
+        self._lease = lease
+
+    def record_outcome(self, outcome: Outcome) -> None:
+        """Record an attempt."""
+        self._services.products.record(outcome, run_id=self._run.id)
+
+    def record_jobs(self, jobs: Sequence[RunJob]) -> None:
+        """Record what jobs have come to."""
+        self._services.store.update_jobs(self._run.id, jobs)
+
+    def make_room(self, job: Job) -> None:
+        """Clear the place of a job's products of what is damaged."""
+        self._services.products.make_room(job)
+
+    def keep_alive(self) -> None:
+        """Renew the lease of the program when it is time."""
+        self._lease.renew_if_due()
+
+
+def _describe_environment() -> dict[str, str]:
+    packages = ("rewebb", "prefect", "distributed", "sqlalchemy", "crds")
+    versions = {name: metadata.version(name) for name in packages}
+    return versions | {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+    }

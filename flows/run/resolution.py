@@ -1,0 +1,316 @@
+"""What jobs will use: hashes of raw files, references and effective parameters.
+
+All of it is worked out on the workers, in batches, since only they have `jwst`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from config.recipe import Recipe
+from flows.errors import PlanError
+from flows.execution import CallError, Cluster, WorkerLostError
+from flows.factory import Services
+from flows.models import Role
+from flows.planning import PlannedJob, ResolvedSet
+from workers.cache_contract import PrefetchReport, PrefetchRequest
+from workers.contract import (
+    METAFILE,
+    ErrorInfo,
+    FileHash,
+    ReferenceFile,
+    Resolution,
+    Resolved,
+    ResolveItem,
+    ResolveMember,
+    ResolveRequest,
+    Stage,
+)
+from workers.run import hash_files, prefetch_references, resolve_jobs
+
+from .graph import Drawn
+
+__all__ = ["ResolvedGraph", "list_items", "prefetch", "resolve"]
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+_LIGHT_BYTES = 1 << 30
+"""Memory that resolving or hashing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedGraph:
+    """A graph, with all that its jobs will use."""
+
+    drawn: Drawn
+    """The graph."""
+    resolved: ResolvedSet
+    """References, effective parameters, and hashes of the files of the archive."""
+
+
+def prefetch(
+    drawn: Drawn, services: Services, cluster: Cluster, *, dry_run: bool = False
+) -> Drawn:
+    """Bring the references of all jobs to the cache.
+
+    The mappings come first and fix the context by its name: "latest" must be the same
+    for all.
+
+    Parameters
+    ----------
+    cluster
+        Where that is done.
+    dry_run
+        Whether to list only what is missing.
+
+    Raises
+    ------
+    PlanError
+        The CRDS server or the cache cannot be used; what single files lack is left for
+        the jobs that need them.
+    """
+    request = PrefetchRequest(
+        items=(),
+        context=_choose_context(drawn, services),
+        crds_path=str(services.crds_path),
+        server_url=services.settings.crds_server_url,
+        known=_list_known(services),
+        dry_run=dry_run,
+    )
+    (head,) = _map(prefetch_references, [request], cluster)
+    items = list_items(_sound(drawn.graph), drawn.recipe)
+    requests = [
+        replace(request, items=tuple(part), context=head.context)
+        for part in _deal(items, cluster)
+    ]
+    reports = [head, *_map(prefetch_references, requests, cluster)]
+    _remember({f.name: f for r in reports for f in r.files}.values(), services)
+    due = {file.name: file for report in reports for file in report.due}
+    return replace(
+        drawn,
+        context=head.context,
+        due=tuple(due.values()),
+        notes=(*drawn.notes, *_list_notes(reports)),
+    )
+
+
+def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph:
+    """Hash the files of the archive; resolve references and parameters of all jobs.
+
+    Parameters
+    ----------
+    cluster
+        Where that is done.
+
+    Raises
+    ------
+    PlanError
+        The CRDS cache or the context cannot be used, or the workers have different
+        ones or different software; what is wrong with a single job is left for its
+        plan.
+    """
+    sound = _sound(drawn.graph)
+    raw = _hash_files(sound, services, cluster)
+    items = list_items(sound, drawn.recipe)
+    known, crds_path = _list_known(services), str(services.crds_path)
+    requests = [
+        ResolveRequest(tuple(p), _choose_context(drawn, services), crds_path, known)
+        for p in _deal(items, cluster)
+    ]
+    resolutions = _map(resolve_jobs, requests, cluster)
+    _refuse_disagreement(resolutions)
+    by_key = {one.key: one for part in resolutions for one in part.resolved}
+    files = _list_references(by_key.values())
+    _remember(files, services)
+    resolved = ResolvedSet(
+        context=resolutions[0].context if resolutions else "",
+        crds_path=crds_path,
+        versions=resolutions[0].versions if resolutions else {},
+        by_key=by_key,
+        overrides={item.key: item.overrides for item in items},
+        raw=raw,
+    )
+    others = _note_other_references(drawn.program, files, services)
+    notes = (*drawn.notes, *cluster.notes, *others)
+    return ResolvedGraph(replace(drawn, notes=notes), resolved)
+
+
+def _choose_context(drawn: Drawn, services: Services) -> str | None:
+    return drawn.context or services.settings.crds_context
+
+
+def _list_notes(reports: Iterable[PrefetchReport]) -> Iterable[str]:
+    """List what was repaired, what could not be had, what the context rests on."""
+    all_of = list(reports)  # batches may have files in common
+    mended = [file.message for r in all_of for file in (*r.repaired, *r.failed)]
+    return dict.fromkeys([*mended, *(note for r in all_of for note in r.notes)])
+
+
+def _note_other_references(
+    program: str, files: Iterable[ReferenceFile], services: Services
+) -> Iterator[str]:
+    """Say which files other jobs of the program have used by the same names.
+
+    CRDS never changes a file under its name. In one cache that is refused; which of
+    two caches has the right one cannot be known here.
+    """
+    by_name = {file.name: file for file in files}
+    others = services.store.find_other_references(program, by_name.values())
+    for other in others:
+        yield (
+            f"the CRDS file {other.name} has sha1 {by_name[other.name].sha1} in "
+            f"{services.crds_path}, but jobs of program {program} have used one of "
+            f"sha1 {other.sha1} from {other.crds_path}: one of them is not what "
+            "CRDS delivered, see `rewebb refs verify` of both"
+        )
+
+
+def _hash_files(
+    sound: Iterable[PlannedJob], services: Services, cluster: Cluster
+) -> dict[str, FileHash]:
+    files = {
+        file.path: (file.size_bytes, file.mtime_ns)
+        for planned in sound
+        for file in planned.inputs
+        if file.path is not None
+    }
+    known = services.store.known_files(files)
+    fresh = {
+        path: file
+        for path, file in known.items()
+        if (file.size_bytes, file.mtime_ns) == files[path]
+    }
+    new = [path for path in sorted(files) if path not in fresh]
+    parts = _map(hash_files, _deal(new, cluster), cluster)
+    hashed = [file for part in parts for file in part]
+    services.store.remember_files([file for file in hashed if file.error is None])
+    return fresh | {file.path: file for file in hashed}
+
+
+def _deal(items: Sequence[_Item], cluster: Cluster) -> list[Sequence[_Item]]:
+    """Part items into one contiguous batch a slot."""
+    size = -(-len(items) // max(cluster.get_slots(), 1)) or 1
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _list_known(services: Services) -> tuple[ReferenceFile, ...]:
+    return services.store.list_references(crds_path=str(services.crds_path))
+
+
+def _remember(files: Iterable[ReferenceFile], services: Services) -> None:
+    services.store.remember_references(
+        files, crds_path=str(services.crds_path), now=datetime.now(UTC)
+    )
+
+
+def list_items(graph: Iterable[PlannedJob], recipe: Recipe) -> tuple[ResolveItem, ...]:
+    """List what is to be resolved of jobs, by exposure."""
+    jobs = tuple(graph)
+    raw = {planned.key: str(planned.exposure.path) for planned in jobs}
+    items = (_make_item(planned, recipe, raw) for planned in jobs)
+    return tuple(sorted(items, key=lambda item: item.exposure))
+
+
+def _make_item(
+    planned: PlannedJob, recipe: Recipe, raw: Mapping[str, str]
+) -> ResolveItem:
+    """Say what is to be resolved of a job.
+
+    Parameters
+    ----------
+    raw
+        Raw files by the key of the job that they are for first.
+    """
+    metafiles = (file.path for file in planned.inputs if file.exptype == METAFILE)
+    stage, exposure = planned.stage, planned.exposure
+    return ResolveItem(
+        key=planned.key,
+        stage=stage,
+        exposure=str(exposure.path),
+        overrides=recipe.select_parameters(
+            stage.value, exposure.exp_type, only_combined=planned.only_combined
+        ),
+        metafile=next(metafiles, None),
+        members=tuple(_list_members(planned, raw)) if stage is Stage.SPEC2 else (),
+    )
+
+
+def _list_members(
+    planned: PlannedJob, raw: Mapping[str, str]
+) -> Iterator[ResolveMember]:
+    """List the members whose own headers may select references."""
+    images = 0
+    for file in planned.inputs:
+        images += file.exptype == Role.TARGET_ACQUISITION
+        is_first = images == 1 and file.exptype == Role.TARGET_ACQUISITION
+        # spec2 takes the first of several images.
+        if is_first or file.exptype in {Role.BACKGROUND, Role.IMPRINT}:
+            path = raw.get(file.producer or "")
+            if path is not None:
+                yield ResolveMember(file.exptype, path)
+
+
+def _sound(graph: Iterable[PlannedJob]) -> list[PlannedJob]:
+    """Leave out the jobs whose raw file is damaged."""
+    return [p for p in graph if p.defect is None and p.exposure.defect is None]
+
+
+def _refuse_disagreement(resolutions: Sequence[Resolution]) -> None:
+    """Refuse batches that were resolved with different software or contexts.
+
+    Raises
+    ------
+    PlanError
+        Names what differs, and where.
+    """
+    names = sorted({name for one in resolutions for name in one.versions})
+    wrong: list[str] = []
+    for name in ("context", *names):
+        found: dict[str, set[str]] = {}
+        for one in resolutions:
+            having = {**one.versions, "context": one.context}.get(name, "none")
+            found.setdefault(having, set()).add(one.host)
+        if len(found) > 1:
+            wrong += [f"{name} {v} on {', '.join(sorted(found[v]))}" for v in found]
+    if wrong:
+        raise PlanError(
+            f"The workers have different environments: {'; '.join(wrong)}; give all "
+            "of them the same software and CRDS cache."
+        )
+
+
+def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
+    """List every file that was resolved, once."""
+    files: dict[str, ReferenceFile] = {}
+    for one in resolved:
+        found = [use.file for use in one.references]
+        found += [use.file for use in one.pars]
+        files |= {file.name: file for file in found if file}
+        files |= {file.name: file for file in one.mappings}
+    return tuple(files.values())
+
+
+def _map(
+    work: Callable[[_Item], _Answer | ErrorInfo],
+    batches: Sequence[_Item],
+    cluster: Cluster,
+) -> list[_Answer]:
+    light_bytes = min(_LIGHT_BYTES, cluster.get_largest_bytes())
+    try:
+        answers = cluster.map(work, batches, memory_bytes=light_bytes)
+    except WorkerLostError as error:
+        raise PlanError(
+            f"A worker was lost while resolving, again and again: {error}; see why "
+            "workers die, and run again."
+        ) from error
+    except CallError as error:
+        raise PlanError(f"A worker failed while resolving: {error}") from error
+    return [_refuse_error(answer) for answer in answers]
+
+
+def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:
+    if isinstance(answer, ErrorInfo):
+        raise PlanError(answer.message)
+    return answer
