@@ -1,6 +1,5 @@
 """The jobs of a run: planned, executed and reported."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from flows.execution import Cluster, Listener, Orchestrator, to_run_job
 from flows.factory import Services
 from flows.logs import get_logger
 from flows.models import JobState, Run, RunState
-from flows.planning import Binder, Plan, PlanEntry, PlannedJob, build_plan
+from flows.planning import Binder, Plan, PlanEntry, build_plan
 from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
 from flows.telling import Telling
 
@@ -78,16 +77,13 @@ def plan_unfetched(drawn: Drawn) -> Planned:
     """Plan as far as one can while files are not here: every job is due."""
     sizes = [e.size_bytes for e in drawn.remote] + [f.size_bytes for f in drawn.due]
     why = f"{len(sizes)} files, {decimal(sum(sizes))}, are to be fetched first"
-    plan = Plan(tuple(_plan_unfetched(drawn.graph, why)))
-    return Planned(plan, None, NOT_RESOLVED, (*drawn.notes, *drawn.unused))
-
-
-def _plan_unfetched(graph: Iterable[PlannedJob], why: str) -> Iterable[PlanEntry]:
-    for job in graph:
-        if job.defect:
-            yield PlanEntry(job, JobState.FAILED, job.defect)
-        else:
-            yield PlanEntry(job, JobState.DUE, why)
+    entries = tuple(
+        PlanEntry(job, JobState.FAILED, job.defect)
+        if job.defect
+        else PlanEntry(job, JobState.DUE, why)
+        for job in drawn.graph
+    )
+    return Planned(Plan(entries), None, NOT_RESOLVED, (*drawn.notes, *drawn.unused))
 
 
 def execute(

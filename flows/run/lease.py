@@ -35,17 +35,7 @@ _FAREWELL_S = 1.0
 
 
 class HeldLease:
-    """The lease of a program, held by this run.
-
-    Parameters
-    ----------
-    owner
-        Id by which the database knows the holder.
-    ttl
-        How long the lease outlives an orchestrator of which nothing more is heard.
-    renew_s
-        How often it is renewed.
-    """
+    """The lease of a program, held by this run; see `hold_lease`."""
 
     def __init__(
         self,
@@ -53,8 +43,8 @@ class HeldLease:
         program: str,
         *,
         owner: str,
-        ttl: timedelta = _LEASE,
-        renew_s: float = _RENEW_S,
+        ttl: timedelta,
+        renew_s: float,
     ) -> None:
         self._store = store
         self._program = program

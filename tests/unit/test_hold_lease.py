@@ -87,6 +87,15 @@ def test_a_lease_is_renewed_again_after_the_database_was_away(
         pytest.fail("the lease is gone")
 
 
+def test_a_run_whose_lease_somebody_else_took_is_told_so(services: Services) -> None:
+    with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05) as lease:
+        services.store.release_lease("99001", owner=find_owner(services))
+        with hold_lease(services, "99001"):
+            time.sleep(0.2)
+            with pytest.raises(LeaseHeldError):
+                lease.renew_if_due()
+
+
 def find_owner(services: Services) -> str:
     lease = services.store.get_lease("99001")
     assert lease is not None
