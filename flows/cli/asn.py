@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Archive, AsJson, RecipeName, split
+from .options import Archive, AsJson, RecipeName
 from .output import (
     FAILED,
     fail,
@@ -80,17 +80,18 @@ def asn(
     given. Exit code 1 when --diff finds differences, 2 when nothing could be done.
     """
     from config.recipe import load_recipe
-    from flows.run import associate
 
     if sum(given is not None for given in (program, pool, headers)) != 1:
         fail("Give one of PROGRAM, --pool and --headers.")
     with said_in_one_sentence():
         chosen = load_recipe(recipe)
         options = _choose_options(chosen, official=official)
-        wanted = None if candidates == "all" else split(candidates.lower())
+        wanted = _split_candidates(candidates)
         if pool is not None:
             shown = _associate_pool(pool, options, wanted)
         else:
+            from flows.run import associate
+
             found = _find(program, headers, archive, chosen)
             choice = None if program and not official else options  # that of a run
             shown = _join([associate(f, choice, candidates=wanted) for f in found])
@@ -112,6 +113,12 @@ def _choose_options(recipe: "Recipe", *, official: bool) -> "AssociationOptions"
     if official:
         return AssociationOptions(is_official=True)
     return options_of(recipe.associations)
+
+
+def _split_candidates(text: str) -> tuple[str, ...] | None:
+    if text == "all":
+        return None
+    return tuple(one.strip().lower() for one in text.split(","))
 
 
 def _associate_pool(
