@@ -8,22 +8,19 @@ and `refs sync` are prefixes of it.
 
 from .chain import plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
-from .jobs import Executed, Planned, execute, make_plan, plan_unfetched, report
-from .lease import HeldLease, hold_lease
+from .jobs import Planned, execute, make_plan, plan_unfetched
+from .lease import hold_lease
 from .program import Associated, Found, Request, associate, find
 from .record import Recording, make_run
-from .resolution import ResolvedGraph, list_items, prefetch, resolve
+from .resolution import list_items, resolve
 
 __all__ = [
     "Associated",
     "Drawn",
-    "Executed",
     "Found",
-    "HeldLease",
     "Planned",
     "Recording",
     "Request",
-    "ResolvedGraph",
     "associate",
     "draw",
     "execute",
@@ -35,9 +32,7 @@ __all__ = [
     "make_run",
     "plan_only",
     "plan_unfetched",
-    "prefetch",
     "prepare",
-    "report",
     "resolve",
     "run_program",
 ]

@@ -49,9 +49,7 @@ class Executed:
     """What a run has done."""
 
     run: Run
-    """The run, with its state."""
-    message: str
-    """Its state in words."""
+    """The run, in its context."""
     plan: Plan
     """The jobs, and what they came to."""
     notes: tuple[str, ...]
@@ -128,8 +126,7 @@ def execute(
             max_attempts=services.settings.max_attempts,
             listener=tell,
         ).run()
-    state, message = judge(plan)
-    return Executed(replace(run, state=state), message, plan, planned.notes)
+    return Executed(run, plan, planned.notes)
 
 
 def report(executed: Executed, services: Services) -> RunSummary:
@@ -140,7 +137,9 @@ def report(executed: Executed, services: Services) -> RunSummary:
     StoreError
         The folder cannot be written, or the end cannot be recorded.
     """
-    run, plan = executed.run, executed.plan
+    plan = executed.plan
+    state, message = judge(plan)
+    run = replace(executed.run, state=state)
     folder = str(name_run_folder(run))
     summary = summarize(plan, run=run, folder=folder, notes=executed.notes)
     try:
@@ -150,7 +149,6 @@ def report(executed: Executed, services: Services) -> RunSummary:
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error
-    state, message = run.state, executed.message
     services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
     log = get_logger(run=run.id, program=run.program)
     log.info("run.finished", state=str(state), message=message)

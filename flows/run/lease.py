@@ -61,9 +61,8 @@ class HeldLease:
         LeaseHeldError
             Another run of the program has begun.
         """
-        now = datetime.now(UTC)
         self._store.renew_lease(
-            self._program, owner=self._owner, ttl=self._ttl, now=now
+            self._program, owner=self._owner, ttl=self._ttl, now=datetime.now(UTC)
         )
         self._renewed_s = time.monotonic()
 
