@@ -99,6 +99,7 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
         )
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="rewebb-plan-"))
         recipe = load_recipe(request.recipe)
+        run = make_run(request, recipe)
         drawn = prepare(request, recipe, services.archive)
         if drawn.remote:
             planned = plan_unfetched(drawn)
@@ -106,8 +107,8 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
             local = open_local_cluster(settings, scratch=Path(name))
             cluster = stack.enter_context(local)
             planned = _plan(drawn, services, cluster, dry_run=True)
-    run = replace(make_run(request, recipe), id="", context=planned.context)
-    run = replace(run, state=judge(planned.plan)[0])
+    state, _ = judge(planned.plan)
+    run = replace(run, id="", context=planned.context, state=state)
     return summarize(planned.plan, run=run, folder="", notes=planned.notes)
 
 
