@@ -10,7 +10,8 @@ import asdf
 
 from workers.contract import NOT_APPLICABLE
 
-from .publishing import publish, publish_model, publish_text, to_json_text
+from ..publishing import publish
+from .publishing import publish_model, publish_text, to_json_text
 
 __all__ = [
     "BAND",

@@ -7,7 +7,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from .publishing import DATE, publish
+from ..publishing import publish
+from .publishing import DATE
 from .scene import Position
 from .slitlets import Slitlet
 

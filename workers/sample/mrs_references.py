@@ -10,12 +10,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
+from ..publishing import publish
 from .detector_references import Readout, make_flat
 from .frames import MRS, SliceMap
 from .library import EXP_TYPE, Library
 from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
 from .mrs_optics import SERIALS, mark_band, offer_by_band
-from .publishing import DATE, publish
+from .publishing import DATE
 from .spectral_references import make_table
 
 __all__ = [

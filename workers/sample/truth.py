@@ -11,7 +11,7 @@ from astropy import units
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .publishing import publish
+from ..publishing import publish
 from .scene import Line, Spectrum
 
 __all__ = [
