@@ -88,7 +88,8 @@ def test_the_manifest_states_how_the_parameters_of_the_contexts_differ() -> None
 def test_modes_that_a_type_has_nothing_for_are_told_so(tmp_path: Path) -> None:
     library = Library(tmp_path, "MIRI")
     taken = ("MIRIMAGE", "N/A", "N/A", "MIR_LRS-FIXEDSLIT")
-    library.offer("specwcs", "one.fits", parkeys=MIRI_OPTICS, matches=[taken])
+    choices = {key: [value] for key, value in zip(MIRI_OPTICS, taken, strict=True)}
+    library.offer("specwcs", "one.fits", choices)
     library.offer("gain", "two.fits")
     library.fill(["MIR_LRS-FIXEDSLIT", "MIR_MRS"])
     offered = {(each.reftype, each.match): each.name for each in library}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..publishing import publish
 
-__all__ = ["DATE", "publish_model", "publish_text", "to_json_text"]
+__all__ = ["DATE", "publish_text", "to_json_text", "write_model"]
 
 _HEADING = b"\nhistory:\n  extensions:\n"
 """What comes before the extensions that an ASDF file was written with."""
@@ -23,30 +23,22 @@ def publish_text(path: Path, text: str) -> Path:
     return publish(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
-def publish_model(path: Path, model: Any, *, inline: bool = False) -> Path:
-    """Publish a data model, as FITS or ASDF by the suffix of the path.
+def write_model(path: Path, model: Any, *, inline: bool = False) -> None:
+    """Write a data model, as FITS or ASDF by the suffix of the path.
 
     Parameters
     ----------
-    path
-        Where the file belongs.
-    model
-        A data model of `stdatamodels`.
     inline
         Keep the arrays of an ASDF file in its text: they outlive the open file.
     """
-
-    def write(draft: Path) -> None:
-        if inline:
-            model.to_asdf(str(draft), all_array_storage="inline")
-        else:
-            model.save(str(draft))
-        # Saving stamps the clock; the constant has the same length.
-        stamp = model.meta.date.encode()
-        data = draft.read_bytes().replace(stamp, DATE.encode())
-        draft.write_bytes(_sort_extensions(data))
-
-    return publish(path, write)
+    if inline:
+        model.to_asdf(str(path), all_array_storage="inline")
+    else:
+        model.save(str(path))
+    # Saving stamps the clock; the constant has the same length.
+    stamp = model.meta.date.encode()
+    data = path.read_bytes().replace(stamp, DATE.encode())
+    path.write_bytes(_sort_extensions(data))
 
 
 def _sort_extensions(data: bytes) -> bytes:

@@ -8,9 +8,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..publishing import publish
+from .nirspec_slitlets import Slitlet
 from .publishing import DATE
 from .scene import Position
-from .slitlets import Slitlet
 
 __all__ = ["write_metafile"]
 
