@@ -5,8 +5,21 @@ import pytest
 
 from workers.sample import Mode
 from workers.sample.catalogue import PROGRAMS
+from workers.sample.detector_references import READOUTS
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards, sky_cards
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_each_mode_has_a_program_whose_readouts_have_references(mode: Mode) -> None:
+    program = PROGRAMS[mode]
+    plan = program.plan()
+    assert program.mode is mode
+    assert {raw.program for raw in plan} == {mode.program}
+    assert {raw.instrument for raw in plan} == {program.instrument}
+    there = {(each.detector, each.subarray) for each in READOUTS[program.instrument]}
+    assert {(raw.detector, raw.subarray) for raw in plan} <= there
+    assert len(program.seeds) >= len(plan)
 
 
 def plan_ifu() -> list[RawExposure]:
