@@ -19,8 +19,7 @@ from .run import run_flow
 
 if TYPE_CHECKING:
     from flows.reports import RunSummary
-    from workers.sample import Mode, SampleSet
-    from workers.sample.check import Check
+    from workers.sample import Check, Mode, SampleSet
 
 __all__ = ["demo"]
 
@@ -100,7 +99,7 @@ def _run(
 def _check(
     sample: "SampleSet", summaries: list["RunSummary"], data_dir: Path
 ) -> list["Check"]:
-    from workers.sample.check import check_products
+    from workers.sample import check_products
 
     return [
         check

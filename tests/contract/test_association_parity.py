@@ -35,7 +35,8 @@ from flows.associations import (
     to_json_text,
 )
 from flows.models import AssociationSet, Exposure, Role
-from workers.sample import miri_lrs_slit, miri_lrs_slitless
+from workers.sample import Mode
+from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards
 
@@ -177,12 +178,12 @@ def nod_program() -> list[Exposure]:
 
 def lrs_nods() -> list[Exposure]:
     """Make what the sample program of the LRS with slit has."""
-    return simulated(miri_lrs_slit.plan_exposures())
+    return simulated(PROGRAMS[Mode.MIRI_LRS_SLIT].plan())
 
 
 def lrs_series() -> list[Exposure]:
     """Make what the sample program of the LRS without slit has."""
-    return simulated(miri_lrs_slitless.plan_exposures())
+    return simulated(PROGRAMS[Mode.MIRI_LRS_SLITLESS].plan())
 
 
 def simulated(plan: Sequence[RawExposure]) -> list[Exposure]:

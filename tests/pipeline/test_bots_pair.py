@@ -14,7 +14,7 @@ from processing import make_request
 from flows.models import JobState, RunState
 from flows.run import plan_only
 from workers.sample import Mode, SampleSet
-from workers.sample.nirspec_bots_g395h import CLOCKS_S
+from workers.sample.nirspec_slits import CLOCKS_S
 
 PRODUCT = "jw99012-o001_t001_nirspec_f290lp-g395h-s1600a1-sub2048"
 SEGMENTS = [

@@ -19,7 +19,7 @@ from workers.sample import Mode, SampleSet
 from workers.sample.comparison import compare_spectrum
 from workers.sample.contexts import sign
 from workers.sample.lrs_geometry import PIXEL_ARCSEC, SLIT
-from workers.sample.miri_lrs_slit import MISS_ARCSEC, NODS_ARCSEC
+from workers.sample.miri_lrs import MISS_ARCSEC, NODS_ARCSEC
 
 NODS = [f"jw99007001001_03101_0000{number}_mirimage" for number in (1, 2)]
 OTHER_OFFSETS = "jwst_miri_filteroffset_0002.asdf"

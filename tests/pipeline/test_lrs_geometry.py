@@ -10,8 +10,10 @@ from jwst.assign_wcs.assign_wcs import load_wcs
 from mrs_full_model import FULL_MODEL
 from stdatamodels.jwst.datamodels import DistortionModel, ImageModel
 
-from workers.sample import miri_lrs_slit, miri_lrs_slitless
+from workers.sample import Mode
+from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure
+from workers.sample.headers import primary_cards
 from workers.sample.library import Library
 from workers.sample.lrs_geometry import PIXEL_ARCSEC, SLIT, SLITLESS, Trace, load_field
 from workers.sample.lrs_references import add_lrs_references
@@ -23,8 +25,8 @@ ROUNDING_UM = 0.02
 """By how much the pipeline smooths the wavelengths."""
 
 SPECTRA = [
-    (SLIT, miri_lrs_slit.plan_exposures()[1], 4),
-    (SLITLESS, miri_lrs_slitless.plan_exposures()[1], 5),
+    (SLIT, PROGRAMS[Mode.MIRI_LRS_SLIT].plan()[1]),
+    (SLITLESS, PROGRAMS[Mode.MIRI_LRS_SLITLESS].plan()[1]),
 ]
 
 
@@ -36,17 +38,13 @@ def look(wcs: Any, raw: RawExposure, trace: Trace) -> tuple[Any, Any]:
     return rows, wcs(*place, with_bounding_box=False)
 
 
-def assign(folder: Path, raw: RawExposure, serial: int) -> Any:
+def assign(folder: Path, raw: RawExposure) -> Any:
     """Let the pipeline make coordinates of the references of the sample."""
     library = Library(folder, "MIRI")
     add_lrs_references(library)
-    names = {
-        "distortion": "jwst_miri_distortion_0004.asdf",
-        "specwcs": f"jwst_miri_specwcs_{serial:04d}.fits",
-    }
     image = ImageModel(np.zeros(raw.subarray.shape, np.float32))
     image.update(make_model(raw))
-    paths = {kind: str(library.folder / name) for kind, name in names.items()}
+    paths = library.select(primary_cards(raw), {"distortion", "specwcs"})
     return load_wcs(image, paths).meta.wcs
 
 
@@ -66,19 +64,19 @@ def test_places_in_the_field_are_those_of_the_full_model(trace: Trace) -> None:
     assert distance.max() < LARGEST_PIXELS * PIXEL_ARCSEC
 
 
-@pytest.mark.parametrize(("trace", "raw", "serial"), SPECTRA)
+@pytest.mark.parametrize(("trace", "raw"), SPECTRA)
 def test_the_pipeline_finds_the_wavelengths_of_the_rows(
-    trace: Trace, raw: RawExposure, serial: int, tmp_path: Path
+    trace: Trace, raw: RawExposure, tmp_path: Path
 ) -> None:
-    rows, seen = look(assign(tmp_path, raw, serial), raw, trace)
+    rows, seen = look(assign(tmp_path, raw), raw, trace)
     expected = trace.wavelength_um(rows - trace.row)
     assert seen[2] == pytest.approx(expected, abs=ROUNDING_UM)
 
 
-@pytest.mark.parametrize(("trace", "raw", "serial"), SPECTRA)
+@pytest.mark.parametrize(("trace", "raw"), SPECTRA)
 def test_all_of_a_bent_spectrum_looks_at_its_source(
-    trace: Trace, raw: RawExposure, serial: int, tmp_path: Path
+    trace: Trace, raw: RawExposure, tmp_path: Path
 ) -> None:
-    _, (ra, dec, _) = look(assign(tmp_path, raw, serial), raw, trace)
+    _, (ra, dec, _) = look(assign(tmp_path, raw), raw, trace)
     distance = np.hypot(*raw.pointing.offsets_arcsec(ra, dec))
     assert distance.max() < LARGEST_PIXELS * PIXEL_ARCSEC

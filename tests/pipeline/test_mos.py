@@ -20,7 +20,7 @@ from flows.names import ProductName, parse_file_name
 from flows.reports import RunSummary
 from flows.run import Request, plan_only
 from workers.sample import Mode, SampleSet
-from workers.sample.nirspec_mos_prism import BACKGROUND_MJY_SR
+from workers.sample.nirspec_mos import MOS_PRISM
 
 METAFILE = "jw99004001001_01_msa.fits"
 FIRST = "jw99004001001_03101_00001_nrs1"
@@ -136,7 +136,7 @@ def test_of_the_sky_nothing_is_left_where_it_was_measured(
     settings, summary = master_background
     [path] = (settings.data_dir / summary.folder).glob("*_b000000004_*_x1d.fits")
     left = np.nanmedian(fits.getdata(path, "EXTRACT1D")["SURF_BRIGHT"])
-    assert abs(left) < 0.1 * BACKGROUND_MJY_SR
+    assert abs(left) < 0.1 * MOS_PRISM.scene.background_mjy_sr
 
 
 def test_a_second_run_has_nothing_to_do(mos: Processed, archive: Path) -> None:

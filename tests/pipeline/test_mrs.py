@@ -10,9 +10,8 @@ from processed import Processed
 
 from flows.models import RunState
 from workers.contract import CaveatKind, Outcome
-from workers.sample import Mode, SampleSet, check_products
-from workers.sample.miri_mrs import FRINGE, PROGRAMS, SCENE, plan_exposures
-from workers.sample.mrs_geometry import load_bands, map_slices
+from workers.sample import SampleSet, check_products
+from workers.sample.miri_mrs import FRINGE, MRS
 from workers.sample.mrs_light import MJY_SR_PER_DN, trace_mrs
 
 FIRST, SECOND = (f"jw99003001001_02101_0000{n}_mirifushort" for n in (1, 2))
@@ -34,11 +33,8 @@ def list_steps(outcome: Outcome) -> dict[str, str]:
 
 def measure_fringes(cal: Path) -> float:
     """Measure what is left of the injected fringes where the source is bright."""
-    band = load_bands()["SHORT"]
-    light = trace_mrs(band, map_slices(band))
-    truth = MJY_SR_PER_DN * light.rate(
-        plan_exposures(PROGRAMS[Mode.MIRI_MRS])[0], SCENE
-    )
+    light = trace_mrs("SHORT")
+    truth = MJY_SR_PER_DN * light.rate(MRS.plan()[0], MRS.scene)
     wave = (light.fringes(FRINGE) - 1) / FRINGE.amplitude
     data = fits.getdata(cal, "SCI")
     ratio = data / np.maximum(truth, 1)
@@ -83,7 +79,7 @@ def test_the_background_is_subtracted_in_spec3_alone(mrs: Processed) -> None:
     assert list_steps(outcome)["master_background"] == "COMPLETE"
     table = fits.getdata(mrs.folder / f"{SKY}_x1d.fits", "EXTRACT1D")
     level = np.nanmedian(table["SURF_BRIGHT"])
-    assert level == pytest.approx(SCENE.background_mjy_sr, rel=0.05)
+    assert level == pytest.approx(MRS.scene.background_mjy_sr, rel=0.05)
 
 
 def test_only_residual_fringe_takes_the_injected_fringes_away(

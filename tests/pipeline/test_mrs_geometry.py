@@ -1,7 +1,8 @@
 """The compact MRS model against the full one, through the pipeline's WCS."""
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from mrs_full_model import COMPACT_MODEL, FULL_MODEL, fit_compact, path_of
 from nirspec_full_model import approximate, flatten, to_text
 from stdatamodels.jwst.datamodels import ImageModel
 
-from workers.sample import Mode
-from workers.sample.frames import MRS
+from workers.sample.exposures import RawExposure
+from workers.sample.frames import MIRI_FULL
+from workers.sample.headers import primary_cards
 from workers.sample.library import Library
-from workers.sample.miri_mrs import PROGRAMS, plan_exposures
-from workers.sample.mrs_geometry import load_bands
-from workers.sample.mrs_optics import SERIALS, add_band_optics, add_wavelengthrange
+from workers.sample.miri_mrs import MRS
+from workers.sample.mrs_geometry import load_bands, map_slices
+from workers.sample.mrs_optics import add_band_optics, add_wavelengthrange
+from workers.sample.mrs_references import BANDS
 from workers.sample.raw_files import make_model
 
 pytestmark = pytest.mark.skipif(
@@ -30,40 +33,38 @@ LARGEST_DISTANCE = 0.3
 """From a pixel to where its own place and wavelength fall in the other model."""
 
 
-def assign(references: dict[str, Path], band: str) -> Any:
-    raw = plan_exposures(PROGRAMS[Mode.MIRI_MRS])[0]
-    image = ImageModel(np.zeros(MRS.shape, np.float32))
+def plan(band: str) -> RawExposure:
+    return replace(MRS.plan()[0], band=band)
+
+
+def assign(references: Mapping[str, object], raw: RawExposure) -> Any:
+    image = ImageModel(np.zeros(MIRI_FULL.shape, np.float32))
     image.update(make_model(raw))
-    image.meta.instrument.band = band
     paths = {kind: str(path) for kind, path in references.items()}
     return load_wcs(image, paths).meta.wcs
 
 
-@pytest.fixture(scope="module", params=list(SERIALS))
+@pytest.fixture(scope="module", params=BANDS)
 def places(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Any, Any, Any]:
     """Give the coordinates of both models, and lit pixels."""
-    band = request.param
+    band, raw = request.param, plan(request.param)
     library = Library(tmp_path_factory.mktemp("optics"), "MIRI")
-    bands = load_bands()
-    slices = add_band_optics(library, bands[band])
-    add_wavelengthrange(library, bands.values())
-    compact = {
-        kind: library.folder / f"jwst_miri_{kind}_{SERIALS[band]:04d}.asdf"
-        for kind in ("distortion", "regions", "specwcs")
-    }
-    compact["wavelengthrange"] = library.folder / "jwst_miri_wavelengthrange_0001.asdf"
+    add_band_optics(library, band)
+    add_wavelengthrange(library)
+    kinds = {"distortion", "regions", "specwcs", "wavelengthrange"}
+    compact = library.select(primary_cards(raw), kinds)
     full = {
         "distortion": path_of("distortion", band),
         "specwcs": path_of("specwcs", band),
         "wavelengthrange": FULL_MODEL / "jwst_miri_mrs_wavelengthrange_flt9.asdf",
         "regions": compact["regions"],
     }
-    rows, columns = np.nonzero(slices)
+    rows, columns = np.nonzero(map_slices(load_bands()[band]))
     some = slice(None, None, 41)
     pixels = np.array([columns[some], rows[some]], float)
-    return assign(compact, band), assign(full, band), pixels
+    return assign(compact, raw), assign(full, raw), pixels
 
 
 def test_the_file_is_what_the_fit_makes() -> None:

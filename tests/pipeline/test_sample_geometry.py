@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jwst.assign_wcs import nirspec
+from jwst.assign_wcs import AssignWcsStep, nirspec
 from nirspec_full_model import (
     COMPACT_MODEL,
     FULL_MODEL,
@@ -20,25 +20,26 @@ from nirspec_full_model import (
     to_text,
 )
 
-from workers.sample import (
-    light,
-    nirspec_bots_prism,
-    nirspec_fs_prism,
-    nirspec_ifu_prism,
-    nirspec_mos_prism,
-    shutter_light,
-)
+from workers.sample import Mode, nirspec_light
+from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure
 from workers.sample.frames import FULL
-from workers.sample.geometry import (
+from workers.sample.headers import primary_cards
+from workers.sample.library import Library
+from workers.sample.nirspec_geometry import (
     Geometry,
     load_geometry,
     load_grating_geometry,
     load_msa_geometry,
 )
-from workers.sample.library import Library
-from workers.sample.nirspec_mos_prism import SLITLETS
-from workers.sample.optics import _MSA_FIELD, add_grating_optics, add_optics
+from workers.sample.nirspec_light import assign_slitlets, assign_wcs, describe_slitlet
+from workers.sample.nirspec_mos import SLITLETS
+from workers.sample.nirspec_optics import (
+    _MSA_FIELD,
+    add_grating_optics,
+    add_msa_optics,
+    add_optics,
+)
 
 pytestmark = pytest.mark.skipif(
     not FULL_MODEL.is_dir(),
@@ -50,39 +51,53 @@ PIXEL_ARCSEC = 0.1
 
 
 CASES = (
-    *((nirspec_ifu_prism, "PRISM", "NRS1"), (nirspec_bots_prism, "PRISM", "NRS1")),
-    *((nirspec_mos_prism, "PRISM", "NRS1"), (nirspec_fs_prism, "PRISM", "NRS1")),
-    *((nirspec_ifu_prism, "G395H", "NRS1"), (nirspec_ifu_prism, "G395H", "NRS2")),
-    *((nirspec_bots_prism, "G395H", "NRS1"), (nirspec_bots_prism, "G395H", "NRS2")),
-    *((nirspec_ifu_prism, "G395M", "NRS1"), (nirspec_bots_prism, "G395M", "NRS1")),
+    *(
+        (Mode.NIRSPEC_IFU_PRISM, "PRISM", "NRS1"),
+        (Mode.NIRSPEC_BOTS_PRISM, "PRISM", "NRS1"),
+    ),
+    *(
+        (Mode.NIRSPEC_MOS_PRISM, "PRISM", "NRS1"),
+        (Mode.NIRSPEC_FS_PRISM, "PRISM", "NRS1"),
+    ),
+    *(
+        (Mode.NIRSPEC_IFU_PRISM, "G395H", "NRS1"),
+        (Mode.NIRSPEC_IFU_PRISM, "G395H", "NRS2"),
+    ),
+    *(
+        (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS1"),
+        (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS2"),
+    ),
+    *(
+        (Mode.NIRSPEC_IFU_PRISM, "G395M", "NRS1"),
+        (Mode.NIRSPEC_BOTS_PRISM, "G395M", "NRS1"),
+    ),
 )
 """Whose aperture, disperser and detector."""
 
 
-def plan(module: Any, disperser: str, detector: str) -> RawExposure:
-    sensors = load_geometry().dispersers[disperser]
-    readings = sensors.tilt_x_sensor.zero, sensors.tilt_y_sensor.zero
-    exposure: RawExposure = module.plan_exposures(readings)[0]
+def plan(mode: Mode, disperser: str, detector: str) -> RawExposure:
+    exposure = PROGRAMS[mode].plan()[0]
     if disperser == "PRISM":
         return exposure
     optics = "F290LP", disperser
     return replace(exposure, optics=optics, detector=detector, subarray=FULL)
 
 
-def publish(folder: Path, geometry: Geometry, disperser: str) -> dict[str, Path]:
+def publish(folder: Path, geometry: Geometry, raw: RawExposure) -> dict[str, str]:
     library = Library(folder)
-    names = add_optics(library, geometry)
-    if disperser != "PRISM":
-        names |= add_grating_optics(library, geometry)[disperser]
-    return {kind: library.folder / name for kind, name in names.items()}
+    add_optics(library, geometry)
+    add_msa_optics(library, geometry)
+    if raw.optics[1] != "PRISM":
+        add_grating_optics(library, geometry)
+    return library.select(primary_cards(raw), AssignWcsStep.reference_file_types)
 
 
 def assign(folder: Path, geometry: Geometry, raw: RawExposure) -> Any:
-    files = publish(folder, geometry, raw.optics[1])
+    files = publish(folder, geometry, raw)
     if raw.metafile is None:
-        return light._assign_wcs(raw, files)
-    slits = [shutter_light._describe(slitlet, geometry) for slitlet in SLITLETS]
-    return shutter_light._assign_wcs(raw, files, slits)
+        return assign_wcs(raw, files)
+    slits = [describe_slitlet(slitlet, geometry) for slitlet in SLITLETS]
+    return assign_slitlets(raw, files, slits)
 
 
 def load_pair(raw: RawExposure) -> tuple[Geometry, Geometry]:
@@ -102,7 +117,7 @@ def list_slits(raw: RawExposure) -> Sequence[Any]:
 @pytest.fixture(
     scope="module",
     params=CASES,
-    ids=["-".join((m.MODE, *rest)) for m, *rest in CASES],
+    ids=["-".join(case) for case in CASES],
 )
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -118,7 +133,7 @@ def traces(
 
 def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, Any, Any]:
     one = nirspec.nrs_wcs_set_input(compact, slit)
-    x, y = (each[::2, ::2] for each in light._grid(one, raw.subarray.shape))
+    x, y = (each[::2, ::2] for each in nirspec_light._grid(one, raw.subarray.shape))
     lit = np.isfinite(one(x, y)[2])
     return one, nirspec.nrs_wcs_set_input(full, slit), np.array([x[lit], y[lit]])
 

@@ -23,7 +23,7 @@ from astropy.modeling import Model, models
 from gwcs.spectroscopy import AnglesFromGratingEquation3D
 from stdatamodels.jwst.transforms import models as optics
 
-from workers.sample.geometry import (
+from workers.sample.nirspec_geometry import (
     Detector,
     Geometry,
     Grating,
@@ -32,8 +32,8 @@ from workers.sample.geometry import (
     Rectangle,
     Shutters,
     Tilt,
-    polynomial,
 )
+from workers.sample.transforms import polynomial
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL_MODEL = ROOT.parent / "shared" / "instrument" / "nirspec"

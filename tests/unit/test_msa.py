@@ -9,8 +9,8 @@ from astropy.io import fits
 
 from workers.errors import MetafileError
 from workers.msa import check_metafile
-from workers.sample.metafile import write_metafile
-from workers.sample.nirspec_mos_prism import SLITLETS, STEPS
+from workers.sample.nirspec_metafile import write_metafile
+from workers.sample.nirspec_mos import SLITLETS, STEPS
 from workers.sample.scene import Position
 
 PLACES = {number: Position(150.0, 2.0) for number in (1, 2, 3)}

@@ -7,6 +7,7 @@ from workers.sample.contexts import sign, write_contexts
 from workers.sample.library import (
     CONTEXTS,
     EXP_TYPE,
+    FILTER,
     MIRI_OPTICS,
     Library,
     Reference,
@@ -88,7 +89,8 @@ def test_the_manifest_states_how_the_parameters_of_the_contexts_differ() -> None
 def test_modes_that_a_type_has_nothing_for_are_told_so(tmp_path: Path) -> None:
     library = Library(tmp_path, "MIRI")
     taken = ("MIRIMAGE", "N/A", "N/A", "MIR_LRS-FIXEDSLIT")
-    library.offer("specwcs", "one.fits", parkeys=MIRI_OPTICS, matches=[taken])
+    choices = {key: [value] for key, value in zip(MIRI_OPTICS, taken, strict=True)}
+    library.offer("specwcs", "one.fits", choices)
     library.offer("gain", "two.fits")
     library.fill(["MIR_LRS-FIXEDSLIT", "MIR_MRS"])
     offered = {(each.reftype, each.match): each.name for each in library}
@@ -97,3 +99,33 @@ def test_modes_that_a_type_has_nothing_for_are_told_so(tmp_path: Path) -> None:
         ("specwcs", ("N/A", "N/A", "N/A", "MIR_MRS")): "N/A",
         ("gain", ()): "two.fits",
     }
+
+
+def write(path: Path, made: list[str]) -> None:
+    path.touch()
+    made.append(path.name)
+
+
+def test_a_reference_that_is_not_wanted_is_numbered_and_not_made(
+    tmp_path: Path,
+) -> None:
+    library = Library(tmp_path)
+    made: list[str] = []
+    for number in (1, 2, 3):
+        with library.publishing(is_wanted=number == 2):
+            name = library.add("gain", "txt", lambda path: write(path, made))
+            assert name == f"jwst_nirspec_gain_{number:04d}.txt"
+    assert made == ["jwst_nirspec_gain_0002.txt"]
+
+
+def test_files_are_selected_by_header_in_the_first_context(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.offer("fore", "prism.asdf", {FILTER: ["CLEAR"]})
+    library.offer("fore", "grating.asdf", {FILTER: ["F290LP"]})
+    library.offer("ote", "ote.asdf")
+    library.offer("photom", "first.fits", {EXP_TYPE: ["NRS_IFU"]}, contexts=(1,))
+    library.offer("photom", "second.fits", {EXP_TYPE: ["NRS_IFU"]}, contexts=(2,))
+    cards = {"EXP_TYPE": "NRS_IFU", "FILTER": "F290LP"}
+    found = library.select(cards, {"fore", "ote", "photom"})
+    names = {kind: Path(path).name for kind, path in found.items()}
+    assert names == {"fore": "grating.asdf", "ote": "ote.asdf", "photom": "first.fits"}

@@ -3,31 +3,35 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from workers.sample import (
-    nirspec_bots_g395h,
-    nirspec_bots_prism,
-    nirspec_fs_prism,
-    nirspec_ifu_gratings,
-    nirspec_ifu_nod,
-    nirspec_ifu_prism,
-    nirspec_mos_prism,
-)
+from workers.sample import Mode
+from workers.sample.catalogue import PROGRAMS
+from workers.sample.detector_references import READOUTS
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards, sky_cards
 
-READINGS = (0.34, 0.03)
+
+@pytest.mark.parametrize("mode", Mode)
+def test_each_mode_has_a_program_whose_readouts_have_references(mode: Mode) -> None:
+    program = PROGRAMS[mode]
+    plan = program.plan()
+    assert program.mode is mode
+    assert {raw.program for raw in plan} == {mode.program}
+    assert {raw.instrument for raw in plan} == {program.instrument}
+    there = {(each.detector, each.subarray) for each in READOUTS[program.instrument]}
+    assert {(raw.detector, raw.subarray) for raw in plan} <= there
+    assert len(program.seeds) >= len(plan)
 
 
 def plan_ifu() -> list[RawExposure]:
-    return nirspec_ifu_prism.plan_exposures(READINGS)
+    return PROGRAMS[Mode.NIRSPEC_IFU_PRISM].plan()
 
 
 def plan_bots() -> list[RawExposure]:
-    return nirspec_bots_prism.plan_exposures(READINGS)
+    return PROGRAMS[Mode.NIRSPEC_BOTS_PRISM].plan()
 
 
 def plan_mos() -> list[RawExposure]:
-    return nirspec_mos_prism.plan_exposures(READINGS)
+    return PROGRAMS[Mode.NIRSPEC_MOS_PRISM].plan()
 
 
 def test_the_shutters_are_nodded_and_both_detectors_are_read() -> None:
@@ -48,7 +52,7 @@ def test_nods_are_as_far_apart_as_shutters() -> None:
 
 
 def test_nods_along_the_slit_are_as_far_apart_as_they_say() -> None:
-    plan = nirspec_fs_prism.plan_exposures(READINGS)
+    plan = PROGRAMS[Mode.NIRSPEC_FS_PRISM].plan()
     first, middle, last = (np.array(raw.offset_arcsec) for raw in plan)
     assert np.allclose(middle, 0, atol=1e-6)
     for nod in (first, last):
@@ -102,7 +106,7 @@ def test_a_segment_says_which_integrations_it_holds() -> None:
 
 
 def test_both_detectors_of_a_time_series_are_in_two_segments() -> None:
-    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    plan = PROGRAMS[Mode.NIRSPEC_BOTS_G395H].plan()
     assert [raw.stem[-11:] for raw in plan] == [
         f"seg00{segment}_nrs{detector}" for detector in (1, 2) for segment in (1, 2)
     ]
@@ -113,7 +117,7 @@ def test_both_detectors_of_a_time_series_are_in_two_segments() -> None:
 
 
 def test_the_clock_of_nrs2_is_behind_from_the_start_to_the_end() -> None:
-    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    plan = PROGRAMS[Mode.NIRSPEC_BOTS_G395H].plan()
     one, two = (
         np.concatenate([r.integration_starts_s for r in plan if r.detector == detector])
         for detector in ("NRS1", "NRS2")
@@ -124,18 +128,18 @@ def test_the_clock_of_nrs2_is_behind_from_the_start_to_the_end() -> None:
 
 
 def test_a_planet_passes_both_detectors_at_one_time() -> None:
-    plan = nirspec_bots_g395h.plan_exposures(READINGS)
+    program = PROGRAMS[Mode.NIRSPEC_BOTS_G395H]
+    plan, transit = program.plan(), program.transit
+    assert transit
     lost_s = [
         sum(
-            np.sum(1 - nirspec_bots_g395h.transmission(raw)) * raw.integration_s
+            np.sum(1 - transit.transmission(raw)) * raw.integration_s
             for raw in plan
             if raw.detector == detector
         )
         for detector in ("NRS1", "NRS2")
     ]
-    firsts = [
-        int(np.argmax(nirspec_bots_g395h.transmission(raw) < 1)) for raw in plan[::2]
-    ]
+    firsts = [int(np.argmax(transit.transmission(raw) < 1)) for raw in plan[::2]]
     assert firsts[0] > firsts[1]
     assert lost_s[0] == pytest.approx(lost_s[1], rel=0.1)
 
@@ -163,7 +167,7 @@ def test_the_dither_pattern_is_no_nod() -> None:
 
 
 def test_nods_of_the_ifu_say_so_and_are_no_closer_than_the_aperture_is_wide() -> None:
-    plan = nirspec_ifu_nod.plan_exposures(READINGS)
+    plan = PROGRAMS[Mode.NIRSPEC_IFU_NOD].plan()
     cards = [primary_cards(raw) for raw in plan]
     assert {card["PATTTYPE"] for card in cards} == {"4-POINT-NOD"}
     assert [card["PATT_NUM"] for card in cards] == [1, 2, 3, 4]
@@ -179,11 +183,7 @@ def test_ids_keep_their_zeros() -> None:
 
 
 def plan_gratings() -> list[RawExposure]:
-    observations = nirspec_ifu_gratings.HIGH, nirspec_ifu_gratings.MEDIUM
-    plans = [
-        nirspec_ifu_gratings.plan_exposures(each, READINGS) for each in observations
-    ]
-    return [raw for plan in plans for raw in plan]
+    return PROGRAMS[Mode.NIRSPEC_IFU_GRATINGS].plan()
 
 
 def test_both_detectors_are_read_with_each_grating() -> None:

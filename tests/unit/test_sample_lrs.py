@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.sample import miri_lrs_slit, miri_lrs_slitless
+from workers.sample import Mode
+from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure
-from workers.sample.frames import IMAGER, SLITLESSPRISM
+from workers.sample.frames import MIRI_FULL, SLITLESSPRISM
 from workers.sample.headers import primary_cards
 from workers.sample.lrs_geometry import (
     FILTER_OFFSETS,
@@ -25,7 +26,8 @@ from workers.sample.lrs_light import (
     response,
     transmit,
 )
-from workers.sample.spectral_references import ARCSEC2_SR
+from workers.sample.miri_lrs import MISS_ARCSEC, NODS_ARCSEC, find_source
+from workers.sample.scene import ARCSEC2_SR, Scene
 
 PUBLISHED_UM = {
     SLIT.exp_type: np.array(
@@ -43,12 +45,20 @@ PUBLISHED_UM = {
 }
 """Every 30th row of the files that the polynomials were fitted to, from 64 above the
 reference point downwards."""
-MISS_PIXELS = np.array(miri_lrs_slit.MISS_ARCSEC) / PIXEL_ARCSEC
+MISS_PIXELS = np.array(MISS_ARCSEC) / PIXEL_ARCSEC
+SLITLESS_PROGRAM = PROGRAMS[Mode.MIRI_LRS_SLITLESS]
+SLITLESS_SCENE = SLITLESS_PROGRAM.scene
 
 
 @pytest.fixture(scope="module")
 def plan() -> list[RawExposure]:
-    return miri_lrs_slit.plan_exposures()
+    return PROGRAMS[Mode.MIRI_LRS_SLIT].plan()
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    """Put the source where it is."""
+    return replace(PROGRAMS[Mode.MIRI_LRS_SLIT].scene, position=find_source())
 
 
 @pytest.mark.parametrize("trace", [SLIT, SLITLESS])
@@ -106,22 +116,28 @@ def test_headers_of_the_imager_tell_no_band(plan: list[RawExposure]) -> None:
     assert (cards["DETECTOR"], cards["SCA_NUM"]) == ("MIRIMAGE", 493)
 
 
-def test_nods_are_on_both_sides_of_the_slit(plan: list[RawExposure]) -> None:
-    scene = replace(miri_lrs_slit.make_scene(), background_mjy_sr=0.0)
+def test_nods_are_on_both_sides_of_the_slit(
+    plan: list[RawExposure], scene: Scene
+) -> None:
+    dark_sky = replace(scene, background_mjy_sr=0.0)
     row = round(SLIT.row)
     middles = [
-        np.average(np.arange(IMAGER.columns), weights=disperse_slit(raw, scene)[row])
+        np.average(
+            np.arange(MIRI_FULL.columns), weights=disperse_slit(raw, dark_sky)[row]
+        )
         for raw in plan[1:]
     ]
-    nods = np.array(miri_lrs_slit.NODS_ARCSEC) / PIXEL_ARCSEC
+    nods = np.array(NODS_ARCSEC) / PIXEL_ARCSEC
     expected = SLIT.column + MISS_PIXELS[0] + nods
     assert middles == pytest.approx(expected, abs=0.3)
 
 
-def test_the_image_shows_the_source_off_the_middle(plan: list[RawExposure]) -> None:
-    scene = replace(miri_lrs_slit.make_scene(), background_mjy_sr=0.0)
-    light = acquire_in_slit(plan[0], scene)
-    rows, columns = np.mgrid[: IMAGER.rows, : IMAGER.columns]
+def test_the_image_shows_the_source_off_the_middle(
+    plan: list[RawExposure], scene: Scene
+) -> None:
+    dark_sky = replace(scene, background_mjy_sr=0.0)
+    light = acquire_in_slit(plan[0], dark_sky)
+    rows, columns = np.mgrid[: MIRI_FULL.rows, : MIRI_FULL.columns]
     offset = FILTER_OFFSETS["F560W"]
     column = np.average(columns, weights=light) + offset[0] - SLIT.column
     row = np.average(rows, weights=light) + offset[1] - SLIT.row
@@ -129,8 +145,8 @@ def test_the_image_shows_the_source_off_the_middle(plan: list[RawExposure]) -> N
     assert (column, row) == pytest.approx(tuple(MISS_PIXELS), abs=0.3)
 
 
-def test_no_light_is_beside_the_slit(plan: list[RawExposure]) -> None:
-    light = disperse_slit(plan[1], miri_lrs_slit.make_scene())
+def test_no_light_is_beside_the_slit(plan: list[RawExposure], scene: Scene) -> None:
+    light = disperse_slit(plan[1], scene)
     lit = np.flatnonzero((light > 1).any(axis=0))
     low, high = SLIT_COLUMNS
     # Spectra lean to the left at long wavelengths.
@@ -138,11 +154,13 @@ def test_no_light_is_beside_the_slit(plan: list[RawExposure]) -> None:
     assert high - 1 < lit.max() < high + 1
 
 
-def test_the_slit_takes_its_share_of_the_light(plan: list[RawExposure]) -> None:
-    scene = replace(miri_lrs_slit.make_scene(), background_mjy_sr=0.0)
-    rows = SLIT.list_rows(IMAGER)
+def test_the_slit_takes_its_share_of_the_light(
+    plan: list[RawExposure], scene: Scene
+) -> None:
+    dark_sky = replace(scene, background_mjy_sr=0.0)
+    rows = SLIT.list_rows(MIRI_FULL)
     wavelength = SLIT.wavelength_um(rows - SLIT.row - MISS_PIXELS[1])
-    light = disperse_slit(plan[1], scene)[rows.astype(int)].sum(axis=1)
+    light = disperse_slit(plan[1], dark_sky)[rows.astype(int)].sum(axis=1)
     flux_mjy = light * response(wavelength) * PIXEL_ARCSEC2 * ARCSEC2_SR
     assert scene.spectrum
     share = flux_mjy * 1e6 / scene.spectrum.flux(wavelength)
@@ -158,7 +176,7 @@ def test_the_slit_takes_more_from_a_source_off_its_middle() -> None:
 
 
 def test_the_slitless_program_is_a_time_series_after_an_image() -> None:
-    image, *parts = miri_lrs_slitless.plan_exposures()
+    image, *parts = SLITLESS_PROGRAM.plan()
     assert image.stem == "jw99008001001_02101_00001_mirimage"
     assert [raw.stem for raw in parts] == [
         f"jw99008001001_04101_00001-seg00{segment}_mirimage" for segment in (1, 2)
@@ -170,27 +188,26 @@ def test_the_slitless_program_is_a_time_series_after_an_image() -> None:
 
 
 def test_without_slit_all_light_of_the_star_falls_on_the_subarray() -> None:
-    raw = miri_lrs_slitless.plan_exposures()[1]
-    scene = replace(miri_lrs_slitless.SCENE, background_mjy_sr=0.0)
+    raw = SLITLESS_PROGRAM.plan()[1]
+    scene = replace(SLITLESS_SCENE, background_mjy_sr=0.0)
     rows = SLITLESS.list_rows(SLITLESSPRISM)
     wavelength = SLITLESS.wavelength_um(rows - SLITLESS.row)
     light = disperse_all(raw, scene)[rows.astype(int) - 528].sum(axis=1)
     flux_jy = light * response(wavelength) * PIXEL_ARCSEC2 * ARCSEC2_SR * 1e6
-    assert flux_jy == pytest.approx(
-        miri_lrs_slitless.SPECTRUM.flux(wavelength), rel=0.02
-    )
+    assert SLITLESS_SCENE.spectrum
+    assert flux_jy == pytest.approx(SLITLESS_SCENE.spectrum.flux(wavelength), rel=0.02)
 
 
 def test_without_slit_the_background_is_everywhere() -> None:
-    raw = miri_lrs_slitless.plan_exposures()[1]
-    light = disperse_all(raw, miri_lrs_slitless.SCENE)
+    raw = SLITLESS_PROGRAM.plan()[1]
+    light = disperse_all(raw, SLITLESS_SCENE)
     assert light[0, 0] > 100
     assert light[:, 60:] == pytest.approx(light[0, 0], rel=1e-5)
 
 
 def test_the_image_without_slit_shows_the_star_where_spectra_are_from() -> None:
-    raw = miri_lrs_slitless.plan_exposures()[0]
-    light = acquire(raw, replace(miri_lrs_slitless.SCENE, background_mjy_sr=0.0))
+    raw = SLITLESS_PROGRAM.plan()[0]
+    light = acquire(raw, replace(SLITLESS_SCENE, background_mjy_sr=0.0))
     rows, columns = np.mgrid[: SLITLESSPRISM.rows, : SLITLESSPRISM.columns]
     found = [np.average(axis, weights=light) for axis in (columns, rows)]
     offset = FILTER_OFFSETS["F560W"]

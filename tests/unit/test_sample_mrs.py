@@ -3,23 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.sample import Mode
-from workers.sample.frames import MRS
+from workers.sample.frames import MIRI_FULL
 from workers.sample.headers import primary_cards
-from workers.sample.miri_mrs import (
-    FRINGE,
-    PROGRAMS,
-    SCENE,
-    SKY,
-    MrsProgram,
-    plan_exposures,
-)
+from workers.sample.miri_mrs import FRINGE, MRS, MRS_BANDS
 from workers.sample.mrs_geometry import Band, load_bands, map_slices
 from workers.sample.mrs_light import MrsLight, trace_mrs
 from workers.sample.mrs_references import FLAT_FRINGE
+from workers.sample.program import Program
 
-PROGRAM = PROGRAMS[Mode.MIRI_MRS]
-BANDS = PROGRAMS[Mode.MIRI_MRS_BANDS]
+PROGRAM = MRS
+BANDS = MRS_BANDS
+SCENE = PROGRAM.scene
 
 
 @pytest.fixture(scope="module", params=["SHORT", "MEDIUM", "LONG"])
@@ -29,8 +23,7 @@ def band(request: pytest.FixtureRequest) -> Band:
 
 @pytest.fixture(scope="module")
 def light() -> MrsLight:
-    short = load_bands()["SHORT"]
-    return trace_mrs(short, map_slices(short))
+    return trace_mrs("SHORT")
 
 
 def test_a_band_has_the_slices_of_both_channels(band: Band) -> None:
@@ -46,8 +39,8 @@ def test_slices_do_not_touch_on_the_detector(band: Band) -> None:
 
 
 def test_reference_pixels_belong_to_no_slice(band: Band) -> None:
-    outside = np.ones(MRS.shape, bool)
-    outside[MRS.inside] = False
+    outside = np.ones(MIRI_FULL.shape, bool)
+    outside[MIRI_FULL.inside] = False
     assert not map_slices(band)[outside].any()
 
 
@@ -58,7 +51,7 @@ def test_places_in_the_field_are_found_again(band: Band) -> None:
 
 
 def test_the_program_has_two_dithers_and_a_background() -> None:
-    kinds = [(raw.stem, raw.is_background) for raw in plan_exposures(PROGRAM)]
+    kinds = [(raw.stem, raw.is_background) for raw in PROGRAM.plan()]
     assert kinds == [
         ("jw99003001001_02101_00001_mirifushort", False),
         ("jw99003001001_02101_00002_mirifushort", False),
@@ -67,7 +60,7 @@ def test_the_program_has_two_dithers_and_a_background() -> None:
 
 
 def test_three_bands_are_observed_from_the_same_two_places() -> None:
-    plan = plan_exposures(BANDS)
+    plan = BANDS.plan()
     kinds = [(raw.activity, raw.number, raw.band) for raw in plan]
     assert kinds == [
         (activity, number, band)
@@ -82,24 +75,25 @@ def test_three_bands_are_observed_from_the_same_two_places() -> None:
 
 
 @pytest.mark.parametrize("program", [PROGRAM, BANDS])
-def test_exposures_follow_each_other(program: MrsProgram) -> None:
-    plan = plan_exposures(program)
+def test_exposures_follow_each_other(program: Program) -> None:
+    plan = program.plan()
     ends = [raw.start_s + raw.duration_s for raw in plan]
     starts = [raw.start_s for raw in plan]
     assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
 
 
 def test_headers_tell_channel_and_band() -> None:
-    cards = primary_cards(plan_exposures(PROGRAM)[0])
+    cards = primary_cards(PROGRAM.plan()[0])
     wanted = {"INSTRUME": "MIRI", "CHANNEL": "12", "BAND": "SHORT"}
     assert {name: cards[name] for name in wanted} == wanted
     assert "GRATING" not in cards
 
 
 def test_all_light_of_the_source_falls_on_the_detector(light: MrsLight) -> None:
+    assert SCENE.spectrum
     dark_sky = replace(SCENE, background_mjy_sr=0.0)
     for channel in light.channels:
-        raw = plan_exposures(PROGRAM)[0]
+        raw = PROGRAM.plan()[0]
         brightness = channel.brightness(raw, dark_sky)
         flux = (
             brightness
@@ -112,7 +106,8 @@ def test_all_light_of_the_source_falls_on_the_detector(light: MrsLight) -> None:
 
 
 def test_empty_sky_is_even(light: MrsLight) -> None:
-    rate = light.rate(plan_exposures(PROGRAM)[2], SKY)
+    assert PROGRAM.sky
+    rate = light.rate(PROGRAM.plan()[2], PROGRAM.sky)
     assert np.unique(rate).tolist() == [0, 1]
 
 
@@ -130,8 +125,8 @@ def test_no_fringe_is_where_no_light_is(light: MrsLight) -> None:
 
 
 def test_a_shower_is_brightest_at_its_centre() -> None:
-    shower = PROGRAM.showers[0]
-    charge = shower.charge(MRS)
+    shower = PROGRAM.defects.showers[0]
+    charge = shower.charge(MIRI_FULL)
     peak = np.unravel_index(charge.argmax(), charge.shape)
     assert peak == (shower.row, shower.column)
     assert charge.max() == pytest.approx(shower.peak_dn)

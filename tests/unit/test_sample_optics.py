@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from workers.sample.geometry import (
+from workers.sample.nirspec_geometry import (
     Geometry,
     load_geometry,
     load_grating_geometry,
-    polynomial,
 )
+from workers.sample.transforms import polynomial
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from workers.sample.frames import FULL, SUB512, Subarray, bias_image, make_flaws
-from workers.sample.ramps import Noise, simulate_ramps
-from workers.sample.showers import Shower
+from workers.sample.ramps import Defects, Shower, simulate_ramps
 
 SMALL = Subarray("SMALL", 1, 1, 64, 48, 4, 10.0, 4)
-QUIET = Noise(seed=1, cosmic_rays_per_group=0, stripes_dn=0.0)
+QUIET = Defects(cosmic_rays_per_group=0)
 
 
-def simulate(rate: float, noise: Noise = QUIET) -> np.ndarray:
+def simulate(rate: float, defects: Defects = QUIET, seed: int = 1) -> np.ndarray:
     image = np.full(SMALL.shape, rate, np.float32)
-    return simulate_ramps([image], SMALL, groups=4, noise=noise)
+    return simulate_ramps([image], SMALL, groups=4, seed=seed, defects=defects)
 
 
 def test_a_seed_gives_the_same_ramps() -> None:
@@ -21,8 +20,7 @@ def test_a_seed_gives_the_same_ramps() -> None:
 
 
 def test_another_seed_gives_other_ramps() -> None:
-    other = Noise(seed=2, cosmic_rays_per_group=0, stripes_dn=0.0)
-    assert not np.array_equal(simulate(3.0), simulate(3.0, other))
+    assert not np.array_equal(simulate(3.0), simulate(3.0, seed=2))
 
 
 def test_the_slope_of_a_ramp_is_its_rate() -> None:
@@ -41,14 +39,13 @@ def test_a_bright_pixel_ends_at_the_top_of_its_range() -> None:
 
 
 def test_stripes_are_constant_along_a_column() -> None:
-    noise = Noise(seed=1, cosmic_rays_per_group=0, stripes_dn=100.0)
-    first = simulate(0.0, noise)[0, 0] - bias_image(SMALL)
+    defects = Defects(cosmic_rays_per_group=0, stripes_dn=100.0)
+    first = simulate(0.0, defects)[0, 0] - bias_image(SMALL)
     assert first.mean(axis=0).std() > 5 * first.std(axis=0).mean()
 
 
 def test_cosmic_rays_come_after_the_first_read() -> None:
-    noise = Noise(seed=1, cosmic_rays_per_group=50, stripes_dn=0.0)
-    ramp = simulate(0.0, noise)[0].astype(float)
+    ramp = simulate(0.0, Defects(cosmic_rays_per_group=50))[0].astype(float)
     jumps = (np.diff(ramp, axis=0) > 100).sum(axis=(1, 2))
     assert (ramp[0] - bias_image(SMALL)).max() < 100
     assert (jumps > 10).all()
@@ -56,10 +53,7 @@ def test_cosmic_rays_come_after_the_first_read() -> None:
 
 def test_a_shower_comes_with_its_group_and_stays() -> None:
     shower = Shower(3, 20, 30, 5.0, 5.0, 1000.0)
-    image = np.zeros(SMALL.shape, np.float32)
-    ramps = simulate_ramps(
-        [image], SMALL, groups=4, noise=QUIET, showers=[shower]
-    ).astype(float)
+    ramps = simulate(0.0, replace(QUIET, showers=(shower,))).astype(float)
     level = ramps[0, :, 20, 30] - ramps[0, 0, 20, 30]
     assert level == pytest.approx([0, 0, 1000, 1000], abs=60)
 
@@ -67,7 +61,8 @@ def test_a_shower_comes_with_its_group_and_stays() -> None:
 def test_a_frame_at_the_sides_leaves_the_first_row_in_the_light() -> None:
     sides = replace(SMALL, sides_only=True)
     image = np.full(SMALL.shape, 100.0, np.float32)
-    ramp = simulate_ramps([image], sides, groups=4, noise=QUIET)[0].astype(float)
+    ramps = simulate_ramps([image], sides, groups=4, seed=1, defects=QUIET)
+    ramp = ramps[0].astype(float)
     ramp -= bias_image(SMALL)
     assert ramp[-1, 0, 10] > 1000
     assert abs(ramp[-1, 10, 0]) < 60

@@ -83,12 +83,9 @@ def test_references_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     """Sets have another order in each, and asdf writes one down."""
     code = (
         "import sys, pathlib\n"
-        "from workers.sample.geometry import load_geometry, load_grating_geometry\n"
         "from workers.sample.library import Library\n"
-        "from workers.sample.optics import add_grating_optics, add_optics\n"
-        "library = Library(pathlib.Path(sys.argv[1]))\n"
-        "add_optics(library, load_geometry())\n"
-        "add_grating_optics(library, load_grating_geometry())\n"
+        "from workers.sample.nirspec_optics import add_all_optics\n"
+        "add_all_optics(Library(pathlib.Path(sys.argv[1])))\n"
     )
     made = []
     for seed in ("1", "2"):

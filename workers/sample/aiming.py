@@ -7,8 +7,8 @@ from jwst.assign_wcs.pointing import v23tosky
 from stdatamodels.jwst.transforms.models import IdealToV2V3
 
 from .exposures import RawExposure
-from .geometry import Geometry
 from .headers import PARITY
+from .nirspec_geometry import Geometry
 from .raw_files import make_model
 from .scene import Position
 

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .check import Check
+from .products import Check
 from .sample_set import Mode
 
 __all__ = ["compare_depth", "compare_spectrum"]

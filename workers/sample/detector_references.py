@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,22 @@ from stdatamodels.jwst import datamodels
 
 from workers.contract import NOT_APPLICABLE
 
-from .frames import DETECTORS, READ_NOISE_DN, SATURATION_DN, Subarray, bias_image
+from .frames import (
+    DETECTORS,
+    FULL,
+    MIRI_FULL,
+    READ_NOISE_DN,
+    SATURATION_DN,
+    SLITLESSPRISM,
+    SUB512,
+    SUB2048,
+    SUBS200A1,
+    Subarray,
+    bias_image,
+)
 from .library import DETECTOR, SUBARRAY, Library
 
-__all__ = ["Readout", "add_detector_references", "describe_readout", "make_flat"]
+__all__ = ["READOUTS", "Readout", "add_detector_references", "make_flat"]
 
 _DARK_GROUPS = 8
 _REFERENCE_PIXEL = 2
@@ -22,14 +35,30 @@ _REFERENCE_PIXEL = 2
 class Readout:
     """A part of a detector that sample programs read."""
 
+    detector: str
+    """The detector."""
     subarray: Subarray
     """The part."""
-    serial: int
-    """Number in the names of its references."""
-    detector: str = "NRS1"
-    """The detector."""
-    dark: bool = False
+    has_dark: bool = False
     """Whether there is a dark; the one of a full frame would be 150 MB of zeros."""
+
+
+READOUTS = {
+    "NIRSPEC": (
+        Readout("NRS1", FULL),
+        Readout("NRS1", SUB512, has_dark=True),
+        Readout("NRS2", FULL),
+        Readout("NRS1", SUBS200A1),
+        Readout("NRS1", SUB2048, has_dark=True),
+        Readout("NRS2", SUB2048, has_dark=True),
+    ),
+    "MIRI": (
+        Readout("MIRIFUSHORT", MIRI_FULL),
+        Readout("MIRIMAGE", MIRI_FULL),
+        Readout("MIRIMAGE", SLITLESSPRISM),
+    ),
+}
+"""What sample programs read, by instrument; references are numbered in this order."""
 
 
 def _make_mask(subarray: Subarray) -> Any:
@@ -64,6 +93,7 @@ def _make_superbias(subarray: Subarray) -> Any:
     model = datamodels.SuperBiasModel(data=bias_image(subarray))
     # Zeros need not be in the file: they are made when it is opened.
     del model.err, model.dq
+    model.meta.exposure.readpatt = "ANY"
     return model
 
 
@@ -88,66 +118,75 @@ def _make_rscd(subarray: Subarray) -> Any:
     return model
 
 
-def _make_models(subarray: Subarray) -> Mapping[str, Any]:
-    """Make the models of a perfectly linear detector with one electron per DN."""
-    gain = np.ones(subarray.shape, np.float32)
+def _make_gain(subarray: Subarray) -> Any:
+    return datamodels.GainModel(data=np.ones(subarray.shape, np.float32))
+
+
+def _make_readnoise(subarray: Subarray) -> Any:
     # The reference is the noise of the difference of two reads.
     noise = np.full(subarray.shape, READ_NOISE_DN * np.sqrt(2), np.float32)
-    return {
-        "gain": datamodels.GainModel(data=gain),
-        "linearity": _make_linearity(subarray),
-        "mask": _make_mask(subarray),
-        "readnoise": datamodels.ReadnoiseModel(data=noise),
-        "saturation": _make_saturation(subarray),
-    }
+    model = datamodels.ReadnoiseModel(data=noise)
+    model.meta.exposure.readpatt = "ANY"
+    return model
 
 
-_OWN: Mapping[str, tuple[str, Callable[[Subarray], Any]]] = {
-    "MIRI": ("rscd", _make_rscd),
-    "NIRSPEC": ("superbias", _make_superbias),
+_SHARED: Mapping[str, Callable[[Subarray], Any]] = {
+    "gain": _make_gain,
+    "linearity": _make_linearity,
+    "mask": _make_mask,
+    "readnoise": _make_readnoise,
+    "saturation": _make_saturation,
+}
+"""What all have: a perfectly linear detector with one electron per DN."""
+_OWN: Mapping[str, Mapping[str, Callable[[Subarray], Any]]] = {
+    "MIRI": {"rscd": _make_rscd},
+    "NIRSPEC": {"superbias": _make_superbias},
 }
 """What detectors of one instrument alone have, by instrument."""
 
 
-def describe_readout(model: Any, readout: Readout) -> None:
-    """Fill the metadata that say of which pixels a reference is."""
+def _make(make: Callable[[Subarray], Any], readout: Readout) -> Any:
+    """Make a reference and fill the metadata that say of which pixels it is."""
     subarray, detector = readout.subarray, DETECTORS[readout.detector]
+    model = make(subarray)
     model.meta.instrument.detector = readout.detector
     # The schema of a table has none: it is of no pixels.
     if not hasattr(model.meta, "subarray"):
-        return
+        return model
     part = model.meta.subarray
     part.name = subarray.name
     part.xstart, part.ystart = subarray.x, subarray.y
     part.xsize, part.ysize = subarray.columns, subarray.rows
     part.fastaxis, part.slowaxis = detector.fast_axis, detector.slow_axis
+    return model
 
 
-def make_flat(readout: Readout) -> Any:
-    """Make a flat of one."""
-    model = datamodels.FlatModel(data=np.ones(readout.subarray.shape, np.float32))
+def make_flat(detector: str) -> Any:
+    """Make a flat of one for the whole of a detector of MIRI."""
+    model = _make(_make_flat, Readout(detector, MIRI_FULL))
     model.meta.exposure.readpatt = "ANY"
-    describe_readout(model, readout)
+    return model
+
+
+def _make_flat(subarray: Subarray) -> Any:
+    model = datamodels.FlatModel(data=np.ones(subarray.shape, np.float32))
+    # Zeros need not be in the file: they are made when it is opened.
+    del model.err, model.dq
     return model
 
 
 def add_detector_references(library: Library, readout: Readout) -> None:
     """Publish what detector1 needs for one part of a detector."""
-    own, make_own = _OWN[library.instrument]
-    subarray = readout.subarray
-    models = {**_make_models(subarray), own: make_own(subarray)}
-    if readout.dark:
-        models["dark"] = _make_dark(subarray)
-    for reftype, model in models.items():
-        describe_readout(model, readout)
-        if reftype in {"readnoise", "superbias"}:
-            model.meta.exposure.readpatt = "ANY"
-        name = library.add_model(reftype, model, serial=readout.serial)
-        _offer(library, reftype, name, readout)
-    if not readout.dark:
-        _offer(library, "dark", NOT_APPLICABLE, readout)
-
-
-def _offer(library: Library, reftype: str, name: str, readout: Readout) -> None:
-    match = readout.detector, readout.subarray.name
-    library.offer(reftype, name, parkeys=(DETECTOR, SUBARRAY), matches=[match])
+    makers = {**_SHARED, **_OWN[library.instrument]}
+    if readout.has_dark:
+        makers["dark"] = _make_dark
+    names = {"dark": NOT_APPLICABLE}
+    for reftype, make in makers.items():
+        names[reftype] = library.add_model(
+            reftype,
+            partial(_make, make, readout),
+            serial=1 + READOUTS[library.instrument].index(readout),
+        )
+    choices = {DETECTOR: [readout.detector], SUBARRAY: [readout.subarray.name]}
+    for reftype, name in names.items():
+        library.offer(reftype, name, choices)

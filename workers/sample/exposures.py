@@ -1,6 +1,7 @@
 """Raw exposures as the proposer and the observatory would describe them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from .frames import DETECTORS, Subarray
 from .scene import Position
 
-__all__ = ["Aperture", "RawExposure", "Segment", "Target"]
+__all__ = ["Aperture", "RawExposure", "Segment", "Target", "point", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ class RawExposure:
 
     program: str
     """Program, five digits."""
-    observation: str
+    observation: str = "001"
     """Observation, three digits."""
     activity: str
     """Visit group, sequence and activity: ``02101``."""
-    number: int
+    number: int = 1
     """Number of the exposure in its activity."""
     exp_type: str
     """Exposure type."""
@@ -71,7 +72,7 @@ class RawExposure:
     """Pixels that are read."""
     groups: int
     """Reads of an integration."""
-    integrations: int
+    integrations: int = 1
     """Integrations of this file."""
     start_s: float
     """Seconds since the epoch of the samples."""
@@ -100,8 +101,6 @@ class RawExposure:
     """Which part of the exposure, if it has parts."""
     optics: tuple[str, str] = ("CLEAR", "PRISM")
     """Filter and disperser of NIRSpec."""
-    tilt_readings: tuple[float, float] | None = None
-    """What the sensors of the grating wheel of NIRSpec read in x and y."""
     band: str | None = None
     """Setting of the MRS gratings."""
     filter: str | None = None
@@ -157,3 +156,35 @@ class RawExposure:
     def duration_s(self) -> float:
         """Time from the first reset to the last read of all segments."""
         return self.total_integrations * (self.integration_s + self.subarray.frame_s)
+
+
+def point(
+    first: RawExposure, offsets_arcsec: Sequence[tuple[float, float]], pattern: str
+) -> list[RawExposure]:
+    """Repeat an exposure every ten minutes, each time with another pointing.
+
+    Parameters
+    ----------
+    offsets_arcsec
+        East and north of the target.
+    pattern
+        Name of the dither pattern.
+    """
+    return [
+        replace(
+            first,
+            number=number,
+            offset_arcsec=offset,
+            dither=(pattern, number, len(offsets_arcsec)),
+            start_s=first.start_s + 600 * number,
+        )
+        for number, offset in enumerate(offsets_arcsec, start=1)
+    ]
+
+
+def split(raw: RawExposure, segments: int) -> list[RawExposure]:
+    """List the files of an exposure that has several, all as long as this one."""
+    return [
+        replace(raw, segment=Segment(number, segments))
+        for number in range(1, segments + 1)
+    ]

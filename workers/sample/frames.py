@@ -9,8 +9,7 @@ __all__ = [
     "BIAS_DN",
     "DETECTORS",
     "FULL",
-    "IMAGER",
-    "MRS",
+    "MIRI_FULL",
     "READ_NOISE_DN",
     "SATURATION_DN",
     "SLITLESSPRISM",
@@ -112,10 +111,8 @@ SUB2048 = Subarray("SUB2048", 1, 968, 2048, 32, 1, 0.90156, 4, sides_only=True)
 """Around the spectrum of the same slit by a grating, of both detectors."""
 SUBS200A1 = Subarray("SUBS200A1", 1, 1053, 2048, 64, 1, 1.55840, 0)
 """Around the spectrum of the slit S200A1."""
-MRS = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
-"""The whole of MIRIFUSHORT."""
-IMAGER = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
-"""The whole of MIRIMAGE."""
+MIRI_FULL = Subarray("FULL", 1, 1, 1032, 1024, 5, 2.77504, 4, sides_only=True)
+"""The whole of a detector of MIRI."""
 SLITLESSPRISM = Subarray(
     "SLITLESSPRISM", 1, 529, 72, 416, 4, 0.15904, 4, left_only=True
 )

@@ -6,6 +6,7 @@ from astropy.time import Time, TimeDelta
 
 from .exposures import RawExposure
 from .frames import DETECTORS
+from .nirspec_geometry import load_geometry
 from .publishing import DATE
 
 __all__ = ["EPOCH", "PARITY", "Card", "primary_cards", "sky_cards"]
@@ -127,14 +128,14 @@ def _instrument_cards(raw: RawExposure) -> Mapping[str, Card]:
 
 
 def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
-    assert raw.tilt_readings
+    disperser = load_geometry().dispersers[raw.optics[1]]
     return {
         "FILTER": raw.optics[0],
         "GRATING": raw.optics[1],
         "FOCUSPOS": 3.0,
         "LAMP": "NONE",
-        "GWA_XTIL": raw.tilt_readings[0],
-        "GWA_YTIL": raw.tilt_readings[1],
+        "GWA_XTIL": disperser.tilt_x_sensor.zero,
+        "GWA_YTIL": disperser.tilt_y_sensor.zero,
         "GWA_TILT": 37.0,
         "GAINFACT": 1.0,
         **_aperture_cards(raw),

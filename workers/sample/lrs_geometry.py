@@ -24,7 +24,7 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 from .frames import Subarray
-from .mrs_geometry import make_field
+from .transforms import make_field
 
 __all__ = [
     "FILTER_OFFSETS",
@@ -87,6 +87,11 @@ class Trace:
     def wavelength_um(self, above: Values) -> Values:
         """Give the wavelength of rows above the reference point."""
         return np.asarray(np.sqrt(polyval(above / 100, self.squares_um2)))
+
+    def dispersion(self) -> tuple[Values, Values]:
+        """Give the wavelengths of all rows, and the change to the next one."""
+        wavelength = self.wavelength_um(self.above)
+        return wavelength, np.gradient(wavelength)
 
     def shift(self, above: Values) -> Values:
         """Give how far a spectrum is to the right of its source, in pixels."""

@@ -21,9 +21,13 @@ from .lrs_geometry import (
     load_field,
 )
 from .raw_files import make_model
-from .scene import Line, Position, Scene, Spectrum, share_within
-from .spectral_references import ARCSEC2_SR
-from .truth import measure_resolution
+from .scene import (
+    ARCSEC2_SR,
+    JY_PER_MJY,
+    Position,
+    Scene,
+    share_within,
+)
 
 __all__ = [
     "MJY_SR_PER_DN",
@@ -31,7 +35,6 @@ __all__ = [
     "acquire_in_slit",
     "disperse_all",
     "disperse_slit",
-    "measure_lines",
     "psf_sigma_pixels",
     "response",
     "transmit",
@@ -45,7 +48,6 @@ MJY_SR_PER_DN = 1.0
 Ends = tuple[float, float]
 """Where light begins and ends, in pixels."""
 _EVERYWHERE = (-np.inf, np.inf)
-_JY_PER_MJY = 1e6
 _PIXEL_SR = PIXEL_ARCSEC2 * ARCSEC2_SR
 _FILTERS_UM = {"F560W": 5.6}
 _PSF_ARCSEC_PER_UM = 0.0139
@@ -74,16 +76,6 @@ def transmit(wavelength_um: float | Values, above: float) -> Values:
     low, high = SLIT_ROWS
     distance = (low + high) / 2 - SLIT.row - above
     return share_within(distance, high - low, psf_sigma_pixels(wavelength_um))
-
-
-def measure_lines(spectrum: Spectrum, trace: Trace) -> dict[Line, float]:
-    """Give the size of a resolution element at each line of a spectrum."""
-    wavelength = trace.wavelength_um(trace.above)
-    steps = np.gradient(wavelength)
-    return {
-        line: measure_resolution(wavelength, steps, line.wavelength_um)
-        for line in spectrum.lines
-    }
 
 
 def disperse_slit(raw: RawExposure, scene: Scene) -> Image:
@@ -135,7 +127,7 @@ def _acquire(raw: RawExposure, scene: Scene, ends: tuple[Ends, Ends]) -> Image:
         sigma = psf_sigma_pixels(wavelength_um)
         sky.append(lit)
         shares.append(share_within(middle - place[axis], lit, sigma))
-    flux_mjy = scene.spectrum.flux(np.array(wavelength_um)) / _JY_PER_MJY
+    flux_mjy = scene.spectrum.flux(np.array(wavelength_um)) / JY_PER_MJY
     light = scene.background_mjy_sr * np.outer(sky[1], sky[0])
     light += flux_mjy / _PIXEL_SR * np.outer(shares[1], shares[0])
     return np.asarray(light / MJY_SR_PER_DN, np.float32)
@@ -181,7 +173,7 @@ def _disperse_point(raw: RawExposure, scene: Scene, trace: Trace) -> Values:
     wavelength = trace.wavelength_um(above)
     centre = column + trace.shift(above)
     sigma = psf_sigma_pixels(wavelength)
-    flux_mjy = scene.spectrum.flux(wavelength) / _JY_PER_MJY
+    flux_mjy = scene.spectrum.flux(wavelength) / JY_PER_MJY
     if trace is SLIT:
         flux_mjy = flux_mjy * transmit(wavelength, miss)
     light = flux_mjy * share_within(_list_columns(raw) - centre, 1.0, sigma) / _PIXEL_SR

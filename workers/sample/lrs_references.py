@@ -1,6 +1,7 @@
 """References of spec2 and spec3 for the LRS, and of the optics of the imager."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,9 @@ from astropy import units
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
-from .detector_references import Readout, make_flat
-from .frames import IMAGER, SLITLESSPRISM
-from .library import EXP_TYPE, MIRI_OPTICS, Library
+from .detector_references import make_flat
+from .frames import MIRI_FULL, SLITLESSPRISM
+from .library import EXP_TYPE, MIRI_OPTICS, Library, add_aperture
 from .lrs_geometry import (
     FILTER_OFFSETS,
     PIXEL_ARCSEC2,
@@ -22,16 +23,11 @@ from .lrs_geometry import (
     load_field,
 )
 from .lrs_light import MJY_SR_PER_DN, psf_sigma_pixels, response, transmit
-from .scene import share_within
-from .spectral_references import ARCSEC2_SR, add_aperture
+from .scene import ARCSEC2_SR, share_within
 
-__all__ = ["FULL_READOUT", "SLITLESS_READOUT", "add_lrs_references"]
+__all__ = ["add_lrs_references"]
 
-FULL_READOUT = Readout(IMAGER, serial=2, detector="MIRIMAGE")
-"""What is read of light through the slit."""
-SLITLESS_READOUT = Readout(SLITLESSPRISM, serial=3, detector="MIRIMAGE")
-"""What is read of light without slit."""
-
+_SPECTRA = (SLIT.exp_type, SLITLESS.exp_type)
 _ACQUISITION = "MIR_TACONFIRM"
 _SLIT_APERTURE = {
     "id": SLIT.exp_type,
@@ -115,7 +111,7 @@ def _make_photom() -> Any:
     curve = response(_WAVELENGTHS_UM)
     rows = [
         ("P750L", subarray.name, *tail, curve, 0 * curve)
-        for subarray in (IMAGER, SLITLESSPRISM)
+        for subarray in (MIRI_FULL, SLITLESSPRISM)
     ]
     vector = ("f4", (size,))
     model = datamodels.MirLrsPhotomModel()
@@ -144,7 +140,7 @@ def _make_apcorr() -> Any:
     factors = 1 / share_within(0.0, sizes.astype(float), sigma)
     rows = [
         (subarray.name, waves, waves.size, sizes, sizes.size, factors, 0 * factors)
-        for subarray in (IMAGER, SLITLESSPRISM)
+        for subarray in (MIRI_FULL, SLITLESSPRISM)
     ]
     model = datamodels.MirLrsApcorrModel()
     model.apcorr_table = np.array(
@@ -190,35 +186,29 @@ def _make_pathloss() -> Any:
 
 def _offer(library: Library, reftype: str, name: str, modes: Sequence[str]) -> None:
     """Let the rules select a file for modes of the imager."""
-    matches = [("MIRIMAGE", "N/A", "N/A", mode) for mode in modes]
-    library.offer(reftype, name, parkeys=MIRI_OPTICS, matches=matches)
+    values = [["MIRIMAGE"], ["N/A"], ["N/A"], modes]
+    library.offer(reftype, name, dict(zip(MIRI_OPTICS, values, strict=True)))
 
 
 def _add_optics(library: Library) -> None:
-    spectra = SLIT.exp_type, SLITLESS.exp_type
-    name = library.add_model("distortion", _make_distortion(), serial=4, suffix="asdf")
-    _offer(library, "distortion", name, [*spectra, _ACQUISITION])
-    offsets = library.add_model("filteroffset", _make_filteroffset(), suffix="asdf")
-    modes = [(mode,) for mode in (*spectra, _ACQUISITION)]
-    library.offer("filteroffset", offsets, parkeys=(EXP_TYPE,), matches=modes)
-    for serial, trace in enumerate((SLIT, SLITLESS), start=4):
-        name = library.add_model("specwcs", _make_specwcs(trace), serial=serial)
+    name = library.add_model("distortion", _make_distortion, suffix="asdf")
+    _offer(library, "distortion", name, [*_SPECTRA, _ACQUISITION])
+    name = library.add_model("filteroffset", _make_filteroffset, suffix="asdf")
+    library.offer("filteroffset", name, {EXP_TYPE: [*_SPECTRA, _ACQUISITION]})
+    for trace in (SLIT, SLITLESS):
+        name = library.add_model("specwcs", partial(_make_specwcs, trace))
         _offer(library, "specwcs", name, [trace.exp_type])
 
 
 def add_lrs_references(library: Library) -> None:
     """Publish what the LRS needs after detector1, with slit and without."""
     _add_optics(library)
-    flat = make_flat(FULL_READOUT)
-    del flat.err, flat.dq
-    spectra = SLIT.exp_type, SLITLESS.exp_type
-    for reftype, model in {"flat": flat, "photom": _make_photom()}.items():
-        name = library.add_model(reftype, model, serial=4)
-        _offer(library, reftype, name, spectra)
-    for serial, aperture in enumerate((_SLIT_APERTURE, _SLITLESS_APERTURE), start=2):
-        add_aperture(library, str(aperture["id"]), aperture, serial=serial)
-    name = library.add_model("apcorr", _make_apcorr())
-    modes = [(mode,) for mode in spectra]
-    library.offer("apcorr", name, parkeys=(EXP_TYPE,), matches=modes)
-    name = library.add_model("pathloss", _make_pathloss())
-    library.offer("pathloss", name, parkeys=(EXP_TYPE,), matches=[(SLIT.exp_type,)])
+    name = library.add_model("flat", partial(make_flat, "MIRIMAGE"))
+    _offer(library, "flat", name, _SPECTRA)
+    _offer(library, "photom", library.add_model("photom", _make_photom), _SPECTRA)
+    for aperture in (_SLIT_APERTURE, _SLITLESS_APERTURE):
+        add_aperture(library, str(aperture["id"]), aperture)
+    name = library.add_model("apcorr", _make_apcorr)
+    library.offer("apcorr", name, {EXP_TYPE: _SPECTRA})
+    name = library.add_model("pathloss", _make_pathloss)
+    library.offer("pathloss", name, {EXP_TYPE: [SLIT.exp_type]})

@@ -97,13 +97,13 @@ def _make_apart(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
 
 def _make(sample: SampleSet, sender: Connection | None) -> str:
     """Make a sample, and give what the file system had against it."""
-    from .programs import make_programs, make_references  # takes seconds
+    from .catalogue import make_programs, make_references  # takes seconds
 
     on_progress = make_tell(sender)
     on_progress("Making the reference files and both contexts.")
     try:
-        optics = make_references(sample.crds, sample.modes)
-        make_programs(sample, optics, on_progress)
+        tracer = make_references(sample.crds, sample.modes)
+        make_programs(sample, tracer, on_progress)
     except OSError as error:
         return str(error)
     return ""

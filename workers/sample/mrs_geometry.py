@@ -6,17 +6,18 @@ The numbers are in ``mrs_geometry.json``, which says how they were derived.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from astropy.modeling import Model, models
+from astropy.modeling import Model
 from numpy.typing import NDArray
 
-from .frames import MRS, SliceMap
-from .geometry import Spec, normalise, polynomial
+from .frames import MIRI_FULL, SliceMap
+from .transforms import Spec, make_field, normalise, polynomial
 
-__all__ = ["Band", "Channel", "Slice", "load_bands", "make_field", "map_slices"]
+__all__ = ["Band", "Channel", "Slice", "load_bands", "map_slices"]
 
 _STEPS = 600
 
@@ -74,15 +75,6 @@ class Band:
         return tuple(each for channel in self.channels for each in channel.slices)
 
 
-def make_field(spec: Spec) -> Model:
-    """Make an affine transform with its inverse of its matrix and centre."""
-    turn, centre = np.array(spec["matrix"]), np.array(spec["centre"])
-    model = models.AffineTransformation2D(turn, translation=centre)
-    back = np.linalg.inv(turn)
-    model.inverse = models.AffineTransformation2D(back, translation=-back @ centre)
-    return model
-
-
 def _make_slice(number: int, beta: float, spec: Spec) -> Slice:
     forth, back = spec["to_sky"], spec["to_detector"]
     return Slice(
@@ -112,6 +104,7 @@ def _make_channel(name: str, spec: Spec) -> Channel:
     )
 
 
+@cache
 def load_bands() -> Mapping[str, Band]:
     """Read the compact model that comes with this package, by name of the band."""
     text = files(__package__).joinpath("mrs_geometry.json").read_text("utf-8")
@@ -128,15 +121,15 @@ def _find_edge(one: Slice, channel: Channel, alpha: float) -> NDArray[np.float64
     places = np.full_like(wavelength, alpha)
     x, y = one.x(wavelength, places), one.y(wavelength, places)
     order = np.argsort(y)
-    return np.asarray(np.interp(np.arange(MRS.rows), y[order], x[order]))
+    return np.asarray(np.interp(np.arange(MIRI_FULL.rows), y[order], x[order]))
 
 
 def map_slices(band: Band) -> SliceMap:
     """Give the number of the slice of every pixel, 0 between the slices."""
-    numbers = np.zeros(MRS.shape, np.int16)
-    column = np.arange(MRS.columns)
-    inside = np.zeros(MRS.shape, bool)
-    inside[MRS.inside] = True
+    numbers = np.zeros(MIRI_FULL.shape, np.int16)
+    column = np.arange(MIRI_FULL.columns)
+    inside = np.zeros(MIRI_FULL.shape, bool)
+    inside[MIRI_FULL.inside] = True
     for channel in band.channels:
         for one in channel.slices:
             ends = [

@@ -5,17 +5,17 @@ The coordinates are those of the references that the pipeline reads.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jwst.assign_wcs.pointing import v23tosky
 from numpy.typing import NDArray
 
 from .exposures import RawExposure
-from .frames import MRS, Image, SliceMap
-from .mrs_geometry import Band, Channel, Slice
+from .frames import MIRI_FULL, Image, SliceMap
+from .mrs_geometry import Channel, Slice, load_bands, map_slices
 from .raw_files import make_model
-from .scene import Scene, share_within
-from .spectral_references import ARCSEC2_SR
+from .scene import ARCSEC2_SR, JY_PER_MJY, Scene, share_within
 
 __all__ = ["MJY_SR_PER_DN", "Fringe", "MrsLight", "trace_mrs"]
 
@@ -24,7 +24,6 @@ Values = NDArray[np.float64]
 
 MJY_SR_PER_DN = 50.0
 """Surface brightness that gives 1 DN/s."""
-_JY_PER_MJY = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class _ChannelLight:
         share *= share_within(
             self.beta - beta, self.channel.beta_step, scene.sigma_arcsec
         )
-        flux_mjy = scene.spectrum.flux(self.wavelength_um) / _JY_PER_MJY
+        flux_mjy = scene.spectrum.flux(self.wavelength_um) / JY_PER_MJY
         source: Values = flux_mjy * share / (self.sky_arcsec2 * ARCSEC2_SR)
         return even + source
 
@@ -109,7 +108,7 @@ class MrsLight:
         self, values: Callable[[_ChannelLight], Values], *, dark: float = 0.0
     ) -> Image:
         """Make a picture of the values of lit pixels."""
-        image = np.full(MRS.shape, dark, np.float32)
+        image = np.full(MIRI_FULL.shape, dark, np.float32)
         for each in self.channels:
             image[each.rows, each.columns] = values(each)
         return image
@@ -131,14 +130,8 @@ def _trace_channel(channel: Channel, slices: SliceMap) -> _ChannelLight:
     return _ChannelLight(channel, *pixels, *values)
 
 
-def trace_mrs(band: Band, slices: SliceMap) -> MrsLight:
-    """Find the lit pixels of a band.
-
-    Parameters
-    ----------
-    band
-        Geometry of the band.
-    slices
-        The slice of each pixel.
-    """
-    return MrsLight(tuple(_trace_channel(each, slices) for each in band.channels))
+@cache
+def trace_mrs(band: str) -> MrsLight:
+    """Find the lit pixels of a band."""
+    slices, channels = map_slices(load_bands()[band]), load_bands()[band].channels
+    return MrsLight(tuple(_trace_channel(each, slices) for each in channels))

@@ -1,6 +1,7 @@
 """References of the MRS optics: what the pipeline builds its coordinates from."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,38 +9,33 @@ from astropy import units
 from astropy.modeling import models
 from stdatamodels.jwst.datamodels import wcs_ref_models as references
 
-from .frames import SliceMap
 from .library import EXP_TYPE, MIRI_OPTICS, Library
-from .mrs_geometry import Band, map_slices
+from .mrs_geometry import Band, load_bands, map_slices
 
-__all__ = [
-    "SERIALS",
-    "add_band_optics",
-    "add_wavelengthrange",
-    "mark_band",
-    "offer_by_band",
-]
-
-SERIALS = {"SHORT": 1, "MEDIUM": 2, "LONG": 3}
-"""Numbers in the names of references by band."""
+__all__ = ["add_band_optics", "add_for_band", "add_wavelengthrange"]
 
 _THROUGHPUTS = 9
 
 
-def mark_band(model: Any, band: str) -> None:
-    """Fill the metadata that say what a reference is for."""
-    instrument = model.meta.instrument
-    instrument.detector, instrument.channel, instrument.band = "MIRIFUSHORT", "12", band
+def add_for_band(
+    library: Library,
+    reftype: str,
+    make: Callable[[], Any],
+    band: str,
+    suffix: str = "fits",
+) -> None:
+    """Publish a reference of one band of MIRIFUSHORT."""
 
+    def make_for_band() -> Any:
+        model = make()
+        instrument = model.meta.instrument
+        instrument.detector = "MIRIFUSHORT"
+        instrument.channel, instrument.band = "12", band
+        return model
 
-def offer_by_band(library: Library, reftype: str, name: str, band: str) -> None:
-    """Let the rules select a file for one band of MIRIFUSHORT."""
-    library.offer(
-        reftype,
-        name,
-        parkeys=MIRI_OPTICS,
-        matches=[("MIRIFUSHORT", "12", band, "MIR_MRS")],
-    )
+    name = library.add_model(reftype, make_for_band, suffix=suffix)
+    values = [["MIRIFUSHORT"], ["12"], [band], ["MIR_MRS"]]
+    library.offer(reftype, name, dict(zip(MIRI_OPTICS, values, strict=True)))
 
 
 def _make_distortion(band: Band) -> Any:
@@ -72,15 +68,15 @@ def _make_specwcs(band: Band) -> Any:
     return model
 
 
-def _make_regions(slices: SliceMap) -> Any:
+def _make_regions(band: Band) -> Any:
     """Make the map of the slices, the same at every throughput."""
-    return references.RegionsModel(regions=np.stack([slices] * _THROUGHPUTS))
+    return references.RegionsModel(regions=np.stack([map_slices(band)] * _THROUGHPUTS))
 
 
-def _make_wavelengthrange(bands: Iterable[Band]) -> Any:
+def _make_wavelengthrange() -> Any:
     ranges = {
         channel.name + band.name: list(channel.wavelengths_um)
-        for band in bands
+        for band in load_bands().values()
         for channel in band.channels
     }
     model = references.WavelengthrangeModel(
@@ -90,25 +86,23 @@ def _make_wavelengthrange(bands: Iterable[Band]) -> Any:
     return model
 
 
-def add_band_optics(library: Library, band: Band) -> SliceMap:
-    """Publish the optics of one band; give the map of its slices."""
-    slices = map_slices(band)
-    made = {
-        "distortion": _make_distortion(band),
-        "regions": _make_regions(slices),
-        "specwcs": _make_specwcs(band),
-    }
-    for reftype, model in made.items():
-        mark_band(model, band.name)
-        model.meta.exposure.type = "MIR_MRS"
-        serial = SERIALS[band.name]
-        file = library.add_model(reftype, model, serial=serial, suffix="asdf")
-        offer_by_band(library, reftype, file, band.name)
-    return slices
+def _make(make: Callable[[Band], Any], band: str) -> Any:
+    model = make(load_bands()[band])
+    model.meta.exposure.type = "MIR_MRS"
+    return model
 
 
-def add_wavelengthrange(library: Library, bands: Iterable[Band]) -> None:
+def add_band_optics(library: Library, band: str) -> None:
+    """Publish the optics of one band."""
+    for reftype, make in (
+        ("distortion", _make_distortion),
+        ("regions", _make_regions),
+        ("specwcs", _make_specwcs),
+    ):
+        add_for_band(library, reftype, partial(_make, make, band), band, "asdf")
+
+
+def add_wavelengthrange(library: Library) -> None:
     """Publish the wavelengths of all bands."""
-    ranges = _make_wavelengthrange(bands)
-    name = library.add_model("wavelengthrange", ranges, suffix="asdf")
-    library.offer("wavelengthrange", name, parkeys=(EXP_TYPE,), matches=[("MIR_MRS",)])
+    name = library.add_model("wavelengthrange", _make_wavelengthrange, suffix="asdf")
+    library.offer("wavelengthrange", name, {EXP_TYPE: ["MIR_MRS"]})

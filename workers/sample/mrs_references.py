@@ -1,7 +1,7 @@
 """References of spec2 and spec3 for the MRS: fringes, flux, cubes, apertures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +10,24 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
-from .detector_references import Readout, make_flat
-from .frames import MRS, SliceMap
-from .library import EXP_TYPE, Library
-from .mrs_light import MJY_SR_PER_DN, Fringe, MrsLight
-from .mrs_optics import SERIALS, mark_band, offer_by_band
-from .publishing import DATE, publish
-from .spectral_references import make_table
+from .detector_references import make_flat
+from .library import EXP_TYPE, Library, make_table
+from .mrs_light import MJY_SR_PER_DN, Fringe, trace_mrs
+from .mrs_optics import add_band_optics, add_for_band, add_wavelengthrange
+from .publishing import DATE
 
 __all__ = [
+    "BANDS",
     "FLAT_FRINGE",
-    "READOUT",
-    "BandGrid",
     "add_band_references",
     "add_mrs_references",
 ]
 
-READOUT = Readout(MRS, serial=1, detector="MIRIFUSHORT")
-"""What is read: the whole detector of channels 1 and 2."""
+BANDS = ("SHORT", "MEDIUM", "LONG")
+"""The bands; references are numbered in this order."""
 FLAT_FRINGE = Fringe(amplitude=0.03, period_per_cm=2.8, phase=0.0)
 """The fringes that the fringe reference divides out."""
 
-_MRS = "MIR_MRS"
 _SLICES = (*range(101, 122), *range(201, 218))
 _DO_NOT_USE = 1
 _SAMPLING = "spaxelsize spectralstep wavemin wavemax"
@@ -52,7 +48,7 @@ _FREQUENCY_CARDS = {
 _APERTURE = {"radius": 0.6, "inner_bkg": 0.8, "outer_bkg": 1.15}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class BandGrid:
     """The cube that `cube_build` makes of one channel in one band."""
 
@@ -73,40 +69,48 @@ class BandGrid:
         return np.arange(*self.wavelengths_um, self.step_um)
 
 
-def _make_photom(slices: SliceMap, light: MrsLight) -> Any:
-    lit = slices > 0
+_GRIDS = (
+    BandGrid("1", "LONG", (6.55, 6.6), 0.0008, 0.13),
+    BandGrid("1", "MEDIUM", (6.05, 6.15), 0.0008, 0.13),
+    BandGrid("1", "SHORT", (5.25, 5.45), 0.0008, 0.13),
+    BandGrid("2", "LONG", (10.2, 10.3), 0.0013, 0.17),
+    BandGrid("2", "MEDIUM", (8.9, 9.0), 0.0013, 0.17),
+    BandGrid("2", "SHORT", (7.8, 8.2), 0.0013, 0.17),
+)
+"""Cubes, which cover the lines of the sample programs and no more, to be quick."""
+
+
+def _make_photom(band: str) -> Any:
+    areas = trace_mrs(band).pixel_areas()
     model = datamodels.MirMrsPhotomModel(
-        data=np.where(lit, np.float32(MJY_SR_PER_DN), np.nan),
-        dq=np.where(lit, 0, _DO_NOT_USE).astype(np.uint32),
-        pixsiz=light.pixel_areas(),
+        data=np.where(areas > 0, np.float32(MJY_SR_PER_DN), np.nan),
+        dq=np.where(areas > 0, 0, _DO_NOT_USE).astype(np.uint32),
+        pixsiz=areas,
     )
     model.meta.photometry.conversion_megajanskys = MJY_SR_PER_DN
     return model
 
 
-def add_band_references(
-    library: Library, band: str, slices: SliceMap, light: MrsLight
-) -> None:
-    """Publish the pictures of one band: flat, fringes, flux."""
-    made = {
-        "flat": make_flat(READOUT),
-        "fringe": datamodels.FringeModel(data=light.fringes(FLAT_FRINGE)),
-        "photom": _make_photom(slices, light),
-    }
-    for reftype, model in made.items():
-        mark_band(model, band)
-        if reftype != "photom":
-            # Zeros need not be in the file: they are made when it is opened.
-            del model.err, model.dq
-        name = library.add_model(reftype, model, serial=SERIALS[band])
-        offer_by_band(library, reftype, name, band)
+def _make_fringe(band: str) -> Any:
+    model = datamodels.FringeModel(data=trace_mrs(band).fringes(FLAT_FRINGE))
+    # Zeros need not be in the file: they are made when it is opened.
+    del model.err, model.dq
+    return model
 
 
-def _make_band_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
+def add_band_references(library: Library, band: str) -> None:
+    """Publish what one band needs after detector1: optics, flat, fringes, flux."""
+    add_band_optics(library, band)
+    add_for_band(library, "flat", partial(make_flat, "MIRIFUSHORT"), band)
+    add_for_band(library, "fringe", partial(_make_fringe, band), band)
+    add_for_band(library, "photom", partial(_make_photom, band), band)
+
+
+def _make_band_tables() -> dict[str, Any]:
     """Make the tables that have a row for each channel and band."""
     sampling: list[tuple[object, ...]] = []
     msm, emsm = sampling.copy(), sampling.copy()
-    for grid in grids:
+    for grid in _GRIDS:
         name, width = (grid.channel, grid.band), 4 * grid.step_um
         size = (grid.spaxel_arcsec, grid.step_um, *grid.wavelengths_um)
         sampling.append((*name, *size))
@@ -119,10 +123,10 @@ def _make_band_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
     }
 
 
-def _make_wave_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
+def _make_wave_tables() -> dict[str, Any]:
     """Make the tables of cubes of several channels: a row for each wavelength."""
-    waves = np.unique(np.concatenate([grid.planes_um for grid in grids]))
-    width = 4 * grids[0].step_um
+    waves = np.unique(np.concatenate([grid.planes_um for grid in _GRIDS]))
+    width = 4 * _GRIDS[0].step_um
     kinds: dict[str, tuple[str, tuple[float, ...]]] = {
         "driz": ("", ()),
         "msm": (_MSM, (0.3, width, 2.0, 0.01)),
@@ -136,9 +140,9 @@ def _make_wave_tables(grids: Sequence[BandGrid]) -> dict[str, Any]:
     }
 
 
-def _make_cubepar(grids: Sequence[BandGrid]) -> Any:
+def _make_cubepar() -> Any:
     model = datamodels.MiriIFUCubeParsModel()
-    tables = {**_make_band_tables(grids), **_make_wave_tables(grids)}
+    tables = {**_make_band_tables(), **_make_wave_tables()}
     for name, table in tables.items():
         setattr(model, name, table)
     return model
@@ -182,7 +186,7 @@ def _write_frequencies(path: Path) -> None:
 
     The schema of its model has scalars where the step wants vectors.
     """
-    tables = [_frequency_table(f"RFC_FREQ_{band}", FLAT_FRINGE) for band in SERIALS]
+    tables = [_frequency_table(f"RFC_FREQ_{band}", FLAT_FRINGE) for band in BANDS]
     wavelength = np.linspace(4.5, 12.5, 17)
     largest = fits.BinTableHDU.from_columns(
         [
@@ -195,24 +199,17 @@ def _write_frequencies(path: Path) -> None:
     fits.HDUList([primary, *tables, largest]).writeto(path)
 
 
-def _add_frequencies(library: Library) -> None:
-    name = library.add(
-        "jwst_miri_fringefreq_0001.fits",
-        lambda path: publish(path, _write_frequencies),
-    )
-    library.offer("fringefreq", name, parkeys=(EXP_TYPE,), matches=[(_MRS,)])
-
-
-def add_mrs_references(library: Library, grids: Sequence[BandGrid]) -> None:
+def add_mrs_references(library: Library) -> None:
     """Publish what all bands share: cubes, apertures, frequencies of fringes."""
-    _add_frequencies(library)
+    add_wavelengthrange(library)
     # Without a table of its channel the straylight step corrects by zero, at once.
     names = {
-        "cubepar": library.add_model("cubepar", _make_cubepar(grids)),
-        "extract1d": library.add_inline("extract1d", _make_aperture()),
-        "mrsxartcorr": library.add_model(
-            "mrsxartcorr", datamodels.MirMrsXArtCorrModel()
+        "cubepar": library.add_model("cubepar", _make_cubepar),
+        "extract1d": library.add_model(
+            "extract1d", _make_aperture, suffix="asdf", inline=True
         ),
+        "fringefreq": library.add("fringefreq", "fits", _write_frequencies),
+        "mrsxartcorr": library.add_model("mrsxartcorr", datamodels.MirMrsXArtCorrModel),
     }
     for reftype, name in names.items():
-        library.offer(reftype, name, parkeys=(EXP_TYPE,), matches=[(_MRS,)])
+        library.offer(reftype, name, {EXP_TYPE: ["MIR_MRS"]})

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .frames import READ_NOISE_DN, Image, Subarray, bias_image
-from .showers import Shower
+from .frames import (
+    READ_NOISE_DN,
+    Flaws,
+    Image,
+    Subarray,
+    bias_image,
+    make_flaws,
+)
 
-__all__ = ["Noise", "simulate_ramps"]
+__all__ = ["Defects", "Shower", "simulate_ramps"]
 
 Ramps = NDArray[np.uint16]
 """Integrations, groups, rows, columns."""
@@ -20,15 +26,61 @@ _SATURATED_DN = 70_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
-    """What is random in an exposure."""
+class Shower:
+    """Faint extended charge that a cosmic ray leaves: an elliptical Gaussian."""
 
-    seed: int
-    """Seed of everything random."""
+    group: int
+    """First read that has its charge, counted from 1."""
+    row: int
+    """Centre, counted from 0."""
+    column: int
+    """Centre, counted from 0."""
+    sigma_rows: float
+    """Width across rows, pixels."""
+    sigma_columns: float
+    """Width across columns, pixels."""
+    peak_dn: float
+    """Charge at the centre."""
+
+    def charge(self, subarray: Subarray) -> Image:
+        """Give the charge (DN) that it leaves in each pixel that sees light."""
+        y, x = np.ogrid[: subarray.rows, : subarray.columns]
+        rows = (y - self.row) / self.sigma_rows
+        columns = (x - self.column) / self.sigma_columns
+        image = np.zeros(subarray.shape, np.float32)
+        full = self.peak_dn * np.exp(-0.5 * (rows**2 + columns**2))
+        image[subarray.inside] = full[subarray.inside]
+        return image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defects:
+    """What spoils the exposures of a program."""
+
     cosmic_rays_per_group: int
     """Hits of the subarray between two reads."""
-    stripes_dn: float
+    stripes_dn: float = 0.0
     """Spread of the 1/f noise, which is constant along a column of one read."""
+    hot: int = 0
+    """Pixels that saturate, at the same places in every exposure."""
+    warm: int = 0
+    """Pixels that could pass for a faint line, likewise."""
+    leak_dn_per_s: float = 0.0
+    """Light through the closed shutters, in the middle of the detector."""
+    showers: tuple[Shower, ...] = ()
+    """Showers on the second exposure."""
+
+    def choose_flaws(self, subarray: Subarray, seed: int) -> Flaws:
+        """Choose the hot and the warm pixels."""
+        return make_flaws(subarray, hot=self.hot, warm=self.warm, seed=seed)
+
+    def still_image(self, subarray: Subarray, seed: int) -> Image:
+        """Give what is the same in every exposure (DN/s): the leak, dark current."""
+        y, x = np.ogrid[: subarray.rows, : subarray.columns]
+        across = np.exp(-0.5 * ((y - 1024) / 500) ** 2)
+        leak = self.leak_dn_per_s * across * (1 + 0.3 * np.sin(x / 60))
+        flaws = self.choose_flaws(subarray, seed)
+        return np.asarray(leak, np.float32) + flaws.dark_current(subarray.shape)
 
 
 def _pink(rng: np.random.Generator, size: int) -> Image:
@@ -67,8 +119,8 @@ def simulate_ramps(
     subarray: Subarray,
     *,
     groups: int,
-    noise: Noise,
-    showers: Sequence[Shower] = (),
+    seed: int,
+    defects: Defects,
 ) -> Ramps:
     """Simulate the reads of an exposure.
 
@@ -80,12 +132,12 @@ def simulate_ramps(
         Which pixels, and how long a read takes.
     groups
         Reads of an integration.
-    noise
-        What is random, and its seed.
-    showers
-        Showers of cosmic rays, in every integration.
+    seed
+        Seed of everything random.
+    defects
+        Cosmic rays, stripes and showers, in every integration.
     """
-    rng = np.random.default_rng(noise.seed)
+    rng = np.random.default_rng(seed)
     bias = bias_image(subarray)
     ramps = np.empty((len(rates), groups, *subarray.shape), np.uint16)
     for integration, rate in zip(ramps, rates, strict=True):
@@ -95,9 +147,9 @@ def simulate_ramps(
         for number in range(groups):
             charge += rng.poisson(expected)
             if number:
-                _strike(rng, charge, noise.cosmic_rays_per_group)
-            for shower in showers:
+                _strike(rng, charge, defects.cosmic_rays_per_group)
+            for shower in defects.showers:
                 if shower.group == number + 1:
                     charge += shower.charge(subarray)
-            integration[number] = _read(rng, charge, level, noise.stripes_dn)
+            integration[number] = _read(rng, charge, level, defects.stripes_dn)
     return ramps

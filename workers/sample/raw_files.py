@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import Level1bModel
 from stdatamodels.schema import walk_schema
 
+from ..publishing import publish
 from .exposures import RawExposure
 from .headers import EPOCH, primary_cards, sky_cards
-from .publishing import DATE, publish_model
+from .publishing import DATE, write_model
 
 __all__ = ["integration_times", "make_model", "write_raw"]
 
@@ -78,4 +79,5 @@ def write_raw(folder: Path, raw: RawExposure, ramps: NDArray[np.uint16]) -> Path
     model = make_model(raw)
     model.data = ramps
     model.int_times = integration_times(raw)
-    return publish_model(folder / f"{raw.stem}_uncal.fits", model)
+    path = folder / f"{raw.stem}_uncal.fits"
+    return publish(path, lambda draft: write_model(draft, model))

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from .publishing import replace_text, to_json_text
+from ..publishing import replace
+from .publishing import to_json_text
 
 __all__ = [
     "SAMPLE_VERSION",
@@ -28,66 +30,39 @@ MANIFEST = "sample.json"
 class Mode(StrEnum):
     """An observing mode that there is a sample program of."""
 
-    NIRSPEC_IFU_PRISM = "nirspec-ifu-prism"
-    """Program 99001: dithered point source, background, leakcals."""
-    NIRSPEC_IFU_NOD = "nirspec-ifu-nod"
-    """Program 99011: the same source nodded to four points."""
-    NIRSPEC_BOTS_PRISM = "nirspec-bots-prism"
-    """Program 99002: a transit in two segments."""
-    NIRSPEC_IFU_GRATINGS = "nirspec-ifu-gratings"
-    """Program 99006: a point source with G395H on both detectors, and with G395M."""
-    NIRSPEC_BOTS_G395H = "nirspec-bots-g395h"
-    """Program 99012: a transit seen by two detectors whose clocks differ."""
-    NIRSPEC_MOS_PRISM = "nirspec-mos-prism"
-    """Program 99004: slitlets with three sources, nodded."""
-    NIRSPEC_FS_PRISM = "nirspec-fs-prism"
-    """Program 99005: a point source nodded along a fixed slit."""
-    MIRI_MRS = "miri-mrs"
-    """Program 99003: dithered point source with fringes and showers, background."""
-    MIRI_MRS_BANDS = "miri-mrs-bands"
-    """Program 99013: dithered point source in all bands of channels 1 and 2."""
-    MIRI_LRS_SLIT = "miri-lrs-slit"
-    """Program 99007: a point source nodded along the slit, with verification image."""
-    MIRI_LRS_SLITLESS = "miri-lrs-slitless"
-    """Program 99008: a transit in two segments, with verification image."""
+    program: str
+    """Number of the sample program, which MAST does not have."""
+    recipe: str
+    """Packaged recipe that suits its exposures."""
 
-    @property
-    def program(self) -> str:
-        """Number of the sample program."""
-        return _PROGRAMS[self]
+    NIRSPEC_IFU_PRISM = "nirspec-ifu-prism", "99001", "selfcal"
+    """Dithered point source, background, leakcals."""
+    NIRSPEC_IFU_NOD = "nirspec-ifu-nod", "99011", "combined-cubes"
+    """The same source nodded to four points."""
+    NIRSPEC_BOTS_PRISM = "nirspec-bots-prism", "99002", "official"
+    """A transit in two segments."""
+    NIRSPEC_IFU_GRATINGS = "nirspec-ifu-gratings", "99006", "combined-cubes"
+    """A point source with G395H on both detectors, and with G395M."""
+    NIRSPEC_BOTS_G395H = "nirspec-bots-g395h", "99012", "official"
+    """A transit seen by two detectors whose clocks differ."""
+    NIRSPEC_MOS_PRISM = "nirspec-mos-prism", "99004", "official"
+    """Slitlets with three sources, nodded."""
+    NIRSPEC_FS_PRISM = "nirspec-fs-prism", "99005", "official"
+    """A point source nodded along a fixed slit."""
+    MIRI_MRS = "miri-mrs", "99003", "residual-fringe"
+    """Dithered point source with fringes and showers, background."""
+    MIRI_MRS_BANDS = "miri-mrs-bands", "99013", "channel-cubes"
+    """Dithered point source in all bands of channels 1 and 2."""
+    MIRI_LRS_SLIT = "miri-lrs-slit", "99007", "target-centroid"
+    """A point source nodded along the slit, with verification image."""
+    MIRI_LRS_SLITLESS = "miri-lrs-slitless", "99008", "target-centroid"
+    """A transit in two segments, with verification image."""
 
-    @property
-    def recipe(self) -> str:
-        """Packaged recipe that suits its exposures."""
-        return _RECIPES[self]
-
-
-_PROGRAMS = {
-    Mode.NIRSPEC_IFU_PRISM: "99001",
-    Mode.NIRSPEC_IFU_NOD: "99011",
-    Mode.NIRSPEC_BOTS_PRISM: "99002",
-    Mode.NIRSPEC_IFU_GRATINGS: "99006",
-    Mode.NIRSPEC_BOTS_G395H: "99012",
-    Mode.NIRSPEC_MOS_PRISM: "99004",
-    Mode.NIRSPEC_FS_PRISM: "99005",
-    Mode.MIRI_MRS: "99003",
-    Mode.MIRI_MRS_BANDS: "99013",
-    Mode.MIRI_LRS_SLIT: "99007",
-    Mode.MIRI_LRS_SLITLESS: "99008",
-}
-_RECIPES = {
-    Mode.NIRSPEC_IFU_PRISM: "selfcal",
-    Mode.NIRSPEC_IFU_NOD: "combined-cubes",
-    Mode.NIRSPEC_BOTS_PRISM: "official",
-    Mode.NIRSPEC_IFU_GRATINGS: "combined-cubes",
-    Mode.NIRSPEC_BOTS_G395H: "official",
-    Mode.NIRSPEC_MOS_PRISM: "official",
-    Mode.NIRSPEC_FS_PRISM: "official",
-    Mode.MIRI_MRS: "residual-fringe",
-    Mode.MIRI_MRS_BANDS: "channel-cubes",
-    Mode.MIRI_LRS_SLIT: "target-centroid",
-    Mode.MIRI_LRS_SLITLESS: "target-centroid",
-}
+    def __new__(cls, name: str, program: str = "", recipe: str = "") -> Self:
+        """Make a member of its name and facts."""
+        mode = str.__new__(cls, name)
+        mode._value_, mode.program, mode.recipe = name, program, recipe
+        return mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +116,8 @@ class SampleSet:
             "context_differences": _DIFFERENCES,
             "files": {name: _describe(path) for name, path in self._iterate_files()},
         }
-        replace_text(self.manifest, to_json_text(tree))
+        text = to_json_text(tree)
+        replace(self.manifest, lambda draft: draft.write_text(text, "utf-8"))
 
     def _iterate_files(self) -> Iterable[tuple[str, Path]]:
         for folder in (self.archive, self.crds, self.truth):

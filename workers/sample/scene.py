@@ -6,7 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-__all__ = ["Line", "Position", "Scene", "Spectrum", "share_within"]
+__all__ = [
+    "ARCSEC2_SR",
+    "JY_PER_MJY",
+    "Line",
+    "Position",
+    "Scene",
+    "Spectrum",
+    "share_within",
+]
+
+ARCSEC2_SR = 2.3504430539097885e-11
+"""A square arcsecond in steradians."""
+JY_PER_MJY = 1e6
+"""Janskys of a megajansky."""
 
 Values = NDArray[np.float64]
 """Wavelengths in, fluxes out."""
@@ -51,6 +64,12 @@ class Spectrum:
             offset = (wavelength_um - line.wavelength_um) / line.sigma_um
             total = total + line.peak_jy * np.exp(-0.5 * offset**2)
         return total
+
+    def list_lines(self, first_um: float, last_um: float) -> tuple[Line, ...]:
+        """List the lines between two wavelengths."""
+        return tuple(
+            line for line in self.lines if first_um < line.wavelength_um < last_um
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,9 @@ Every kind that is here has rules by exposure type, with N/A for the modes that 
 the defaults of the code, as in the real contexts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-from workers.contract import NOT_APPLICABLE
 
 from .library import EXP_TYPE, Library
 from .publishing import DATE
@@ -33,11 +31,9 @@ class StepParameters:
     """Full name of the step or pipeline."""
     exp_type: str
     """Exposure type it is for."""
-    serial: int
-    """Number in the file name."""
-    own: Mapping[str, Value]
+    own: Mapping[str, Value] = field(default_factory=dict)
     """Parameters of the class itself."""
-    steps: Mapping[str, Mapping[str, Value]]
+    steps: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     """Parameters of the steps of a pipeline, by class."""
     contexts: tuple[int, ...] = (1, 2)
     """Contexts that select the file."""
@@ -47,52 +43,40 @@ _SELFCAL = "jwst.badpix_selfcal.BadpixSelfcalStep"
 _JUMP = "jwst.jump.JumpStep"
 
 PARAMETERS = (
-    StepParameters(_JUMP, "NRS_IFU", 1, {"rejection_threshold": 5.0}, {}),
-    StepParameters(_JUMP, "NRS_BRIGHTOBJ", 2, {"rejection_threshold": 6.0}, {}),
+    StepParameters(_JUMP, "NRS_IFU", {"rejection_threshold": 5.0}),
+    StepParameters(_JUMP, "NRS_BRIGHTOBJ", {"rejection_threshold": 6.0}),
     # A pipeline's file wins over a step's.
     StepParameters(
         "jwst.pipeline.Detector1Pipeline",
         "NRS_BRIGHTOBJ",
-        1,
-        {},
-        {_JUMP: {"rejection_threshold": 8.0}},
+        steps={_JUMP: {"rejection_threshold": 8.0}},
     ),
-    StepParameters(
-        _SELFCAL, "NRS_IFU", 1, {"skip": False, "flagfrac_upper": 0.001}, {}
-    ),
+    StepParameters(_SELFCAL, "NRS_IFU", {"skip": False, "flagfrac_upper": 0.001}),
     StepParameters(
         "jwst.pipeline.Spec2Pipeline",
         "NRS_IFU",
-        1,
-        {},
-        {_SELFCAL: {"flagfrac_upper": 0.0015}},
+        steps={_SELFCAL: {"flagfrac_upper": 0.0015}},
         contexts=(1,),
     ),
     StepParameters(
         "jwst.pipeline.Spec2Pipeline",
         "NRS_IFU",
-        2,
-        {},
-        {_SELFCAL: {"flagfrac_upper": 0.003}},
+        steps={_SELFCAL: {"flagfrac_upper": 0.003}},
         contexts=(2,),
     ),
     # The default kernel of 7 by 7 takes 8 GB.
     StepParameters(
         "jwst.outlier_detection.OutlierDetectionStep",
         "NRS_IFU",
-        1,
         {"kernel_size": "3 3"},
-        {},
     ),
-    StepParameters(_JUMP, "MIR_MRS", 1, {"find_showers": True}, {}),
+    StepParameters(_JUMP, "MIR_MRS", {"find_showers": True}),
     # Backgrounds are subtracted in spec3. By band there would be two spectra of a
     # background, and master_background takes one.
     StepParameters(
         "jwst.pipeline.Spec2Pipeline",
         "MIR_MRS",
-        1,
-        {},
-        {
+        steps={
             "jwst.background.BackgroundStep": {"skip": True},
             "jwst.cube_build.CubeBuildStep": {"output_type": "multi"},
         },
@@ -100,13 +84,9 @@ PARAMETERS = (
     StepParameters(
         "jwst.outlier_detection.OutlierDetectionStep",
         "MIR_MRS",
-        1,
         {"kernel_size": "11 1"},
-        {},
     ),
-    StepParameters(
-        "jwst.extract_1d.Extract1dStep", "MIR_MRS", 1, {"ifu_autocen": True}, {}
-    ),
+    StepParameters("jwst.extract_1d.Extract1dStep", "MIR_MRS", {"ifu_autocen": True}),
 )
 """Every parameter file. Context 2 differs in what it takes for a bad pixel of the IFU:
 it flags the brightest 0.3 % of the self-calibration instead of 0.15 %."""
@@ -152,21 +132,11 @@ def _step_name(class_name: str) -> str:
     return {"background": "bkg_subtract"}.get(package, package)
 
 
-def add_parameters(
-    library: Library, parameters: Sequence[StepParameters] = PARAMETERS
-) -> None:
-    """Publish the files and N/A where a mode has none."""
-    taken, modes = set(), EXP_TYPES[library.instrument]
-    for each in (each for each in parameters if each.exp_type in modes):
-        kind = f"pars-{_short(each.class_name).lower()}"
-        name = library.add_asdf(
-            kind, _make_tree(each, library.instrument), serial=each.serial
-        )
-        match = [(each.exp_type,)]
-        library.offer(
-            kind, name, parkeys=(EXP_TYPE,), matches=match, contexts=each.contexts
-        )
-        taken.add((kind, each.exp_type))
-    for kind in sorted({kind for kind, _ in taken}):
-        free = [(mode,) for mode in modes if (kind, mode) not in taken]
-        library.offer(kind, NOT_APPLICABLE, parkeys=(EXP_TYPE,), matches=free)
+def add_parameters(library: Library) -> None:
+    """Publish the files for an instrument."""
+    for each in PARAMETERS:
+        if each.exp_type in EXP_TYPES[library.instrument]:
+            kind = f"pars-{_short(each.class_name).lower()}"
+            name = library.add_asdf(kind, _make_tree(each, library.instrument))
+            choices = {EXP_TYPE: [each.exp_type]}
+            library.offer(kind, name, choices, contexts=each.contexts)

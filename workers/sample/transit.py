@@ -1,13 +1,17 @@
 """A planet that passes before a star, as a time series sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-__all__ = ["Transit"]
+from .exposures import RawExposure
+from .raw_files import integration_times
+
+__all__ = ["TimedTransit", "Transit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,55 @@ class Transit:
             "transit_last": self.last,
         }
 
-    def transmission(self, integrations: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give the part of the light that passes the planet."""
+    def transmission(self, raw: RawExposure) -> NDArray[np.float64]:
+        """Give the part of the light that passes the planet, for each integration."""
+        integrations = _number(raw)
         inside = (integrations >= self.first) & (integrations <= self.last)
         return np.where(inside, 1 - self.depth, 1.0)
 
-    def make_table(self, integrations: int, meta: Mapping[str, object]) -> Table:
-        """Tabulate what passes in each of so many integrations."""
-        numbers = np.arange(1, integrations + 1)
-        columns = {"integration": numbers, "transmission": self.transmission(numbers)}
-        return Table(columns, meta=dict(meta))
+    def make_table(self, segments: Sequence[RawExposure], meta: Any) -> Table:
+        """Tabulate what passes in each integration."""
+        columns = {
+            "integration": np.concatenate([_number(raw) for raw in segments]),
+            "transmission": np.concatenate([self.transmission(r) for r in segments]),
+        }
+        return Table(columns, meta=meta)
+
+
+def _number(raw: RawExposure) -> NDArray[np.int64]:
+    return raw.first_integration + np.arange(raw.integrations)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedTransit:
+    """Seconds in which part of the light is missing, of integrations that differ."""
+
+    depth: float
+    """Part of the light that the planet takes."""
+    start_s: float
+    """Begin of the first exposure, since the epoch of the samples."""
+    contacts_s: tuple[float, float]
+    """First and last contact, since then; a planet without a size."""
+
+    @property
+    def meta(self) -> dict[str, float]:
+        """What tables of the truth say of it."""
+        return {"transit_depth": self.depth}
+
+    def transmission(self, raw: RawExposure) -> NDArray[np.float64]:
+        """Give the part of the light that passes the planet, for each integration."""
+        start_s = raw.integration_starts_s - self.start_s
+        end_s = start_s + raw.integration_s
+        first_s, last_s = self.contacts_s
+        inside_s = np.minimum(end_s, last_s) - np.maximum(start_s, first_s)
+        return 1 - self.depth * np.clip(inside_s / raw.integration_s, 0, 1)
+
+    def make_table(self, segments: Sequence[RawExposure], meta: Any) -> Table:
+        """Tabulate what passes in each integration, and when."""
+        times = np.concatenate([integration_times(raw) for raw in segments])
+        columns = {
+            "integration": times["integration_number"],
+            "mid_mjd_utc": times["int_mid_MJD_UTC"],
+            "transmission": np.concatenate([self.transmission(r) for r in segments]),
+        }
+        return Table(columns, meta=meta)

@@ -1,6 +1,6 @@
 """What was put into a sample, to compare products with: small ECSV tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import erf, sqrt
 from pathlib import Path
@@ -11,12 +11,11 @@ from astropy import units
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .publishing import publish
+from ..publishing import publish
 from .scene import Line, Spectrum
 
 __all__ = [
     "kept_share",
-    "measure_resolution",
     "measure_resolutions",
     "publish_table",
     "spectrum_table",
@@ -25,9 +24,13 @@ __all__ = [
 Values = NDArray[np.float64]
 """One value for each pixel or wavelength."""
 
+_NEAR_UM = 0.05
 
-def measure_resolution(wavelength_um: Values, steps_um: Values, at_um: float) -> float:
-    """Give the size of a resolution element: two pixels along dispersion.
+
+def measure_resolutions(
+    lines: Iterable[Line], wavelength_um: Values, steps_um: Values
+) -> dict[Line, float]:
+    """Give the size of a resolution element at lines: two pixels along dispersion.
 
     Parameters
     ----------
@@ -35,27 +38,12 @@ def measure_resolution(wavelength_um: Values, steps_um: Values, at_um: float) ->
         Wavelength of lit pixels.
     steps_um
         Change of wavelength to the next pixel along dispersion.
-    at_um
-        Where it is asked for.
     """
-    near = np.abs(wavelength_um - at_um) < 0.05
-    return float(2 * np.median(np.abs(steps_um[near])))
-
-
-def measure_resolutions(spectrum: Spectrum, wavelength_um: Values) -> dict[Line, float]:
-    """Give the size of a resolution element at each line of a spectrum.
-
-    Parameters
-    ----------
-    wavelength_um
-        Picture of the wavelengths, dispersed along rows; NaN where nothing is lit.
-    """
-    steps = np.gradient(wavelength_um, axis=1)
-    lit = np.isfinite(steps)
-    return {
-        line: measure_resolution(wavelength_um[lit], steps[lit], line.wavelength_um)
-        for line in spectrum.lines
-    }
+    sizes = {}
+    for line in lines:
+        near = np.abs(wavelength_um - line.wavelength_um) < _NEAR_UM
+        sizes[line] = float(2 * np.median(np.abs(steps_um[near])))
+    return sizes
 
 
 def kept_share(

@@ -14,7 +14,7 @@ from stdatamodels.jwst.datamodels import MultiSlitModel, SlitModel
 
 from ..content import file_sha256
 from ..errors import SlitError
-from ..sample.publishing import publish
+from ..publishing import publish
 
 __all__ = ["wrap_slits"]
 

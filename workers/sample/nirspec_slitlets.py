@@ -11,7 +11,7 @@ from astropy.modeling import models
 
 from .aiming import Place, find_offsets, look_through
 from .exposures import RawExposure
-from .geometry import Geometry
+from .nirspec_geometry import Geometry, load_msa_geometry
 from .scene import Position, Spectrum
 
 __all__ = ["Slitlet", "Source", "find_nods", "locate_sources"]
@@ -67,7 +67,7 @@ def _place(geometry: Geometry, slitlet: Slitlet, column: int) -> Place:
 
 
 def locate_sources(
-    raw: RawExposure, geometry: Geometry, slitlets: Sequence[Slitlet]
+    raw: RawExposure, slitlets: Sequence[Slitlet]
 ) -> Mapping[int, Position]:
     """Give where sources are that an exposure has in the middle of their slitlets.
 
@@ -76,6 +76,7 @@ def locate_sources(
     positions
         By source id.
     """
+    geometry = load_msa_geometry()
     return {
         slitlet.source.number: look_through(
             raw, geometry, _place(geometry, slitlet, slitlet.middle)
@@ -86,7 +87,7 @@ def locate_sources(
 
 
 def find_nods(
-    raw: RawExposure, geometry: Geometry, slitlet: Slitlet, steps: Sequence[int]
+    raw: RawExposure, slitlet: Slitlet, steps: Sequence[int]
 ) -> list[tuple[float, float]]:
     """Tell how far east and north to point for sources to move by some shutters.
 
@@ -99,6 +100,6 @@ def find_nods(
     steps
         Shutters to move by, to higher columns.
     """
-    middle = slitlet.middle
+    geometry, middle = load_msa_geometry(), slitlet.middle
     columns = [_place(geometry, slitlet, middle + step) for step in steps]
     return find_offsets(raw, geometry, _place(geometry, slitlet, middle), columns)

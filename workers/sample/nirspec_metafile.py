@@ -7,9 +7,10 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from .publishing import DATE, publish
+from ..publishing import publish
+from .nirspec_slitlets import Slitlet
+from .publishing import DATE
 from .scene import Position
-from .slitlets import Slitlet
 
 __all__ = ["write_metafile"]
 

@@ -4,13 +4,15 @@ The numbers are in ``nirspec_geometry.json``, which says how they were derived.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from astropy.modeling import Model, models
+from astropy.modeling import Model
+
+from .transforms import Spec, make_distortion, normalise, polynomial
 
 __all__ = [
     "Detector",
@@ -20,18 +22,11 @@ __all__ = [
     "Prism",
     "Rectangle",
     "Shutters",
-    "Spec",
     "Tilt",
     "load_geometry",
     "load_grating_geometry",
     "load_msa_geometry",
-    "make_distortion",
-    "normalise",
-    "polynomial",
 ]
-
-Spec = Mapping[str, Any]
-"""A JSON object of the geometry file."""
 
 _SHARED = ("camera", "collimator", "fore", "ote")
 """Transforms that light through any aperture passes."""
@@ -183,49 +178,6 @@ class Geometry:
     """The prism and the gratings by name."""
 
 
-def polynomial(coefficients: Sequence[float]) -> Model:
-    """Build a polynomial in x and y.
-
-    Parameters
-    ----------
-    coefficients
-        Powers of x outside, powers of y inside: c00, c01, ..., c10, c11, ...
-    """
-    degree = int((np.sqrt(8 * len(coefficients) + 1) - 3) / 2)
-    names = [f"c{i}_{j}" for i in range(degree + 1) for j in range(degree + 1 - i)]
-    return models.Polynomial2D(degree, **dict(zip(names, coefficients, strict=True)))
-
-
-def normalise(spec: Spec) -> Model:
-    """Build what takes both inputs of a polynomial to about -1 to 1."""
-    (x, y), (width, height) = spec["centre"], spec["half_width"]
-    shift = models.Shift(-x) & models.Shift(-y)
-    return shift | models.Scale(1 / width) & models.Scale(1 / height)
-
-
-def _chromatic(plain: Model, per_m: Model) -> Model:
-    place = models.Mapping((0, 1), n_inputs=3)
-    slope = (place | per_m) * models.Mapping((2,), n_inputs=3)
-    return (place | plain) + slope
-
-
-def _one_way(spec: Spec) -> Model:
-    normal, x, y = normalise(spec), polynomial(spec["x"]), polynomial(spec["y"])
-    if "x_per_m" not in spec:
-        return normal | models.Mapping((0, 1, 0, 1)) | x & y
-    x = _chromatic(x, polynomial(spec["x_per_m"]))
-    y = _chromatic(y, polynomial(spec["y_per_m"]))
-    repeat = models.Mapping((0, 1, 2, 0, 1, 2))
-    return normal & models.Identity(1) | repeat | x & y
-
-
-def make_distortion(spec: Spec) -> Model:
-    """Build a transform towards the sky that knows its inverse."""
-    model = _one_way(spec["to_sky"])
-    model.inverse = _one_way(spec["to_detector"])
-    return model
-
-
 def _make_ifupost(spec: Spec) -> IfuPost:
     parts = {name: polynomial(spec[name]) for name in ("x", "y", "x_per_m", "y_per_m")}
     return IfuPost(linear=normalise(spec), **parts)
@@ -257,6 +209,7 @@ def _read_spec() -> Spec:
     return spec
 
 
+@cache
 def load_geometry() -> Geometry:
     """Read the compact model of the IFU and the slit S1600A1 for CLEAR/PRISM."""
     spec = _read_spec()
@@ -271,6 +224,7 @@ def load_geometry() -> Geometry:
     )
 
 
+@cache
 def load_grating_geometry() -> Geometry:
     """Read the compact model of both for F290LP with G395H and G395M."""
     spec = _read_spec()["f290lp"]
@@ -279,6 +233,7 @@ def load_grating_geometry() -> Geometry:
     )
 
 
+@cache
 def load_msa_geometry() -> Geometry:
     """Read the compact model of the shutters of quadrant 3 and the slits beside it."""
     spec = _read_spec()["msa"]

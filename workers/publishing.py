@@ -1,0 +1,31 @@
+"""Files that are whole or not there, and never change under their names."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["publish", "replace"]
+
+
+def publish(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under its own name in a side folder, then move it into place.
+
+    A file that is there stays: what was made with it must be found the same.
+
+    Parameters
+    ----------
+    path
+        Where the file belongs; its folder is made.
+    write
+        Called with the path to write.
+    """
+    return path if path.exists() else replace(path, write)
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file in the same way, in the place of one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
+        draft = Path(folder, path.name)
+        write(draft)
+        return draft.replace(path)
