@@ -1,12 +1,11 @@
 """Files that were fetched from an archive, every version of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
 
 from sqlalchemy import select
 
-from flows.models import FetchedFile
-
+from ..models import FetchedFile
+from .rows import to_record, to_values
 from .schema import SQLFetchedFile
 from .sessions import Store, batches, patient, upsert
 
@@ -18,7 +17,7 @@ class FetchedStore(Store):
 
     def remember_fetched(self, file: FetchedFile) -> None:
         """Remember a file, in the place of what was known of this version."""
-        values = [asdict(file) | {"checks": list(file.checks)}]
+        values = [to_values(SQLFetchedFile, file)]
         self._sessions.write(lambda session: upsert(session, SQLFetchedFile, values))
 
     @patient
@@ -30,7 +29,7 @@ class FetchedStore(Store):
             .order_by(SQLFetchedFile.name, SQLFetchedFile.version)
         )
         with self._sessions.read() as session:
-            return tuple(_to_fetched_file(row) for row in session.scalars(query))
+            return tuple(to_record(FetchedFile, row) for row in session.scalars(query))
 
     @patient
     def find_fetched(self, sha256s: Iterable[str]) -> Mapping[str, FetchedFile]:
@@ -40,10 +39,5 @@ class FetchedStore(Store):
         with self._sessions.read() as session:
             for batch in batches(sorted(set(sha256s))):
                 rows = session.scalars(query.where(SQLFetchedFile.sha256.in_(batch)))
-                found.update((row.sha256, _to_fetched_file(row)) for row in rows)
+                found.update((row.sha256, to_record(FetchedFile, row)) for row in rows)
         return found
-
-
-def _to_fetched_file(row: SQLFetchedFile) -> FetchedFile:
-    values = {field.name: getattr(row, field.name) for field in fields(FetchedFile)}
-    return FetchedFile(**values | {"checks": tuple(row.checks)})

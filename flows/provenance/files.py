@@ -1,7 +1,6 @@
 """Files: hashes that were taken once and hold while size and time stand."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import select
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
 from ..errors import StoreError
+from .rows import to_record, to_values
 from .schema import SQLKnownFile, SQLKnownReference, SQLRawContent
 from .sessions import Store, batches, patient, upsert
 
@@ -38,25 +38,12 @@ class FileStore(Store):
     def remember_files(self, files: Collection[FileHash]) -> None:
         """Remember hashes, in the place of older ones; not of unreadable files."""
         values = [
-            {
-                "path": file.path,
-                "size_bytes": file.size_bytes,
-                "mtime_ns": file.mtime_ns,
-                "sha256": file.sha256,
-                "content_sha256": file.content_sha256,
-                "content_version": CONTENT_VERSION,
-            }
+            to_values(SQLKnownFile, file, content_version=CONTENT_VERSION)
             for file in files
             if file.error is None
         ]
         contents = [
-            {
-                "content_sha256": file.content_sha256,
-                "pixels_sha256": file.pixels_sha256,
-                "cards": file.cards,
-            }
-            for file in files
-            if file.pixels_sha256
+            to_values(SQLRawContent, file) for file in files if file.pixels_sha256
         ]
 
         def work(session: Session) -> None:
@@ -77,7 +64,7 @@ class FileStore(Store):
         with self._sessions.read() as session:
             for batch in batches(sorted(set(names))):
                 rows = session.scalars(query.where(SQLKnownReference.name.in_(batch)))
-                found.update((row.name, _to_reference_file(row)) for row in rows)
+                found.update((row.name, to_record(ReferenceFile, row)) for row in rows)
         return found
 
     @patient
@@ -89,7 +76,9 @@ class FileStore(Store):
             .order_by(SQLKnownReference.name)
         )
         with self._sessions.read() as session:
-            return tuple(_to_reference_file(row) for row in session.scalars(query))
+            return tuple(
+                to_record(ReferenceFile, row) for row in session.scalars(query)
+            )
 
     def remember_references(
         self, files: Iterable[ReferenceFile], *, crds_path: str, now: datetime
@@ -111,22 +100,7 @@ class FileStore(Store):
 
 
 def _to_file_hash(row: SQLKnownFile) -> FileHash:
-    return FileHash(
-        path=row.path,
-        size_bytes=row.size_bytes,
-        mtime_ns=row.mtime_ns,
-        sha256=row.sha256,
-        content_sha256=row.content_sha256,
-    )
-
-
-def _to_reference_file(row: SQLKnownReference) -> ReferenceFile:
-    return ReferenceFile(
-        name=row.name,
-        sha1=row.sha1,
-        size_bytes=row.size_bytes,
-        mtime_ns=row.mtime_ns,
-    )
+    return to_record(FileHash, row, error=None, pixels_sha256="", cards={})
 
 
 def _remember_references(
@@ -145,8 +119,12 @@ def _remember_references(
             _refuse_tampered(row, files[row.name])
             first_seen[row.name] = row.first_seen_at
     values = [
-        asdict(file)
-        | {"crds_path": crds_path, "first_seen_at": first_seen.get(name, now)}
+        to_values(
+            SQLKnownReference,
+            file,
+            crds_path=crds_path,
+            first_seen_at=first_seen.get(name, now),
+        )
         for name, file in files.items()
     ]
     upsert(session, SQLKnownReference, values)

@@ -1,13 +1,10 @@
 """Jobs: what was attempted, what came of it, and what was made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Select, select, update
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from workers.contract import (
     Caveat,
@@ -22,26 +19,17 @@ from workers.contract import (
 )
 
 from ..errors import UnknownRecordError
-from ..models import (
-    Attempt,
-    Content,
-    JobRecord,
-    OtherReference,
-    StoredJob,
-    StoredProduct,
-)
-from .attempt_records import to_caveats, to_outcome, to_product, to_usage
-from .job_records import to_job
+from ..models import Content, JobRecord, OtherReference, StoredJob, StoredProduct
+from .loading import find_successes, load_attempts, load_jobs, to_stored_product
 from .recording import record
+from .rows import to_record
 from .schema import (
     SQLAttempt,
     SQLCaveat,
     SQLJob,
-    SQLJobInput,
     SQLJobReference,
     SQLProduct,
     SQLRawContent,
-    SQLStepStatus,
 )
 from .sessions import Store, batches, patient
 
@@ -51,8 +39,6 @@ _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
 _EARLIER = 10
 """How many successes of a product are looked at to find the one that is nearest."""
-
-_Row = TypeVar("_Row", SQLJobInput, SQLJobReference, SQLProduct)
 
 
 class JobStore(Store):
@@ -76,7 +62,7 @@ class JobStore(Store):
         found: dict[str, StoredJob] = {}
         with self._sessions.read() as session:
             for batch in batches(sorted(set(fingerprints))):
-                found.update(_find_successes(session, batch))
+                found.update(find_successes(session, batch))
         return found
 
     def remember_products(self, fingerprint: str, products: Iterable[Product]) -> None:
@@ -106,13 +92,13 @@ class JobStore(Store):
             .where(SQLCaveat.attempt_id == SQLAttempt.id, SQLAttempt.is_stored)
             .order_by(SQLAttempt.fingerprint, SQLCaveat.position)
         )
-        found: dict[str, list[SQLCaveat]] = defaultdict(list)
+        found: dict[str, list[Caveat]] = defaultdict(list)
         with self._sessions.read() as session:
             for batch in batches(sorted(set(fingerprints))):
                 wanted = query.where(SQLAttempt.fingerprint.in_(batch))
                 for fingerprint, row in session.execute(wanted).tuples():
-                    found[fingerprint].append(row)
-            return {key: to_caveats(rows) for key, rows in found.items()}
+                    found[fingerprint].append(to_record(Caveat, row))
+        return {key: tuple(caveats) for key, caveats in found.items()}
 
     @patient
     def get_job(self, fingerprint: str) -> JobRecord:
@@ -130,8 +116,8 @@ class JobStore(Store):
         """
         with self._sessions.read() as session:
             row = _find_job(session, fingerprint)
-            (job,) = _load_jobs(session, [row])
-            return JobRecord(job=job, attempts=_load_attempts(session, job))
+            (job,) = load_jobs(session, [row])
+            return JobRecord(job=job, attempts=load_attempts(session, job))
 
     @patient
     def find_products(
@@ -149,14 +135,14 @@ class JobStore(Store):
         if sha256 is not None:
             query = query.where(SQLProduct.sha256 == sha256)
         with self._sessions.read() as session:
-            return tuple(_to_stored_product(*row) for row in session.execute(query))
+            return tuple(to_stored_product(*row) for row in session.execute(query))
 
     @patient
     def find_job(self, fingerprint: str) -> Job | None:
         """Find a job by its whole fingerprint."""
         with self._sessions.read() as session:
             row = session.get(SQLJob, fingerprint)
-            return None if row is None else _load_jobs(session, [row])[0]
+            return None if row is None else load_jobs(session, [row])[0]
 
     @patient
     def find_earlier_jobs(self, stage: Stage, name: str) -> tuple[Job, ...]:
@@ -167,13 +153,13 @@ class JobStore(Store):
         query = (
             select(SQLJob)
             .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage.value, SQLJob.name == name)
+            .where(SQLJob.stage == stage, SQLJob.name == name)
             .where(SQLAttempt.is_stored)
             .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
             .limit(_EARLIER)
         )
         with self._sessions.read() as session:
-            return _load_jobs(session, session.scalars(query).all())
+            return load_jobs(session, session.scalars(query).all())
 
     @patient
     def find_other_references(
@@ -227,18 +213,18 @@ class JobStore(Store):
         tuple
             How each ended and what it took, the newest first; the latest few.
         """
-        told = (Status.SUCCEEDED.value, Status.OUT_OF_MEMORY.value)
+        telling = (Status.SUCCEEDED, Status.OUT_OF_MEMORY)
         query = (
             select(SQLAttempt)
             .join(SQLJob, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage.value, SQLJob.name == name)
-            .where(SQLAttempt.status.in_(told))
+            .where(SQLJob.stage == stage, SQLJob.name == name)
+            .where(SQLAttempt.status.in_(telling))
             .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
             .limit(_USAGES)
         )
         with self._sessions.read() as session:
             rows = session.scalars(query)
-            return tuple((Status(row.status), to_usage(row)) for row in rows)
+            return tuple((row.status, to_record(Usage, row)) for row in rows)
 
 
 def _find_job(session: Session, beginning: str) -> SQLJob:
@@ -254,130 +240,4 @@ def _find_job(session: Session, beginning: str) -> SQLJob:
     count = "several jobs" if rows else "no job"
     raise UnknownRecordError(
         f"The database holds {count} whose fingerprint begins with {beginning!r}."
-    )
-
-
-def _load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
-    """Load jobs with what they read, in a few queries for all."""
-    keys = [row.fingerprint for row in rows]
-    inputs = _group_rows(session, SQLJobInput, keys, by="position")
-    references = _group_rows(session, SQLJobReference, keys, by="position")
-    return tuple(
-        to_job(
-            row, inputs.get(row.fingerprint, ()), references.get(row.fingerprint, ())
-        )
-        for row in rows
-    )
-
-
-def _load_attempts(session: Session, job: Job) -> tuple[Attempt, ...]:
-    query = select(SQLAttempt).where(SQLAttempt.fingerprint == job.fingerprint)
-    rows = sorted(session.scalars(query), key=lambda row: (row.finished_at, row.id))
-    return tuple(
-        Attempt(outcome=_load_outcome(session, row, job), run_id=row.run_id)
-        for row in rows
-    )
-
-
-def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
-    return to_outcome(
-        row,
-        job,
-        products=_load_products(session, row),
-        steps=session.scalars(
-            select(SQLStepStatus)
-            .where(SQLStepStatus.attempt_id == row.id)
-            .order_by(SQLStepStatus.position)
-        ),
-        caveats=session.scalars(_caveats_of([row.id])),
-    )
-
-
-def _load_products(session: Session, row: SQLAttempt) -> list[SQLProduct]:
-    query = select(SQLProduct).where(SQLProduct.attempt_id == row.id)
-    return sorted(session.scalars(query), key=attrgetter("name"))
-
-
-def _caveats_of(attempts: Sequence[str]) -> Select[tuple[SQLCaveat]]:
-    return (
-        select(SQLCaveat)
-        .where(SQLCaveat.attempt_id.in_(attempts))
-        .order_by(SQLCaveat.attempt_id, SQLCaveat.position)
-    )
-
-
-def _find_successes(
-    session: Session, fingerprints: Sequence[str]
-) -> Mapping[str, StoredJob]:
-    query = (
-        select(SQLAttempt, SQLJob)
-        .where(SQLAttempt.fingerprint == SQLJob.fingerprint)
-        .where(SQLAttempt.fingerprint.in_(fingerprints))
-        .where(SQLAttempt.is_stored)
-        # Parameters and associations are large, and not asked for.
-        .options(load_only(SQLJob.stage, SQLJob.name, SQLJob.context))
-    )
-    rows = session.execute(query).tuples().all()
-    stored = {job.fingerprint: (attempt, job) for attempt, job in rows}
-    products = _group_rows(session, SQLProduct, fingerprints, by="name")
-    caveats = _group_caveats(session, [attempt.id for attempt, _ in stored.values()])
-    return {
-        fingerprint: _to_stored_job(
-            job, attempt, products.get(fingerprint, ()), caveats.get(attempt.id, ())
-        )
-        for fingerprint, (attempt, job) in stored.items()
-    }
-
-
-def _group_rows(
-    session: Session, table: type[_Row], fingerprints: Sequence[str], *, by: str
-) -> Mapping[str, Sequence[_Row]]:
-    """Load the rows of jobs, by fingerprint, in the order of another column."""
-    query = select(table).where(table.fingerprint.in_(fingerprints))
-    rows = sorted(session.scalars(query), key=attrgetter("fingerprint", by))
-    groups = groupby(rows, key=attrgetter("fingerprint"))
-    return {fingerprint: tuple(group) for fingerprint, group in groups}
-
-
-def _group_caveats(
-    session: Session, attempts: Sequence[str]
-) -> Mapping[str, Sequence[SQLCaveat]]:
-    rows = session.scalars(_caveats_of(attempts))
-    groups = groupby(rows, key=attrgetter("attempt_id"))
-    return {attempt: tuple(group) for attempt, group in groups}
-
-
-def _to_stored_job(
-    job: SQLJob,
-    attempt: SQLAttempt,
-    products: Sequence[SQLProduct],
-    caveats: Sequence[SQLCaveat],
-) -> StoredJob:
-    return StoredJob(
-        fingerprint=job.fingerprint,
-        stage=Stage(job.stage),
-        name=job.name,
-        context=job.context,
-        attempt=attempt.id,
-        folder=attempt.folder,
-        finished_at=attempt.finished_at,
-        usage=to_usage(attempt),
-        products=tuple(to_product(row) for row in products),
-        caveats=to_caveats(caveats),
-    )
-
-
-def _to_stored_product(
-    product: SQLProduct, job: SQLJob, attempt: SQLAttempt
-) -> StoredProduct:
-    return StoredProduct(
-        product=to_product(product),
-        fingerprint=job.fingerprint,
-        stage=Stage(job.stage),
-        job_name=job.name,
-        program=job.program,
-        context=job.context,
-        attempt=attempt.id,
-        folder=attempt.folder,
-        finished_at=attempt.finished_at,
     )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import ConflictError, LeaseHeldError
 from ..models import Lease
+from .rows import to_record, to_row, to_values
 from .schema import SQLLease
 from .sessions import Store, patient
 
@@ -100,16 +101,16 @@ class LeaseStore(Store):
         """Give the lease of a program, expired or not."""
         with self._sessions.read() as session:
             row = session.get(SQLLease, program)
-            return None if row is None else _to_lease(row)
+            return None if row is None else to_record(Lease, row)
 
 
 def _take(session: Session, wanted: Lease, is_alive: IsAlive) -> None:
     row = session.get(SQLLease, wanted.program)
     if row is None:
         # Whoever inserts second breaks the primary key, and is tried again.
-        session.add(_from_lease(wanted))
+        session.add(to_row(SQLLease, wanted))
         return
-    held = _to_lease(row)
+    held = to_record(Lease, row)
     if not _is_free(held, wanted, is_alive):
         raise LeaseHeldError(_describe(held))
     _take_over(session, held, wanted)
@@ -131,13 +132,7 @@ def _take_over(session: Session, held: Lease, wanted: Lease) -> None:
             SQLLease.owner == held.owner,
             SQLLease.expires_at == held.expires_at,
         )
-        .values(
-            owner=wanted.owner,
-            host=wanted.host,
-            pid=wanted.pid,
-            acquired_at=wanted.acquired_at,
-            expires_at=wanted.expires_at,
-        )
+        .values(to_values(SQLLease, wanted))
         .returning(SQLLease.program)
     )
     if session.execute(statement).first() is None:
@@ -155,9 +150,10 @@ def _own_lease(session: Session, program: str, owner: str) -> Lease:
         )
     if row.owner != owner:
         raise LeaseHeldError(
-            f"The lease of program {program} is lost: {_describe(_to_lease(row))}"
+            f"The lease of program {program} is lost: "
+            f"{_describe(to_record(Lease, row))}"
         )
-    return _to_lease(row)
+    return to_record(Lease, row)
 
 
 def _describe(held: Lease) -> str:
@@ -165,26 +161,4 @@ def _describe(held: Lease) -> str:
         f"Program {held.program} is being run by process {held.pid} on {held.host} "
         f"(owner {held.owner}) since {held.acquired_at:%Y-%m-%d %H:%M:%S} UTC; its "
         f"lease holds until {held.expires_at:%Y-%m-%d %H:%M:%S} UTC unless renewed."
-    )
-
-
-def _from_lease(lease: Lease) -> SQLLease:
-    return SQLLease(
-        program=lease.program,
-        owner=lease.owner,
-        host=lease.host,
-        pid=lease.pid,
-        acquired_at=lease.acquired_at,
-        expires_at=lease.expires_at,
-    )
-
-
-def _to_lease(row: SQLLease) -> Lease:
-    return Lease(
-        program=row.program,
-        owner=row.owner,
-        host=row.host,
-        pid=row.pid,
-        acquired_at=row.acquired_at,
-        expires_at=row.expires_at,
     )

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "get_revision", "make_config", "upgrade"]
 
-HEAD = "0005"
-"""Newest revision; here too, since asking alembic takes longer than all else."""
-
 _MIGRATIONS = Path(__file__).parent / "migrations"
 """Folder of alembic's scripts."""
+
+HEAD = max(path.name[1:5] for path in _MIGRATIONS.glob("versions/r*.py"))
+"""Newest revision, from the names of the scripts: asking alembic takes longer than all
+else."""
 
 _LOCK = 0x7265_7765_6262
 """Advisory lock of PostgreSQL: ``rewebb`` in hexadecimal."""

@@ -1,15 +1,18 @@
-"""Recording: what an attempt left, into all the tables that tell of it."""
+"""Recording: what an attempt left, into all the tables that hold it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import chain
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from workers.contract import Outcome, Status
+from workers.contract import Job, Outcome, Status
 
-from .attempt_records import caveat_rows, from_outcome, product_rows, step_rows
-from .job_records import from_job, input_rows, reference_rows
+from .rows import to_row
 from .schema import (
+    ReferenceKind,
     SQLAttempt,
     SQLCaveat,
     SQLJob,
@@ -26,7 +29,7 @@ def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     """Bring the tables to say what the outcome says.
 
     A job may be done more than once, from other paths or in another context, at the
-    same fingerprint. What is told of the job is what its leading attempt saw. The store
+    same fingerprint. The row of the job holds what its leading attempt saw. The store
     holds one success of a job, and a success is read from there: the one recorded last
     leads, whatever the clocks of hosts say. Otherwise the order of recording makes no
     difference.
@@ -36,7 +39,7 @@ def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     known = session.get(SQLJob, fingerprint, with_for_update=True)
     leads = _leads(outcome, _other_attempts(session, outcome))
     if known is None or leads:
-        _record_job(session, outcome)
+        _record_job(session, outcome.job)
     _record_attempt(session, outcome, run_id=run_id)
     if outcome.status is Status.SUCCEEDED:
         _record_products(session, outcome)
@@ -54,21 +57,19 @@ def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
     """Tell whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True
-    mine = from_outcome(outcome, run_id=None)
+    mine = (_to_time(outcome.finished_at), outcome.attempt)
     return all(
-        other.status != Status.SUCCEEDED
-        and (other.finished_at, other.id) < (mine.finished_at, mine.id)
+        other.status is not Status.SUCCEEDED and (other.finished_at, other.id) < mine
         for other in others
     )
 
 
-def _record_job(session: Session, outcome: Outcome) -> None:
-    job = outcome.job
-    session.merge(from_job(job))
+def _record_job(session: Session, job: Job) -> None:
+    session.merge(to_row(SQLJob, job))
     session.flush()
     for table in (SQLJobInput, SQLJobReference):
         session.execute(delete(table).where(table.fingerprint == job.fingerprint))
-    session.add_all([*input_rows(job), *reference_rows(job)])
+    session.add_all([*_to_inputs(job), *_to_references(job)])
     session.flush()
 
 
@@ -76,11 +77,11 @@ def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -
     known = session.get(SQLAttempt, outcome.attempt)
     # Outcomes in the store do not say which run made them: keep what is known.
     kept = known.run_id if known else None
-    session.merge(from_outcome(outcome, run_id=run_id or kept))
+    session.merge(_to_attempt(outcome, run_id=run_id or kept))
     session.flush()
     for table in (SQLCaveat, SQLStepStatus):
         session.execute(delete(table).where(table.attempt_id == outcome.attempt))
-    session.add_all([*caveat_rows(outcome), *step_rows(outcome)])
+    session.add_all([*_to_caveats(outcome), *_to_steps(outcome)])
     session.flush()
 
 
@@ -92,4 +93,64 @@ def _record_products(session: Session, outcome: Outcome) -> None:
         .values(is_stored=SQLAttempt.id == outcome.attempt)
     )
     session.execute(delete(SQLProduct).where(SQLProduct.fingerprint == fingerprint))
-    session.add_all(product_rows(outcome))
+    session.add_all(
+        to_row(SQLProduct, product, fingerprint=fingerprint, attempt_id=outcome.attempt)
+        for product in outcome.products
+    )
+
+
+def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
+    error = outcome.error
+    return to_row(
+        SQLAttempt,
+        outcome,
+        id=outcome.attempt,
+        fingerprint=outcome.job.fingerprint,
+        run_id=run_id,
+        started_at=_to_time(outcome.started_at),
+        finished_at=_to_time(outcome.finished_at),
+        **asdict(outcome.usage),
+        error_type=error.type if error else None,
+        error_message=error.message if error else None,
+        error_traceback=error.traceback if error else None,
+        # A success is taken for what lies in the store.
+        is_stored=outcome.status is Status.SUCCEEDED,
+    )
+
+
+def _to_caveats(outcome: Outcome) -> Iterator[SQLCaveat]:
+    for position, caveat in enumerate(outcome.caveats):
+        yield to_row(SQLCaveat, caveat, attempt_id=outcome.attempt, position=position)
+
+
+def _to_steps(outcome: Outcome) -> Iterator[SQLStepStatus]:
+    for position, step in enumerate(outcome.steps):
+        yield to_row(SQLStepStatus, step, attempt_id=outcome.attempt, position=position)
+
+
+def _to_inputs(job: Job) -> Iterator[SQLJobInput]:
+    for position, file in enumerate(job.inputs):
+        yield to_row(SQLJobInput, file, fingerprint=job.fingerprint, position=position)
+
+
+def _to_references(job: Job) -> Iterator[SQLJobReference]:
+    files = chain(
+        ((ReferenceKind.REFERENCE, use.reftype, use.file) for use in job.references),
+        ((ReferenceKind.PARS, use.reftype, use.file) for use in job.pars),
+        ((ReferenceKind.MAPPING, "", file) for file in job.mappings),
+    )
+    for position, (kind, reftype, file) in enumerate(files):
+        yield to_row(
+            SQLJobReference,
+            file,
+            fingerprint=job.fingerprint,
+            kind=kind,
+            position=position,
+            reftype=reftype,
+        )
+
+
+def _to_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    # The contract says UTC, with or without its mark.
+    return time.replace(tzinfo=time.tzinfo or UTC)

@@ -1,21 +1,22 @@
 """Runs: who asked for what, how far each job is, how it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import StoreError, UnknownRecordError
 from ..models import InterruptedRun, JobState, Run, RunJob, RunState
-from .run_records import from_run, run_job_values, to_run, to_run_job
+from .rows import to_record, to_row, to_values
 from .schema import SQLRun, SQLRunJob
 from .sessions import Store, patient, upsert
 
 __all__ = ["RunStore"]
 
-_UNFINISHED = (JobState.DUE.value, JobState.RUNNING.value)
-_DONE = (JobState.SUCCEEDED.value, JobState.REUSED.value)
+_UNFINISHED = (JobState.DUE, JobState.RUNNING)
+_DONE = (JobState.SUCCEEDED, JobState.REUSED)
 
 
 class RunStore(Store):
@@ -49,7 +50,7 @@ class RunStore(Store):
         statement = (
             update(SQLRun)
             .where(SQLRun.id == run_id)
-            .values(state=state.value, message=message, finished_at=now)
+            .values(state=state, message=message, finished_at=now)
             .returning(SQLRun.id)
         )
 
@@ -66,13 +67,13 @@ class RunStore(Store):
         def work(session: Session) -> None:
             session.execute(delete(SQLRunJob).where(SQLRunJob.run_id == run_id))
             if jobs:
-                session.execute(insert(SQLRunJob), run_job_values(run_id, jobs))
+                session.execute(insert(SQLRunJob), _job_values(run_id, jobs))
 
         self._sessions.write(work)
 
     def update_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
         """Record the new states of some jobs of a run, in one transaction."""
-        values = run_job_values(run_id, jobs)
+        values = _job_values(run_id, jobs)
         self._sessions.write(lambda session: upsert(session, SQLRunJob, values))
 
     @patient
@@ -84,7 +85,9 @@ class RunStore(Store):
         if program is not None:
             query = query.where(SQLRun.program == program)
         with self._sessions.read() as session:
-            return tuple(to_run(row) for row in session.scalars(query.limit(limit)))
+            return tuple(
+                to_record(Run, row) for row in session.scalars(query.limit(limit))
+            )
 
     @patient
     def get_run(self, run_id: str) -> Run:
@@ -104,7 +107,7 @@ class RunStore(Store):
         with self._sessions.read() as session:
             found = session.scalars(select(SQLRun).where(begins).limit(2)).all()
             if len(found) == 1:
-                return to_run(found[0])
+                return to_record(Run, found[0])
         count = "several runs" if found else "no run"
         raise UnknownRecordError(
             f"The database holds {count} whose id begins with {run_id!r}."
@@ -129,7 +132,7 @@ class RunStore(Store):
         )
         with self._sessions.read() as session:
             found = session.execute(query).tuples().first()
-            return found and (to_run(found[0]), to_run_job(found[1]))
+            return found and (to_record(Run, found[0]), to_record(RunJob, found[1]))
 
     def interrupt_dead_runs(
         self, program: str, *, now: datetime
@@ -152,18 +155,22 @@ class RunStore(Store):
 def _start_run(session: Session, run: Run) -> None:
     known = session.get(SQLRun, run.id)
     if known is None:
-        session.add(from_run(run))
-    elif to_run(known) != run:
+        session.add(to_row(SQLRun, run))
+    elif to_record(Run, known) != run:
         raise StoreError(
             f"The run {run.id} cannot start: the database has one of this id, which "
             f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )
 
 
+def _job_values(run_id: str, jobs: Sequence[RunJob]) -> Sequence[Mapping[str, object]]:
+    return [to_values(SQLRunJob, job, run_id=run_id) for job in jobs]
+
+
 def _load_jobs(session: Session, run_id: str) -> tuple[RunJob, ...]:
     query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
-    jobs = map(to_run_job, session.scalars(query))
-    return tuple(sorted(jobs, key=lambda job: job.key))
+    jobs = (to_record(RunJob, row) for row in session.scalars(query))
+    return tuple(sorted(jobs, key=attrgetter("key")))
 
 
 def _interrupt_runs(
@@ -171,11 +178,11 @@ def _interrupt_runs(
 ) -> tuple[InterruptedRun, ...]:
     query = (
         select(SQLRun)
-        .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING.value)
+        .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING)
         .order_by(SQLRun.started_at)
     )
     dead = tuple(
-        InterruptedRun(run=to_run(row), jobs=_load_unfinished(session, row.id))
+        InterruptedRun(run=to_record(Run, row), jobs=_load_unfinished(session, row.id))
         for row in session.scalars(query)
     )
     for item in dead:
@@ -185,7 +192,7 @@ def _interrupt_runs(
 
 def _load_unfinished(session: Session, run_id: str) -> tuple[RunJob, ...]:
     jobs = _load_jobs(session, run_id)
-    return tuple(job for job in jobs if job.state.value in _UNFINISHED)
+    return tuple(job for job in jobs if job.state in _UNFINISHED)
 
 
 def _interrupt_run(session: Session, run_id: str, now: datetime) -> None:
@@ -193,7 +200,7 @@ def _interrupt_run(session: Session, run_id: str, now: datetime) -> None:
         update(SQLRun)
         .where(SQLRun.id == run_id)
         .values(
-            state=RunState.INTERRUPTED.value,
+            state=RunState.INTERRUPTED,
             finished_at=now,
             message="Its orchestrator vanished; found by the next run of the program.",
         )
@@ -205,5 +212,5 @@ def _interrupt_jobs(session: Session, run_id: str, now: datetime) -> None:
     session.execute(
         update(SQLRunJob)
         .where(SQLRunJob.run_id == run_id, SQLRunJob.state.in_(_UNFINISHED))
-        .values(state=JobState.INTERRUPTED.value, updated_at=now)
+        .values(state=JobState.INTERRUPTED, updated_at=now)
     )

@@ -1,22 +1,16 @@
-"""What all tables share: names of constraints, and types that no backend bends."""
+"""Types of columns: what a record holds, in what every backend holds alike."""
 
 import json
+from collections.abc import Callable
+from dataclasses import astuple
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, Text
-from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
+from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["FreeText", "JsonText", "SQLBase", "UtcDateTime"]
-
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
+__all__ = ["EnumText", "FreeText", "JsonText", "UtcDateTime"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -37,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
-        """Give UTC, whatever the time zone of the server's session."""
+        """Return UTC, whatever the time zone of the server's session."""
         del dialect
         if value is None:
             return None
@@ -62,32 +56,62 @@ class FreeText(TypeDecorator[str]):
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class JsonText(TypeDecorator[Any]):
-    """JSON as text with sorted keys.
+class EnumText(TypeDecorator[StrEnum]):
+    """A member of an enumeration, by its value.
 
-    The JSON type of PostgreSQL refuses NaN and infinity, which parameters may hold.
+    Parameters
+    ----------
+    enum
+        The enumeration.
     """
 
     impl = Text
     cache_ok = True
 
+    def __init__(self, enum: type[StrEnum]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        """Write the value."""
+        del dialect
+        return None if value is None else value.value
+
+    def process_result_value(
+        self, value: str | None, dialect: Dialect
+    ) -> StrEnum | None:
+        """Find the member."""
+        del dialect
+        return None if value is None else self.enum(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON as text with sorted keys; dataclasses in it become lists.
+
+    The JSON type of PostgreSQL refuses NaN and infinity, which parameters may hold.
+
+    Parameters
+    ----------
+    build
+        Makes the value of the column from what JSON gives; None leaves it as it is.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, build: Callable[[Any], object] | None = None) -> None:
+        super().__init__()
+        self.build = build
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
         """Write JSON."""
         del dialect
-        return json.dumps(value, sort_keys=True)
+        return json.dumps(value, sort_keys=True, default=astuple)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read JSON."""
         del dialect
-        return None if value is None else json.loads(value)
-
-
-class SQLBase(MappedAsDataclass, DeclarativeBase, kw_only=True):
-    """A row. Rows never leave `flows.provenance`."""
-
-    metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it from the class
-        str: Text(),
-        int: BigInteger(),
-        datetime: UtcDateTime(),
-    }
+        if value is None:
+            return None
+        found = json.loads(value)
+        return found if self.build is None else self.build(found)
