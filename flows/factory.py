@@ -25,8 +25,8 @@ from .execution import Cluster, open_cluster
 from .logs import get_logger
 from .models import FetchedFile
 from .provenance import (
-    ProductStore,
-    ProvenanceStore,
+    Database,
+    Store,
     make_engine,
     open_to_look,
     upgrade,
@@ -43,9 +43,9 @@ __all__ = [
     "make_archive",
     "make_source",
     "make_vault",
+    "open_database",
     "open_local_cluster",
     "open_services",
-    "open_store",
 ]
 
 _MAST: Final = "mast"
@@ -64,10 +64,10 @@ class Services:
     """Settings of the site, fitted to the archive (`fit_settings`)."""
     archive: Archive
     """Where exposures come from."""
-    store: ProvenanceStore
-    """The database."""
-    products: ProductStore
-    """The store on disk."""
+    database: Database
+    """The index of the store, with the runs."""
+    store: Store
+    """The products on disk."""
     data_dir: Path
     """The data folder, absolute."""
     crds_path: Path
@@ -75,7 +75,7 @@ class Services:
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[ProvenanceStore]:
+def open_database(settings: Settings) -> Iterator[Database]:
     """Open the database, made or upgraded as needed.
 
     Raises
@@ -87,7 +87,7 @@ def open_store(settings: Settings) -> Iterator[ProvenanceStore]:
     engine = make_engine(settings.database)
     try:
         upgrade(engine)
-        yield ProvenanceStore(engine)
+        yield Database(engine)
     finally:
         engine.dispose()
 
@@ -119,14 +119,16 @@ def open_services(
         _refuse_impossible(settings.data_dir)
     placed = _place_sample(settings) if to_look else settings
     crds_path = find_crds(placed)
-    opened = open_to_look(settings.database) if to_look else open_store(settings)
-    with opened as store:
+    opened = open_to_look(settings.database) if to_look else open_database(settings)
+    with opened as database:
         data_dir = settings.data_dir.absolute()
         yield Services(
             settings=fit_settings(settings),
-            archive=make_archive(placed, store.remember_fetched, start_at=start_at),
-            store=store,
-            products=ProductStore(data_dir, store),
+            archive=make_archive(
+                placed, database.fetched.remember_fetched, start_at=start_at
+            ),
+            database=database,
+            store=Store(data_dir, database),
             data_dir=data_dir,
             crds_path=crds_path,
         )

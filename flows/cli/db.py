@@ -16,11 +16,11 @@ db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 def upgrade(*, data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema; every command does so by itself."""
     from config.settings import load_settings
-    from flows.factory import open_store
+    from flows.factory import open_database
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
-        with open_store(settings):
+        with open_database(settings):
             say("The database is at the newest schema.")
 
 
@@ -29,18 +29,18 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Record every outcome and fetched file again; what is recorded stays so."""
     from config.settings import load_settings
     from flows.archive import find_records, load_record
-    from flows.factory import open_store
+    from flows.factory import open_database
     from flows.provenance import find_outcomes, load_outcome
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
-        with open_store(settings) as store:
+        with open_database(settings) as database:
             outcomes = fetched = 0
             for path in find_outcomes(settings.data_dir):
-                store.record_outcome(load_outcome(path))
+                database.jobs.record_outcome(load_outcome(path))
                 outcomes += 1
             for path in find_records(settings.data_dir):
-                store.remember_fetched(load_record(path))
+                database.fetched.remember_fetched(load_record(path))
                 fetched += 1
     if as_json:
         print_json({"outcomes": outcomes, "fetched": fetched})

@@ -11,7 +11,7 @@ from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
     from flows.models import FetchedFile, JobRecord, Run, RunJob, StoredProduct
-    from flows.provenance import ProvenanceStore
+    from flows.provenance import Database
     from workers.contract import Job
 
 __all__ = ["runs", "show", "status"]
@@ -27,14 +27,14 @@ def runs(
 ) -> None:
     """List the newest runs."""
     from config.settings import load_settings
-    from flows.factory import open_store
+    from flows.factory import open_database
     from flows.names import check_program
 
     with said_in_one_sentence():
         if program is not None:
             check_program(program)
-        with open_store(load_settings(data_dir=data_dir)) as store:
-            found = store.list_runs(program)
+        with open_database(load_settings(data_dir=data_dir)) as database:
+            found = database.runs.list_runs(program)
     if as_json:
         print_json(found)
         return
@@ -66,15 +66,18 @@ def status(
 ) -> None:
     """Show how far a run is, job by job."""
     from config.settings import load_settings
-    from flows.factory import open_store
+    from flows.factory import open_database
 
-    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
-        newest = store.list_runs(limit=1)
+    with (
+        said_in_one_sentence(),
+        open_database(load_settings(data_dir=data_dir)) as database,
+    ):
+        newest = database.runs.list_runs(limit=1)
         if run is None and not newest:
             fail("There is no run yet; start one with `rewebb run PROGRAM`.")
-        record = store.get_run(run) if run else newest[0]
-        jobs = store.get_run_jobs(record.id)
-        caveats = _join_caveats(store, jobs)
+        record = database.runs.get_run(run) if run else newest[0]
+        jobs = database.runs.get_run_jobs(record.id)
+        caveats = _join_caveats(database, jobs)
     if as_json:
         print_json({"run": record, "jobs": jobs, "caveats": caveats})
         return
@@ -99,13 +102,18 @@ def show(
 ) -> None:
     """Explain a product: job, inputs, members, parameters, references, attempts."""
     from config.settings import load_settings
-    from flows.factory import open_store
+    from flows.factory import open_database
 
-    with said_in_one_sentence(), open_store(load_settings(data_dir=data_dir)) as store:
-        product = _find(store, file)
-        record = store.get_job(product.fingerprint)
-        origins = store.find_fetched(file.sha256 for file in record.job.inputs)
-        use = store.find_last_use(product.fingerprint)
+    with (
+        said_in_one_sentence(),
+        open_database(load_settings(data_dir=data_dir)) as database,
+    ):
+        product = _find(database, file)
+        record = database.jobs.get_job(product.fingerprint)
+        origins = database.fetched.find_fetched(
+            file.sha256 for file in record.job.inputs
+        )
+        use = database.runs.find_last_use(product.fingerprint)
     if as_json:
         told = {"product": product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
@@ -115,32 +123,32 @@ def show(
         _print_use(use)
 
 
-def _join_caveats(store: "ProvenanceStore", jobs: "Sequence[RunJob]") -> list[str]:
+def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     """Join what the plan of a run knew of its jobs with what the jobs found."""
     from flows.models import JobState
     from flows.reports import tell_caveats
 
     over = {JobState.SUCCEEDED, JobState.REUSED}
     done = [j.fingerprint for j in jobs if j.fingerprint and j.state in over]
-    found = store.find_caveats(done)
+    found = database.jobs.find_caveats(done)
     joined = ((j.key, (*j.caveats, *found.get(j.fingerprint or "", ()))) for j in jobs)
     return [line for key, caveats in joined for line in tell_caveats(key, caveats)]
 
 
-def _find(store: "ProvenanceStore", file: str) -> "StoredProduct":
+def _find(database: "Database", file: str) -> "StoredProduct":
     """Find a product by its bytes when the file is there, else by its name."""
     from workers.content import file_sha256
 
     path = Path(file)
     if path.is_file():
-        found = store.find_products(sha256=file_sha256(path))
+        found = database.jobs.find_products(sha256=file_sha256(path))
         if not found:
             fail(
                 f"{path} was not made here, or was changed since: no recorded product "
                 "has its sha256."
             )
         return found[0]
-    found = store.find_products(name=path.name)
+    found = database.jobs.find_products(name=path.name)
     if not found:
         fail(f"No file {file}, and no recorded product of the name {path.name}.")
     return found[0]

@@ -154,16 +154,16 @@ def _remembering(
     ]
 ]:
     """Give the cache, what the database knows of it, and what tells it more."""
-    from flows.factory import find_crds, open_store
+    from flows.factory import find_crds, open_database
 
     crds_path = str(find_crds(settings))
-    with open_store(settings) as store:
+    with open_database(settings) as database:
 
         def remember(files: Iterable[ReferenceFile]) -> None:
             now = datetime.now(UTC)
-            store.remember_references(files, crds_path=crds_path, now=now)
+            database.files.remember_references(files, crds_path=crds_path, now=now)
 
-        yield crds_path, store.list_references(crds_path=crds_path), remember
+        yield crds_path, database.files.list_references(crds_path=crds_path), remember
 
 
 def _list_items(

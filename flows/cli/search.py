@@ -120,7 +120,7 @@ def fetch(
     """
     from config.settings import load_settings
     from flows.archive import FileKind, Query, fetch_files, list_files
-    from flows.factory import make_source, make_vault, open_store
+    from flows.factory import make_source, make_vault, open_database
 
     with said_in_one_sentence():
         query = Query(
@@ -132,10 +132,10 @@ def fetch(
         source = make_source(settings)
         with watched(quiet=as_json) as listeners:
             listing = list_files(source, query)
-            with open_store(settings) as store:
+            with open_database(settings) as database:
                 fetched = fetch_files(
                     source,
-                    make_vault(settings, store.remember_fetched),
+                    make_vault(settings, database.fetched.remember_fetched),
                     listing,
                     parallel=settings.requests,
                     dry_run=dry_run,

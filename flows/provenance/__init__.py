@@ -1,15 +1,15 @@
 """What was made, from what, by whom: the index of the store, and the runs."""
 
+from .database import Database
 from .engine import make_engine
 from .looking import open_to_look
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
-from .products import ProductStore, find_damaged, set_aside
-from .store import ProvenanceStore
+from .store import Store, find_damaged, set_aside
 
 __all__ = [
-    "ProductStore",
-    "ProvenanceStore",
+    "Database",
+    "Store",
     "find_damaged",
     "find_outcomes",
     "load_outcome",

@@ -101,7 +101,7 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
 
 
 def _is_away(error: StatementError | PoolTimeoutError | SQLiteError) -> bool:
-    """Tell whether the same call may work in a while."""
+    """Whether the same call may work in a while."""
     if isinstance(error, PoolTimeoutError):
         return True
     cause = error.orig if isinstance(error, StatementError) else error

@@ -7,12 +7,12 @@ from sqlalchemy import select
 from ..models import FetchedFile
 from .rows import to_record, to_values
 from .schema import SQLFetchedFile
-from .sessions import Store, batches, patient, upsert
+from .sessions import Tables, batches, patient, upsert
 
-__all__ = ["FetchedStore"]
+__all__ = ["FetchedFiles"]
 
 
-class FetchedStore(Store):
+class FetchedFiles(Tables):
     """The manifest of what was fetched."""
 
     def remember_fetched(self, file: FetchedFile) -> None:

@@ -11,19 +11,19 @@ from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 from ..errors import StoreError
 from .rows import to_record, to_values
 from .schema import SQLKnownFile, SQLKnownReference, SQLRawContent
-from .sessions import Store, batches, patient, upsert
+from .sessions import Tables, batches, patient, upsert
 
-__all__ = ["FileStore"]
+__all__ = ["Files"]
 
 
-class FileStore(Store):
+class Files(Tables):
     """Hashes of raw files and of files of CRDS caches."""
 
     @patient
     def known_files(self, paths: Iterable[str]) -> Mapping[str, FileHash]:
-        """Give the hashes that are known, by path.
+        """Return the hashes that are known, by path.
 
-        Whether a file is still as it was when it was read is for the caller to see.
+        The caller checks whether a file is still as it was when it was read.
         """
         query = select(SQLKnownFile).where(
             SQLKnownFile.content_version == CONTENT_VERSION
@@ -56,7 +56,7 @@ class FileStore(Store):
     def known_references(
         self, names: Iterable[str], *, crds_path: str
     ) -> Mapping[str, ReferenceFile]:
-        """Give what is known of the files of a CRDS cache, by name."""
+        """Return what is known of the files of a CRDS cache, by name."""
         query = select(SQLKnownReference).where(
             SQLKnownReference.crds_path == crds_path
         )

@@ -31,9 +31,9 @@ from .schema import (
     SQLProduct,
     SQLRawContent,
 )
-from .sessions import Store, batches, patient
+from .sessions import Tables, batches, patient
 
-__all__ = ["JobStore"]
+__all__ = ["Jobs"]
 
 _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
@@ -41,7 +41,7 @@ _EARLIER = 10
 """How many successes of a product are looked at to find the one that is nearest."""
 
 
-class JobStore(Store):
+class Jobs(Tables):
     """Jobs, their attempts and products."""
 
     def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
@@ -102,7 +102,7 @@ class JobStore(Store):
 
     @patient
     def get_job(self, fingerprint: str) -> JobRecord:
-        """Give everything that is recorded of a job.
+        """Return everything that is recorded of a job.
 
         Parameters
         ----------
@@ -182,9 +182,9 @@ class JobStore(Store):
 
     @patient
     def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
-        """Find what can be told apart in files, by their content hash.
+        """Find what is known of the content of files, by content hash.
 
-        Files of which that is not known, such as products of older versions, are left
+        Files of which nothing is known, such as products of older versions, are left
         out.
         """
         wanted = {file.content_sha256 for file in files}
@@ -206,7 +206,7 @@ class JobStore(Store):
 
     @patient
     def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
-        """Tell what attempts at a product took that say how much memory it needs.
+        """Find what earlier attempts at a product took, to estimate its memory.
 
         Returns
         -------

@@ -10,15 +10,15 @@ from ..errors import ConflictError, LeaseHeldError
 from ..models import Lease
 from .rows import to_record, to_row, to_values
 from .schema import SQLLease
-from .sessions import Store, patient
+from .sessions import Tables, patient
 
-__all__ = ["IsAlive", "LeaseStore"]
+__all__ = ["IsAlive", "Leases"]
 
 IsAlive = Callable[[str, int], bool]
-"""Tells whether a process of a host lives; asked about our own host only."""
+"""Whether a process of a host is alive; asked about our own host only."""
 
 
-class LeaseStore(Store):
+class Leases(Tables):
     """Who runs which program."""
 
     def acquire_lease(
@@ -49,7 +49,7 @@ class LeaseStore(Store):
         now
             The time.
         is_alive
-            Tells whether a process of this host lives.
+            Whether a process of this host is alive.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class LeaseStore(Store):
         return self._sessions.write(work)
 
     def release_lease(self, program: str, *, owner: str) -> None:
-        """Give a lease back; nothing happens when it is no longer held."""
+        """Release a lease; one that is no longer held is left alone."""
         statement = delete(SQLLease).where(
             SQLLease.program == program, SQLLease.owner == owner
         )
@@ -98,7 +98,7 @@ class LeaseStore(Store):
 
     @patient
     def get_lease(self, program: str) -> Lease | None:
-        """Give the lease of a program, expired or not."""
+        """Return the lease of a program, expired or not."""
         with self._sessions.read() as session:
             row = session.get(SQLLease, program)
             return None if row is None else to_record(Lease, row)

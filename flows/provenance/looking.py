@@ -1,8 +1,7 @@
 """A database that is only looked at, and stays as it is to the last byte.
 
-A plan finds out what it would be good to remember. A database of SQLite is copied for
-it, with what it is told, into a folder that is gone afterwards; to PostgreSQL nothing
-is committed.
+A plan writes what it finds out, such as hashes, but must leave no trace. It works on a
+temporary copy of a SQLite database; in PostgreSQL nothing is committed.
 """
 
 import shutil
@@ -15,15 +14,15 @@ from pathlib import Path
 from sqlalchemy import Engine, make_url
 
 from ..errors import StoreError
+from .database import Database
 from .engine import make_engine, mapped_errors
 from .migration import HEAD, get_revision, upgrade
-from .store import ProvenanceStore
 
 __all__ = ["open_to_look"]
 
 
 @contextmanager
-def open_to_look(url: str) -> Iterator[ProvenanceStore]:
+def open_to_look(url: str) -> Iterator[Database]:
     """Open a database, an empty one where there is none, and change nothing of it.
 
     Raises
@@ -35,7 +34,7 @@ def open_to_look(url: str) -> Iterator[ProvenanceStore]:
         engine = make_engine(url)
         try:
             if _has_tables(engine):
-                yield ProvenanceStore(engine, keeps=False)
+                yield Database(engine, keeps=False)
                 return
         finally:
             engine.dispose()
@@ -46,7 +45,7 @@ def open_to_look(url: str) -> Iterator[ProvenanceStore]:
         engine = make_engine(f"sqlite:///{copy}")
         try:
             upgrade(engine)
-            yield ProvenanceStore(engine)
+            yield Database(engine)
         finally:
             engine.dispose()
 

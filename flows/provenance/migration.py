@@ -67,7 +67,7 @@ def make_config(connection: Connection) -> "Config":
 
 
 def get_revision(connection: Connection) -> str | None:
-    """Give the revision of a database; None of one that is empty."""
+    """Return the revision of a database; None if it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     query = text("SELECT version_num FROM alembic_version")
@@ -102,7 +102,7 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """Let a migration of SQLite make a table anew without touching others.
+    """Let a migration of SQLite rebuild a table without touching others.
 
     It cannot be switched within a transaction, so not in a revision.
     https://www.sqlite.org/lang_altertable.html#otheralter

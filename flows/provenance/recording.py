@@ -26,7 +26,7 @@ __all__ = ["record"]
 
 
 def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
-    """Bring the tables to say what the outcome says.
+    """Write an outcome into the tables.
 
     A job may be done more than once, from other paths or in another context, at the
     same fingerprint. The row of the job holds what its leading attempt saw. The store
@@ -54,7 +54,7 @@ def _other_attempts(session: Session, outcome: Outcome) -> Sequence[SQLAttempt]:
 
 
 def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
-    """Tell whether it is a success, or the newest attempt where none succeeded."""
+    """Whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True
     mine = (_to_time(outcome.finished_at), outcome.attempt)

@@ -11,15 +11,15 @@ from ..errors import StoreError, UnknownRecordError
 from ..models import InterruptedRun, JobState, Run, RunJob, RunState
 from .rows import to_record, to_row, to_values
 from .schema import SQLRun, SQLRunJob
-from .sessions import Store, patient, upsert
+from .sessions import Tables, patient, upsert
 
-__all__ = ["RunStore"]
+__all__ = ["Runs"]
 
 _UNFINISHED = (JobState.DUE, JobState.RUNNING)
 _DONE = (JobState.SUCCEEDED, JobState.REUSED)
 
 
-class RunStore(Store):
+class Runs(Tables):
     """Runs and the states of their jobs."""
 
     def start_run(self, run: Run) -> None:
@@ -91,7 +91,7 @@ class RunStore(Store):
 
     @patient
     def get_run(self, run_id: str) -> Run:
-        """Give a run.
+        """Return a run.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class RunStore(Store):
 
     @patient
     def get_run_jobs(self, run_id: str) -> tuple[RunJob, ...]:
-        """Give the jobs of a run, in the order of stages, then by name."""
+        """Return the jobs of a run, in the order of stages, then by name."""
         with self._sessions.read() as session:
             return _load_jobs(session, run_id)
 

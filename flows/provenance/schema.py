@@ -241,7 +241,7 @@ class SQLCaveat(SQLBase):
 
 
 class SQLRawContent(SQLBase):
-    """What can be told apart in the content of a raw file, which may be gone."""
+    """The content of a raw file, in parts; the file itself may be gone."""
 
     __tablename__ = "raw_content"
 

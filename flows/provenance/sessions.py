@@ -18,7 +18,7 @@ from ..logs import log_retry
 from .engine import BEGIN_IMMEDIATE, mapped_errors
 from .schema import SQLBase
 
-__all__ = ["PATIENCE", "Sessions", "Store", "batches", "patient", "upsert"]
+__all__ = ["PATIENCE", "Sessions", "Tables", "batches", "patient", "upsert"]
 
 stamina.instrumentation.set_on_retry_hooks([log_retry])
 
@@ -54,7 +54,7 @@ class Sessions:
     Parameters
     ----------
     engine
-        As `make_engine` gives it.
+        As `make_engine` returns it.
     patience
         How long a database that is away is waited for.
     keeps
@@ -79,7 +79,7 @@ class Sessions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Give a session that sees one state of all tables."""
+        """Open a session that sees one state of all tables."""
         with mapped_errors(self._engine), self._readers.begin() as session:
             yield session
 
@@ -142,7 +142,7 @@ class Sessions:
             return done
 
 
-class Store:
+class Tables:
     """Tables of one subject.
 
     Parameters
@@ -155,18 +155,18 @@ class Store:
         self._sessions = sessions
 
 
-_S = TypeVar("_S", bound=Store)
+_S = TypeVar("_S", bound=Tables)
 
 
 def patient(
     method: Callable[Concatenate[_S, _P], _T],
 ) -> Callable[Concatenate[_S, _P], _T]:
-    """Do a method of a store that only reads again, while the database is away."""
+    """Repeat a method that only reads, while the database is away."""
 
     @wraps(method)
-    def insisting(store: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return store._sessions.insist(  # noqa: SLF001  # it is of the class
-            lambda: method(store, *args, **kwargs)
+    def insisting(tables: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return tables._sessions.insist(  # noqa: SLF001  # it is of the class
+            lambda: method(tables, *args, **kwargs)
         )
 
     return insisting

@@ -62,8 +62,8 @@ def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
     binder = Binder(
         resolved.resolved,
         data_dir=services.data_dir,
-        find_done=services.products.find_done,
-        history=services.store,
+        find_done=services.store.find_done,
+        history=services.database.jobs,
         allow_partial=drawn.allow_partial,
     )
     plan = build_plan(drawn.graph, binder)
@@ -114,8 +114,10 @@ def execute(
     lease.renew()
     log = get_logger(run=run.id, program=run.program)
     log.info("run.started", context=run.context, recipe=run.recipe_name)
-    services.store.set_context(run.id, run.context)
-    services.store.set_jobs(run.id, [to_run_job(e) for e in planned.plan.entries])
+    services.database.runs.set_context(run.id, run.context)
+    services.database.runs.set_jobs(
+        run.id, [to_run_job(e) for e in planned.plan.entries]
+    )
     with Telling(listener, to="whoever watches the run") as tell:
         plan = Orchestrator(
             planned.plan,
@@ -149,7 +151,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error
-    services.store.finish_run(run.id, state, message, now=datetime.now(UTC))
+    services.database.runs.finish_run(run.id, state, message, now=datetime.now(UTC))
     log = get_logger(run=run.id, program=run.program)
     log.info("run.finished", state=str(state), message=message)
     return summary

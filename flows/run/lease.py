@@ -19,7 +19,7 @@ from flows.errors import StoreError
 from flows.factory import Services
 from flows.logs import get_logger
 from flows.names import check_program
-from flows.provenance import ProvenanceStore
+from flows.provenance import Database
 from workers.errors import TreeError
 from workers.trees import remove_tree
 
@@ -39,14 +39,14 @@ class HeldLease:
 
     def __init__(
         self,
-        store: ProvenanceStore,
+        database: Database,
         program: str,
         *,
         owner: str,
         ttl: timedelta,
         renew_s: float,
     ) -> None:
-        self._store = store
+        self._database = database
         self._program = program
         self._owner = owner
         self._ttl = ttl
@@ -61,7 +61,7 @@ class HeldLease:
         LeaseHeldError
             Another run of the program has begun.
         """
-        self._store.renew_lease(
+        self._database.leases.renew_lease(
             self._program, owner=self._owner, ttl=self._ttl, now=datetime.now(UTC)
         )
         self._renewed_s = time.monotonic()
@@ -121,8 +121,8 @@ def hold_lease(
     """
     check_program(program)
     owner = str(uuid.uuid4())
-    store = services.store
-    store.acquire_lease(
+    database = services.database
+    database.leases.acquire_lease(
         program,
         owner=owner,
         host=socket.gethostname(),
@@ -132,12 +132,12 @@ def hold_lease(
         is_alive=_is_alive,
     )
     with (
-        _ending(lambda: store.release_lease(program, owner=owner)),
+        _ending(lambda: database.leases.release_lease(program, owner=owner)),
         _ending(lambda: _clear_scratch(services, program, owner)),
     ):
-        store.interrupt_dead_runs(program, now=datetime.now(UTC))
+        database.runs.interrupt_dead_runs(program, now=datetime.now(UTC))
         _clear_scratch(services, program, owner)
-        lease = HeldLease(store, program, owner=owner, ttl=ttl, renew_s=renew_s)
+        lease = HeldLease(database, program, owner=owner, ttl=ttl, renew_s=renew_s)
         with lease.renewing():
             yield lease
 
@@ -162,7 +162,7 @@ def _ending(work: Callable[[], object]) -> Iterator[None]:
 
 def _clear_scratch(services: Services, program: str, owner: str) -> None:
     """Remove what lost workers have left, unless somebody else took the lease."""
-    lease = services.store.get_lease(program)
+    lease = services.database.leases.get_lease(program)
     if lease is not None and lease.owner == owner:
         scratch = services.data_dir / "scratch"
         remove_tree(scratch / program, below=scratch)

@@ -56,7 +56,7 @@ class Recording(AbstractContextManager[Run]):
 
     def __enter__(self) -> Run:
         """Record that the run began."""
-        self._services.store.start_run(self._run)
+        self._services.database.runs.start_run(self._run)
         return self._run
 
     def __exit__(
@@ -78,10 +78,10 @@ class Recording(AbstractContextManager[Run]):
             raise bug from error
 
     def _finish(self, state: RunState, message: str) -> None:
-        store, run_id = self._services.store, self._run.id
+        database, run_id = self._services.database, self._run.id
         with suppress(StoreError):  # the error that ended the run is told first
-            if store.get_run(run_id).state is RunState.RUNNING:
-                store.finish_run(run_id, state, message, now=datetime.now(UTC))
+            if database.runs.get_run(run_id).state is RunState.RUNNING:
+                database.runs.finish_run(run_id, state, message, now=datetime.now(UTC))
 
 
 class RunRecorder:
@@ -94,15 +94,15 @@ class RunRecorder:
 
     def record_outcome(self, outcome: Outcome) -> None:
         """Record an attempt."""
-        self._services.products.record(outcome, run_id=self._run.id)
+        self._services.store.record(outcome, run_id=self._run.id)
 
     def record_jobs(self, jobs: Sequence[RunJob]) -> None:
         """Record what jobs have come to."""
-        self._services.store.update_jobs(self._run.id, jobs)
+        self._services.database.runs.update_jobs(self._run.id, jobs)
 
     def make_room(self, job: Job) -> None:
         """Clear the place of a job's products of what is damaged."""
-        self._services.products.make_room(job)
+        self._services.store.make_room(job)
 
     def keep_alive(self) -> None:
         """Renew the lease of the program when it is time."""

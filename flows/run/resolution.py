@@ -157,7 +157,7 @@ def _note_other_references(
     two caches has the right one cannot be known here.
     """
     by_name = {file.name: file for file in files}
-    others = services.store.find_other_references(program, by_name.values())
+    others = services.database.jobs.find_other_references(program, by_name.values())
     for other in others:
         yield (
             f"the CRDS file {other.name} has sha1 {by_name[other.name].sha1} in "
@@ -176,7 +176,7 @@ def _hash_files(
         for file in planned.inputs
         if file.path is not None
     }
-    known = services.store.known_files(files)
+    known = services.database.files.known_files(files)
     fresh = {
         path: file
         for path, file in known.items()
@@ -185,7 +185,9 @@ def _hash_files(
     new = [path for path in sorted(files) if path not in fresh]
     parts = _map(hash_files, _deal(new, cluster), cluster)
     hashed = [file for part in parts for file in part]
-    services.store.remember_files([file for file in hashed if file.error is None])
+    services.database.files.remember_files(
+        [file for file in hashed if file.error is None]
+    )
     return fresh | {file.path: file for file in hashed}
 
 
@@ -196,11 +198,11 @@ def _deal(items: Sequence[_Item], cluster: Cluster) -> list[Sequence[_Item]]:
 
 
 def _list_known(services: Services) -> tuple[ReferenceFile, ...]:
-    return services.store.list_references(crds_path=str(services.crds_path))
+    return services.database.files.list_references(crds_path=str(services.crds_path))
 
 
 def _remember(files: Iterable[ReferenceFile], services: Services) -> None:
-    services.store.remember_references(
+    services.database.files.remember_references(
         files, crds_path=str(services.crds_path), now=datetime.now(UTC)
     )
 

@@ -1,4 +1,4 @@
-"""Databases for the tests of the store: each test gets an empty one of its own."""
+"""Databases: each test gets an empty one of its own."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from postgresql import running_server
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance import Database, make_engine, upgrade
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def store(engine: Engine) -> ProvenanceStore:
-    return ProvenanceStore(engine)
+def database(engine: Engine) -> Database:
+    return Database(engine)
 
 
 def _create_database(server: str, name: str) -> None:

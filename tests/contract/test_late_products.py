@@ -9,7 +9,7 @@ import pytest
 from outcomes import make_job, make_outcome, make_product, make_run
 
 from flows.models import Damage, StoredJob
-from flows.provenance import ProductStore, ProvenanceStore
+from flows.provenance import Database, Store
 from workers.contract import Outcome, Status, to_json
 from workers.run import get_store_folder
 
@@ -19,9 +19,9 @@ FINGERPRINT = OUTCOME.job.fingerprint
 
 
 @pytest.fixture
-def products(store: ProvenanceStore, tmp_path: Path) -> ProductStore:
-    store.start_run(make_run())
-    return ProductStore(tmp_path, store, patience=timedelta(seconds=1))
+def store(database: Database, tmp_path: Path) -> Store:
+    database.runs.start_run(make_run())
+    return Store(tmp_path, database, patience=timedelta(seconds=1))
 
 
 def publish(data_dir: Path, outcome: Outcome) -> None:
@@ -31,45 +31,47 @@ def publish(data_dir: Path, outcome: Outcome) -> None:
 
 
 def test_what_another_host_has_published_is_looked_for_until_it_is_seen(
-    products: ProductStore, store: ProvenanceStore, tmp_path: Path
+    store: Store, database: Database, tmp_path: Path
 ) -> None:
     published = replace(OUTCOME, products=())
     late = threading.Timer(0.3, publish, (tmp_path, published))
     late.start()
-    products.record(OUTCOME, run_id="run-1")
+    store.record(OUTCOME, run_id="run-1")
     late.join()
-    [attempt] = store.get_job(FINGERPRINT).attempts
+    [attempt] = database.jobs.get_job(FINGERPRINT).attempts
     assert attempt.outcome == published
-    assert isinstance(products.find_done(FINGERPRINT), StoredJob)
+    assert isinstance(store.find_done(FINGERPRINT), StoredJob)
 
 
 def test_what_is_never_seen_is_a_failure_until_the_next_run_sees_it(
-    products: ProductStore, store: ProvenanceStore, tmp_path: Path
+    store: Store, database: Database, tmp_path: Path
 ) -> None:
-    products.record(OUTCOME, run_id="run-1")
-    [attempt] = store.get_job(FINGERPRINT).attempts
+    store.record(OUTCOME, run_id="run-1")
+    [attempt] = database.jobs.get_job(FINGERPRINT).attempts
     assert attempt.outcome.status is Status.FAILED
     assert attempt.outcome.error is not None
     assert "node1 has published" in attempt.outcome.error.message
-    assert products.find_done(FINGERPRINT) is None
+    assert store.find_done(FINGERPRINT) is None
     publish(tmp_path, replace(OUTCOME, products=()))
-    assert isinstance(products.find_done(FINGERPRINT), StoredJob)
-    [attempt] = store.get_job(FINGERPRINT).attempts
+    assert isinstance(store.find_done(FINGERPRINT), StoredJob)
+    [attempt] = database.jobs.get_job(FINGERPRINT).attempts
     assert attempt.outcome.status is Status.SUCCEEDED
 
 
 def test_a_spoilt_outcome_is_a_failure(
-    products: ProductStore, store: ProvenanceStore, tmp_path: Path
+    store: Store, database: Database, tmp_path: Path
 ) -> None:
     publish(tmp_path, OUTCOME)
     path = tmp_path / get_store_folder(FINGERPRINT) / "outcome.json"
     path.write_text("{}")
-    products.record(OUTCOME, run_id="run-1")
-    assert store.get_job(FINGERPRINT).attempts[0].outcome.status is Status.FAILED
+    store.record(OUTCOME, run_id="run-1")
+    assert (
+        database.jobs.get_job(FINGERPRINT).attempts[0].outcome.status is Status.FAILED
+    )
 
 
 def test_a_product_that_cannot_be_read_is_not_intact(
-    products: ProductStore, tmp_path: Path
+    store: Store, tmp_path: Path
 ) -> None:
     folder = tmp_path / get_store_folder(FINGERPRINT)
     file = make_product()
@@ -78,6 +80,6 @@ def test_a_product_that_cannot_be_read_is_not_intact(
     unreadable = type(file)(file.name, size_bytes, 7, file.sha256, file.content_sha256)
     outcome = replace(OUTCOME, products=(unreadable,))
     (folder / "outcome.json").write_text(to_json(outcome))
-    found = products.find_done(FINGERPRINT)
+    found = store.find_done(FINGERPRINT)
     assert isinstance(found, Damage)
     assert "a folder instead of a regular file" in found.message

@@ -11,7 +11,7 @@ import pytest
 from outcomes import NOON, make_job, make_outcome, make_product, make_run
 
 from flows.models import Damage, StoredJob
-from flows.provenance import ProductStore, ProvenanceStore
+from flows.provenance import Database, Store
 from workers.content import file_sha256
 from workers.contract import Outcome, Status, to_json
 from workers.run import OUTCOME_NAME, get_store_folder
@@ -21,8 +21,8 @@ Publish = Callable[..., Outcome]
 
 
 @pytest.fixture
-def products(tmp_path: Path, store: ProvenanceStore) -> ProductStore:
-    return ProductStore(tmp_path, store)
+def store(tmp_path: Path, database: Database) -> Store:
+    return Store(tmp_path, database)
 
 
 @pytest.fixture
@@ -59,75 +59,77 @@ def find_product(folder: Path) -> Path:
 @pytest.mark.parametrize("later", [timedelta(hours=-1), timedelta(), timedelta(1)])
 def test_what_was_made_again_is_found_whatever_the_clocks_say(
     tmp_path: Path,
-    store: ProvenanceStore,
-    products: ProductStore,
+    database: Database,
+    store: Store,
     publish: Publish,
     later: timedelta,
 ) -> None:
     """The host that made it first may have a clock that is ahead."""
-    store.start_run(make_run())
-    products.record(publish("b", "first"), run_id="run-1")
+    database.runs.start_run(make_run())
+    store.record(publish("b", "first"), run_id="run-1")
     find_product(tmp_path).write_text("rotten")
-    products.make_room(JOB)
+    store.make_room(JOB)
     again = publish("a", "again", finished_at=NOON + later)
-    products.record(again, run_id="run-1")
-    done = products.find_done(JOB.fingerprint)
+    store.record(again, run_id="run-1")
+    done = store.find_done(JOB.fingerprint)
     assert isinstance(done, StoredJob)
     assert done.attempt == "a"
-    assert [found.attempt for found in store.find_products(name="a_rate.fits")] == ["a"]
-    assert len(store.get_job(JOB.fingerprint).attempts) == 2
+    assert [
+        found.attempt for found in database.jobs.find_products(name="a_rate.fits")
+    ] == ["a"]
+    assert len(database.jobs.get_job(JOB.fingerprint).attempts) == 2
 
 
 def test_what_nobody_could_record_is_found_whatever_the_clocks_say(
-    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+    tmp_path: Path, database: Database, store: Store, publish: Publish
 ) -> None:
-    store.record_outcome(publish("b", "first"))
+    database.jobs.record_outcome(publish("b", "first"))
     find_product(tmp_path).write_text("rotten")
-    products.make_room(JOB)
+    store.make_room(JOB)
     publish("a", "again", finished_at=NOON - timedelta(hours=1))
     for _ in range(2):
-        done = products.find_done(JOB.fingerprint)
+        done = store.find_done(JOB.fingerprint)
         assert isinstance(done, StoredJob)
         assert done.attempt == "a"
 
 
 def test_a_failure_that_comes_later_takes_nothing_away(
-    store: ProvenanceStore, products: ProductStore, publish: Publish
+    database: Database, store: Store, publish: Publish
 ) -> None:
     outcome = publish("a", "made")
-    store.record_outcome(outcome)
+    database.jobs.record_outcome(outcome)
     failed = make_outcome(
         JOB, attempt="b", status=Status.LOST, finished_at=NOON + timedelta(1)
     )
-    store.record_outcome(failed)
-    done = products.find_done(JOB.fingerprint)
+    database.jobs.record_outcome(failed)
+    done = store.find_done(JOB.fingerprint)
     assert isinstance(done, StoredJob)
     assert done.products == outcome.products
 
 
 def test_a_store_that_was_copied_without_times_is_read_once(
-    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+    tmp_path: Path, database: Database, store: Store, publish: Publish
 ) -> None:
     """What was verified is known by its new time: it is not read a second time."""
-    store.record_outcome(publish("a", "made"))
+    database.jobs.record_outcome(publish("a", "made"))
     path = find_product(tmp_path)
     os.utime(path, ns=(1, 1))
-    assert isinstance(products.find_done(JOB.fingerprint), StoredJob)
+    assert isinstance(store.find_done(JOB.fingerprint), StoredJob)
     path.write_text("rot!")
     os.utime(path, ns=(1, 1))
-    assert isinstance(products.find_done(JOB.fingerprint), StoredJob)
+    assert isinstance(store.find_done(JOB.fingerprint), StoredJob)
     os.utime(path, ns=(2, 2))
-    assert isinstance(products.find_done(JOB.fingerprint), Damage)
+    assert isinstance(store.find_done(JOB.fingerprint), Damage)
 
 
 def test_what_could_not_be_verified_is_not_remembered(
-    tmp_path: Path, store: ProvenanceStore, products: ProductStore, publish: Publish
+    tmp_path: Path, database: Database, store: Store, publish: Publish
 ) -> None:
-    store.record_outcome(publish("a", "made"))
+    database.jobs.record_outcome(publish("a", "made"))
     path = find_product(tmp_path)
     path.write_text("rot!")
     for _ in range(2):
-        assert isinstance(products.find_done(JOB.fingerprint), Damage)
+        assert isinstance(store.find_done(JOB.fingerprint), Damage)
 
 
 def spoil(folder: Path, how: str) -> None:
@@ -155,26 +157,26 @@ WRONG = {
 @pytest.mark.parametrize("how", WRONG)
 def test_damage_is_named(
     tmp_path: Path,
-    store: ProvenanceStore,
-    products: ProductStore,
+    database: Database,
+    store: Store,
     publish: Publish,
     how: str,
 ) -> None:
     outcome = publish("a", "made")
-    store.record_outcome(outcome)
+    database.jobs.record_outcome(outcome)
     spoil(tmp_path / outcome.folder, how)
-    found = products.find_done(JOB.fingerprint)
+    found = store.find_done(JOB.fingerprint)
     assert isinstance(found, Damage)
     assert re.search(f"^{outcome.folder}/{WRONG[how]}$", found.message)
-    products.make_room(JOB)
-    assert products.find_done(JOB.fingerprint) is None
+    store.make_room(JOB)
+    assert store.find_done(JOB.fingerprint) is None
 
 
 def test_an_outcome_that_cannot_be_read_is_damage_if_it_is_needed(
-    tmp_path: Path, products: ProductStore, publish: Publish
+    tmp_path: Path, store: Store, publish: Publish
 ) -> None:
     spoil(tmp_path / publish("a", "made").folder, "outcome")
-    found = products.find_done(JOB.fingerprint)
+    found = store.find_done(JOB.fingerprint)
     assert isinstance(found, Damage)
     assert "is not an outcome" in found.message
 
@@ -182,8 +184,8 @@ def test_an_outcome_that_cannot_be_read_is_damage_if_it_is_needed(
 @pytest.mark.parametrize("part", ["folder", "name"])
 def test_a_database_that_leads_out_of_the_store_is_not_followed(
     tmp_path: Path,
-    store: ProvenanceStore,
-    products: ProductStore,
+    database: Database,
+    store: Store,
     publish: Publish,
     part: str,
 ) -> None:
@@ -195,7 +197,7 @@ def test_a_database_that_leads_out_of_the_store_is_not_followed(
     else:
         name = "../../../elsewhere/a_rate.fits"
         tampered = replace(outcome, products=(replace(outcome.products[0], name=name),))
-    store.record_outcome(tampered)
-    found = products.find_done(JOB.fingerprint)
+    database.jobs.record_outcome(tampered)
+    found = store.find_done(JOB.fingerprint)
     assert isinstance(found, Damage)
     assert "elsewhere" in found.message

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from flows.errors import DatabaseAwayError, StoreError
 from flows.models import JobState, RunState
-from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.sessions import Sessions
 from workers.contract import FileHash, ReferenceFile
 
@@ -58,37 +58,37 @@ def once(engine: Engine, name: str, disturb: Callable[..., object]) -> None:
 
 
 def test_a_restart_between_two_calls_is_not_noticed(postgresql: Engine) -> None:
-    store = ProvenanceStore(postgresql)
-    store.start_run(make_run())
+    database = Database(postgresql)
+    database.runs.start_run(make_run())
     restart(postgresql)
-    assert len(store.list_runs()) == 1
+    assert len(database.runs.list_runs()) == 1
     restart(postgresql)
-    store.record_outcome(make_outcome())
-    assert store.find_outcomes(["f" * 64])
+    database.jobs.record_outcome(make_outcome())
+    assert database.jobs.find_outcomes(["f" * 64])
 
 
 def test_a_write_that_a_restart_interrupts_is_done_again(postgresql: Engine) -> None:
-    store = ProvenanceStore(postgresql)
+    database = Database(postgresql)
     once(postgresql, "before_cursor_execute", lambda *_: restart(postgresql))
-    store.record_outcome(make_outcome())
-    assert len(store.get_job("f").attempts) == 1
+    database.jobs.record_outcome(make_outcome())
+    assert len(database.jobs.get_job("f").attempts) == 1
 
 
 def test_a_read_that_a_restart_interrupts_is_done_again(postgresql: Engine) -> None:
-    store = ProvenanceStore(postgresql)
-    store.start_run(make_run())
+    database = Database(postgresql)
+    database.runs.start_run(make_run())
     once(postgresql, "before_cursor_execute", lambda *_: restart(postgresql))
-    assert len(store.list_runs()) == 1
+    assert len(database.runs.list_runs()) == 1
 
 
-WRITES: list[Callable[[ProvenanceStore], object]] = [
-    lambda s: s.start_run(make_run()),
-    lambda s: s.set_jobs("run-1", [make_run_job("a"), make_run_job("b")]),
-    lambda s: s.update_jobs("run-1", [make_run_job("a", DONE)]),
-    lambda s: s.record_outcome(make_outcome(), run_id="run-1"),
-    lambda s: s.remember_files([HASH]),
-    lambda s: s.remember_references([REFERENCE], crds_path="/crds", now=NOON),
-    lambda s: s.acquire_lease(
+WRITES: list[Callable[[Database], object]] = [
+    lambda s: s.runs.start_run(make_run()),
+    lambda s: s.runs.set_jobs("run-1", [make_run_job("a"), make_run_job("b")]),
+    lambda s: s.runs.update_jobs("run-1", [make_run_job("a", DONE)]),
+    lambda s: s.jobs.record_outcome(make_outcome(), run_id="run-1"),
+    lambda s: s.files.remember_files([HASH]),
+    lambda s: s.files.remember_references([REFERENCE], crds_path="/crds", now=NOON),
+    lambda s: s.leases.acquire_lease(
         "02736",
         owner="me",
         host="h",
@@ -97,8 +97,8 @@ WRITES: list[Callable[[ProvenanceStore], object]] = [
         now=NOON,
         is_alive=lambda *_: True,
     ),
-    lambda s: s.renew_lease("02736", owner="me", ttl=2 * TTL, now=NOON),
-    lambda s: s.finish_run("run-1", RunState.SUCCEEDED, "done", now=NOON),
+    lambda s: s.leases.renew_lease("02736", owner="me", ttl=2 * TTL, now=NOON),
+    lambda s: s.runs.finish_run("run-1", RunState.SUCCEEDED, "done", now=NOON),
 ]
 """Every write of a run, in its order."""
 
@@ -106,14 +106,14 @@ WRITES: list[Callable[[ProvenanceStore], object]] = [
 def test_a_write_of_which_only_the_answer_is_lost_counts_once(
     postgresql: Engine,
 ) -> None:
-    store = ProvenanceStore(postgresql)
+    database = Database(postgresql)
     for write in WRITES:
         once(postgresql, "commit", commit_and_cut)
-        write(store)
-    assert [job.name for job in store.get_run_jobs("run-1")] == ["a", "b"]
-    assert [run.state for run in store.list_runs()] == [RunState.SUCCEEDED]
-    assert len(store.get_job("f").attempts) == 1
-    lease = store.get_lease("02736")
+        write(database)
+    assert [job.name for job in database.runs.get_run_jobs("run-1")] == ["a", "b"]
+    assert [run.state for run in database.runs.list_runs()] == [RunState.SUCCEEDED]
+    assert len(database.jobs.get_job("f").attempts) == 1
+    lease = database.leases.get_lease("02736")
     assert lease is not None
     assert (lease.owner, lease.expires_at) == ("me", NOON + 2 * TTL)
 
@@ -126,12 +126,12 @@ def commit_and_cut(connection: Connection) -> None:
 
 
 def test_a_file_that_another_process_holds_is_waited_for(sqlite: Engine) -> None:
-    store = ProvenanceStore(sqlite)
+    database = Database(sqlite)
     with held_file(sqlite) as holder:
         once(sqlite, "handle_error", lambda *_: holder.communicate("let go\n"))
-        store.start_run(make_run())
+        database.runs.start_run(make_run())
         assert holder.returncode == 0, "nobody had to wait"
-    assert len(store.list_runs()) == 1
+    assert len(database.runs.list_runs()) == 1
 
 
 def test_waiting_ends_and_then_calls_fail_at_once_until_one_works(
@@ -168,9 +168,9 @@ def test_a_table_that_is_missing_is_not_waited_for(engine: Engine) -> None:
     assert len(tries) == 1
 
 
-def test_a_broken_rule_of_the_tables_is_not_waited_for(store: ProvenanceStore) -> None:
+def test_a_broken_rule_of_the_tables_is_not_waited_for(database: Database) -> None:
     with pytest.raises(StoreError) as caught:
-        store.update_jobs("unknown", [make_run_job("a")])
+        database.runs.update_jobs("unknown", [make_run_job("a")])
     assert not isinstance(caught.value, DatabaseAwayError)
 
 
@@ -178,7 +178,7 @@ def test_a_password_that_is_wrong_is_not_waited_for(postgresql: Engine) -> None:
     url = postgresql.url.set(password="guess")  # it is meant to be wrong
     wrong = make_engine(url.render_as_string(hide_password=False))
     with pytest.raises(StoreError, match="password") as caught:
-        ProvenanceStore(wrong).list_runs()
+        Database(wrong).runs.list_runs()
     assert not isinstance(caught.value, DatabaseAwayError)
     wrong.dispose()
 
@@ -187,5 +187,5 @@ def test_a_server_that_is_not_there_is_away(postgresql: Engine) -> None:
     url = postgresql.url.set(port=1)
     gone = make_engine(url.render_as_string(hide_password=False))
     with pytest.raises(DatabaseAwayError, match="refused"):
-        ProvenanceStore(gone, patience=timedelta(seconds=0.1)).list_runs()
+        Database(gone, patience=timedelta(seconds=0.1)).runs.list_runs()
     gone.dispose()

@@ -1,4 +1,4 @@
-"""The database under the store: migrations, concurrency, and what goes wrong."""
+"""The database: migrations, concurrency, and what goes wrong."""
 
 import socket
 import time
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.orm import Session
 
 from flows.errors import ConflictError, StoreError
-from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.migration import HEAD, make_config
 from flows.provenance.schema import SQLBase
 from flows.provenance.sessions import Sessions
@@ -58,11 +58,11 @@ def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(
         for statement in _BEFORE_0004.split(";"):
             connection.execute(text(statement))
     upgrade(engine)
-    store = ProvenanceStore(engine)
-    use = store.find_last_use("f")
+    database = Database(engine)
+    use = database.runs.find_last_use("f")
     assert use is not None
     assert use[1].caveats == (Caveat(CaveatKind.PARTIAL, "no NRS2"),)
-    (found,) = store.find_outcomes(["f"]).values()
+    (found,) = database.jobs.find_outcomes(["f"]).values()
     assert [caveat.kind for caveat in found.caveats] == [CaveatKind.ALL_NAN]
     engine.dispose()
 
@@ -93,7 +93,7 @@ def test_many_may_upgrade_at_once(database_url: str) -> None:
     engine = make_engine(database_url)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(upgrade, [engine] * 4))
-    ProvenanceStore(engine).record_outcome(make_outcome())
+    Database(engine).jobs.record_outcome(make_outcome())
     engine.dispose()
 
 
@@ -124,31 +124,31 @@ def test_foreign_keys_hold_after_an_upgrade(database_url: str) -> None:
     engine = make_engine(database_url)
     upgrade(engine)
     with pytest.raises(StoreError, match="cannot be used"):
-        ProvenanceStore(engine).record_outcome(make_outcome(), run_id="unknown")
+        Database(engine).jobs.record_outcome(make_outcome(), run_id="unknown")
     engine.dispose()
 
 
 def test_readers_go_on_while_somebody_writes(
-    store: ProvenanceStore, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
-    store.start_run(make_run())
+    database.runs.start_run(make_run())
     writers = Sessions(engine)
 
     def write(session: Session) -> int:
         session.execute(text("DELETE FROM run"))
-        return len(store.list_runs())
+        return len(database.runs.list_runs())
 
     assert writers.write(write) == 1
-    assert store.list_runs() == ()
+    assert database.runs.list_runs() == ()
 
 
 def test_a_reader_sees_one_state_of_the_tables(
-    store: ProvenanceStore, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
     count = text("SELECT count(*) FROM run")
     with Sessions(engine).read() as session:
         before = session.scalar(count)
-        store.start_run(make_run())
+        database.runs.start_run(make_run())
         assert session.scalar(count) == before == 0
 
 
@@ -215,23 +215,23 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path}/rewebb.db")
     upgrade(engine)
-    store = ProvenanceStore(engine)
+    database = Database(engine)
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="full"):
-        record_many(store)
-    assert store.get_job("ff").attempts
+        record_many(database)
+    assert database.jobs.get_job("ff").attempts
     engine.dispose()
 
 
-def record_many(store: ProvenanceStore) -> None:
+def record_many(database: Database) -> None:
     for number in range(1000):
-        store.record_outcome(make_outcome(attempt=f"{number}"))
+        database.jobs.record_outcome(make_outcome(attempt=f"{number}"))
 
 
 def test_a_database_in_memory_works() -> None:
     engine = make_engine("sqlite://")
     upgrade(engine)
-    ProvenanceStore(engine).record_outcome(make_outcome())
+    Database(engine).jobs.record_outcome(make_outcome())
     engine.dispose()

@@ -1,4 +1,4 @@
-"""Files fetched from an archive, in the store of provenance."""
+"""Files fetched from an archive, in the database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 from outcomes import NOON
 
 from flows.models import FetchedFile
-from flows.provenance import ProvenanceStore
+from flows.provenance import Database
 
 FILE = FetchedFile(
     name="jw02736007001_03103_00001_nrs1_uncal.fits",
@@ -25,25 +25,25 @@ FILE = FetchedFile(
 )
 
 
-def test_every_version_of_a_fetched_file_is_remembered(store: ProvenanceStore) -> None:
+def test_every_version_of_a_fetched_file_is_remembered(database: Database) -> None:
     newer = replace(FILE, version=2, folder="raw/02736/v2", sha256="t")
     for file in (newer, FILE, replace(FILE, program="02737", folder="raw/02737/v1")):
-        store.remember_fetched(file)
-    assert store.list_fetched("02736") == (FILE, newer)
+        database.fetched.remember_fetched(file)
+    assert database.fetched.list_fetched("02736") == (FILE, newer)
 
 
 def test_a_version_that_is_remembered_again_is_there_once(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    store.remember_fetched(FILE)
-    store.remember_fetched(replace(FILE, mtime_ns=2))
-    assert store.list_fetched("02736") == (replace(FILE, mtime_ns=2),)
+    database.fetched.remember_fetched(FILE)
+    database.fetched.remember_fetched(replace(FILE, mtime_ns=2))
+    assert database.fetched.list_fetched("02736") == (replace(FILE, mtime_ns=2),)
 
 
-def test_of_equal_files_the_one_fetched_last_is_found(store: ProvenanceStore) -> None:
+def test_of_equal_files_the_one_fetched_last_is_found(database: Database) -> None:
     again = replace(
         FILE, folder="raw/02736/v2", fetched_at=NOON + timedelta(days=1), version=2
     )
-    store.remember_fetched(again)
-    store.remember_fetched(FILE)
-    assert store.find_fetched(["s", "unknown"]) == {"s": again}
+    database.fetched.remember_fetched(again)
+    database.fetched.remember_fetched(FILE)
+    assert database.fetched.find_fetched(["s", "unknown"]) == {"s": again}

@@ -1,4 +1,4 @@
-"""Leases of programs in the store of provenance."""
+"""Leases of programs in the database."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from outcomes import NOON, make_run, make_run_job
 
 from flows.errors import LeaseHeldError
 from flows.models import JobState, Lease, RunState
-from flows.provenance import ProvenanceStore
+from flows.provenance import Database
 from flows.provenance.leases import IsAlive
 
 _TTL = timedelta(minutes=10)
@@ -23,7 +23,7 @@ _CONTENDER = """
 import sys
 from datetime import UTC, datetime, timedelta
 from flows.errors import LeaseHeldError
-from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance import Database, make_engine, upgrade
 
 url, owner = sys.argv[1:]
 engine = make_engine(url)
@@ -31,7 +31,7 @@ upgrade(engine)
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    ProvenanceStore(engine).acquire_lease(
+    Database(engine).leases.acquire_lease(
         "02736", owner=owner, host="h", pid=1, ttl=timedelta(hours=1),
         now=datetime.now(UTC), is_alive=lambda host, pid: True,
     )
@@ -43,14 +43,14 @@ engine.dispose()
 
 
 def acquire(
-    store: ProvenanceStore,
+    database: Database,
     owner: str,
     *,
     host: str = "node1",
     minutes: float = 0,
     is_alive: IsAlive = lambda _host, _pid: True,
 ) -> Lease:
-    return store.acquire_lease(
+    return database.leases.acquire_lease(
         "02736",
         owner=owner,
         host=host,
@@ -61,27 +61,27 @@ def acquire(
     )
 
 
-def is_acquired(store: ProvenanceStore, owner: str, minutes: float) -> bool:
+def is_acquired(database: Database, owner: str, minutes: float) -> bool:
     try:
-        acquire(store, owner, minutes=minutes)
+        acquire(database, owner, minutes=minutes)
     except LeaseHeldError:
         return False
     return True
 
 
 def test_a_lease_is_held_against_others_and_says_by_whom(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    lease = acquire(store, "me")
+    lease = acquire(database, "me")
     said = r"02736.* process 4242 on node1 \(owner me\).*until 2026-11-20 12:10:00 UTC"
     with pytest.raises(LeaseHeldError, match=said):
-        acquire(store, "you", minutes=9.9)
-    assert store.get_lease("02736") == lease
+        acquire(database, "you", minutes=9.9)
+    assert database.leases.get_lease("02736") == lease
 
 
-def test_leases_of_programs_do_not_meet(store: ProvenanceStore) -> None:
-    acquire(store, "me")
-    lease = store.acquire_lease(
+def test_leases_of_programs_do_not_meet(database: Database) -> None:
+    acquire(database, "me")
+    lease = database.leases.acquire_lease(
         "01345",
         owner="you",
         host="node1",
@@ -90,73 +90,73 @@ def test_leases_of_programs_do_not_meet(store: ProvenanceStore) -> None:
         now=NOON,
         is_alive=lambda _host, _pid: True,
     )
-    assert store.get_lease("01345") == lease
+    assert database.leases.get_lease("01345") == lease
 
 
-def test_an_expired_lease_is_taken_over(store: ProvenanceStore) -> None:
-    acquire(store, "me")
-    taken = acquire(store, "you", host="node2", minutes=10)
-    assert store.get_lease("02736") == taken
+def test_an_expired_lease_is_taken_over(database: Database) -> None:
+    acquire(database, "me")
+    taken = acquire(database, "you", host="node2", minutes=10)
+    assert database.leases.get_lease("02736") == taken
 
 
 def test_the_lease_of_a_dead_process_of_this_host_is_taken_over(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    acquire(store, "me")
+    acquire(database, "me")
     asked = []
-    acquire(store, "you", is_alive=lambda *process: bool(asked.append(process)))
+    acquire(database, "you", is_alive=lambda *process: bool(asked.append(process)))
     assert asked == [("node1", 4242)]
 
 
-def test_processes_of_another_host_are_not_judged(store: ProvenanceStore) -> None:
-    acquire(store, "me")
+def test_processes_of_another_host_are_not_judged(database: Database) -> None:
+    acquire(database, "me")
     with pytest.raises(LeaseHeldError):
-        acquire(store, "you", host="node2", is_alive=lambda _host, _pid: False)
+        acquire(database, "you", host="node2", is_alive=lambda _host, _pid: False)
 
 
-def test_the_owner_may_take_its_lease_again(store: ProvenanceStore) -> None:
-    acquire(store, "me")
-    again = acquire(store, "me", minutes=1)
-    assert store.get_lease("02736") == again
+def test_the_owner_may_take_its_lease_again(database: Database) -> None:
+    acquire(database, "me")
+    again = acquire(database, "me", minutes=1)
+    assert database.leases.get_lease("02736") == again
 
 
-def test_a_renewed_lease_holds_longer(store: ProvenanceStore) -> None:
-    acquire(store, "me")
-    renewed = store.renew_lease("02736", owner="me", ttl=_TTL, now=_EXPIRED)
+def test_a_renewed_lease_holds_longer(database: Database) -> None:
+    acquire(database, "me")
+    renewed = database.leases.renew_lease("02736", owner="me", ttl=_TTL, now=_EXPIRED)
     assert renewed.acquired_at == NOON
     assert renewed.expires_at == _EXPIRED + _TTL
     with pytest.raises(LeaseHeldError):
-        acquire(store, "you", minutes=19)
+        acquire(database, "you", minutes=19)
 
 
-def test_a_lost_lease_cannot_be_renewed(store: ProvenanceStore) -> None:
-    acquire(store, "me")
-    acquire(store, "you", minutes=11)
+def test_a_lost_lease_cannot_be_renewed(database: Database) -> None:
+    acquire(database, "me")
+    acquire(database, "you", minutes=11)
     with pytest.raises(LeaseHeldError, match=r"is lost: .*owner you"):
-        store.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
-    store.release_lease("02736", owner="you")
+        database.leases.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
+    database.leases.release_lease("02736", owner="you")
     with pytest.raises(LeaseHeldError, match="released"):
-        store.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
+        database.leases.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
 
 
-def test_a_lease_is_released_by_its_owner_alone(store: ProvenanceStore) -> None:
-    lease = acquire(store, "me")
-    store.release_lease("02736", owner="you")
-    assert store.get_lease("02736") == lease
-    store.release_lease("02736", owner="me")
-    store.release_lease("02736", owner="me")
-    assert store.get_lease("02736") is None
+def test_a_lease_is_released_by_its_owner_alone(database: Database) -> None:
+    lease = acquire(database, "me")
+    database.leases.release_lease("02736", owner="you")
+    assert database.leases.get_lease("02736") == lease
+    database.leases.release_lease("02736", owner="me")
+    database.leases.release_lease("02736", owner="me")
+    assert database.leases.get_lease("02736") is None
 
 
 def test_of_many_threads_one_gets_the_lease_each_time_it_is_free(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(15):
             owners = [f"{turn}-{number}" for number in range(4)]
-            won = list(pool.map(is_acquired, [store] * 4, owners, [turn * 10] * 4))
+            won = list(pool.map(is_acquired, [database] * 4, owners, [turn * 10] * 4))
             assert sum(won) == 1
-            lease = store.get_lease("02736")
+            lease = database.leases.get_lease("02736")
             assert lease is not None
             assert lease.owner == owners[won.index(True)]
 
@@ -192,15 +192,17 @@ def race(contenders: Sequence[subprocess.Popen[str]]) -> list[str]:
 
 
 def test_after_a_dead_orchestrator_no_row_stays_running(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    acquire(store, "dead")
-    store.start_run(make_run())
-    store.set_jobs("run-1", [make_run_job("a", JobState.RUNNING), make_run_job("b")])
-    acquire(store, "next", is_alive=lambda _host, _pid: False)
-    (dead,) = store.interrupt_dead_runs("02736", now=NOON)
+    acquire(database, "dead")
+    database.runs.start_run(make_run())
+    database.runs.set_jobs(
+        "run-1", [make_run_job("a", JobState.RUNNING), make_run_job("b")]
+    )
+    acquire(database, "next", is_alive=lambda _host, _pid: False)
+    (dead,) = database.runs.interrupt_dead_runs("02736", now=NOON)
     assert [job.state for job in dead.jobs] == [JobState.RUNNING, JobState.DUE]
-    assert [run.state for run in store.list_runs()] == [RunState.INTERRUPTED]
-    states = {job.state for job in store.get_run_jobs("run-1")}
+    assert [run.state for run in database.runs.list_runs()] == [RunState.INTERRUPTED]
+    states = {job.state for job in database.runs.get_run_jobs("run-1")}
     assert states == {JobState.INTERRUPTED}
-    assert store.interrupt_dead_runs("02736", now=NOON) == ()
+    assert database.runs.interrupt_dead_runs("02736", now=NOON) == ()

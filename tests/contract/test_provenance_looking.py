@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from flows.errors import StoreError
-from flows.provenance import ProvenanceStore, make_engine, open_to_look, upgrade
+from flows.provenance import Database, make_engine, open_to_look, upgrade
 from workers.contract import ReferenceFile
 
 CRDS = "/data/crds"
@@ -18,10 +18,10 @@ NEW = ReferenceFile("new.fits", "2" * 40, 1, 1)
 
 
 @pytest.fixture
-def store(engine: Engine) -> ProvenanceStore:
-    store = ProvenanceStore(engine)
-    remember(store, KNOWN)
-    return store
+def database(engine: Engine) -> Database:
+    database = Database(engine)
+    remember(database, KNOWN)
+    return database
 
 
 @pytest.fixture
@@ -30,17 +30,17 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "data" / "rewebb.db"
     engine = make_engine(f"sqlite:///{path}")
     upgrade(engine)
-    remember(ProvenanceStore(engine), KNOWN)
+    remember(Database(engine), KNOWN)
     engine.dispose()
     return path
 
 
-def remember(store: ProvenanceStore, file: ReferenceFile) -> None:
-    store.remember_references([file], crds_path=CRDS, now=datetime.now(UTC))
+def remember(database: Database, file: ReferenceFile) -> None:
+    database.files.remember_references([file], crds_path=CRDS, now=datetime.now(UTC))
 
 
-def known(store: ProvenanceStore) -> set[str]:
-    return {file.name for file in store.list_references(crds_path=CRDS)}
+def known(database: Database) -> set[str]:
+    return {file.name for file in database.files.list_references(crds_path=CRDS)}
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -48,23 +48,21 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def look(path: Path) -> set[str]:
-    with open_to_look(f"sqlite:///{path}") as store:
-        remember(store, NEW)
-        return known(store) - {NEW.name}
+    with open_to_look(f"sqlite:///{path}") as database:
+        remember(database, NEW)
+        return known(database) - {NEW.name}
 
 
-def test_what_it_is_told_is_forgotten(
-    store: ProvenanceStore, database_url: str
-) -> None:
+def test_what_it_is_told_is_forgotten(database: Database, database_url: str) -> None:
     with open_to_look(database_url) as looking:
         assert known(looking) == {KNOWN.name}
         remember(looking, NEW)
-    assert known(store) == {KNOWN.name}
+    assert known(database) == {KNOWN.name}
 
 
 def test_an_empty_database_stays_empty(database_url: str) -> None:
-    with open_to_look(database_url) as store:
-        assert known(store) == set()
+    with open_to_look(database_url) as database:
+        assert known(database) == set()
     if database_url.startswith("sqlite"):
         assert not Path(make_url(database_url).database or "").parent.exists()
         return
@@ -90,7 +88,7 @@ def test_what_a_killed_process_wrote_is_seen_and_left(
 ) -> None:
     engine = make_engine(f"sqlite:///{file}")
     with closing(engine.raw_connection()):
-        remember(ProvenanceStore(engine), ReferenceFile("late.fits", "3" * 40, 1, 1))
+        remember(Database(engine), ReferenceFile("late.fits", "3" * 40, 1, 1))
         killed = tmp_path / "killed"
         killed.mkdir()
         for ending in ("", *left):

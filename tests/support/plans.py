@@ -96,7 +96,7 @@ def _hash(path: str) -> FileHash:
 
 
 class DoneStore:
-    """What is done, in memory; stands for `ProductStore` and the database."""
+    """What is done, in memory; stands for `Store` and `Database`."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}

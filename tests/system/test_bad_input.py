@@ -13,7 +13,7 @@ import pytest
 from commands import Ended, Rewebb, assert_refused, find_processes, query
 from spoiling import Files, Spoil, change_bytes, copy_files, cut, drop_card, remove
 
-from flows.provenance import ProvenanceStore, make_engine, upgrade
+from flows.provenance import Database, make_engine, upgrade
 from workers.references.identity import identify_file
 from workers.sample import SampleSet
 
@@ -226,7 +226,7 @@ def know(rewebb: Rewebb, files: Files, name: str) -> None:
     engine = make_engine(f"sqlite:///{rewebb.data}/rewebb.db")
     upgrade(engine)
     seen = identify_file(files.find(name), None)
-    ProvenanceStore(engine).remember_references(
+    Database(engine).files.remember_references(
         [seen], crds_path=str(files.crds), now=datetime.now(UTC)
     )
     engine.dispose()

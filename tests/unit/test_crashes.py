@@ -49,12 +49,12 @@ def find(services: Services, *, told: str | None = None) -> None:
     with Recording(services, make_run(request, recipe)) as run:
         if told is not None:
             now = run.started_at
-            services.store.finish_run(run.id, RunState.FAILED, told, now=now)
+            services.database.runs.finish_run(run.id, RunState.FAILED, told, now=now)
         find_exposures(request, recipe, services.archive)
 
 
 def the_run(services: Services) -> Run:
-    [run] = services.store.list_runs("99001")
+    [run] = services.database.runs.list_runs("99001")
     return run
 
 

@@ -17,8 +17,8 @@ from flows.factory import (
     fit_settings,
     make_archive,
     make_source,
+    open_database,
     open_services,
-    open_store,
 )
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
@@ -105,7 +105,7 @@ def test_many_commands_may_begin_at_once_in_one_folder(elsewhere: Path) -> None:
 
     def begin(number: int) -> None:
         url = f"sqlite:///{elsewhere}/{number % 8}.db"
-        with open_store(Settings(database_url=url)):
+        with open_database(Settings(database_url=url)):
             pass
 
     for number in range(8):
@@ -118,7 +118,7 @@ def test_a_data_folder_that_is_a_file_is_an_error(elsewhere: Path) -> None:
     (elsewhere / "rewebb-data").touch()
     with (
         pytest.raises(StoreError, match="REWEBB_DATA_DIR"),
-        open_store(Settings()),
+        open_database(Settings()),
     ):
         pass
 

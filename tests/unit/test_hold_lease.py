@@ -58,7 +58,7 @@ def test_a_link_in_the_place_of_scratch_is_refused_and_the_lease_given_back(
     with pytest.raises(TreeError, match="99001"), hold_lease(services, "99001"):
         pass
     assert (precious / "more").is_dir()
-    assert services.store.get_lease("99001") is None
+    assert services.database.leases.get_lease("99001") is None
 
 
 def test_what_a_dead_run_has_left_is_cleared(services: Services) -> None:
@@ -80,7 +80,7 @@ def test_a_lease_is_renewed_again_after_the_database_was_away(
         with held_database(services):
             time.sleep(2 * SHORT.total_seconds())
         end_s = time.monotonic() + 60
-        while (lease := services.store.get_lease("99001")) is not None:
+        while (lease := services.database.leases.get_lease("99001")) is not None:
             if lease.owner == owner and lease.expires_at > datetime.now(UTC):
                 return
             assert time.monotonic() < end_s, "never renewed"
@@ -89,7 +89,7 @@ def test_a_lease_is_renewed_again_after_the_database_was_away(
 
 def test_a_run_whose_lease_somebody_else_took_is_told_so(services: Services) -> None:
     with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05) as lease:
-        services.store.release_lease("99001", owner=find_owner(services))
+        services.database.leases.release_lease("99001", owner=find_owner(services))
         with hold_lease(services, "99001"):
             time.sleep(0.2)
             with pytest.raises(LeaseHeldError):
@@ -97,7 +97,7 @@ def test_a_run_whose_lease_somebody_else_took_is_told_so(services: Services) -> 
 
 
 def find_owner(services: Services) -> str:
-    lease = services.store.get_lease("99001")
+    lease = services.database.leases.get_lease("99001")
     assert lease is not None
     return lease.owner
 

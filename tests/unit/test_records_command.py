@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from config.settings import load_settings
 from flows.cli import app
-from flows.factory import open_store
+from flows.factory import open_database
 from flows.models import JobState
-from flows.provenance import ProvenanceStore
+from flows.provenance import Database
 from workers.contract import Caveat, CaveatKind
 
 JOB = make_job()
@@ -35,22 +35,22 @@ def run(*arguments: str) -> str:
 
 
 def use(
-    store: ProvenanceStore, name: str, state: JobState, *caveats: Caveat, day: int
+    database: Database, name: str, state: JobState, *caveats: Caveat, day: int
 ) -> None:
     """Record a run that made or reused the product."""
     started_at = NOON + timedelta(days=day)
-    store.start_run(make_run(name, started_at=started_at))
+    database.runs.start_run(make_run(name, started_at=started_at))
     job = replace(make_run_job(JOB.name, state), fingerprint=JOB.fingerprint)
-    store.set_jobs(name, [replace(job, caveats=caveats)])
+    database.runs.set_jobs(name, [replace(job, caveats=caveats)])
 
 
 @pytest.fixture
 def partial_at_first() -> None:
     """Record a product that was made PARTIAL, and reused where nothing lacks."""
-    with open_store(load_settings()) as store:
-        use(store, "made", JobState.SUCCEEDED, NO_NRS2, day=0)
-        store.record_outcome(make_outcome(JOB), run_id="made")
-        use(store, "reused", JobState.REUSED, day=1)
+    with open_database(load_settings()) as database:
+        use(database, "made", JobState.SUCCEEDED, NO_NRS2, day=0)
+        database.jobs.record_outcome(make_outcome(JOB), run_id="made")
+        use(database, "reused", JobState.REUSED, day=1)
 
 
 @pytest.mark.usefixtures("partial_at_first")
@@ -59,8 +59,8 @@ def test_show_joins_what_the_last_run_knew_with_what_the_job_found() -> None:
     assert "used last by run reused of 2026-11-21" in shown
     assert "caveat STEP_SKIPPED" in shown
     assert "PARTIAL" not in shown
-    with open_store(load_settings()) as store:
-        use(store, "third", JobState.REUSED, NO_NRS2, day=2)
+    with open_database(load_settings()) as database:
+        use(database, "third", JobState.REUSED, NO_NRS2, day=2)
     assert "caveat PARTIAL: there is no NRS2" in run("show", PRODUCT)
     told = json.loads(run("show", PRODUCT, "--json"))["last_use"]
     assert told["run"]["id"] == "third"
@@ -69,8 +69,10 @@ def test_show_joins_what_the_last_run_knew_with_what_the_job_found() -> None:
 
 @pytest.mark.usefixtures("partial_at_first")
 def test_show_names_the_context_it_was_made_in_and_that_of_its_last_use() -> None:
-    with open_store(load_settings()) as store:
-        store.record_outcome(make_outcome(replace(JOB, context="jwst_1463.pmap")))
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(
+            make_outcome(replace(JOB, context="jwst_1463.pmap"))
+        )
     shown = run("show", PRODUCT)
     assert "context      jwst_1463.pmap" in shown
     assert "UTC in jwst_1464.pmap: REUSED" in shown
@@ -78,8 +80,8 @@ def test_show_names_the_context_it_was_made_in_and_that_of_its_last_use() -> Non
 
 def test_show_says_when_no_run_is_known() -> None:
     """As after `rewebb db rebuild`, which finds no runs in the store."""
-    with open_store(load_settings()) as store:
-        store.record_outcome(make_outcome(JOB))
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome(JOB))
     assert "used last by no run that is recorded" in run("show", PRODUCT)
     assert json.loads(run("show", PRODUCT, "--json"))["last_use"] is None
 

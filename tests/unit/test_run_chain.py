@@ -87,7 +87,7 @@ def test_a_run_holds_its_lease_and_is_recorded_before_anything_is_found(
     with open_services(settings) as services:
 
         def look() -> None:
-            [run] = services.store.list_runs("99001")
+            [run] = services.database.runs.list_runs("99001")
             assert run.state is RunState.RUNNING
             with pytest.raises(LeaseHeldError), hold_lease(services, "99001"):
                 pass
@@ -96,9 +96,9 @@ def test_a_run_holds_its_lease_and_is_recorded_before_anything_is_found(
         with pytest.raises(PlanError):
             run_program(settings, Request("99001"), watch=refuse, step=step)
         assert step.names == ["find", "associate", "draw", "fetch"]
-        [run] = services.store.list_runs("99001")
+        [run] = services.database.runs.list_runs("99001")
         assert (run.state, run.message) == (RunState.FAILED, "far enough")
-        assert services.store.get_lease("99001") is None
+        assert services.database.leases.get_lease("99001") is None
 
 
 def place(exposure: Exposure, chance: Any) -> Exposure:

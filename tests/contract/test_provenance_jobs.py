@@ -1,4 +1,4 @@
-"""Jobs, attempts and products in the store of provenance."""
+"""Jobs, attempts and products in the database."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ from sqlalchemy import Engine, select
 
 from flows.errors import StoreError, UnknownRecordError
 from flows.models import Content, OtherReference
-from flows.provenance import ProvenanceStore
+from flows.provenance import Database
 from flows.provenance.schema import SQLBase
 from workers.contract import (
     ErrorInfo,
@@ -68,11 +68,11 @@ def empty_tables(engine: Engine) -> None:
 @given(outcome=outcomes())
 @_ON_ONE_DATABASE
 def test_an_outcome_comes_back_as_it_was_recorded(
-    store: ProvenanceStore, engine: Engine, outcome: Outcome
+    database: Database, engine: Engine, outcome: Outcome
 ) -> None:
     empty_tables(engine)
-    store.record_outcome(outcome)
-    record = store.get_job(outcome.job.fingerprint)
+    database.jobs.record_outcome(outcome)
+    record = database.jobs.get_job(outcome.job.fingerprint)
     assert record.job == outcome.job
     assert [attempt.outcome for attempt in record.attempts] == [outcome]
 
@@ -89,121 +89,125 @@ def test_an_outcome_comes_back_as_it_was_recorded(
 def test_the_order_of_recording_makes_no_difference(
     engine: Engine, items: Sequence[Outcome], data: st.DataObject
 ) -> None:
-    store = ProvenanceStore(engine)
+    database = Database(engine)
     tables = []
     for order in (items, data.draw(st.permutations([*items, *items[:2]]))):
         empty_tables(engine)
         for outcome in order:
-            store.record_outcome(outcome)
+            database.jobs.record_outcome(outcome)
         tables.append(read_tables(engine))
     assert tables[0] == tables[1]
 
 
 def test_an_outcome_recorded_twice_is_there_once(
-    store: ProvenanceStore, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
-    store.start_run(make_run())
-    store.record_outcome(make_outcome(), run_id="run-1")
+    database.runs.start_run(make_run())
+    database.jobs.record_outcome(make_outcome(), run_id="run-1")
     once = read_tables(engine)
-    store.record_outcome(make_outcome())
+    database.jobs.record_outcome(make_outcome())
     assert read_tables(engine) == once
 
 
 def test_an_outcome_recorded_by_many_at_once_is_there_once(
-    store: ProvenanceStore, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(store.record_outcome, [make_outcome()] * 12))
+        list(pool.map(database.jobs.record_outcome, [make_outcome()] * 12))
     assert len(read_tables(engine)["attempt"]) == 1
 
 
 def test_attempts_recorded_at_once_leave_one_success_and_its_products(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     attempts = [make_outcome(attempt=str(uuid4())) for _ in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(store.record_outcome, attempts))
-    (product,) = store.find_products()
-    (done,) = store.find_outcomes([product.fingerprint]).values()
+        list(pool.map(database.jobs.record_outcome, attempts))
+    (product,) = database.jobs.find_products()
+    (done,) = database.jobs.find_outcomes([product.fingerprint]).values()
     assert done.attempt == product.attempt
 
 
-def test_a_failure_after_a_success_leaves_the_products(store: ProvenanceStore) -> None:
+def test_a_failure_after_a_success_leaves_the_products(database: Database) -> None:
     success = make_outcome()
     later = NOON + timedelta(days=1)
     failure = make_outcome(attempt="x", status=Status.LOST, finished_at=later)
-    store.record_outcome(success)
-    store.record_outcome(failure)
-    (found,) = store.find_outcomes([success.job.fingerprint]).values()
+    database.jobs.record_outcome(success)
+    database.jobs.record_outcome(failure)
+    (found,) = database.jobs.find_outcomes([success.job.fingerprint]).values()
     assert (found.attempt, found.products) == (success.attempt, success.products)
-    record = store.get_job(success.job.fingerprint)
+    record = database.jobs.get_job(success.job.fingerprint)
     assert [attempt.outcome for attempt in record.attempts] == [success, failure]
 
 
 def test_the_job_is_told_as_the_success_saw_it_that_was_recorded_last(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     old, new = make_job(context="jwst_1463.pmap"), make_job(context="jwst_1464.pmap")
-    store.record_outcome(make_outcome(old, finished_at=NOON + timedelta(1)))
-    store.record_outcome(make_outcome(new, attempt="b"))
-    store.record_outcome(
+    database.jobs.record_outcome(make_outcome(old, finished_at=NOON + timedelta(1)))
+    database.jobs.record_outcome(make_outcome(new, attempt="b"))
+    database.jobs.record_outcome(
         make_outcome(old, attempt="c", status=Status.FAILED, finished_at=NOON)
     )
-    assert store.get_job(old.fingerprint).job == new
+    assert database.jobs.get_job(old.fingerprint).job == new
 
 
 def test_a_job_is_found_by_the_beginning_of_its_fingerprint(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     for fingerprint in ("aab", "aac", "aa"):
-        store.record_outcome(make_outcome(make_job(fingerprint), attempt=fingerprint))
-    assert store.get_job("aab").job.fingerprint == "aab"
-    assert store.get_job("aa").job.fingerprint == "aa"
+        database.jobs.record_outcome(
+            make_outcome(make_job(fingerprint), attempt=fingerprint)
+        )
+    assert database.jobs.get_job("aab").job.fingerprint == "aab"
+    assert database.jobs.get_job("aa").job.fingerprint == "aa"
     for wrong in ("a", "b", "a%", "_"):
         with pytest.raises(UnknownRecordError, match="fingerprint begins with"):
-            store.get_job(wrong)
+            database.jobs.get_job(wrong)
 
 
 def test_the_run_of_an_attempt_is_kept_when_the_store_is_read_again(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    store.start_run(make_run())
-    store.record_outcome(make_outcome(), run_id="run-1")
-    store.record_outcome(make_outcome())
-    assert store.get_job("ff").attempts[0].run_id == "run-1"
+    database.runs.start_run(make_run())
+    database.jobs.record_outcome(make_outcome(), run_id="run-1")
+    database.jobs.record_outcome(make_outcome())
+    assert database.jobs.get_job("ff").attempts[0].run_id == "run-1"
 
 
 def test_an_outcome_of_an_unknown_run_is_refused_whole(
-    store: ProvenanceStore, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
     empty = read_tables(engine)
     with pytest.raises(StoreError, match="cannot be used"):
-        store.record_outcome(make_outcome(), run_id="never-started")
+        database.jobs.record_outcome(make_outcome(), run_id="never-started")
     assert read_tables(engine) == empty
 
 
-def test_only_jobs_that_succeeded_are_found(store: ProvenanceStore) -> None:
+def test_only_jobs_that_succeeded_are_found(database: Database) -> None:
     for number in range(1100):
         status = Status.FAILED if number % 10 else Status.SUCCEEDED
         if number < 20:
             job = make_job(f"f{number}")
-            store.record_outcome(make_outcome(job, attempt=str(number), status=status))
-    found = store.find_outcomes(f"f{number}" for number in range(1100))
+            database.jobs.record_outcome(
+                make_outcome(job, attempt=str(number), status=status)
+            )
+    found = database.jobs.find_outcomes(f"f{number}" for number in range(1100))
     assert sorted(found) == ["f0", "f10"]
     assert found["f10"].caveats == make_outcome().caveats
     assert found["f10"].finished_at == NOON
 
 
 def test_a_success_without_data_is_found_without_products(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
-    store.record_outcome(make_outcome(products=[]))
-    (found,) = store.find_outcomes(["f" * 64]).values()
+    database.jobs.record_outcome(make_outcome(products=[]))
+    (found,) = database.jobs.find_outcomes(["f" * 64]).values()
     assert found.products == ()
 
 
 def test_products_are_found_by_name_and_hash_newest_first(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     for day, fingerprint in enumerate(["old", "new"]):
         outcome = make_outcome(
@@ -212,14 +216,19 @@ def test_products_are_found_by_name_and_hash_newest_first(
             finished_at=NOON + timedelta(days=day),
             products=[make_product("a.fits"), make_product(f"{fingerprint}.fits")],
         )
-        store.record_outcome(outcome)
-    assert [p.fingerprint for p in store.find_products(name="a.fits")] == ["new", "old"]
-    assert [p.attempt for p in store.find_products(sha256="sha256-old.fits")] == ["old"]
-    assert store.find_products(name="a.fits", sha256="sha256-old.fits") == ()
+        database.jobs.record_outcome(outcome)
+    assert [p.fingerprint for p in database.jobs.find_products(name="a.fits")] == [
+        "new",
+        "old",
+    ]
+    assert [
+        p.attempt for p in database.jobs.find_products(sha256="sha256-old.fits")
+    ] == ["old"]
+    assert database.jobs.find_products(name="a.fits", sha256="sha256-old.fits") == ()
 
 
 def test_earlier_jobs_are_the_successes_of_the_product_newest_first(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     for day, fingerprint in enumerate(["first", "second", "third", "failed"]):
         status = Status.FAILED if fingerprint == "failed" else Status.SUCCEEDED
@@ -229,17 +238,17 @@ def test_earlier_jobs_are_the_successes_of_the_product_newest_first(
             status=status,
             finished_at=NOON + timedelta(days=day),
         )
-        store.record_outcome(outcome)
+        database.jobs.record_outcome(outcome)
     name = make_job().name
-    found = store.find_earlier_jobs(Stage.DETECTOR1, name)
+    found = database.jobs.find_earlier_jobs(Stage.DETECTOR1, name)
     assert found == (make_job("third"), make_job("second"), make_job("first"))
-    assert store.find_earlier_jobs(Stage.SPEC2, name) == ()
-    assert store.find_job("second") == make_job("second")
-    assert store.find_job("secon") is None
+    assert database.jobs.find_earlier_jobs(Stage.SPEC2, name) == ()
+    assert database.jobs.find_job("second") == make_job("second")
+    assert database.jobs.find_job("secon") is None
 
 
 def test_files_of_other_bytes_are_found_that_jobs_of_the_program_used(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     file = make_reference("photom_1.fits")
     tampered = replace(file, sha1="tampered")
@@ -249,19 +258,19 @@ def test_files_of_other_bytes_are_found_that_jobs_of_the_program_used(
             crds_path=f"/crds/{name}",
             references=(ReferenceUse("photom", used), ReferenceUse("dark", None)),
         )
-        store.record_outcome(make_outcome(job, attempt=name))
-    assert store.find_other_references("02736", [file]) == (
+        database.jobs.record_outcome(make_outcome(job, attempt=name))
+    assert database.jobs.find_other_references("02736", [file]) == (
         OtherReference("photom_1.fits", "tampered", "/crds/bad"),
     )
-    assert store.find_other_references("02736", [tampered]) == (
+    assert database.jobs.find_other_references("02736", [tampered]) == (
         OtherReference("photom_1.fits", file.sha1, "/crds/good"),
     )
-    assert store.find_other_references("01345", [file]) == ()
-    assert store.find_other_references("02736", [make_reference("other")]) == ()
+    assert database.jobs.find_other_references("01345", [file]) == ()
+    assert database.jobs.find_other_references("02736", [make_reference("other")]) == ()
 
 
 def test_contents_are_those_of_raw_files_and_of_products(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     """Also of a raw file that was changed in its place."""
     raw = [
@@ -269,10 +278,10 @@ def test_contents_are_those_of_raw_files_and_of_products(
         for n in (1, 2)
     ]
     for file in raw:
-        store.remember_files([file])
+        database.files.remember_files([file])
     product = replace(make_product("b.fits"), pixels_sha256="p3")
     old = make_product("old.fits")
-    store.record_outcome(make_outcome(products=[product, old]))
+    database.jobs.record_outcome(make_outcome(products=[product, old]))
     files = [
         *(replace(make_input("a"), content_sha256=f.content_sha256) for f in raw),
         *(
@@ -282,29 +291,29 @@ def test_contents_are_those_of_raw_files_and_of_products(
             for p in (product, old)
         ),
     ]
-    assert store.find_contents(files) == {
+    assert database.jobs.find_contents(files) == {
         "c1": Content("p1", {"NGROUPS": "1"}),
         "c2": Content("p2", {"NGROUPS": "2"}),
         product.content_sha256: Content("p3", None),
     }
 
 
-def test_text_that_no_database_holds_is_shown_escaped(store: ProvenanceStore) -> None:
+def test_text_that_no_database_holds_is_shown_escaped(database: Database) -> None:
     error = ErrorInfo("E", "NUL \x00 and surrogate \udc80", "é \x00")
     outcome = replace(make_outcome(status=Status.FAILED), error=error)
-    store.record_outcome(outcome)
-    stored = store.get_job("ff").attempts[0].outcome.error
+    database.jobs.record_outcome(outcome)
+    stored = database.jobs.get_job("ff").attempts[0].outcome.error
     assert stored == ErrorInfo("E", "NUL \\x00 and surrogate \\udc80", "é \\x00")
 
 
-def test_an_infinite_parameter_is_recorded(store: ProvenanceStore) -> None:
+def test_an_infinite_parameter_is_recorded(database: Database) -> None:
     job = replace(make_job(), parameters={"maximum": inf})
-    store.record_outcome(make_outcome(job))
-    assert store.get_job("ff").job.parameters == {"maximum": inf}
+    database.jobs.record_outcome(make_outcome(job))
+    assert database.jobs.get_job("ff").job.parameters == {"maximum": inf}
 
 
 def test_what_attempts_at_a_product_took_is_found_whatever_their_fingerprint(
-    store: ProvenanceStore,
+    database: Database,
 ) -> None:
     statuses = [Status.OUT_OF_MEMORY, Status.SUCCEEDED, Status.LOST, Status.FAILED]
     for number, status in enumerate(statuses):
@@ -315,10 +324,10 @@ def test_what_attempts_at_a_product_took_is_found_whatever_their_fingerprint(
             finished_at=NOON + timedelta(minutes=number),
         )
         usage = replace(outcome.usage, peak_bytes=number)
-        store.record_outcome(replace(outcome, usage=usage))
-    found = store.find_usages(Stage.DETECTOR1, make_job().name)
+        database.jobs.record_outcome(replace(outcome, usage=usage))
+    found = database.jobs.find_usages(Stage.DETECTOR1, make_job().name)
     assert [(status, usage.peak_bytes) for status, usage in found] == [
         (Status.SUCCEEDED, 1),
         (Status.OUT_OF_MEMORY, 0),
     ]
-    assert store.find_usages(Stage.SPEC2, make_job().name) == ()
+    assert database.jobs.find_usages(Stage.SPEC2, make_job().name) == ()

@@ -1,0 +1,41 @@
+"""The database: the index of the store, and the runs."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from .fetched import FetchedFiles
+from .files import Files
+from .jobs import Jobs
+from .leases import Leases
+from .runs import Runs
+from .sessions import PATIENCE, Sessions
+
+__all__ = ["Database"]
+
+
+class Database:
+    """Runs, jobs, files and leases in one database.
+
+    Each method of these is one transaction, and raises `StoreError` when the database
+    cannot be used. One that is away (restarted, locked, cut off) is waited for.
+
+    Parameters
+    ----------
+    engine
+        As `make_engine` returns it, upgraded; the caller disposes of it.
+    patience
+        How long a database that is away is waited for.
+    keeps
+        Whether what is written is committed; see `looking`.
+    """
+
+    def __init__(
+        self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
+    ) -> None:
+        sessions = Sessions(engine, patience=patience, keeps=keeps)
+        self.runs = Runs(sessions)
+        self.jobs = Jobs(sessions)
+        self.files = Files(sessions)
+        self.fetched = FetchedFiles(sessions)
+        self.leases = Leases(sessions)
