@@ -23,7 +23,7 @@ from .entry import list_suffixes
 from .errors import ArchiveError, PlanError, StoreError
 from .execution import Cluster, open_cluster
 from .logs import get_logger
-from .models import FetchedFile
+from .models.exposures import FetchedFile
 from .provenance import (
     Database,
     Store,

@@ -37,7 +37,7 @@ from workers.errors import WorkerError
 from .archive import FetchListener
 from .errors import RewebbError
 from .execution import Listener, Progress
-from .models import JobState, RunState
+from .models.runs import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
 from .reports import RunSummary
 from .run import Planned, Request, run_program

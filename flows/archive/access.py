@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows.models import RejectedFile
+from flows.models.exposures import RejectedFile
 
 from .listing import Listing, RemoteFile, Source
 from .tokens import TOKEN_VARIABLE, TokenUser, probe, withhold

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from flows.models import Exposure, Inventory
+from flows.models.exposures import Exposure, Inventory
 
 from .progress import FetchListener
 

@@ -11,7 +11,7 @@ from typing import Final
 from rich.filesize import decimal
 
 from flows.errors import ArchiveError
-from flows.models import FetchedFile
+from flows.models.exposures import FetchedFile
 from flows.telling import Telling
 from workers.errors import (
     AccessDeniedError,

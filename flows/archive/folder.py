@@ -13,7 +13,7 @@ from flows.errors import (
     FileNameError,
     UnknownProgramError,
 )
-from flows.models import (
+from flows.models.exposures import (
     CalibratedFile,
     Exposure,
     Inventory,

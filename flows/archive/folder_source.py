@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from flows.models import Exposure, Inventory, RejectedFile
+from flows.models.exposures import Exposure, Inventory, RejectedFile
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from math import asin, cos, degrees, radians, sin, sqrt
 from typing import Final
 
-from flows.models import Exposure, RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import ExposureName
 
 from .listing import Access, Cone, Query

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from flows.models import Exposure, RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import ExposureName, format_exposure_name
 
 from .rawfile import RawFile

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flows.errors import ArchiveError, FileNameError
-from flows.models import Exposure, RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import check_file_name, parse_exposure_name
 
 from .header_search import asks_headers, is_asked_for, is_asked_for_by_name, optics_of

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from flows.models import RejectedFile
+from flows.models.exposures import RejectedFile
 from flows.names import check_observations, check_program
 from workers.transfer import Body
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flows.errors import FileNameError
-from flows.models import Exposure, Inventory, Metafile
+from flows.models.exposures import Exposure, Inventory, Metafile
 from flows.names import check_file_name
 
 __all__ = ["name_metafile", "refuse_metafile", "with_metafiles"]

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from flows.models import FetchedFile, PoolFile
+from flows.models.exposures import FetchedFile, PoolFile
 
 from .listing import FileKind, RemoteFile
 from .roles import HeaderValue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flows.errors import AccessError, ArchiveError, UnknownProgramError
-from flows.models import (
+from flows.models.exposures import (
     Exposure,
     FetchedFile,
     Inventory,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from flows.models import Role
+from flows.models.exposures import Role
 
 __all__ = ["ACQUISITION_EXP_TYPES", "HeaderValue", "role_of"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flows.errors import ArchiveError
-from flows.models import Exposure, RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import parse_exposure_name, stem_of
 from workers.errors import (
     AccessDeniedError,

@@ -18,7 +18,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from flows.errors import ArchiveError, FileNameError
-from flows.models import FetchedFile
+from flows.models.exposures import FetchedFile
 from flows.names import check_file_name, check_folder
 from workers.outside import open_outside
 from workers.transfer import Received

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from flows.models import Lack
+from flows.models.associations import Lack
 
 from .detectors import list_lit
 from .level2 import is_nodded

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from flows.models import Association, AssociationSet, Exposure, UnusedExposure
+from flows.models.associations import Association, AssociationSet, UnusedExposure
+from flows.models.exposures import Exposure
 
 from .choices import Chooser
 from .engine import apply_rules

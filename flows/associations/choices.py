@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from flows.errors import PlanError
-from flows.models import Exposure
+from flows.models.exposures import Exposure
 
 from .cliques import bucket_by
 from .imprints import prune_imprints

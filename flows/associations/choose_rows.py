@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.models import Inventory, Lack, RejectedFile
+from flows.models.associations import Lack
+from flows.models.exposures import Inventory, RejectedFile
 from flows.names import member_file
 
 from .absent import tell_absent, tell_positions

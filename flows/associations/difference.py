@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.errors import PoolError
-from flows.models import Association
+from flows.models.associations import Association
 
 __all__ = ["Difference", "compare_documents"]
 

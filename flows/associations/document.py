@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from flows.models import Association, Member
+from flows.models.associations import Association, Member
 
 __all__ = ["RULES_VERSION", "document_name", "name_documents", "to_json_text"]
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from flows.models import Lack, UnusedExposure
+from flows.models.associations import Lack, UnusedExposure
 
 from .detectors import sees_ifu, sees_slit
 from .modes import SPECTRA, loose_mode, mode_of

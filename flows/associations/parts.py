@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
-from flows.models import Member
+from flows.models.associations import Member
 from flows.names import member_file
 
 from .rows import Candidate, PoolRow

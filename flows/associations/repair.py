@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from flows.errors import FileNameError
-from flows.models import Exposure, Role
+from flows.models.exposures import Exposure, Role
 from flows.names import parse_exposure_name
 
 from .options import DeclaredCandidate

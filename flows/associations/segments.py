@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from flows.models import Exposure, Inventory, RejectedFile
+from flows.models.exposures import Exposure, Inventory, RejectedFile
 from flows.names import (
     ExposureName,
     format_exposure_name,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flows.models import Member
+from flows.models.associations import Member
 
 from .cliques import bucket_by
 from .parts import Draft, Part

@@ -19,7 +19,7 @@ from .output import (
 if TYPE_CHECKING:
     from config.recipe import Recipe
     from flows.associations import AssociationOptions, Difference, PoolRow
-    from flows.models import Association, AssociationSet
+    from flows.models.associations import Association, AssociationSet
     from flows.run import Associated, Found
 
 __all__ = ["asn"]
@@ -156,7 +156,7 @@ def _find(
 
 def _join(programs: list["Associated"]) -> _Shown:
     """Join what is shown of several programs."""
-    from flows.models import AssociationSet
+    from flows.models.associations import AssociationSet
 
     made = [one.associations for one in programs]
     inventories = [one.found.inventory for one in programs]

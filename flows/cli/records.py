@@ -10,7 +10,9 @@ from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from flows.models import FetchedFile, JobRecord, Run, RunJob, StoredProduct
+    from flows.models.exposures import FetchedFile
+    from flows.models.jobs import JobRecord, StoredProduct
+    from flows.models.runs import Run, RunJob
     from flows.provenance import Database
     from workers.contract import Job
 
@@ -125,7 +127,7 @@ def show(
 
 def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     """Join what the plan of a run knew of its jobs with what the jobs found."""
-    from flows.models import JobState
+    from flows.models.runs import JobState
     from flows.reports import tell_caveats
 
     over = {JobState.SUCCEEDED, JobState.REUSED}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flows.models import JobState
+from flows.models.runs import JobState
 
 __all__ = ["Listener", "Progress"]
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from flows.errors import StoreError
 from flows.logs import get_logger
-from flows.models import JobState, RunJob
+from flows.models.runs import JobState, RunJob
 from flows.planning import Binder, Plan, PlanEntry
 from flows.provenance import parse_outcome
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage

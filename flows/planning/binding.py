@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flows.associations import document_name, to_json_text
-from flows.models import Association
+from flows.models.associations import Association
 from workers.contract import (
     Caveat,
     FileHash,

@@ -6,7 +6,7 @@ may be reused by a run that lacks more, or less, than the run that made it.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flows.models import CalibratedFile
+from flows.models.exposures import CalibratedFile
 from workers.contract import Caveat, CaveatKind
 
 from .binding import Made, split_inputs

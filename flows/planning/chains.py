@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from config.recipe import Recipe
-from flows.models import Exposure
+from flows.models.exposures import Exposure
 from workers.contract import PERSISTENCE, Stage
 
 from .graph import PlannedInput, PlannedJob

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from flows.models import Content, StoredJob
+from flows.models.jobs import Content, StoredJob
 from workers.contract import (
     Input,
     Job,

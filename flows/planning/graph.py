@@ -7,12 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from flows.entry import STARTS, find_maker, is_run
-from flows.models import (
-    Association,
+from flows.models.associations import Association, Lack, Member
+from flows.models.exposures import (
     CalibratedFile,
     Exposure,
-    Lack,
-    Member,
     Metafile,
     RejectedFile,
     Role,

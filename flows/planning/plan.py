@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.models import Content, Damage, JobState, StoredJob
+from flows.models.jobs import Content, Damage, StoredJob
+from flows.models.runs import JobState
 from workers.contract import (
     METAFILE,
     Caveat,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 
-from ..models import FetchedFile
+from ..models.exposures import FetchedFile
 from .rows import to_record, to_values
 from .schema import SQLFetchedFile
 from .sessions import Tables, batches, patient, upsert

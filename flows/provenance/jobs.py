@@ -19,7 +19,7 @@ from workers.contract import (
 )
 
 from ..errors import UnknownRecordError
-from ..models import Content, JobRecord, OtherReference, StoredJob, StoredProduct
+from ..models.jobs import Content, JobRecord, OtherReference, StoredJob, StoredProduct
 from .loading import find_successes, load_attempts, load_jobs, to_stored_product
 from .recording import record
 from .rows import to_record

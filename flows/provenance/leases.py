@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import ConflictError, LeaseHeldError
-from ..models import Lease
+from ..models.runs import Lease
 from .rows import to_record, to_row, to_values
 from .schema import SQLLease
 from .sessions import Tables, patient

@@ -23,7 +23,7 @@ from workers.contract import (
     Usage,
 )
 
-from ..models import Attempt, StoredJob, StoredProduct
+from ..models.jobs import Attempt, StoredJob, StoredProduct
 from .rows import to_record
 from .schema import (
     ReferenceKind,

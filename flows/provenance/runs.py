@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import StoreError, UnknownRecordError
-from ..models import InterruptedRun, JobState, Run, RunJob, RunState
+from ..models.runs import InterruptedRun, JobState, Run, RunJob, RunState
 from .rows import to_record, to_row, to_values
 from .schema import SQLRun, SQLRunJob
 from .sessions import Tables, patient, upsert

@@ -17,7 +17,7 @@ from workers.contract import ErrorInfo, Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
 from ..errors import FileNameError, StoreError
-from ..models import Damage, StoredJob
+from ..models.jobs import Damage, StoredJob
 from ..names import check_file_name
 from .database import Database
 from .outcomes import load_outcome

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from flows.models import Run
+from flows.models.runs import Run
 from flows.planning import Plan
 from workers.trees import remove_tree
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flows.models import JobState, Run, RunState, StoredJob
+from flows.models.jobs import StoredJob
+from flows.models.runs import JobState, Run, RunState
 from flows.planning import Plan, PlanEntry
 from workers.contract import Caveat
 

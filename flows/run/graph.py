@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from config.recipe import Recipe
 from flows.archive import Archive, FetchListener
 from flows.errors import PlanError
-from flows.models import AssociationSet, Exposure
+from flows.models.associations import AssociationSet
+from flows.models.exposures import Exposure
 from flows.names import stem_of
 from flows.planning import (
     PlannedJob,

@@ -9,7 +9,7 @@ from flows.errors import StoreError
 from flows.execution import Cluster, Listener, Orchestrator, to_run_job
 from flows.factory import Services
 from flows.logs import get_logger
-from flows.models import JobState, Run, RunState
+from flows.models.runs import JobState, Run, RunState
 from flows.planning import Binder, Plan, PlanEntry, build_plan
 from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
 from flows.telling import Telling

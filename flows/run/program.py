@@ -14,7 +14,8 @@ from flows.associations import (
 )
 from flows.entry import STARTS, is_run, list_suffixes
 from flows.errors import ArchiveError, UnknownObservationError
-from flows.models import AssociationSet, Inventory, RejectedFile
+from flows.models.associations import AssociationSet
+from flows.models.exposures import Inventory, RejectedFile
 from flows.names import check_observations, check_program
 from flows.planning import stage_of
 from workers.contract import Stage

@@ -15,7 +15,7 @@ from config.recipe import Recipe
 from flows.crashes import is_known, to_bug
 from flows.errors import StoreError
 from flows.factory import Services
-from flows.models import Run, RunJob, RunState
+from flows.models.runs import Run, RunJob, RunState
 from workers.contract import Job, Outcome
 
 from .lease import HeldLease

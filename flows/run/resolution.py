@@ -12,7 +12,7 @@ from config.recipe import Recipe
 from flows.errors import PlanError
 from flows.execution import CallError, Cluster, WorkerLostError
 from flows.factory import Services
-from flows.models import Role
+from flows.models.exposures import Role
 from flows.planning import PlannedJob, ResolvedSet
 from workers.cache_contract import PrefetchReport, PrefetchRequest
 from workers.contract import (

@@ -18,7 +18,7 @@ from flows.archive.mast import MastSource
 from flows.archive.tokens import Token
 from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import AccessError, ArchiveError, UnknownProgramError
-from flows.models import Exposure, Inventory
+from flows.models.exposures import Exposure, Inventory
 from flows.planning import build_graph
 from workers.transfer import Body
 

@@ -34,7 +34,8 @@ from flows.associations import (
     read_pool,
     to_json_text,
 )
-from flows.models import AssociationSet, Exposure, Role
+from flows.models.associations import AssociationSet
+from flows.models.exposures import Exposure, Role
 from workers.sample import Mode
 from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure

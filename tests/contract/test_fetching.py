@@ -29,7 +29,7 @@ from flows.archive import (
 )
 from flows.associations import AssociationOptions, associate_rows, choose_rows
 from flows.errors import ArchiveError
-from flows.models import PoolFile
+from flows.models.exposures import PoolFile
 from flows.planning import build_graph
 from workers.sample import SampleSet
 

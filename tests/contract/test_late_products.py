@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from outcomes import make_job, make_outcome, make_product, make_run
 
-from flows.models import Damage, StoredJob
+from flows.models.jobs import Damage, StoredJob
 from flows.provenance import Database, Store
 from workers.contract import Outcome, Status, to_json
 from workers.run import get_store_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from outcomes import NOON, make_job, make_outcome, make_product, make_run
 
-from flows.models import Damage, StoredJob
+from flows.models.jobs import Damage, StoredJob
 from flows.provenance import Database, Store
 from workers.content import file_sha256
 from workers.contract import Outcome, Status, to_json

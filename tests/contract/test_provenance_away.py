@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from flows.errors import DatabaseAwayError, StoreError
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.sessions import Sessions
 from workers.contract import FileHash, ReferenceFile

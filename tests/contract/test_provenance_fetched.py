@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from outcomes import NOON
 
-from flows.models import FetchedFile
+from flows.models.exposures import FetchedFile
 from flows.provenance import Database
 
 FILE = FetchedFile(

@@ -23,7 +23,7 @@ from outcomes import (
 from sqlalchemy import Engine, select
 
 from flows.errors import StoreError, UnknownRecordError
-from flows.models import Content, OtherReference
+from flows.models.jobs import Content, OtherReference
 from flows.provenance import Database
 from flows.provenance.schema import SQLBase
 from workers.contract import (

@@ -12,7 +12,7 @@ import pytest
 from outcomes import NOON, make_run, make_run_job
 
 from flows.errors import LeaseHeldError
-from flows.models import JobState, Lease, RunState
+from flows.models.runs import JobState, Lease, RunState
 from flows.provenance import Database
 from flows.provenance.leases import IsAlive
 

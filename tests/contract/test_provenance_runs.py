@@ -7,7 +7,7 @@ import pytest
 from outcomes import NOON, make_run, make_run_job
 
 from flows.errors import StoreError, UnknownRecordError
-from flows.models import InterruptedRun, JobState, RunJob, RunState
+from flows.models.runs import InterruptedRun, JobState, RunJob, RunState
 from flows.provenance import Database
 from workers.contract import Caveat, CaveatKind, Stage
 

@@ -11,7 +11,7 @@ from astropy.table import Table
 from processed import Processed
 from processing import make_request
 
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.run import plan_only
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_slits import CLOCKS_S

@@ -6,7 +6,7 @@ import pytest
 from processed import Processed
 from processing import make_request
 
-from flows.models import JobState
+from flows.models.runs import JobState
 from flows.reports import JobLine, RunSummary
 from flows.run import plan_only
 from workers.sample import Mode, SampleSet

@@ -9,7 +9,7 @@ from astropy.table import Table
 from processed import Processed
 from processing import make_request, make_settings
 
-from flows.models import RunState
+from flows.models.runs import RunState
 from flows.run import plan_only
 from workers.contract import CaveatKind
 from workers.sample import Mode, SampleSet

@@ -8,7 +8,7 @@ import pytest
 from processed import Processed
 from processing import process
 
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.run import Request
 
 RECIPE = """

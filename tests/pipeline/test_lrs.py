@@ -12,7 +12,7 @@ from prefetching import prefetch, resolve
 from processed import Processed
 from processing import make_request
 
-from flows.models import RunState
+from flows.models.runs import RunState
 from flows.run import plan_only
 from workers.contract import ResolveItem, ResolveMember, Stage
 from workers.sample import Mode, SampleSet

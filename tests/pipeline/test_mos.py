@@ -15,7 +15,7 @@ from processing import make_request, process
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from config.settings import Settings
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.names import ProductName, parse_file_name
 from flows.reports import RunSummary
 from flows.run import Request, plan_only

@@ -8,7 +8,7 @@ from astropy.io import fits
 from plain_script import PipelineCall, start
 from processed import Processed
 
-from flows.models import RunState
+from flows.models.runs import RunState
 from workers.contract import CaveatKind, Outcome
 from workers.sample import SampleSet, check_products
 from workers.sample.miri_mrs import FRINGE, MRS

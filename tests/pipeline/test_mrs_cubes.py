@@ -4,7 +4,7 @@ from pathlib import Path
 
 from processing import make_settings
 
-from flows.models import JobState
+from flows.models.runs import JobState
 from flows.run import Request, plan_only
 from workers.sample import Mode, SampleSet
 

@@ -18,7 +18,7 @@ from config.recipe import load_recipe
 from config.settings import Settings
 from flows.execution import Cluster
 from flows.factory import open_local_cluster, open_services
-from flows.models import JobState
+from flows.models.runs import JobState
 from flows.planning import PlanEntry
 from flows.run import (
     Request,

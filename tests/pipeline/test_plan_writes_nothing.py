@@ -8,7 +8,7 @@ from processing import make_request, make_settings
 
 from config.settings import Settings
 from flows.errors import ArchiveError
-from flows.models import JobState
+from flows.models.runs import JobState
 from flows.reports import RunSummary
 from flows.run import plan_only
 from workers.content import file_sha256

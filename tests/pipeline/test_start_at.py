@@ -17,7 +17,7 @@ from stdatamodels.jwst.datamodels import SlitModel
 from typer.testing import CliRunner
 
 from flows.cli import app
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.reports import RunSummary
 from flows.run import Request, plan_only
 from workers.contract import Stage

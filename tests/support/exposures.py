@@ -6,7 +6,8 @@ from pathlib import Path
 
 from flows.archive import role_of
 from flows.associations import AssociationOptions, associate_rows, repair
-from flows.models import AssociationSet, CalibratedFile, Exposure, Metafile
+from flows.models.associations import AssociationSet
+from flows.models.exposures import CalibratedFile, Exposure, Metafile
 from flows.names import parse_exposure_name
 
 __all__ = [

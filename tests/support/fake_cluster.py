@@ -9,7 +9,7 @@ from distributed import KilledWorker
 from outcomes import make_outcome
 from plans import DoneStore
 
-from flows.models import RunJob
+from flows.models.runs import RunJob
 from workers.contract import Job, Outcome, Status, Usage, to_json
 
 __all__ = ["WORKER_DIED", "FakeCluster", "MemoryRecorder", "Script"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flows.archive import Fetcher, FetchReport, Query, RemoteArchive, Vault
 from flows.archive.mast import MastSource, SearchLimits
-from flows.models import FetchedFile
+from flows.models.exposures import FetchedFile
 from workers.transfer import RetryPolicy
 
 __all__ = ["POLICY", "PROGRAM", "Site"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from flows.models import JobState, Run, RunJob
+from flows.models.runs import JobState, Run, RunJob
 from workers.contract import (
     Caveat,
     CaveatKind,

@@ -10,7 +10,8 @@ from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
 from flows.entry import is_run
-from flows.models import Content, Damage, Exposure, RejectedFile, StoredJob
+from flows.models.exposures import Exposure, RejectedFile
+from flows.models.jobs import Content, Damage, StoredJob
 from flows.planning import (
     Binder,
     Plan,

@@ -12,7 +12,8 @@ from config.recipe import Recipe, load_recipe
 from config.settings import Settings, load_settings
 from flows.associations import document_name, to_json_text
 from flows.execution import Listener, Progress
-from flows.models import Association, Exposure
+from flows.models.associations import Association
+from flows.models.exposures import Exposure
 from flows.planning import PlannedJob
 from flows.reports import RunSummary
 from flows.run import Planned, Request, run_program

@@ -12,7 +12,7 @@ from large_pools import LARGE_POOLS
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
-from flows.models import Exposure
+from flows.models.exposures import Exposure
 
 Run = Callable[..., Result]
 

@@ -26,7 +26,8 @@ from flows.associations import (
     to_json_text,
 )
 from flows.errors import PlanError, PoolError
-from flows.models import Association, AssociationSet, Exposure
+from flows.models.associations import Association, AssociationSet
+from flows.models.exposures import Exposure
 from flows.planning import build_graph
 
 OFFICIAL = AssociationOptions(is_official=True)

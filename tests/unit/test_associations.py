@@ -23,7 +23,8 @@ from flows.associations import (
     to_json_text,
 )
 from flows.errors import FileNameError
-from flows.models import Association, AssociationSet, Exposure, Role
+from flows.models.associations import Association, AssociationSet
+from flows.models.exposures import Exposure, Role
 from flows.names import parse_file_name
 
 OFFICIAL = AssociationOptions()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plans import make_graph
 
 from config.recipe import Recipe, load_recipe
-from flows.models import Exposure
+from flows.models.exposures import Exposure
 from flows.planning import PlannedJob, chain_exposures
 from workers.contract import PERSISTENCE, Stage
 

@@ -20,7 +20,7 @@ from flows.associations import (
     choose_rows,
 )
 from flows.errors import PoolError
-from flows.models import Exposure, Inventory, PoolFile, RejectedFile
+from flows.models.exposures import Exposure, Inventory, PoolFile, RejectedFile
 
 NAME = "jw99001_20240101t000000_pool.csv"
 

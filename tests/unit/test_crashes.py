@@ -15,7 +15,8 @@ from flows.archive import FolderArchive
 from flows.cli import app
 from flows.errors import BugError, UnknownProgramError
 from flows.factory import Services, open_services
-from flows.models import Inventory, Run, RunState
+from flows.models.exposures import Inventory
+from flows.models.runs import Run, RunState
 from flows.run import Recording, Request, make_run
 from flows.run import find as find_exposures
 

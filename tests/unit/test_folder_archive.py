@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flows.archive import FolderArchive, role_of
 from flows.entry import list_suffixes
 from flows.errors import ArchiveError, UnknownProgramError
-from flows.models import Role
+from flows.models.exposures import Role
 from workers.contract import Stage
 
 FIRST = "jw99001001001_03101_00001_nrs1"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from plans import make_graph
 
 from flows.associations import AssociationOptions
-from flows.models import Exposure, Lack, Metafile, RejectedFile
+from flows.models.associations import Lack
+from flows.models.exposures import Exposure, Metafile, RejectedFile
 from flows.planning import PlannedJob, build_graph
 from workers.contract import Stage
 

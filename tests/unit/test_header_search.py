@@ -23,7 +23,7 @@ from flows.archive.held import (
 )
 from flows.archive.listing import Access, Cone, FileKind, Query
 from flows.errors import ArchiveError
-from flows.models import RejectedFile
+from flows.models.exposures import RejectedFile
 from flows.names import parse_exposure_name
 
 NAME = "jw99001001001_03101_00001_nrs1"

@@ -6,7 +6,7 @@ from astropy.io import fits
 from exposures import raw_header
 
 from flows.archive import FolderArchive
-from flows.models import Metafile
+from flows.models.exposures import Metafile
 
 RAW = "jw99004001001_03101_00001_nrs1"
 NAME = "jw99004001001_01_msa.fits"

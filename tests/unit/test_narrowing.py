@@ -23,7 +23,8 @@ from config.settings import load_settings
 from flows.associations import AssociationOptions, associate_rows, read_pool
 from flows.entry import STARTS, is_run
 from flows.factory import open_services
-from flows.models import Exposure, Lack, RejectedFile
+from flows.models.associations import Lack
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import parse_exposure_name, stem_of
 from flows.planning import (
     PlannedJob,

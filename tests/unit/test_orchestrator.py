@@ -11,7 +11,8 @@ from outcomes import make_outcome
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
 from flows.execution import Orchestrator, Progress
-from flows.models import JobState, StoredJob
+from flows.models.jobs import StoredJob
+from flows.models.runs import JobState
 from flows.planning import Plan, PlannedJob, ResolvedSet, build_plan
 from workers.contract import Job, Stage, Status, to_json
 from workers.memory import MARGIN

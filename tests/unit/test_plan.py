@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 
-from flows.models import Content, Exposure, JobState
+from flows.models.exposures import Exposure
+from flows.models.jobs import Content
+from flows.models.runs import JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
 from workers.contract import (
     METAFILE,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from config.settings import load_settings
 from flows.cli import app
 from flows.factory import open_database
-from flows.models import JobState
+from flows.models.runs import JobState
 from flows.provenance import Database
 from workers.contract import Caveat, CaveatKind
 

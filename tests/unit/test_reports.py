@@ -8,7 +8,7 @@ from exposures import bots_program
 from outcomes import make_run
 from plans import DoneStore, make_binder, make_graph, make_resolved
 
-from flows.models import JobState, RunState
+from flows.models.runs import JobState, RunState
 from flows.planning import Plan, PlannedJob, build_plan
 from flows.reports import (
     RunSummary,

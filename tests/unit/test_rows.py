@@ -9,7 +9,8 @@ import pytest
 from outcomes import make_run
 
 import flows.provenance
-from flows.models import FetchedFile, Lease, Run, RunJob
+from flows.models.exposures import FetchedFile
+from flows.models.runs import Lease, Run, RunJob
 from flows.provenance.rows import to_record, to_row
 from flows.provenance.schema import (
     SQLAttempt,

@@ -21,7 +21,8 @@ from flows.archive import FolderArchive
 from flows.cli import app
 from flows.errors import LeaseHeldError, PlanError
 from flows.factory import open_services
-from flows.models import Exposure, Metafile, RunState
+from flows.models.exposures import Exposure, Metafile
+from flows.models.runs import RunState
 from flows.planning import chain_exposures, place_exposures
 from flows.run import Drawn, Request, fetch, hold_lease, prepare, run_program
 from workers.contract import Stage

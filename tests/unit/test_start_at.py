@@ -22,7 +22,8 @@ from config.settings import load_settings
 from flows.entry import STARTS, is_run, list_suffixes
 from flows.errors import ArchiveError
 from flows.factory import open_services
-from flows.models import Exposure, JobState, RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
+from flows.models.runs import JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, build_plan
 from flows.run import Found, Request, associate, draw, find, plan_unfetched
 from workers.contract import METAFILE, CaveatKind, Stage

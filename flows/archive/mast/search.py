@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flows.archive.listing import Listing, Query
 from flows.errors import ArchiveError
-from flows.models import RejectedFile
+from flows.models.exposures import RejectedFile
 
 from .criteria import fits, to_conditions
 from .datasets import Dataset, dataset_from_row

@@ -1,0 +1,180 @@
+"""Exposures and their files: what an archive has, and what was fetched from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = [
+    "CalibratedFile",
+    "Exposure",
+    "FetchedFile",
+    "Inventory",
+    "Metafile",
+    "PoolFile",
+    "RejectedFile",
+    "Role",
+]
+
+
+class Role(StrEnum):
+    """What an exposure is for, by the precedence of the official rules."""
+
+    SCIENCE = "science"
+    """A science exposure."""
+    BACKGROUND = "background"
+    """A dedicated background exposure (BKGDTARG)."""
+    IMPRINT = "imprint"
+    """A NIRSpec leakcal exposure (IS_IMPRT)."""
+    TARGET_ACQUISITION = "target_acquisition"
+    """A target-acquisition or confirmation exposure, by EXP_TYPE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metafile:
+    """The file that says which shutters of the MSA are open (MSAMETFL)."""
+
+    name: str
+    """As the header of the exposure gives it."""
+    path: Path
+    """Where it is; only its name when it is not there."""
+    size_bytes: int = 0
+    """Its size."""
+    mtime_ns: int = 0
+    """Its time of last modification."""
+    defect: str | None = None
+    """One sentence when it is missing or cannot be told from another; spec2 of the
+    exposure fails, and detector1 if a step of it reads the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedFile:
+    """What an earlier stage, here or elsewhere, has made of an exposure."""
+
+    path: Path
+    """Where it is."""
+    size_bytes: int = 0
+    """Its size."""
+    mtime_ns: int = 0
+    """Its time of last modification."""
+    software: str = ""
+    """Version of `jwst` that made it (CAL_VER); empty if it does not say."""
+    context: str = ""
+    """CRDS context that it was made in (CRDS_CTX); empty if it does not say."""
+    defect: str | None = None
+    """One sentence when it is damaged or cannot be read; what needs it is blocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One detector's exposure, or one segment of it, as its primary header tells."""
+
+    name: str
+    """File stem without suffix: ``jw02736007001_03103_00001_nrs1``; a segment keeps
+    its ``-seg001``."""
+    program: str
+    """Five digits."""
+    observation: str
+    """Three digits."""
+    visit: str
+    """Three digits."""
+    path: Path
+    """The raw (``_uncal``) file; of a run that starts later, the file that its header
+    was read from."""
+    size_bytes: int
+    """Its size."""
+    mtime_ns: int
+    """Its time of last modification."""
+    exp_type: str
+    """EXP_TYPE, upper case."""
+    role: Role
+    """What it is for."""
+    header: Mapping[str, str | int | float | bool]
+    """Primary header, upper-case keywords; undefined and commentary cards left out."""
+    defect: str | None = None
+    """One sentence when the file is damaged (truncated, ...) though its header could
+    be read; its jobs fail and what needs it is blocked."""
+    is_remote: bool = False
+    """Whether only its header was read, and the file is still to be fetched."""
+    metafile: Metafile | None = None
+    """What the shutters of the MSA are; None for other modes."""
+    calibrated: Mapping[str, CalibratedFile] = field(default_factory=dict)
+    """Its calibrated files in the archive, by suffix; looked for by runs that start
+    after detector1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A raw file of which not even the role could be told."""
+
+    path: Path
+    """The file."""
+    program: str
+    """From its name."""
+    observation: str
+    """From its name."""
+    reason: str
+    """One sentence: what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFile:
+    """A pool of DMS: what the observing proposal says of every exposure."""
+
+    name: str
+    """``jw02736_20240229t024723_pool.csv``."""
+    text: str
+    """What is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an archive holds of a program."""
+
+    exposures: tuple[Exposure, ...]
+    """Every exposure, damaged ones included, by name."""
+    rejected: tuple[RejectedFile, ...]
+    """Raw files that are no exposures, by path."""
+    barred: tuple[RejectedFile, ...] = ()
+    """Raw files that the archive does not give to us yet."""
+    withheld: tuple[str, ...] = ()
+    """The same in words, by observation, with the date."""
+    pool: PoolFile | None = None
+    """The newest pool of DMS of the program, where the archive has one."""
+    refused: tuple[str, ...] = ()
+    """Names that the archive gave and that touch no path, each with why."""
+    unchecked: tuple[str, ...] = ()
+    """What the archive could not be asked, and which copies are used all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file of an archive as it was fetched: one version, never overwritten."""
+
+    name: str
+    """Bare file name."""
+    program: str
+    """Five digits."""
+    version: int
+    """1, or more where the archive changed the file under its name."""
+    folder: str
+    """Where it is, relative to the data folder."""
+    source: str
+    """The archive."""
+    uri: str
+    """How the archive calls it."""
+    size_bytes: int
+    """Its size."""
+    mtime_ns: int
+    """Its time of last modification here."""
+    sha256: str
+    """Hash of its bytes."""
+    entity: str | None
+    """ETag of the archive."""
+    modified: str | None
+    """When it was changed last, as the archive says it."""
+    fetched_at: datetime
+    """UTC."""
+    checks: tuple[str, ...]
+    """What was verified: size, FITS structure, CHECKSUM, DATASUM, ..."""
