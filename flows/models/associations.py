@@ -61,15 +61,15 @@ class UnusedExposure:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What the archive has no file of, although exposures tell of it."""
+    """A file that exposures need and that the archive does not have."""
 
     exposures: tuple[str, ...]
-    """Names of the exposures that tell of it."""
+    """Names of the exposures that need it."""
     reason: str
-    """What is lacking and what comes of it, in one sentence."""
+    """What is missing and what follows from it, in one sentence."""
     level: int | None
-    """The lowest level of the products that are the less for it, 2 or 3; None if none
-    is."""
+    """The lowest level of the affected products, 2 or 3; None if no product is
+    affected."""
 
     def __str__(self) -> str:
         return f"{self.exposures[0]}: {self.reason}"
@@ -86,4 +86,4 @@ class AssociationSet:
     untaken: tuple[UnusedExposure, ...] = ()
     """Backgrounds and leakcals that correct no other, by name."""
     lacking: tuple[Lack, ...] = ()
-    """What science exposures are without."""
+    """Files that science exposures lack."""

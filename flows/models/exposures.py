@@ -68,7 +68,7 @@ class CalibratedFile:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One detector's exposure, or one segment of it, as its primary header tells."""
+    """One detector's exposure, or one segment of it, as its primary header has it."""
 
     name: str
     """File stem without suffix: ``jw02736007001_03103_00001_nrs1``; a segment keeps
@@ -106,7 +106,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class RejectedFile:
-    """A raw file of which not even the role could be told."""
+    """A raw file whose role cannot be determined."""
 
     path: Path
     """The file."""
@@ -135,17 +135,17 @@ class Inventory:
     exposures: tuple[Exposure, ...]
     """Every exposure, damaged ones included, by name."""
     rejected: tuple[RejectedFile, ...]
-    """Raw files that are no exposures, by path."""
+    """Raw files that are not exposures, by path."""
     barred: tuple[RejectedFile, ...] = ()
-    """Raw files that the archive does not give to us yet."""
+    """Raw files that the archive does not release to us yet."""
     withheld: tuple[str, ...] = ()
     """The same in words, by observation, with the date."""
     pool: PoolFile | None = None
     """The newest pool of DMS of the program, where the archive has one."""
     refused: tuple[str, ...] = ()
-    """Names that the archive gave and that touch no path, each with why."""
+    """File names from the archive that must not become paths, each with why."""
     unchecked: tuple[str, ...] = ()
-    """What the archive could not be asked, and which copies are used all the same."""
+    """What could not be asked of the archive, and which copies are used instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class FetchedFile:
     source: str
     """The archive."""
     uri: str
-    """How the archive calls it."""
+    """Its name in the archive."""
     size_bytes: int
     """Its size."""
     mtime_ns: int
@@ -173,7 +173,7 @@ class FetchedFile:
     entity: str | None
     """ETag of the archive."""
     modified: str | None
-    """When it was changed last, as the archive says it."""
+    """When it last changed, according to the archive."""
     fetched_at: datetime
     """UTC."""
     checks: tuple[str, ...]

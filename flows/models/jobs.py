@@ -98,7 +98,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What can be told apart in the content of a file."""
+    """The content of a file, in the parts that are compared."""
 
     pixels_sha256: str
     """Hash of its data."""
