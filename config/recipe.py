@@ -35,6 +35,7 @@ __all__ = [
     "Recipe",
     "list_recipes",
     "load_recipe",
+    "read_recipe",
 ]
 
 _FORBIDDEN = re.compile(
@@ -223,7 +224,7 @@ def load_recipe(name: str) -> Recipe:
     RecipeError
         There is no such recipe, it cannot be read, or it holds what it may not.
     """
-    text = _read(name)
+    text = read_recipe(name)
     try:
         parsed = _RecipeFile.model_validate(tomllib.loads(text))
     except ValidationError as error:
@@ -247,7 +248,14 @@ def load_recipe(name: str) -> Recipe:
     )
 
 
-def _read(name: str) -> str:
+def read_recipe(name: str) -> str:
+    """Read the text of a recipe.
+
+    Raises
+    ------
+    RecipeError
+        There is no such recipe, or its file cannot be read.
+    """
     if name in list_recipes():
         folder = resources.files("config").joinpath("recipes")
         return folder.joinpath(f"{name}.toml").read_text()

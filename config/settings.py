@@ -29,9 +29,19 @@ from pydantic_settings import (
 from .errors import SettingsError
 from .problems import list_problems
 
-__all__ = ["PERSONAL", "Settings", "find_user_file", "load_settings"]
+__all__ = [
+    "DATABASE_NAME",
+    "PERSONAL",
+    "Settings",
+    "find_origins",
+    "find_user_file",
+    "load_settings",
+]
 
 _FILE = "rewebb.toml"
+
+DATABASE_NAME: Final = "rewebb.db"
+"""The embedded database, in the data folder."""
 
 PERSONAL: Final = "personal"
 """Marks a setting that a file in the working directory may not have: who sets it is
@@ -97,7 +107,9 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the database."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute()}/rewebb.db"
+        return self.database_url or (
+            f"sqlite:///{self.data_dir.absolute()}/{DATABASE_NAME}"
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -166,7 +178,7 @@ def load_settings(**given: Path | str | int | None) -> Settings:
     Raises
     ------
     SettingsError
-        A variable or the file holds what is no setting.
+        A variable or the file holds what is not a setting.
     """
     kept = {name: value for name, value in given.items() if value is not None}
     _refuse_unknown_variables()
@@ -182,13 +194,38 @@ def load_settings(**given: Path | str | int | None) -> Settings:
         raise SettingsError(f"The settings cannot be used: {error}") from error
 
 
+def find_origins() -> dict[str, str]:
+    """Find where each setting comes from: a variable, a file, or the default.
+
+    Call it once the settings were loaded, which checks variables and files.
+    """
+    files = [path for path in (Path(_FILE), find_user_file()) if path is not None]
+    given = [(path, _read_names(path)) for path in files if path.is_file()]
+    return {name: _find_origin(name, given) for name in Settings.model_fields}
+
+
+def _read_names(path: Path) -> set[str]:
+    with path.open("rb") as file:
+        return set(tomllib.load(file))
+
+
+def _find_origin(name: str, files: list[tuple[Path, set[str]]]) -> str:
+    if os.environ.get(f"{_PREFIX}{name.upper()}"):
+        return f"{_PREFIX}{name.upper()}"
+    for path, names in files:
+        if name in names:
+            return str(path.absolute())
+    is_of_crds = Settings.model_fields[name].default_factory is not None
+    return name.upper() if is_of_crds and os.environ.get(name.upper()) else "default"
+
+
 def _refuse_unknown_variables() -> None:
     """Refuse variables of our prefix that set nothing, since one thinks they do."""
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
     ours = {name for name in os.environ if name.upper().startswith(_PREFIX)}
     if unknown := sorted(name for name in ours if name.upper() not in known):
         raise SettingsError(
-            f"{', '.join(unknown)} is no setting; expected one of "
+            f"{', '.join(unknown)} is not a setting; expected one of "
             f"{', '.join(sorted(known))}."
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.settings import Settings
+from config.settings import DATABASE_NAME, Settings
 from workers.contract import Stage
 
 from .archive import (
@@ -45,6 +45,7 @@ __all__ = [
     "make_vault",
     "open_database",
     "open_local_cluster",
+    "open_records",
     "open_services",
 ]
 
@@ -90,6 +91,29 @@ def open_database(settings: Settings) -> Iterator[Database]:
         yield Database(engine)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Database]:
+    """Open the database to read what is recorded; nothing is made where it is not.
+
+    Raises
+    ------
+    StoreError
+        There is none, or it cannot be used.
+    """
+    folder = settings.data_dir.absolute()
+    is_embedded = settings.database_url is None
+    if is_embedded and not (folder / DATABASE_NAME).is_file():
+        raise StoreError(
+            f"The data folder {folder} holds no record of a run: give the folder of "
+            "your runs with --data-dir or REWEBB_DATA_DIR, or start a run with "
+            "`rewebb run PROGRAM`."
+        )
+    can_write = is_embedded and os.access(folder, os.W_OK)
+    url = settings.database
+    with open_database(settings) if can_write else open_to_look(url) as database:
+        yield database
 
 
 @contextmanager

@@ -159,10 +159,16 @@ def check_program(program: str) -> str:
         It is not five digits.
     """
     if re.fullmatch(PROGRAM_ID, program) is None:
+        padded = program.zfill(5)
+        is_short = re.fullmatch(PROGRAM_ID, padded) is not None
+        hint = (
+            f"did you mean {padded}?"
+            if is_short
+            else ("give the id with its zeros, and a folder of exposures as --archive")
+        )
         raise IdError(
             f"expected the id of a program, five digits such as 02736, got "
-            f"{program[:80]!r}; give the id with its zeros, and a folder of exposures "
-            "as --archive"
+            f"{program[:80]!r}; {hint}"
         )
     return program
 

@@ -3,16 +3,18 @@
 Nothing heavy is imported before a command needs it, so that `rewebb --help` is quick.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from typer.core import TyperGroup
 
 from .asn import asn
+from .config import config_app, recipes_app
 from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
-from .output import Told
-from .records import runs, show, status
+from .output import Told, say
+from .records import logs, runs, show, status
 from .refs import refs_app
 from .run import plan, run
 from .sample import sample_app
@@ -34,12 +36,39 @@ class _Commands(TyperGroup):
 app = Interruptible(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="Reprocess JWST spectroscopy in bulk, with provenance.",
 )
-for command in (search, fetch, asn, wrap, plan, run, status, runs, show, demo):
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        names = ("rewebb", "jwst", "crds")
+        say(", ".join(f"{name} {metadata.version(name)}" for name in names))
+        raise typer.Exit
+
+
+@app.callback()
+def _begin(
+    *,
+    version: Annotated[  # its callback does it
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the versions of rewebb, jwst and crds.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Reprocess JWST spectroscopy in bulk, with provenance."""
+
+
+for command in (search, fetch, asn, wrap, plan, run, status, runs, show, logs, demo):
     app.command()(command)
+app.add_typer(recipes_app, name="recipes")
+app.add_typer(config_app, name="config")
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")
 app.add_typer(db_app, name="db")

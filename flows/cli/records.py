@@ -1,5 +1,6 @@
-"""`rewebb status`, `rewebb runs` and `rewebb show`: what is recorded."""
+"""`rewebb status`, `runs`, `show` and `logs`: what is recorded."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from flows.provenance import Database
     from workers.contract import Job
 
-__all__ = ["runs", "show", "status"]
+__all__ = ["logs", "runs", "show", "status"]
+
+_FINGERPRINT = re.compile("[0-9a-f]{8,64}")
+"""A fingerprint, or enough of its beginning."""
 
 
 def runs(
@@ -29,13 +33,13 @@ def runs(
 ) -> None:
     """List the newest runs."""
     from config.settings import load_settings
-    from flows.factory import open_database
+    from flows.factory import open_records
     from flows.names import check_program
 
     with said_in_one_sentence():
         if program is not None:
             check_program(program)
-        with open_database(load_settings(data_dir=data_dir)) as database:
+        with open_records(load_settings(data_dir=data_dir)) as database:
             found = database.runs.list_runs(program)
     if as_json:
         print_json(found)
@@ -68,11 +72,11 @@ def status(
 ) -> None:
     """Show how far a run is, job by job."""
     from config.settings import load_settings
-    from flows.factory import open_database
+    from flows.factory import open_records
 
     with (
         said_in_one_sentence(),
-        open_database(load_settings(data_dir=data_dir)) as database,
+        open_records(load_settings(data_dir=data_dir)) as database,
     ):
         newest = database.runs.list_runs(limit=1)
         if run is None and not newest:
@@ -90,6 +94,8 @@ def status(
     for line in caveats:
         say(f"  {line}")
     say()
+    if any(job.state in {"FAILED", "BLOCKED"} for job in jobs):
+        say("why in full: `rewebb logs JOB`")
     say(
         f"run {record.id[:8]} of program {record.program}: {record.state}"
         f"{', ' + record.message if record.message else ''}"
@@ -97,32 +103,78 @@ def status(
 
 
 def show(
-    file: Annotated[str, typer.Argument(help="A product: its path, or just its name.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A product (its path, or just its name), a job (stage:name), or the "
+            "beginning of a fingerprint.",
+            metavar="PRODUCT|JOB|FINGERPRINT",
+        ),
+    ],
     *,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain a product: job, inputs, members, parameters, references, attempts."""
+    """Explain a product or a job: inputs, members, parameters, references, attempts."""
     from config.settings import load_settings
-    from flows.factory import open_database
+    from flows.factory import open_records
 
     with (
         said_in_one_sentence(),
-        open_database(load_settings(data_dir=data_dir)) as database,
+        open_records(load_settings(data_dir=data_dir)) as database,
     ):
-        product = _find(database, file)
-        record = database.jobs.get_job(product.fingerprint)
+        fingerprint = _find_job(database, target)
+        found = () if fingerprint else _find_products(database, target)
+        product = found[0] if found else None
+        record = database.jobs.get_job(fingerprint or found[0].fingerprint)
+        made = record.job.fingerprint
         origins = database.fetched.find_fetched(
             file.sha256 for file in record.job.inputs
         )
-        use = database.runs.find_last_use(product.fingerprint)
+        use = database.runs.find_last_use(made)
     if as_json:
         told = {"product": product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
         print_json({**told, "last_use": last})
-    else:
-        _print_record(product, record, origins)
-        _print_use(use)
+        return
+    if product is not None:
+        say(f"{product.product.name}  ({product.product.size_bytes} bytes)")
+        say(f"sha256       {product.product.sha256}")
+    _print_record(record, origins)
+    _print_use(use)
+    _print_others({one.fingerprint: one for one in found if one.fingerprint != made})
+
+
+def logs(
+    job: Annotated[
+        str,
+        typer.Argument(
+            help="A job (stage:name), or the beginning of its fingerprint.",
+            metavar="JOB",
+        ),
+    ],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the log of the newest attempt at a job, as the pipeline wrote it."""
+    from config.settings import load_settings
+    from flows.factory import open_records
+    from workers.run import LOG_NAME
+
+    with said_in_one_sentence():
+        settings = load_settings(data_dir=data_dir)
+        with open_records(settings) as database:
+            fingerprint = _find_job(database, job)
+            if fingerprint is None:
+                fail(f"{job} is not a job: give stage:name, as `rewebb status` does.")
+            attempts = database.jobs.get_job(fingerprint).attempts
+    outcome = attempts[-1].outcome
+    path = settings.data_dir / outcome.folder / LOG_NAME
+    if not outcome.folder or not path.is_file():
+        why = f": {outcome.error.message}" if outcome.error else ""
+        fail(f"The newest attempt at {job}, {outcome.status}, left no log{why}")
+    for line in path.read_text("utf-8", "backslashreplace").splitlines():
+        say(line)
 
 
 def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
@@ -137,7 +189,22 @@ def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     return [line for key, caveats in joined for line in tell_caveats(key, caveats)]
 
 
-def _find(database: "Database", file: str) -> "StoredProduct":
+def _find_job(database: "Database", target: str) -> str | None:
+    """Find the fingerprint of the job that is named, if it is one."""
+    from workers.contract import Stage
+
+    stage, _, name = target.partition(":")
+    if name and stage in set(Stage):
+        found = database.jobs.find_newest(Stage(stage), name)
+        if found is None:
+            fail(f"No attempt at {target} is recorded; see `rewebb status`.")
+        return found
+    if _FINGERPRINT.fullmatch(target) and not Path(target).exists():
+        return database.jobs.get_job(target).job.fingerprint
+    return None
+
+
+def _find_products(database: "Database", file: str) -> "Sequence[StoredProduct]":
     """Find a product by its bytes when the file is there, else by its name."""
     from workers.content import file_sha256
 
@@ -149,21 +216,33 @@ def _find(database: "Database", file: str) -> "StoredProduct":
                 f"{path} was not made here, or was changed since: no recorded product "
                 "has its sha256."
             )
-        return found[0]
+        return found[:1]
     found = database.jobs.find_products(name=path.name)
     if not found:
         fail(f"No file {file}, and no recorded product of the name {path.name}.")
-    return found[0]
+    return found
 
 
-def _print_record(
-    product: "StoredProduct",
-    record: "JobRecord",
-    origins: Mapping[str, "FetchedFile"],
-) -> None:
+def _print_others(others: Mapping[str, "StoredProduct"]) -> None:
+    """List the other jobs that have made a product of the name, newest first."""
+    if others:
+        say()
+        say("other jobs have made a product of this name; this is the newest:")
+        print_rows(
+            ("fingerprint", "context", "finished (UTC)", "sha256"),
+            [
+                (
+                    *(one.fingerprint[:16], one.context),
+                    f"{one.finished_at:%Y-%m-%d %H:%M:%S}",
+                    one.product.sha256,
+                )
+                for one in others.values()
+            ],
+        )
+
+
+def _print_record(record: "JobRecord", origins: Mapping[str, "FetchedFile"]) -> None:
     job = record.job
-    say(f"{product.product.name}  ({product.product.size_bytes} bytes)")
-    say(f"sha256       {product.product.sha256}")
     say(f"job          {job.stage}:{job.name}")
     say(f"fingerprint  {job.fingerprint}")
     say(f"context      {job.context}  ({job.crds_path})")

@@ -60,7 +60,10 @@ def plan(
     start_at: StartAt = "detector1",
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run would do, and why, without doing it."""
+    """Show what a run would do, and why, without doing it.
+
+    Exit code 1 when the run would have jobs that cannot run, 2 when nothing can.
+    """
     from config.settings import load_settings
     from flows.run import Request, plan_only
     from workers.contract import Stage
@@ -80,6 +83,8 @@ def plan(
         print_json(summary)
     else:
         print_summary(summary)
+    if summary.state != "SUCCEEDED":
+        raise typer.Exit(FAILED)
 
 
 def run(

@@ -145,6 +145,19 @@ class Jobs(Tables):
             return None if row is None else load_jobs(session, [row])[0]
 
     @patient
+    def find_newest(self, stage: Stage, name: str) -> str | None:
+        """Find the fingerprint of the job of this name that was attempted last."""
+        query = (
+            select(SQLJob.fingerprint)
+            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
+            .where(SQLJob.stage == stage, SQLJob.name == name)
+            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+            .limit(1)
+        )
+        with self._sessions.read() as session:
+            return session.scalar(query)
+
+    @patient
     def find_earlier_jobs(self, stage: Stage, name: str) -> tuple[Job, ...]:
         """Find the successes of a stage and product name, newest first.
 

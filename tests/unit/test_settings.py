@@ -128,7 +128,7 @@ def test_a_variable_that_sets_nothing_is_an_error_that_names_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REWEBB_ARCHVE", "mast")
-    with pytest.raises(SettingsError, match="REWEBB_ARCHVE is no setting"):
+    with pytest.raises(SettingsError, match="REWEBB_ARCHVE is not a setting"):
         load_settings()
 
 

@@ -1,0 +1,77 @@
+"""`rewebb recipes` and `rewebb config`: what can be chosen, and what is set."""
+
+from typing import Annotated
+
+import typer
+
+from .options import Archive, AsJson, DataDir
+from .output import print_json, print_rows, said_in_one_sentence, say
+
+__all__ = ["config_app", "recipes_app"]
+
+recipes_app = typer.Typer(no_args_is_help=True, help="How programs can be reprocessed.")
+config_app = typer.Typer(no_args_is_help=True, help="The settings of this site.")
+
+_HIDDEN = frozenset({"database_url"})
+"""Settings that may hold a password."""
+
+
+@recipes_app.command("list")
+def list_packaged(*, as_json: AsJson = False) -> None:
+    """List the packaged recipes; --recipe also takes the path of a file of yours."""
+    from config.recipe import list_recipes, load_recipe
+
+    found = [load_recipe(name) for name in list_recipes()]
+    if as_json:
+        print_json([{"name": one.name, "title": one.title} for one in found])
+    else:
+        print_rows(("recipe", "title"), [(one.name, one.title) for one in found])
+
+
+@recipes_app.command("show")
+def show_recipe(
+    recipe: Annotated[str, typer.Argument(help="Name or path of a recipe.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a recipe, and print its text, which is where a recipe of yours begins."""
+    from config.recipe import load_recipe, read_recipe
+
+    with said_in_one_sentence():
+        loaded, text = load_recipe(recipe), read_recipe(recipe)
+    if as_json:
+        print_json(loaded)
+        return
+    for line in text.splitlines():
+        say(line)
+
+
+@config_app.command("show")
+def show_settings(
+    *, archive: Archive = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Show each setting, its value, and where that comes from."""
+    from config.settings import find_origins, load_settings
+
+    given = {"archive": archive, "data_dir": data_dir}
+    with said_in_one_sentence():
+        values = load_settings(**given).model_dump(mode="json")
+        origins = find_origins()
+    origins |= {name: f"--{name.replace('_', '-')}" for name in given if given[name]}
+    for name in _HIDDEN:
+        values[name] = _hide_password(values[name])
+    if as_json:
+        print_json({n: {"value": values[n], "origin": origins[n]} for n in values})
+    else:
+        rows = [(n, "-" if v is None else v, origins[n]) for n, v in values.items()]
+        print_rows(("setting", "value", "from"), rows)
+
+
+def _hide_password(url: str | None) -> str | None:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string() if url else None
+    except ArgumentError:
+        return "(not a URL)"

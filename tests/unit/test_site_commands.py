@@ -1,0 +1,161 @@
+"""Commands to look around with: versions, recipes, settings, what is recorded."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from outcomes import make_job, make_outcome
+from typer.testing import CliRunner, Result
+
+from config.recipe import list_recipes, load_recipe
+from config.settings import load_settings
+from flows.cli import app
+from flows.factory import open_database
+from workers.contract import Status
+
+JOB = make_job()
+KEY = f"{JOB.stage}:{JOB.name}"
+PRODUCT = "jw02736007001_03103_00001_nrs1_rate.fits"
+FAILED = make_outcome(
+    replace(JOB, fingerprint="ef" * 32), attempt="broken", status=Status.FAILED
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(("REWEBB_", "CRDS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments])
+
+
+def run(*arguments: str) -> str:
+    done = call(*arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_version_names_what_makes_the_pixels() -> None:
+    assert run("--version").startswith("rewebb 0.1.0, jwst 3.")
+
+
+def test_recipes_are_listed_with_what_they_do() -> None:
+    listed = json.loads(run("recipes", "list", "--json"))
+    assert [one["name"] for one in listed] == [*list_recipes()]
+    assert load_recipe("selfcal").title in run("recipes", "list")
+
+
+def test_a_packaged_recipe_that_is_shown_is_a_recipe_of_ones_own(here: Path) -> None:
+    (here / "mine.toml").write_text(run("recipes", "show", "selfcal"))
+    mine, packaged = load_recipe("mine.toml"), load_recipe("selfcal")
+    assert replace(mine, name="selfcal", sha256=packaged.sha256) == packaged
+
+
+def test_an_unknown_recipe_is_refused() -> None:
+    done = call("recipes", "show", "best")
+    assert done.exit_code == 2
+    assert "'best'" in done.output
+
+
+def test_each_setting_names_where_it_comes_from(
+    here: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    users = tmp_path_factory.mktemp("users")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(users))
+    monkeypatch.setenv("REWEBB_SLOTS", "3")
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_1464.pmap")
+    (users / "rewebb").mkdir()
+    (users / "rewebb/rewebb.toml").write_text("requests = 2\nmax_attempts = 5\n")
+    (here / "rewebb.toml").write_text("max_attempts = 4\n")
+    shown = json.loads(run("config", "show", "--archive", "mast", "--json"))
+    assert set(shown) == set(type(load_settings()).model_fields)
+    told = {name: (one["value"], one["origin"]) for name, one in shown.items()}
+    assert told["slots"] == (3, "REWEBB_SLOTS")
+    assert told["crds_context"] == ("jwst_1464.pmap", "CRDS_CONTEXT")
+    assert told["requests"] == (2, str(users / "rewebb/rewebb.toml"))
+    assert told["max_attempts"] == (4, str(here / "rewebb.toml"))
+    assert told["archive"] == ("mast", "--archive")
+    assert told["scheduler"] == (None, "default")
+
+
+def test_the_password_of_the_database_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REWEBB_DATABASE_URL", "postgresql://me:secret@host/rewebb")
+    assert "secret" not in run("config", "show") + run("config", "show", "--json")
+
+
+@pytest.mark.parametrize(
+    "command", [("runs",), ("status",), ("show", PRODUCT), ("logs", KEY)]
+)
+def test_who_only_reads_makes_no_data_folder(
+    here: Path, command: tuple[str, ...]
+) -> None:
+    done = call(*command, "--data-dir", "mistyped")
+    assert done.exit_code == 2
+    assert str(here / "mistyped") in done.output
+    assert not (here / "mistyped").exists()
+
+
+@pytest.fixture
+def recorded() -> None:
+    """Record a job that succeeded, and one of the same name that failed."""
+    with open_database(load_settings()) as database:
+        for outcome in (make_outcome(JOB), FAILED):
+            database.jobs.record_outcome(outcome)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_job_is_shown_by_its_key_and_by_the_begin_of_its_fingerprint() -> None:
+    by_print = run("show", JOB.fingerprint[:12])
+    assert f"fingerprint  {JOB.fingerprint}" in by_print
+    assert "error ValueError: It is odd." in run("show", "ef" * 6)
+    assert f"job          {KEY}" in run("show", KEY)
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("target", ["spec2:nothing", "0123456789ab", "nothing.fits"])
+def test_what_is_not_recorded_is_refused(target: str) -> None:
+    done = call("show", target)
+    assert done.exit_code == 2
+    assert target in done.output
+
+
+@pytest.mark.usefixtures("recorded")
+def test_show_lists_the_other_jobs_that_made_a_product_of_the_name() -> None:
+    other = replace(JOB, fingerprint="cd" * 32, context="jwst_1400.pmap")
+    assert "other jobs" not in run("show", PRODUCT)
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome(other, attempt="other"))
+    shown = run("show", PRODUCT)
+    assert "other jobs have made a product of this name" in shown
+    assert {JOB.context, other.context} <= set(shown.split())
+
+
+@pytest.mark.usefixtures("recorded")
+def test_logs_prints_what_the_newest_attempt_has_left(here: Path) -> None:
+    folder = here / "rewebb-data" / make_outcome(JOB).folder
+    folder.mkdir(parents=True)
+    (folder / "job.log").write_text("INFO all is \x1b[31mwell\n")
+    assert run("logs", JOB.fingerprint[:12]) == "INFO all is \\x1b[31mwell\n"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_logs_says_why_there_is_none() -> None:
+    done = call("logs", "ef" * 6)
+    assert done.exit_code == 2
+    assert "FAILED, left no log: It is odd." in done.output
+
+
+def test_an_id_without_its_zeros_is_completed_in_the_error() -> None:
+    done = call("plan", "2736")
+    assert done.exit_code == 2
+    assert "did you mean 02736?" in done.output
