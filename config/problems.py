@@ -1,5 +1,7 @@
 """What pydantic finds wrong, in one line."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -7,13 +9,24 @@ from pydantic import ValidationError
 __all__ = ["list_problems"]
 
 
-def list_problems(error: ValidationError) -> str:
-    """List what is wrong, by dotted name, with what was given."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-        f"{_tell_given(problem['input'])}"
-        for problem in error.errors()
-    )
+def list_problems(error: ValidationError, keys: Mapping[str, str]) -> str:
+    """List what is wrong, by dotted name, with what was given.
+
+    Parameters
+    ----------
+    keys
+        Where each key belongs, dotted, to suggest one for a key that is unknown.
+    """
+    return "; ".join(_describe(problem, keys) for problem in error.errors())
+
+
+def _describe(problem: Any, keys: Mapping[str, str]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where}: {problem['msg']}{_tell_given(problem['input'])}"
+    close = get_close_matches(str(problem["loc"][-1]), keys, n=1)
+    hint = f"did you mean `{keys[close[0]]}`?" if close else f"known: {', '.join(keys)}"
+    return f"unknown key `{where}`; {hint}"
 
 
 def _tell_given(given: Any) -> str:

@@ -155,6 +155,20 @@ class _RecipeFile(BaseModel):
     parameters: tuple[ParameterSet, ...] = ()
 
 
+_KEYS = {
+    name: f"{table}{name}"
+    for table, model in (
+        ("associations.candidates.", LinkedObservations),
+        ("associations.include.", MemberRule),
+        ("associations.", AssociationChoice),
+        ("products.", ProductChoice),
+        ("parameters.", ParameterSet),
+        ("", _RecipeFile),
+    )
+    for name in model.model_fields
+}
+"""Where each key belongs."""
+
 _CUBE_EXP_TYPES = frozenset({"NRS_IFU", "MIR_MRS"})
 """EXP_TYPEs of which spec2 makes a cube."""
 
@@ -228,7 +242,7 @@ def load_recipe(name: str) -> Recipe:
     try:
         parsed = _RecipeFile.model_validate(tomllib.loads(text))
     except ValidationError as error:
-        problems = list_problems(error)
+        problems = list_problems(error, _KEYS)
         raise RecipeError(f"The recipe {name} cannot be used: {problems}") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {name} cannot be used: {error}") from error

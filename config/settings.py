@@ -185,7 +185,7 @@ def load_settings(**given: Path | str | int | None) -> Settings:
     try:
         return Settings(**kept)  # type: ignore[arg-type]  # pydantic converts and checks
     except ValidationError as error:
-        problems = list_problems(error)
+        problems = list_problems(error, {name: name for name in Settings.model_fields})
         raise SettingsError(f"The settings cannot be used: {problems}") from error
     except (tomllib.TOMLDecodeError, OSError) as error:
         files = f"{_FILE} here or in your configuration folder"

@@ -123,6 +123,26 @@ def test_another_text_has_another_hash(write: Write) -> None:
     assert len(hashes) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "background = 'none'",
+            "unknown key `background`; did you mean `associations.",
+        ),
+        ("[associations]\nselfcall = true", "`associations.selfcall`; did you mean"),
+        ("[[parameters]]\nstage = 'spec2'\nexp_type = []", "`parameters.exp_types`?"),
+        ("zzz = 1", "unknown key `zzz`; known: id, type, "),
+    ],
+)
+def test_an_unknown_key_suggests_the_nearest(
+    write: Write, text: str, said: str
+) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(write(f'title = "T"\n{text}'))
+    assert said in str(error.value)
+
+
 def test_an_unknown_recipe_names_those_there_are() -> None:
     names = "channel-cubes, combined-cubes, mos-master-background, official, "
     with pytest.raises(RecipeError, match=rf"'best'.* {names}"):
