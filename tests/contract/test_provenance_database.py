@@ -1,7 +1,6 @@
 """The database: migrations, concurrency, and what goes wrong."""
 
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,10 +42,12 @@ def test_the_newest_revision_is_the_one_the_code_expects(engine: Engine) -> None
         assert scripts.get_heads() == [HEAD]
 
 
-def test_an_upgrade_with_nothing_to_do_is_fast(engine: Engine) -> None:
-    start = time.perf_counter()
+def test_an_upgrade_with_nothing_to_do_only_looks(engine: Engine) -> None:
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: said.append(args[2]))
     upgrade(engine)
-    assert time.perf_counter() - start < 0.3
+    assert 0 < len(said) < 10
+    assert {text.split()[0].upper() for text in said} <= {"BEGIN", "SELECT", "PRAGMA"}
 
 
 def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(

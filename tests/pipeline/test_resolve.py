@@ -91,7 +91,9 @@ def test_what_is_resolved_is_what_products_record(
         for outcome in done.list_outcomes().values()
         for use in outcome.job.references
     }
-    for product in done.folder.glob(f"*_{suffix}.fits"):
+    products = sorted(done.folder.glob(f"*_{suffix}.fits"))
+    assert products
+    for product in products:
         recorded = list_recorded(product)
         assert recorded == {reftype: resolved[reftype] for reftype in recorded}
         assert needed <= {name for name, used in recorded.items() if used != "N/A"}

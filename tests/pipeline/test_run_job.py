@@ -150,11 +150,6 @@ def test_the_log_tells_of_the_steps(bots: Processed, job: Job) -> None:
     assert "Step jump done" in (folder / "job.log").read_text()
 
 
-def test_scratch_is_empty_afterwards(bots: Processed) -> None:
-    scratch = bots.settings.data_dir / "scratch" / "99002"
-    assert not scratch.exists() or list(scratch.iterdir()) == []
-
-
 def test_the_same_job_gives_the_same_content(
     bots: Processed, job: Job, tmp_path: Path
 ) -> None:

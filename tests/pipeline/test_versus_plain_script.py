@@ -60,14 +60,3 @@ def test_content_hashes_are_those_of_a_plain_script(
     found = {each.name: each.content_sha256 for each in made}
     assert found.keys() >= list_products(plain)
     assert found == {name: content_sha256(plain / name) for name in found}
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_associations_are_those_that_the_plain_script_ran_on(
-    request: pytest.FixtureRequest, program: str
-) -> None:
-    done: Processed = request.getfixturevalue(program)
-    names = [path.name for path in done.folder.glob("*_asn.json")]
-    for name in names:
-        texts = [(f / name).read_text() for f in (done.folder, done.plain_folder)]
-        assert texts[0] == texts[1]

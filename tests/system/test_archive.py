@@ -223,6 +223,7 @@ def test_show_says_where_raw_files_were_fetched_also_after_a_rebuild(
 def test_requests_say_who_asks(far: Rewebb, mast: MastServer) -> None:
     far("fetch", "99002")
     agents = {r.headers.get("user-agent", "") for r in mast.loopback.requests}
+    assert agents
     assert all(agent.startswith("rewebb/") for agent in agents)
     assert mast.loopback.most_at_once <= 4
 

@@ -1,7 +1,6 @@
 """What holds for associations of every mode, and what recipes choose."""
 
 import json
-import time
 from collections import Counter
 from random import Random
 
@@ -9,7 +8,6 @@ import pytest
 from exposures import associate_headers, bots_program, ifu_program, make_exposure
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from large_pools import LARGE_POOLS
 from pools import COLUMNS, Row, pools
 
 from flows.associations import (
@@ -149,14 +147,6 @@ def test_documents_have_names_of_their_own(
     if not options.is_official:
         assert {document_name(one) for one in made} == set(names)
     assert all("/" not in name and "{" not in name for name in names)
-
-
-@pytest.mark.parametrize("name", sorted(LARGE_POOLS))
-def test_time_is_linear_in_rows(name: str) -> None:
-    rows = read_pool(LARGE_POOLS[name](10_000))
-    start = time.process_time()
-    associate_rows(rows, OFFICIAL)
-    assert (time.process_time() - start) / len(rows) < 200e-6
 
 
 def mos_program() -> list[Exposure]:

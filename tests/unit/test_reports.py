@@ -114,5 +114,10 @@ def test_a_summary_says_of_reused_products_what_this_run_lacks(
 
 def test_the_largest_need_of_memory_is_told() -> None:
     plan = make_plan(GRAPH, DoneStore(), 0)
-    summary = summarize(plan, run=RUN, folder="")
-    assert summary.peak_bytes == max(entry.estimate_bytes for entry in plan.entries)
+    needs = [5, 11, *[7] * (len(plan.entries) - 2)]
+    entries = tuple(
+        replace(entry, estimate_bytes=need)
+        for entry, need in zip(plan.entries, needs, strict=True)
+    )
+    summary = summarize(replace(plan, entries=entries), run=RUN, folder="")
+    assert summary.peak_bytes == 11
