@@ -86,7 +86,8 @@ def make_program(program: Program, sample: SampleSet, tracer: Tracer) -> None:
     if program.write_companions:
         program.write_companions(folder)
     still = program.defects.still_image(plan[0].subarray, program.seed)
-    for place, (raw, seed) in enumerate(zip(plan, program.seeds, strict=False)):
+    seeds = program.seeds[: len(plan)]
+    for place, (raw, seed) in enumerate(zip(plan, seeds, strict=True)):
         defects = program.defects
         if place != 1:
             defects = replace(defects, showers=())
