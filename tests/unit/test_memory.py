@@ -41,6 +41,7 @@ MEASURED = [
     (Stage.SPEC2, "NRS_IFU", 84.0, 0.88),
     (Stage.SPEC2, "NRS_IFU", 335.8, 1.94),
     (Stage.SPEC2, "NRS_IFU", 419.8, 1.85),
+    (Stage.SPEC2, "NRS_MSASPEC", 84.0, 0.39),
     (Stage.SPEC2, "NRS_MSASPEC", 251.9, 1.09),
     (Stage.SPEC3, "MIR_LRS-FIXEDSLIT", 68.2, 0.48),
     (Stage.SPEC3, "MIR_MRS", 34.3, 0.49),
