@@ -54,9 +54,13 @@ def end(terminal: Terminal, stop: Callable[[], object]) -> str:
 
 
 def assert_one_line(shown: str, word: str) -> None:
-    """Check that nothing but one line was shown; a terminal shows ^C itself."""
-    erased = shown.replace("\r\x1b[2K\x1b[?25h", "").replace("^C", "")
-    assert erased.strip() == f"{word}: run again to go on", shown
+    """Check that nothing but one line stays; a terminal shows ^C itself.
+
+    A progress bar that was drawn meanwhile is erased.
+    """
+    stays = [line.rpartition("\x1b[2K")[2] for line in shown.split("\n")]
+    text = "\n".join(stays).replace("\x1b[?25h", "").replace("^C", "")
+    assert text.strip() == f"{word}: run again to go on", shown
 
 
 def test_ctrl_c_ends_a_run_in_one_line_and_leaves_nothing_behind(
