@@ -43,7 +43,7 @@ def run(calls: Calls, sample: SampleSet, *, is_pinned: bool) -> float:
 
 def measure(sample: SampleSet, mode: Mode, folder: Path) -> tuple[float, float]:
     """Give the smaller CPU time of each way."""
-    calls = Calls(folder / "plain")
+    calls = Calls(folder / "plain", mode.recipe)
     settings = make_settings(sample, folder / "data")
     process(settings, make_request(mode), on_planned=calls.take)
     taken = [
