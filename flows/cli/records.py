@@ -155,6 +155,7 @@ def logs(
     ],
     *,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the log of the newest attempt at a job, as the pipeline wrote it."""
     from config.settings import load_settings
@@ -173,7 +174,11 @@ def logs(
     if not outcome.folder or not path.is_file():
         why = f": {outcome.error.message}" if outcome.error else ""
         fail(f"The newest attempt at {job}, {outcome.status}, left no log{why}")
-    for line in path.read_text("utf-8", "backslashreplace").splitlines():
+    lines = path.read_text("utf-8", "backslashreplace").splitlines()
+    if as_json:
+        print_json({"status": outcome.status, "path": path, "lines": lines})
+        return
+    for line in lines:
         say(line)
 
 

@@ -169,6 +169,7 @@ def test_a_rebuilt_database_explains_a_product_as_before(
 
 
 def test_show_says_so_when_a_file_was_not_made_here(rewebb: Rewebb) -> None:
+    assert rewebb("db", "upgrade").code == 0
     (rewebb.folder / SPEC).write_text("mine")
     assert_refused(rewebb("show", SPEC), SPEC, "not made here")
     assert_refused(rewebb("show", TSO), TSO)

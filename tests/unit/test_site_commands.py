@@ -146,6 +146,9 @@ def test_logs_prints_what_the_newest_attempt_has_left(here: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "job.log").write_text("INFO all is \x1b[31mwell\n")
     assert run("logs", JOB.fingerprint[:12]) == "INFO all is \\x1b[31mwell\n"
+    told = json.loads(run("logs", JOB.fingerprint[:12], "--json"))
+    assert told["path"] == str(Path("rewebb-data", make_outcome(JOB).folder, "job.log"))
+    assert told["lines"] == ["INFO all is \x1b[31mwell"]
 
 
 @pytest.mark.usefixtures("recorded")
