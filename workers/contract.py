@@ -359,7 +359,7 @@ class ResolveMember:
     exptype: str
     """What it is a member as."""
     exposure: str
-    """Path of its raw file."""
+    """Path of its raw file, or of what the archive has of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _print_version(*, wanted: bool) -> None:
 @app.callback()
 def _begin(
     *,
-    version: Annotated[  # its callback does it
+    version: Annotated[
         bool,
         typer.Option(
             "--version",

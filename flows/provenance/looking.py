@@ -1,7 +1,8 @@
 """A database that is only looked at, and stays as it is to the last byte.
 
-A plan writes what it finds out, such as hashes, but must leave no trace. It works on a
-temporary copy of a SQLite database; in PostgreSQL nothing is committed.
+A plan writes what it finds out, such as hashes, but must leave no trace; who only reads
+may not be allowed to write. Both work on a temporary copy of a SQLite database; in
+PostgreSQL nothing is committed.
 """
 
 import shutil
@@ -56,7 +57,7 @@ def _has_tables(engine: Engine) -> bool:
     if revision not in (None, HEAD):
         raise StoreError(
             f"The database {engine.url.render_as_string()} is of revision {revision}, "
-            f"and a plan, which changes nothing, expects {HEAD}: bring it there with "
+            f"and a command that changes nothing expects {HEAD}: bring it there with "
             "`rewebb db upgrade`, or use the version of rewebb that made it."
         )
     return revision is not None

@@ -242,16 +242,20 @@ def _make_item(
 def _list_members(
     planned: PlannedJob, raw: Mapping[str, str]
 ) -> Iterator[ResolveMember]:
-    """List the members whose own headers may select references."""
-    images = 0
-    for file in planned.inputs:
-        images += file.exptype == Role.TARGET_ACQUISITION
-        is_first = images == 1 and file.exptype == Role.TARGET_ACQUISITION
-        # spec2 takes the first of several images.
-        if is_first or file.exptype in {Role.BACKGROUND, Role.IMPRINT}:
-            path = raw.get(file.producer or "")
+    """List the members whose own headers may select references.
+
+    A run that starts at spec2 reads its members from the archive: nothing makes them.
+    """
+    by_role = {
+        role: [file for file in planned.inputs if file.exptype == role]
+        for role in (Role.TARGET_ACQUISITION, Role.BACKGROUND, Role.IMPRINT)
+    }
+    del by_role[Role.TARGET_ACQUISITION][1:]  # spec2 takes the first of several
+    for role, files in by_role.items():
+        for file in files:
+            path = raw.get(file.producer) if file.producer else file.path
             if path is not None:
-                yield ResolveMember(file.exptype, path)
+                yield ResolveMember(role, path)
 
 
 def _sound(graph: Iterable[PlannedJob]) -> list[PlannedJob]:

@@ -72,7 +72,7 @@ def pick_new(
     # Backgrounds may be several; spec2 reads one verification image.
     whose = member.exptype
     if whose != _ACQUISITION:
-        whose = Path(member.exposure).name.removesuffix("_uncal.fits")
+        whose = Path(member.exposure).name.rpartition("_")[0]
     return tuple(
         replace(use, reftype=f"{use.reftype} of {whose}")
         for use in uses
