@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from exposures import ifu_program
+from exposures import ifu_program, with_calibrated
 from plans import make_graph
 
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import PlanError
 from flows.factory import Services, open_services
-from flows.run import Drawn
+from flows.run import Drawn, list_items
 from flows.run import resolve as resolve_graph
-from workers.contract import ErrorInfo, FileHash, Resolution, Resolved, ResolveRequest
+from workers.contract import (
+    ErrorInfo,
+    FileHash,
+    Resolution,
+    Resolved,
+    ResolveRequest,
+    Stage,
+)
 
 ALIKE = Resolution("jwst_0001.pmap", {"jwst": "3.0.0"}, (), "node1")
 
@@ -71,6 +78,21 @@ def resolve(services: Services, second: Resolution) -> str:
         unused=(),
     )
     return resolve_graph(drawn, services, TwoHosts(second)).resolved.context
+
+
+@pytest.mark.parametrize("start_at", [Stage.DETECTOR1, Stage.SPEC2])
+def test_backgrounds_and_leakcals_are_resolved_wherever_a_run_starts(
+    start_at: Stage,
+) -> None:
+    program = [with_calibrated(exposure, "rate") for exposure in ifu_program()]
+    graph = make_graph(program, start_at=start_at)
+    items = list_items(graph, load_recipe("official"))
+    found = {item.key: {m.exptype for m in item.members} for item in items}
+    science = "spec2:jw99001001001_03101_00001_nrs1"
+    assert found[science] == {"background", "imprint"}
+    assert all(not found[p.key] for p in graph if p.stage is not Stage.SPEC2)
+    here = {file.path for p in graph for file in p.inputs if file.producer is None}
+    assert {m.exposure for item in items for m in item.members} <= here
 
 
 def test_hosts_that_agree_resolve_together(services: Services) -> None:
