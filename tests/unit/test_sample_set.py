@@ -49,6 +49,14 @@ def test_a_sample_of_another_version_is_left_where_it_is(whole: SampleSet) -> No
     assert (other / "truth" / "table.ecsv").is_file()
 
 
+def test_what_other_libraries_make_goes_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SampleSet(tmp_path, ()).folder
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name}-next")
+    assert SampleSet(tmp_path, ()).folder != here
+
+
 def test_a_whole_sample_is_not_made_again(whole: SampleSet) -> None:
     said: list[str] = []
     assert make_sample(whole.directory, on_progress=said.append) == whole

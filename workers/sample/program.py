@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Table
 
 from .exposures import RawExposure
-from .frames import Image
+from .frames import DETECTORS, Image
 from .library import Library
 from .nirspec_light import Tracer
 from .ramps import Defects, simulate_ramps
@@ -95,6 +95,7 @@ def make_program(program: Program, sample: SampleSet, tracer: Tracer) -> None:
             [rate + still for rate in _list_rates(program, tracer, raw)],
             raw.subarray,
             groups=raw.groups,
+            fast_axis=DETECTORS[raw.detector].fast_axis,
             seed=program.seed + seed,
             defects=defects,
         )

@@ -60,7 +60,7 @@ class Defects:
     cosmic_rays_per_group: int
     """Hits of the subarray between two reads."""
     stripes_dn: float = 0.0
-    """Spread of the 1/f noise, which is constant along a column of one read."""
+    """Spread of the 1/f noise, which is constant along the fast axis in one read."""
     hot: int = 0
     """Pixels that saturate, at the same places in every exposure."""
     warm: int = 0
@@ -99,11 +99,18 @@ def _strike(rng: np.random.Generator, charge: Image, hits: int) -> None:
 
 
 def _read(
-    rng: np.random.Generator, charge: Image, bias: Image, stripes_dn: float
+    rng: np.random.Generator,
+    charge: Image,
+    bias: Image,
+    *,
+    stripes_dn: float,
+    fast_axis: int,
 ) -> NDArray[np.uint16]:
     read = READ_NOISE_DN * rng.standard_normal(charge.shape, np.float32)
-    # Columns are the fast axis: the slow drift of the amplifiers makes stripes.
-    read += stripes_dn * _pink(rng, charge.shape[1])
+    # The amplifiers drift from one line of pixels along the fast axis to the next.
+    along, across = (1, 0) if abs(fast_axis) == 1 else (0, 1)
+    stripes = stripes_dn * _pink(rng, charge.shape[across])
+    read += np.expand_dims(stripes, axis=along)
     read += bias + np.minimum(charge, _SATURATED_DN)
     return np.asarray(np.clip(np.rint(read), 0, 65_535), dtype=np.uint16)
 
@@ -119,6 +126,7 @@ def simulate_ramps(
     subarray: Subarray,
     *,
     groups: int,
+    fast_axis: int,
     seed: int,
     defects: Defects,
 ) -> Ramps:
@@ -132,6 +140,8 @@ def simulate_ramps(
         Which pixels, and how long a read takes.
     groups
         Reads of an integration.
+    fast_axis
+        Axis along which pixels are read one after the other, as in ``FASTAXIS``.
     seed
         Seed of everything random.
     defects
@@ -151,5 +161,11 @@ def simulate_ramps(
             for shower in defects.showers:
                 if shower.group == number + 1:
                     charge += shower.charge(subarray)
-            integration[number] = _read(rng, charge, level, defects.stripes_dn)
+            integration[number] = _read(
+                rng,
+                charge,
+                level,
+                stripes_dn=defects.stripes_dn,
+                fast_axis=fast_axis,
+            )
     return ramps

@@ -1,6 +1,7 @@
 """A sample on disk: its modes, its folders, and the manifest that says it is whole."""
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ __all__ = [
     "read_modes",
 ]
 
-SAMPLE_VERSION = 5
+SAMPLE_VERSION = 6
 """Version of what is made; each has a folder of its own, since references of one name
 must stay what they are."""
 MANIFEST = "sample.json"
@@ -76,8 +77,15 @@ class SampleSet:
 
     @property
     def folder(self) -> Path:
-        """Folder of the sample of this version."""
-        return self.directory / f"v{SAMPLE_VERSION}"
+        """Folder of what this version makes with these libraries.
+
+        Another ``jwst`` may write the same references and exposures otherwise, and
+        another ``crds`` the same rules: neither may find its files changed.
+        """
+        versions = "-".join(
+            f"{name}{importlib.metadata.version(name)}" for name in ("jwst", "crds")
+        )
+        return self.directory / f"v{SAMPLE_VERSION}-{versions}"
 
     @property
     def manifest(self) -> Path:
@@ -162,11 +170,11 @@ def read_modes(directory: Path) -> tuple[Mode, ...]:
 def list_spoilt(directory: Path) -> tuple[Path, ...]:
     """List the files of a sample that are not there, or not as long as they were."""
     sample = SampleSet(directory, ())
-    tree = json.loads(sample.manifest.read_text("utf-8"))
+    folder, tree = sample.folder, json.loads(sample.manifest.read_text("utf-8"))
     return tuple(
-        sample.folder / name
+        folder / name
         for name, facts in tree["files"].items()
-        if not _has_size(sample.folder / name, facts["size_bytes"])
+        if not _has_size(folder / name, facts["size_bytes"])
     )
 
 
