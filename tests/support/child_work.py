@@ -63,13 +63,13 @@ def leave(code: int) -> None:
 
 
 def list_variables() -> list[dict[str, str]]:
-    """Give the environment now, and that with which the fork server was started."""
+    """Return the environment now, and that with which the fork server was started."""
     started = Path(f"/proc/{os.getppid()}/environ").read_text().strip("\0").split("\0")
     return [dict(os.environ), dict(each.split("=", 1) for each in started)]
 
 
 def list_flags() -> list[Any]:
-    """Give what the interpreter was told to leave out or to warn of."""
+    """Return what the interpreter was told to leave out or to warn of."""
     return [sys.flags.optimize, sys.warnoptions]
 
 

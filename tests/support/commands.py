@@ -82,7 +82,7 @@ class Rewebb:
         return {k: v for k, v in (kept | dict(self.variables)).items() if v}
 
     def given(self, **variables: str | Path) -> "Rewebb":
-        """Give the command with other variables."""
+        """Return the command with other variables."""
         texts = {name: str(value) for name, value in variables.items()}
         return replace(self, variables={**self.variables, **texts})
 

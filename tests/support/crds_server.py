@@ -66,7 +66,7 @@ class CrdsServer:
         return [path.split("/")[2] for path in posts]
 
     def get_last_range(self, name: str) -> str | None:
-        """Give the range of a file that was asked for last."""
+        """Return the range of a file that was asked for last."""
         asked = [r for r in self.loopback.requests if r.path.endswith(f"/{name}")]
         return asked[-1].headers.get("range")
 

@@ -97,7 +97,7 @@ _BACKGROUND: Keywords = {"BKGDTARG": True, "TARGNAME": "EMPTY SKY"}
 
 
 def raw_header(name: str, **keywords: str | float | bool) -> Keywords:
-    """Give the primary header of a raw file by its name; of the IFU if not told."""
+    """Return the primary header of a raw file by its name; of the IFU if not told."""
     parts = parse_exposure_name(name)
     identity: Keywords = {
         "PROGRAM": parts.program,

@@ -32,13 +32,13 @@ class FakeFuture:
         self._outcome = outcome
 
     def exception(self) -> Exception | None:
-        """Give what Dask would raise."""
+        """Return what Dask would raise."""
         if self._end == WORKER_DIED:
             return KilledWorker("job", "the worker", 0)
         return self._end if isinstance(self._end, Exception) else None
 
     def result(self) -> str:
-        """Give the answer."""
+        """Return the answer."""
         return to_json(self._outcome) if isinstance(self._end, Status) else self._end
 
     def release(self) -> None:
@@ -84,7 +84,7 @@ class FakeCluster:
         return self._slots
 
     def get_largest_bytes(self) -> int:
-        """Give the memory of the only node."""
+        """Return the memory of the only node."""
         return self._largest_bytes
 
     def submit(

@@ -42,7 +42,7 @@ class Site:
         return self.fetcher.fetch(self.fetcher.decide(listing))
 
     def copies(self) -> dict[str, bytes]:
-        """Give every FITS file that is visible, by its path below the program."""
+        """Return every FITS file that is visible, by its path below the program."""
         root = self.folder / "raw" / PROGRAM
         return {
             str(path.relative_to(root)): path.read_bytes()

@@ -187,7 +187,7 @@ def _fill(file_set: FileSet, headers: list[Header], files: Mapping[str, Path]) -
 
 
 def _combined(sets: Iterable[FileSet], files: Mapping[str, Path]) -> Iterator[FileSet]:
-    """Give a level-3 file set for every observation."""
+    """Return a level-3 file set for every observation."""
     firsts: dict[tuple[str, str], FileSet] = {}
     for file_set in sets:
         firsts.setdefault((file_set.program, file_set.observation), file_set)

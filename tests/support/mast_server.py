@@ -50,7 +50,7 @@ class MastServer:
         return self.loopback.url
 
     def asked(self, endpoint: str) -> list[Request]:
-        """Give the requests for an endpoint: ``search``, ``retrieve_product``."""
+        """Return the requests for an endpoint: ``search``, ``retrieve_product``."""
         ending = f"/{endpoint}"
         return [one for one in self.loopback.requests if one.path.endswith(ending)]
 

@@ -67,13 +67,13 @@ class FullBand:
     wavelengths_um: dict[str, tuple[float, float]]
 
     def pick(self, table: str, values: str, channel: str) -> Any:
-        """Give one value of a table by channel."""
+        """Return one value of a table by channel."""
         rows = self.distortion[table]
         return rows[values][rows["channel_band"].index(channel + self.name)]
 
 
 def path_of(kind: str, band: str) -> Path:
-    """Give the path of a reference of the full model."""
+    """Return the path of a reference of the full model."""
     return FULL_MODEL / f"jwst_miri_mrs12{BANDS[band]}_{kind}_flt9.asdf"
 
 

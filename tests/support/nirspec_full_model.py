@@ -146,15 +146,15 @@ class Transform:
         return _affine(self._target, matrix, self._pivot)
 
     def plain(self, name: str) -> Model:
-        """Give the polynomial ``xForward`` etc. without wavelength."""
+        """Return the polynomial ``xForward`` etc. without wavelength."""
         return polynomial(self._coefficients[name][:21])
 
     def per_m(self, name: str) -> Model:
-        """Give the polynomial that is multiplied with the wavelength."""
+        """Return the polynomial that is multiplied with the wavelength."""
         return polynomial((*self._coefficients[name][21:42], *[0.0] * 21)[:21])
 
     def flat(self) -> Model:
-        """Give the transform towards the sky, with its inverse."""
+        """Return the transform towards the sky, with its inverse."""
         repeat = models.Mapping((0, 1, 0, 1))
         back = repeat | self.plain("xBackward") & self.plain("yBackward")
         model = back | self.linear_back()
@@ -168,7 +168,7 @@ class Transform:
         return (place | self.plain(name)) + slope
 
     def refractive(self) -> Model:
-        """Give the transform with wavelength towards the sky, with its inverse."""
+        """Return the transform with wavelength towards the sky, with its inverse."""
         repeat = models.Mapping((0, 1, 2, 0, 1, 2))
         back = repeat | self._coloured("xBackward") & self._coloured("yBackward")
         model = back | self.linear_back()
@@ -177,7 +177,7 @@ class Transform:
         return model
 
     def post(self) -> IfuPost:
-        """Give the transform of one slice, towards the detector."""
+        """Return the transform of one slice, towards the detector."""
         return IfuPost(
             linear=self.linear(),
             x=self.plain("xForward"),
@@ -366,7 +366,7 @@ def fit(
 
 
 def _disperse(geometry: Geometry, name: str, msa: Any) -> tuple[Any, Any]:
-    """Give the direction behind a disperser of light from the MSA plane."""
+    """Return the direction behind a disperser of light from the MSA plane."""
     disperser, (x, y, lam) = geometry.dispersers[name], msa
     angles = [*disperser.theta, disperser.tilt_y]
     turn = optics.Rotation3DToGWA(angles, axes_order="xyzy", name="turn")
@@ -560,7 +560,7 @@ def fit_compact(geometry: Geometry, with_filter: Geometry) -> dict[str, Any]:
 
 
 def flatten(content: object, place: str = "") -> dict[str, object]:
-    """Give what is in a nested document, by its place."""
+    """Return what is in a nested document, by its place."""
     if isinstance(content, dict):
         pairs = [*content.items()]
     elif isinstance(content, list):

@@ -88,7 +88,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Give whom to run the server as when we are root, which it refuses."""
+    """Return whom to run the server as when we are root, which it refuses."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name: entry for entry in pwd.getpwall()}

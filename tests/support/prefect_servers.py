@@ -37,7 +37,7 @@ def start_server(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def is_healthy(url: str) -> bool:
-    """Tell whether a server answers."""
+    """Return whether a server answers."""
     try:
         with urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  # loopback
             return bool(answer.status == 200)

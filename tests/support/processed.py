@@ -29,11 +29,11 @@ class Processed:
         return self.settings.data_dir / self.summary.folder
 
     def list_outcomes(self) -> dict[str, Outcome]:
-        """Give what each job left in the store, by key."""
+        """Return what each job left in the store, by key."""
         return find_outcomes(self.settings.data_dir)
 
     def wait_for_plain(self) -> Path:
-        """Give the folder of the plain script, when it is through."""
+        """Return the folder of the plain script, when it is through."""
         assert self.plain is not None, "no test that was selected compares with it"
         code = self.plain.wait()
         assert code == 0, (self.plain_folder / "script.log").read_text()[-2000:]
@@ -56,6 +56,6 @@ class FromMast:
 
 
 def find_outcomes(data_dir: Path) -> dict[str, Outcome]:
-    """Give what each job of a data folder left in the store, by key."""
+    """Return what each job of a data folder left in the store, by key."""
     outcomes = map(load_outcome, (data_dir / "store").glob("*/*/outcome.json"))
     return {f"{o.job.stage}:{o.job.name}": o for o in outcomes}

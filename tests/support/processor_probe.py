@@ -36,7 +36,7 @@ _BINARY = ("power", "arctan2", "hypot", "fmod", "logaddexp", "divide")
 
 
 def probe() -> Mapping[str, str]:
-    """Give the digest of each result."""
+    """Return the digest of each result."""
     return {name: _digest(work()) for name, work in _list_results().items()}
 
 

@@ -78,7 +78,7 @@ class S3Mirror:
         self._keys.remove(key)
 
     def asked(self, part: str) -> list[Request]:
-        """Give the requests with a text in their path or query."""
+        """Return the requests with a text in their path or query."""
         requests = self.loopback.requests
         return [one for one in requests if part in f"{one.path}?{one.query}"]
 

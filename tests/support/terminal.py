@@ -40,7 +40,7 @@ class Terminal:
                 self.shown.append(text)
 
     def get_text(self) -> str:
-        """Give all that was shown."""
+        """Return all that was shown."""
         return b"".join(self.shown).decode()
 
     def list_below(self) -> list[psutil.Process]:

@@ -22,7 +22,7 @@ Place = tuple[float, float]
 
 
 def look_through(raw: RawExposure, geometry: Geometry, place: Place) -> Position:
-    """Tell where a place in the MSA plane looks in an exposure."""
+    """Return where a place in the MSA plane looks in an exposure."""
     focus = geometry.fore(*place, _WAVELENGTH_M)
     ra, dec = v23tosky(make_model(raw))(*geometry.ote(*focus))
     return Position(float(ra), float(dec))
@@ -31,7 +31,7 @@ def look_through(raw: RawExposure, geometry: Geometry, place: Place) -> Position
 def find_offsets(
     raw: RawExposure, geometry: Geometry, middle: Place, places: Sequence[Place]
 ) -> list[tuple[float, float]]:
-    """Tell how far east and north to point for a source to move to other places.
+    """Return how far east and north to point for a source to move to other places.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def find_offsets(
 
 
 def look_at(raw: RawExposure, ideal_arcsec: tuple[float, float]) -> Position:
-    """Tell where a place in the ideal frame of the aperture looks in an exposure."""
+    """Return where a place in the ideal frame of the aperture looks in an exposure."""
     aperture = raw.aperture
     ideal = IdealToV2V3(aperture.angle_deg, aperture.v2, aperture.v3, PARITY)
     ra, dec = v23tosky(make_model(raw))(*ideal(*ideal_arcsec))
@@ -58,7 +58,7 @@ def look_at(raw: RawExposure, ideal_arcsec: tuple[float, float]) -> Position:
 def find_dither(
     raw: RawExposure, ideal_arcsec: tuple[float, float]
 ) -> tuple[float, float]:
-    """Tell how far east and north to point for the target to move in the aperture.
+    """Return how far east and north to point for the target to move in the aperture.
 
     Parameters
     ----------

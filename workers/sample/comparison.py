@@ -39,7 +39,7 @@ def _read_truth(truth: Path, mode: Mode, kind: str) -> Any:
 
 
 def _find_baseline(truth: Path, mode: Mode, kind: str) -> NDArray[np.bool_]:
-    """Tell which integrations of a time series are outside the transit."""
+    """Return which integrations of a time series are outside the transit."""
     transit = "transit" if kind == "spectrum" else f"transit-{kind}"
     if not (truth / f"{mode}_{transit}.ecsv").is_file():
         return np.array([], dtype=bool)

@@ -33,7 +33,7 @@ def context_name(serial: int) -> str:
 
 
 def sign(text: str) -> str:
-    """Put the checksum into a mapping: SHA-1 of all lines but its own."""
+    """Insert the checksum of a mapping: SHA-1 of all lines but its own."""
     lines = (line for line in text.splitlines(keepends=True) if "sha1sum" not in line)
     return text.replace(_UNSIGNED, hashlib.sha1("".join(lines).encode()).hexdigest())  # noqa: S324  # CRDS says SHA-1
 
@@ -66,7 +66,7 @@ def _rmap_text(name: str, references: Sequence[Reference]) -> str:
 
 
 def _name_rmap(kind: str, references: Sequence[Reference], context: int) -> str:
-    """Give contexts that offer the same files one rules file."""
+    """Name a rules file; contexts that offer the same files share one."""
     shared = all(each.contexts == CONTEXTS for each in references)
     instrument = references[0].instrument.lower()
     return f"jwst_{instrument}_{kind}_{1 if shared else context:04d}.rmap"

@@ -129,7 +129,7 @@ class Flaws:
     """Row and column of pixels that could pass for a faint line."""
 
     def dark_current(self, shape: tuple[int, int]) -> Image:
-        """Give the dark current in DN/s."""
+        """Return the dark current in DN/s."""
         image = np.zeros(shape, np.float32)
         image[tuple(self.warm.T)] = _WARM_DN_PER_S
         image[tuple(self.hot.T)] = _HOT_DN_PER_S
@@ -158,6 +158,6 @@ def make_flaws(subarray: Subarray, *, hot: int, warm: int, seed: int) -> Flaws:
 
 
 def bias_image(subarray: Subarray) -> Image:
-    """Give the level of the first read: waves along x, as a superbias has."""
+    """Return the level of the first read: waves along x, as a superbias has."""
     column = np.arange(subarray.columns, dtype=np.float32)
     return np.tile(np.float32(BIAS_DN) + 200 * np.sin(column / 40), (subarray.rows, 1))

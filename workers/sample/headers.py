@@ -25,7 +25,7 @@ _MODES = {"NRS_IFU": "IFU", "NRS_MSASPEC": "MSASPEC"}
 
 
 def primary_cards(raw: RawExposure) -> dict[str, Card]:
-    """Give the cards of the primary header."""
+    """Return the cards of the primary header."""
     return {
         **_file_cards(raw),
         **_program_cards(raw),
@@ -143,7 +143,7 @@ def _nirspec_cards(raw: RawExposure) -> Mapping[str, Card]:
 
 
 def _aperture_cards(raw: RawExposure) -> Mapping[str, Card]:
-    """Give the cards of what light comes through."""
+    """Return the cards of what light comes through."""
     cards: dict[str, Card] = {
         "OPMODE": _MODES.get(raw.exp_type, "FIXEDSLIT"),
         "MSASTATE": "PRIMARYPARK_ALLCLOSED",
@@ -255,7 +255,7 @@ def _file_cards(raw: RawExposure) -> Mapping[str, Card]:
 
 
 def sky_cards(raw: RawExposure) -> Mapping[str, Card]:
-    """Give the cards of the SCI extension: where the aperture looks."""
+    """Return the cards of the SCI extension: where the aperture looks."""
     pointing, aperture = raw.pointing, raw.aperture
     return {
         "RA_REF": pointing.ra,

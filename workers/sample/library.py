@@ -144,7 +144,7 @@ class Library:
         *,
         contexts: tuple[int, ...] = CONTEXTS,
     ) -> None:
-        """Let the rules select a file (or N/A) for some exposures.
+        """Add a rule that selects a file (or N/A) for some exposures.
 
         Parameters
         ----------

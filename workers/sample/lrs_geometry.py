@@ -85,16 +85,16 @@ class Trace:
         return rows[(rows >= first) & (rows <= last)]
 
     def wavelength_um(self, above: Values) -> Values:
-        """Give the wavelength of rows above the reference point."""
+        """Return the wavelength of rows above the reference point."""
         return np.asarray(np.sqrt(polyval(above / 100, self.squares_um2)))
 
     def dispersion(self) -> tuple[Values, Values]:
-        """Give the wavelengths of all rows, and the change to the next one."""
+        """Return the wavelengths of all rows, and the change to the next one."""
         wavelength = self.wavelength_um(self.above)
         return wavelength, np.gradient(wavelength)
 
     def shift(self, above: Values) -> Values:
-        """Give how far a spectrum is to the right of its source, in pixels."""
+        """Return how far a spectrum is to the right of its source, in pixels."""
         return np.asarray(polyval(above / 100, self.bend))
 
 
@@ -117,5 +117,5 @@ SLITLESS = Trace(
 
 
 def load_field() -> Model:
-    """Give the transform of column and row to V2 and V3 (arcsec), with inverse."""
+    """Return the transform of column and row to V2 and V3 (arcsec), with inverse."""
     return make_field({"matrix": _MATRIX, "centre": _CENTRE})

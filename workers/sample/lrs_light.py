@@ -56,17 +56,17 @@ documentation of JWST gives it for F1000W (0.328 arcsec)."""
 
 
 def response(wavelength_um: Values) -> Values:
-    """Give the surface brightness of 1 DN/s, relative to that at 7.5 um."""
+    """Return the surface brightness of 1 DN/s, relative to that at 7.5 um."""
     return np.asarray(1 + 0.04 * (wavelength_um - 7.5) ** 2)
 
 
 def psf_sigma_pixels(wavelength_um: float | Values) -> Values:
-    """Give the width of the image of a point."""
+    """Return the width of the image of a point."""
     return np.asarray(_PSF_ARCSEC_PER_UM * wavelength_um / PIXEL_ARCSEC)
 
 
 def transmit(wavelength_um: float | Values, above: float) -> Values:
-    """Give the part of the light of a point that the slit lets through.
+    """Return the part of the light of a point that the slit lets through.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def transmit(wavelength_um: float | Values, above: float) -> Values:
 
 
 def disperse_slit(raw: RawExposure, scene: Scene) -> Image:
-    """Give the light (DN/s) of a scene through the slit and the prism."""
+    """Return the light (DN/s) of a scene through the slit and the prism."""
     rows = SLIT.list_rows(raw.subarray)
     above = (rows - SLIT.row)[:, None]
     left, right = (end + SLIT.shift(above) for end in SLIT_COLUMNS)
@@ -89,7 +89,7 @@ def disperse_slit(raw: RawExposure, scene: Scene) -> Image:
 
 
 def disperse_all(raw: RawExposure, scene: Scene) -> Image:
-    """Give the light (DN/s) of a scene through the prism alone.
+    """Return the light (DN/s) of a scene through the prism alone.
 
     The background of a place in the sky is spread over a column, so every pixel sees
     that of all wavelengths.
@@ -102,12 +102,12 @@ def disperse_all(raw: RawExposure, scene: Scene) -> Image:
 
 
 def acquire(raw: RawExposure, scene: Scene) -> Image:
-    """Give the light (DN/s) of a scene through a filter."""
+    """Return the light (DN/s) of a scene through a filter."""
     return _acquire(raw, scene, (_EVERYWHERE, _EVERYWHERE))
 
 
 def acquire_in_slit(raw: RawExposure, scene: Scene) -> Image:
-    """Give the light (DN/s) of a scene through the slit and a filter.
+    """Return the light (DN/s) of a scene through the slit and a filter.
 
     Around the slit is its frame, which is dark; the rest of the field is left dark.
     """
@@ -115,7 +115,7 @@ def acquire_in_slit(raw: RawExposure, scene: Scene) -> Image:
 
 
 def _acquire(raw: RawExposure, scene: Scene, ends: tuple[Ends, Ends]) -> Image:
-    """Give the light between columns and between rows."""
+    """Return the light between columns and between rows."""
     assert raw.filter
     assert scene.spectrum
     place, offset = _locate(raw, scene.position), FILTER_OFFSETS[raw.filter]
@@ -134,7 +134,7 @@ def _acquire(raw: RawExposure, scene: Scene, ends: tuple[Ends, Ends]) -> Image:
 
 
 def _locate(raw: RawExposure, position: Position) -> tuple[float, float]:
-    """Give column and row where an undispersed point falls."""
+    """Return column and row where an undispersed point falls."""
     v2, v3 = v23tosky(make_model(raw)).inverse(position.ra, position.dec)
     column, row = load_field().inverse(v2, v3)
     return float(column), float(row)
@@ -151,18 +151,18 @@ def _list_rows(raw: RawExposure) -> Values:
 def _clip(
     pixels: Values, low: float | Values, high: float | Values
 ) -> tuple[Values, Values]:
-    """Give how much of each pixel is between two ends, and the middle of that part."""
+    """Return how much of each pixel lies between two ends, and its middle."""
     lower, upper = np.maximum(pixels - 0.5, low), np.minimum(pixels + 0.5, high)
     return np.maximum(upper - lower, 0), (lower + upper) / 2
 
 
 def _brightness(wavelength_um: Values) -> Values:
-    """Give the surface brightness (MJy/sr) of 1 DN/s."""
+    """Return the surface brightness (MJy/sr) of 1 DN/s."""
     return MJY_SR_PER_DN * response(wavelength_um)
 
 
 def _disperse_point(raw: RawExposure, scene: Scene, trace: Trace) -> Values:
-    """Give the light of the source in the rows of a trace, all columns.
+    """Return the light of the source in the rows of a trace, all columns.
 
     A source off the reference point along dispersion has its spectrum off as much.
     """

@@ -185,7 +185,7 @@ def _make_pathloss() -> Any:
 
 
 def _offer(library: Library, reftype: str, name: str, modes: Sequence[str]) -> None:
-    """Let the rules select a file for modes of the imager."""
+    """Offer a file to modes of the imager."""
     values = [["MIRIMAGE"], ["N/A"], ["N/A"], modes]
     library.offer(reftype, name, dict(zip(MIRI_OPTICS, values, strict=True)))
 

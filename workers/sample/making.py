@@ -96,7 +96,7 @@ def _make_apart(sample: SampleSet, on_progress: Callable[[str], None]) -> None:
 
 
 def _make(sample: SampleSet, sender: Connection | None) -> str:
-    """Make a sample, and give what the file system had against it."""
+    """Make a sample; return the error of the file system, if any."""
     from .catalogue import make_programs, make_references  # takes seconds
 
     on_progress = make_tell(sender)

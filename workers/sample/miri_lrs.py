@@ -92,7 +92,7 @@ def _plan_series() -> list[RawExposure]:
 
 
 def find_source() -> Position:
-    """Tell where the source of the slit program really is."""
+    """Return where the source of the slit program really is."""
     return look_at(_IMAGE, MISS_ARCSEC)
 
 

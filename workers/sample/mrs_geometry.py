@@ -116,7 +116,7 @@ def load_bands() -> Mapping[str, Band]:
 
 
 def _find_edge(one: Slice, channel: Channel, alpha: float) -> NDArray[np.float64]:
-    """Give the column of one end of a slice in every row."""
+    """Return the column of one end of a slice in every row."""
     wavelength = np.linspace(*channel.wavelengths_um, _STEPS)
     places = np.full_like(wavelength, alpha)
     x, y = one.x(wavelength, places), one.y(wavelength, places)
@@ -125,7 +125,7 @@ def _find_edge(one: Slice, channel: Channel, alpha: float) -> NDArray[np.float64
 
 
 def map_slices(band: Band) -> SliceMap:
-    """Give the number of the slice of every pixel, 0 between the slices."""
+    """Return the number of the slice of every pixel, 0 between the slices."""
     numbers = np.zeros(MIRI_FULL.shape, np.int16)
     column = np.arange(MIRI_FULL.columns)
     inside = np.zeros(MIRI_FULL.shape, bool)

@@ -38,7 +38,7 @@ class Fringe:
     """Phase at wavenumber 0."""
 
     def transmission(self, wavelength_um: Values) -> Values:
-        """Give the sensitivity, 1 in the mean."""
+        """Return the sensitivity, 1 in the mean."""
         waves = 1e4 / wavelength_um / self.period_per_cm
         wave = np.cos(2 * np.pi * waves + self.phase)
         return np.asarray(1 + self.amplitude * wave)
@@ -62,7 +62,7 @@ class _ChannelLight:
         return self.length * self.channel.beta_step
 
     def brightness(self, raw: RawExposure, scene: Scene) -> Values:
-        """Give the surface brightness (MJy/sr) of a scene, mean over each pixel."""
+        """Return the surface brightness (MJy/sr) of a scene, mean over each pixel."""
         even = np.full(self.alpha.size, scene.background_mjy_sr)
         if not scene.spectrum:
             return even
@@ -86,19 +86,19 @@ class MrsLight:
     """Channels 1 and 2."""
 
     def rate(self, raw: RawExposure, scene: Scene) -> Image:
-        """Give the light (DN/s) of a scene in an exposure, without fringes."""
+        """Return the light (DN/s) of a scene in an exposure, without fringes."""
         return self._paint(lambda each: each.brightness(raw, scene) / MJY_SR_PER_DN)
 
     def fringes(self, fringe: Fringe) -> Image:
-        """Give the sensitivity of each pixel, 1 in the dark."""
+        """Return the sensitivity of each pixel, 1 in the dark."""
         return self._paint(lambda each: fringe.transmission(each.wavelength_um), dark=1)
 
     def pixel_areas(self) -> Image:
-        """Give the sky that each pixel sees, in square arcsec, 0 in the dark."""
+        """Return the sky that each pixel sees, in square arcsec, 0 in the dark."""
         return self._paint(lambda each: each.sky_arcsec2)
 
     def dispersion(self) -> tuple[Values, Values]:
-        """Give wavelengths of lit pixels, and the change to the next row."""
+        """Return wavelengths of lit pixels, and the change to the next row."""
         wavelength = self._paint(lambda each: each.wavelength_um, dark=np.nan)
         steps = np.diff(wavelength.astype(float), axis=0, append=np.nan)
         ok = np.isfinite(steps)

@@ -116,7 +116,7 @@ def _tabulate_prism(
 def _find_gap(
     lights: Mapping[RawExposure, IfuLight], position: Position
 ) -> list[float]:
-    """Tell between which wavelengths a part of the aperture falls beside NRS1 and NRS2.
+    """Find the wavelengths at which part of the aperture falls beside both detectors.
 
     The gap is not at the same wavelength in each slice.
     """

@@ -71,7 +71,7 @@ class IfuLight:
     """Wavelength."""
 
     def rate(self, raw: RawExposure, scene: Scene) -> Image:
-        """Give the light (DN/s) of a scene in an exposure."""
+        """Return the light (DN/s) of a scene in an exposure."""
         brightness = np.full(self.v2.size, scene.background_mjy_sr)
         if scene.spectrum:
             east, north = self.offsets_arcsec(raw, scene.position)
@@ -88,17 +88,17 @@ class IfuLight:
     def offsets_arcsec(
         self, raw: RawExposure, position: Position
     ) -> tuple[Values, Values]:
-        """Tell how far east and north of a place the pixels look in an exposure."""
+        """Return how far east and north of a place the pixels look in an exposure."""
         ra, dec = v23tosky(make_model(raw))(self.v2, self.v3)
         return position.offsets_arcsec(ra, dec)
 
     def sees(self, wavelength_um: float) -> bool:
-        """Tell whether there is light of a wavelength."""
+        """Return whether there is light of a wavelength."""
         lit = self.wavelength_um
         return bool(lit.min() < wavelength_um < lit.max())
 
     def dispersion(self) -> tuple[Values, Values]:
-        """Give wavelengths of lit pixels, and the change to the next column."""
+        """Return wavelengths of lit pixels, and the change to the next column."""
         steps = np.diff(self.wavelength_um, append=np.nan)
         # From one row to the next there is no step.
         steps[np.diff(self.pixels, append=-1) != 1] = np.nan
@@ -122,7 +122,7 @@ class SlitLight:
     """Width of the slit."""
 
     def rate(self, raw: RawExposure, scene: Scene) -> Image:
-        """Give the light (DN/s) of a scene: all light of its source gets through."""
+        """Return the light (DN/s) of a scene: all light of its source gets through."""
         ra, dec = v23tosky(make_model(raw))(self.v2, self.v3)
         east, north = scene.position.offsets_arcsec(ra, dec)
         # How far it is to the next pixel along the slit, in arcsec.
@@ -142,7 +142,7 @@ class SlitLight:
         return image
 
     def dispersion(self) -> tuple[Values, Values]:
-        """Give wavelengths of lit pixels, and the change to the next column."""
+        """Return wavelengths of lit pixels, and the change to the next column."""
         steps = np.gradient(self.wavelength_um, axis=1)
         ok = np.isfinite(steps)
         return self.wavelength_um[ok], steps[ok]
@@ -201,7 +201,7 @@ class Tracer:
 
 
 def assign_wcs(raw: RawExposure, references: Mapping[str, str]) -> Any:
-    """Let the pipeline build its coordinates, without CRDS."""
+    """Build coordinates with the pipeline's code, without CRDS."""
     return load_wcs(
         _make_image(raw),
         dict(references),
@@ -213,7 +213,7 @@ def assign_wcs(raw: RawExposure, references: Mapping[str, str]) -> Any:
 def assign_slitlets(
     raw: RawExposure, references: Mapping[str, str], slits: Sequence[Slit]
 ) -> Any:
-    """Let the pipeline build those of slitlets, without a metafile."""
+    """Build those of slitlets with the pipeline's code, without a metafile."""
     image = _make_image(raw)
     image.meta.wcs = WCS(slitlets_wcs(image, dict(references), slits))
     image.meta.wcs.bounding_box = generate_compound_bbox(image, slits)
@@ -227,7 +227,7 @@ def _make_image(raw: RawExposure) -> Any:
 
 
 def describe_slitlet(slitlet: Slitlet, geometry: Geometry) -> Slit:
-    """Say what is open in the words of the pipeline, in units of an open shutter."""
+    """Describe an opening in the words of the pipeline, in units of an open shutter."""
     quadrant = geometry.quadrants[slitlet.quadrant - 1]
     scale = quadrant.pitch[1] / quadrant.opening[1]
     low, high = ((column - slitlet.middle) * scale for column in slitlet.columns)

@@ -46,7 +46,7 @@ _SOURCE_COLUMNS = [
 def _shutter_rows(
     slitlet: Slitlet, nod: int, step: int
 ) -> Iterator[tuple[object, ...]]:
-    """Give the open shutters of a slitlet at a nod; the source is in one of them."""
+    """Return the open shutters of a slitlet at a nod; the source is in one of them."""
     source = slitlet.source.number if slitlet.source else 0
     for column in slitlet.opened:
         is_primary = bool(source) and column == slitlet.middle + step

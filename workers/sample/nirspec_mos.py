@@ -99,7 +99,7 @@ def _trace(tracer: Tracer) -> list[tuple[Slitlet, SlitLight]]:
 
 
 def _find_scene(program: Program, slitlet: Slitlet) -> Scene:
-    """Tell what a slitlet sees, or the stuck shutter."""
+    """Return what a slitlet sees, or the stuck shutter."""
     if not (source := slitlet.source):
         return program.scene
     return replace(
@@ -119,7 +119,7 @@ def _see(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
 
 
 def _tabulate(program: Program, tracer: Tracer, _: Sequence[RawExposure]) -> Tables:
-    """Tell the spectrum of each source, under the id that its products have."""
+    """Tabulate the spectrum of each source, under the id that its products have."""
     [step] = find_nods(_FIRST, SLITLETS[1], [1])
     shutter_arcsec = float(np.hypot(*step))
     for slitlet, light in _trace(tracer):

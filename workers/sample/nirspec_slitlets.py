@@ -59,7 +59,7 @@ class Slitlet:
 
 
 def _place(geometry: Geometry, slitlet: Slitlet, column: int) -> Place:
-    """Give where a shutter is in the MSA plane."""
+    """Return where a shutter is in the MSA plane."""
     quadrant = geometry.quadrants[slitlet.quadrant - 1]
     turn = models.Rotation2D(np.rad2deg(quadrant.rotation))
     x, y = turn((slitlet.row - 1) * quadrant.pitch[0], (column - 1) * quadrant.pitch[1])
@@ -69,7 +69,7 @@ def _place(geometry: Geometry, slitlet: Slitlet, column: int) -> Place:
 def locate_sources(
     raw: RawExposure, slitlets: Sequence[Slitlet]
 ) -> Mapping[int, Position]:
-    """Give where sources are that an exposure has in the middle of their slitlets.
+    """Return where sources are that an exposure has in the middle of their slitlets.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def locate_sources(
 def find_nods(
     raw: RawExposure, slitlet: Slitlet, steps: Sequence[int]
 ) -> list[tuple[float, float]]:
-    """Tell how far east and north to point for sources to move by some shutters.
+    """Return how far east and north to point for sources to move by some shutters.
 
     Parameters
     ----------

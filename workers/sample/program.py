@@ -41,9 +41,9 @@ class Program:
     sky: Scene | None = None
     """What is where its backgrounds look."""
     see: Callable[["Program", Tracer, RawExposure], Image]
-    """Gives the light (DN/s) that falls on the detector in an exposure."""
+    """Returns the light (DN/s) that falls on the detector in an exposure."""
     tabulate: Callable[["Program", Tracer, Sequence[RawExposure]], Tables]
-    """Tells the truth."""
+    """Tabulates the truth."""
     transit: Transit | TimedTransit | None = None
     """What takes some of the light of its time series."""
     defects: Defects
@@ -64,11 +64,11 @@ class Program:
         return int(self.mode.program)
 
     def find_scene(self, raw: RawExposure) -> Scene:
-        """Give what an exposure looks at."""
+        """Return what an exposure looks at."""
         return self.sky if raw.is_background and self.sky else self.scene
 
     def describe(self) -> dict[str, object]:
-        """Give what its tables say first."""
+        """Return what its tables say first."""
         position = self.scene.position
         return {
             "program": self.mode.program,

@@ -43,7 +43,7 @@ class Shower:
     """Charge at the centre."""
 
     def charge(self, subarray: Subarray) -> Image:
-        """Give the charge (DN) that it leaves in each pixel that sees light."""
+        """Return the charge (DN) that it leaves in each pixel that sees light."""
         y, x = np.ogrid[: subarray.rows, : subarray.columns]
         rows = (y - self.row) / self.sigma_rows
         columns = (x - self.column) / self.sigma_columns
@@ -75,7 +75,7 @@ class Defects:
         return make_flaws(subarray, hot=self.hot, warm=self.warm, seed=seed)
 
     def still_image(self, subarray: Subarray, seed: int) -> Image:
-        """Give what is the same in every exposure (DN/s): the leak, dark current."""
+        """Return what all exposures share (DN/s): the leak, dark current."""
         y, x = np.ogrid[: subarray.rows, : subarray.columns]
         across = np.exp(-0.5 * ((y - 1024) / 500) ** 2)
         leak = self.leak_dn_per_s * across * (1 + 0.3 * np.sin(x / 60))

@@ -54,11 +54,11 @@ class Spectrum:
     """Emission lines on top."""
 
     def continuum(self, wavelength_um: Values) -> Values:
-        """Give the flux density (Jy) without lines."""
+        """Return the flux density (Jy) without lines."""
         return np.asarray(self.continuum_jy * (wavelength_um / 2) ** self.slope)
 
     def flux(self, wavelength_um: Values) -> Values:
-        """Give the flux density (Jy)."""
+        """Return the flux density (Jy)."""
         total = self.continuum(wavelength_um)
         for line in self.lines:
             offset = (wavelength_um - line.wavelength_um) / line.sigma_um
@@ -82,13 +82,13 @@ class Position:
     """Declination."""
 
     def shifted(self, east_arcsec: float, north_arcsec: float) -> "Position":
-        """Give the place beside this one."""
+        """Return the place beside this one."""
         cosine = np.cos(np.deg2rad(self.dec))
         ra = self.ra + east_arcsec / 3600 / cosine
         return Position(float(ra), self.dec + north_arcsec / 3600)
 
     def offsets_arcsec(self, ra: Values, dec: Values) -> tuple[Values, Values]:
-        """Give how far east and north of this place others are."""
+        """Return how far east and north of this place others are."""
         cosine = np.cos(np.deg2rad(self.dec))
         return (ra - self.ra) * cosine * 3600, (dec - self.dec) * 3600
 
@@ -110,7 +110,7 @@ class Scene:
 def share_within(
     distance: float | Values, width: float | Values, sigma: float | Values
 ) -> Values:
-    """Give the part of a Gaussian that falls between two sides.
+    """Return the part of a Gaussian that falls between two sides.
 
     Parameters
     ----------

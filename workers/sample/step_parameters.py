@@ -127,7 +127,7 @@ def _make_tree(parameters: StepParameters, instrument: str) -> dict[str, Any]:
 
 
 def _step_name(class_name: str) -> str:
-    """Give the name of a step in its pipelines: mostly that of its package."""
+    """Return the name of a step in its pipelines: mostly that of its package."""
     package = class_name.split(".")[1]
     return {"background": "bkg_subtract"}.get(package, package)
 

@@ -35,7 +35,7 @@ class Transit:
         }
 
     def transmission(self, raw: RawExposure) -> NDArray[np.float64]:
-        """Give the part of the light that passes the planet, for each integration."""
+        """Return the part of the light that passes the planet, for each integration."""
         integrations = _number(raw)
         inside = (integrations >= self.first) & (integrations <= self.last)
         return np.where(inside, 1 - self.depth, 1.0)
@@ -70,7 +70,7 @@ class TimedTransit:
         return {"transit_depth": self.depth}
 
     def transmission(self, raw: RawExposure) -> NDArray[np.float64]:
-        """Give the part of the light that passes the planet, for each integration."""
+        """Return the part of the light that passes the planet, for each integration."""
         start_s = raw.integration_starts_s - self.start_s
         end_s = start_s + raw.integration_s
         first_s, last_s = self.contacts_s

@@ -30,7 +30,7 @@ _NEAR_UM = 0.05
 def measure_resolutions(
     lines: Iterable[Line], wavelength_um: Values, steps_um: Values
 ) -> dict[Line, float]:
-    """Give the size of a resolution element at lines: two pixels along dispersion.
+    """Return the size of a resolution element at lines: two pixels along dispersion.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def measure_resolutions(
 def kept_share(
     sigma_arcsec: float, half_height_arcsec: float, nods_arcsec: Sequence[float]
 ) -> float:
-    """Give the part of the light of a source that nods leave in the aperture.
+    """Return the part of the light of a source that nods leave in the aperture.
 
     Nods are each other's background, so wings of a source are subtracted from it.
 
