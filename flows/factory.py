@@ -19,8 +19,7 @@ from .archive import (
     Vault,
     find_token,
 )
-from .entry import list_suffixes
-from .errors import ArchiveError, PlanError, StoreError
+from .errors import ArchiveError, DataFolderError, PlanError
 from .execution import Cluster, open_cluster
 from .logs import get_logger
 from .models.exposures import FetchedFile
@@ -28,9 +27,10 @@ from .provenance import (
     Database,
     Store,
     make_engine,
-    open_to_look,
+    open_read_only,
     upgrade,
 )
+from .stages import list_start_suffixes
 
 if TYPE_CHECKING:
     from workers.sample import SampleSet
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMPLE_DIR",
     "Services",
-    "find_crds",
-    "fit_settings",
+    "adapt_to_sample",
+    "find_crds_cache",
     "make_archive",
     "make_source",
     "make_vault",
+    "open_configured_cluster",
     "open_database",
-    "open_local_cluster",
     "open_records",
     "open_services",
 ]
@@ -62,7 +62,7 @@ class Services:
     """What a run works with."""
 
     settings: Settings
-    """Settings of the site, fitted to the archive (`fit_settings`)."""
+    """Settings of the site, fitted to the archive (`adapt_to_sample`)."""
     archive: Archive
     """Where exposures come from."""
     database: Database
@@ -81,7 +81,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
 
     Raises
     ------
-    StoreError
+    DataFolderError
         The data folder cannot be written, or the database cannot be used.
     """
     _make_folder(settings.data_dir)
@@ -99,26 +99,26 @@ def open_records(settings: Settings) -> Iterator[Database]:
 
     Raises
     ------
-    StoreError
+    DataFolderError
         There is none, or it cannot be used.
     """
     folder = settings.data_dir.absolute()
     is_embedded = settings.database_url is None
     if is_embedded and not (folder / DATABASE_NAME).is_file():
-        raise StoreError(
+        raise DataFolderError(
             f"The data folder {folder} holds no record of a run: give the folder of "
             "your runs with --data-dir or REWEBB_DATA_DIR, or start a run with "
             "`rewebb run PROGRAM`."
         )
     can_write = is_embedded and os.access(folder, os.W_OK)
     url = settings.database
-    with open_database(settings) if can_write else open_to_look(url) as database:
+    with open_database(settings) if can_write else open_read_only(url) as database:
         yield database
 
 
 @contextmanager
 def open_services(
-    settings: Settings, *, start_at: Stage = Stage.DETECTOR1, to_look: bool = False
+    settings: Settings, *, start_at: Stage = Stage.DETECTOR1, read_only: bool = False
 ) -> Iterator[Services]:
     """Build what a run works with.
 
@@ -126,7 +126,7 @@ def open_services(
     ----------
     start_at
         Stage that the run starts at.
-    to_look
+    read_only
         Whether nothing is to be made or changed: no data folder, no database, no
         sample.
 
@@ -136,18 +136,18 @@ def open_services(
         No archive is set, or it cannot be used.
     PlanError
         No CRDS cache is set.
-    StoreError
+    DataFolderError
         The data folder or the database cannot be used.
     """
-    if to_look:
+    if read_only:
         _refuse_impossible(settings.data_dir)
-    placed = _place_sample(settings) if to_look else settings
-    crds_path = find_crds(placed)
-    opened = open_to_look(settings.database) if to_look else open_database(settings)
+    placed = _place_sample(settings) if read_only else settings
+    crds_path = find_crds_cache(placed)
+    opened = open_read_only(settings.database) if read_only else open_database(settings)
     with opened as database:
         data_dir = settings.data_dir.absolute()
         yield Services(
-            settings=fit_settings(settings),
+            settings=adapt_to_sample(settings),
             archive=make_archive(
                 placed, database.fetched.remember_fetched, start_at=start_at
             ),
@@ -180,7 +180,7 @@ def make_archive(
     """
     folder = _find_folder(settings)
     if folder is not None:
-        return FolderArchive(folder, suffixes=list_suffixes(start_at))
+        return FolderArchive(folder, suffixes=list_start_suffixes(start_at))
     if start_at is not Stage.DETECTOR1:
         raise ArchiveError(
             f"A run that starts at {start_at} takes its files from a folder, not from "
@@ -298,12 +298,12 @@ def _place_sample(settings: Settings) -> Settings:
     )
 
 
-def fit_settings(settings: Settings) -> Settings:
+def adapt_to_sample(settings: Settings) -> Settings:
     """Fit settings to the archive: the sample has a CRDS cache of its own.
 
     With the archive ``sample`` there is no CRDS server, and a context is that of the
     sample or none: what everybody has set for the sky knows none of its files. The
-    cache is that of `find_crds`.
+    cache is that of `find_crds_cache`.
     """
     if settings.archive != _SAMPLE:
         return settings
@@ -316,7 +316,7 @@ def fit_settings(settings: Settings) -> Settings:
     )
 
 
-def find_crds(settings: Settings) -> Path:
+def find_crds_cache(settings: Settings) -> Path:
     """Find the CRDS cache, absolute.
 
     With the archive ``sample`` it is that of the sample, which is made as needed, even
@@ -338,7 +338,7 @@ def find_crds(settings: Settings) -> Path:
 
 
 @contextmanager
-def open_local_cluster(
+def open_configured_cluster(
     settings: Settings, *, scratch: Path | None = None
 ) -> Iterator[Cluster]:
     """Open the cluster that the settings ask for.
@@ -364,7 +364,7 @@ def _refuse_impossible(folder: Path) -> None:
     there = next(path for path in folder.absolute().parents if path.exists())
     for path in (there, folder):
         if path.exists() and not path.is_dir():
-            raise StoreError(
+            raise DataFolderError(
                 f"The data folder {folder} cannot be used: {path} is no folder; set "
                 "--data-dir or REWEBB_DATA_DIR to another one."
             )
@@ -377,7 +377,7 @@ def _make_folder(folder: Path) -> None:
         probe.touch()
         probe.unlink(missing_ok=True)  # another command may have been faster
     except OSError as error:
-        raise StoreError(
+        raise DataFolderError(
             f"The data folder {folder} cannot be written: {error.strerror}; set "
             "--data-dir or REWEBB_DATA_DIR to one that can."
         ) from error

@@ -39,9 +39,9 @@ from .errors import RewebbError
 from .execution import Listener, Progress
 from .models.runs import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
+from .notifier import Notifier
 from .reports import RunSummary
 from .run import Planned, Request, run_program
-from .telling import Telling
 
 __all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
 
@@ -135,7 +135,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
     summary = run_program(
         settings, request, watch=_watch, on_file=FETCH_LISTENER.get(), step=_take
     )
-    with Telling(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
+    with Notifier(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
         tell(summary)
     return summary
 
@@ -159,7 +159,7 @@ def _watch(planned: Planned) -> Iterator[Listener]:
     """Show the progress of jobs on the page of the flow run, and to whoever listens."""
     states = Counter(entry.state for entry in planned.plan.entries)
     page = _RunPage(states.total())
-    with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
+    with Notifier(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
         tell_page(states)  # of reused jobs there is no news
         yield _tell_both(tell_page, LISTENER.get())
 
@@ -176,7 +176,7 @@ def _tell_both(
 
 
 class _RunPage:
-    """What Prefect shows of a run; its server may be away, see `Telling`."""
+    """What Prefect shows of a run; its server may be away, see `Notifier`."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
@@ -206,7 +206,7 @@ def _show_outcome(summary: RunSummary) -> None:
 
 @contextmanager
 def _asking_briefly() -> Iterator[None]:
-    """Ask the server once, with a client of this thread: `Telling` asks again."""
+    """Ask the server once, with a client of this thread: `Notifier` asks again."""
     brief = {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(brief), SyncClientContext():
         yield

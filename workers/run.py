@@ -29,7 +29,7 @@ from .cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
-from .child import ChildEnd, run_in_child
+from .child import ChildEnd, listening, make_sender, run_in_child
 from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
@@ -52,7 +52,6 @@ from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
 from .failures import MEMORY_ERROR, to_info
 from .references import ReferenceCache, pin
-from .telling import listening, make_tell
 from .trees import remove_tree
 from .versions import calibration_versions
 
@@ -421,14 +420,14 @@ def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchRe
     from .stages.prefetch import prefetch  # only in the child
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
-    return prefetch(request, make_tell(sender))
+    return prefetch(request, make_sender(sender))
 
 
 def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
     from .references.verification import verify_cache  # only in the child
 
     logging.getLogger("CRDS").setLevel(logging.WARNING)
-    return verify_cache(request, make_tell(sender))
+    return verify_cache(request, make_sender(sender))
 
 
 def _hash_all(paths: tuple[str, ...]) -> tuple[FileHash, ...]:

@@ -24,4 +24,4 @@ class Progress:
 
 Listener = Callable[[Progress], None]
 """Called in the orchestrator's thread, where it may neither wait nor raise; in a run
-that is a `Telling`, which calls others."""
+that is a `Notifier`, which calls others."""

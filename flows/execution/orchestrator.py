@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from flows.errors import StoreError
+from flows.errors import OutcomeError
 from flows.logs import get_logger
 from flows.models.runs import JobState, RunJob
 from flows.planning import Binder, Plan, PlanEntry
@@ -114,7 +114,7 @@ class Orchestrator:
         ------
         PlanError
             The cluster went away.
-        StoreError
+        DatabaseError
             Outcomes cannot be recorded.
         """
         largest_bytes = self._cluster.get_largest_bytes()
@@ -255,7 +255,7 @@ def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
         out = isinstance(error.__cause__, MemoryError)
         status = Status.OUT_OF_MEMORY if out else Status.FAILED
         return _make_outcome(attempt, status, error)
-    except StoreError as error:
+    except OutcomeError as error:
         return _make_outcome(attempt, Status.FAILED, error)
 
 
@@ -264,7 +264,7 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
 
     Raises
     ------
-    StoreError
+    OutcomeError
         It is not the outcome of this attempt.
     """
     source = f"answer of the worker to {attempt.entry.planned.key}"
@@ -273,9 +273,9 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
         attempt.id,
         attempt.job.fingerprint,
     ):
-        raise StoreError(f"The {source} is about another attempt, {outcome.attempt}.")
+        raise OutcomeError(f"The {source} is about another attempt, {outcome.attempt}.")
     if outcome.status is not Status.SUCCEEDED and outcome.error is None:
-        raise StoreError(f"The {source} is {outcome.status} without a reason.")
+        raise OutcomeError(f"The {source} is {outcome.status} without a reason.")
     # What it was granted is for us to say.
     return replace(
         outcome, usage=replace(outcome.usage, granted_bytes=attempt.granted_bytes)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from flows.entry import STARTS, find_maker, is_run
 from flows.models.associations import Association, Lack, Member
 from flows.models.exposures import (
     CalibratedFile,
@@ -16,6 +15,7 @@ from flows.models.exposures import (
     Role,
 )
 from flows.names import member_file, stem_of
+from flows.stages import STARTS, find_maker, is_reached
 from workers.contract import METAFILE, Stage
 
 __all__ = [
@@ -291,7 +291,7 @@ class _Shelf:
 
     def find(self, member: Member) -> CalibratedFile | None:
         """Find a member in the archive, with what is wrong; None if a job makes it."""
-        if is_run(_find_producer(member)[0], self.start_at):
+        if is_reached(_find_producer(member)[0], self.start_at):
             return None
         files = self.by_name[member.exposure].calibrated.values()
         for file in files:

@@ -17,8 +17,8 @@ __all__ = ["Database"]
 class Database:
     """Runs, jobs, files and leases in one database.
 
-    Each method of these is one transaction, and raises `StoreError` when the database
-    cannot be used. One that is away (restarted, locked, cut off) is waited for.
+    Each method of these is one transaction, and raises `DatabaseError` when the
+    database cannot be used. One that is away (restarted, locked, cut off) is waited for.
 
     Parameters
     ----------

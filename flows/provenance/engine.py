@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Statemen
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import DatabaseAwayError, StoreError
+from ..errors import DatabaseAwayError, DatabaseError
 
 __all__ = ["BEGIN_IMMEDIATE", "make_engine", "mapped_errors"]
 
@@ -55,7 +55,7 @@ def make_engine(url: str) -> Engine:
 
     Raises
     ------
-    StoreError
+    DatabaseError
         The URL means nothing, is of another type of database, its driver is
         missing, or the folder of the database cannot be made.
     """
@@ -69,7 +69,7 @@ def make_engine(url: str) -> Engine:
             pool_pre_ping=parsed.drivername != "sqlite",
         )
     except ImportError as error:
-        raise StoreError(
+        raise DatabaseError(
             f"The driver for the database {_masked(parsed)} is not installed: {error}."
         ) from error
     if parsed.drivername == "sqlite":
@@ -86,7 +86,7 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
     ------
     DatabaseAwayError
         The database does not answer, or is locked.
-    StoreError
+    DatabaseError
         Names the database, its password masked, and the cause.
     """
     try:
@@ -94,7 +94,7 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
     except (StatementError, PoolTimeoutError, SQLiteError) as error:
         cause = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
-        kind = DatabaseAwayError if _is_away(error) else StoreError
+        kind = DatabaseAwayError if _is_away(error) else DatabaseError
         raise kind(
             f"The database {_masked(engine.url)} cannot be used: {lines[0]}."
         ) from error
@@ -126,7 +126,7 @@ def _parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor the cause is shown.
-        raise StoreError(
+        raise DatabaseError(
             "The URL of the database cannot be read: expected something like "
             "sqlite:////data/rewebb.db or postgresql://user@host/rewebb."
         ) from None
@@ -136,7 +136,7 @@ def _parse_url(url: str) -> URL:
         case "sqlite" | "postgresql+psycopg":
             return parsed
         case other:
-            raise StoreError(
+            raise DatabaseError(
                 f"The database is of type {other}: expected sqlite or postgresql."
             )
 
@@ -148,7 +148,7 @@ def _make_folder(url: URL) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
+        raise DatabaseError(
             f"The folder {folder} of the database cannot be made: {error.strerror}."
         ) from error
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
-from ..errors import StoreError
+from ..errors import DatabaseError
 from .rows import to_record, to_values
 from .schema import SQLKnownFile, SQLKnownReference, SQLRawContent
 from .sessions import Tables, batches, patient, upsert
@@ -87,7 +87,7 @@ class Files(Tables):
 
         Raises
         ------
-        StoreError
+        DatabaseError
             A file was seen before in this cache with another sha1.
             CRDS never changes a file under its name, so one of the two is tampered
             with; nothing is remembered. Caches are kept apart, since that of a
@@ -132,7 +132,7 @@ def _remember_references(
 
 def _refuse_tampered(known: SQLKnownReference, file: ReferenceFile) -> None:
     if file.sha1 != known.sha1:
-        raise StoreError(
+        raise DatabaseError(
             f"The CRDS file {file.name} has sha1 {file.sha1}, but on "
             f"{known.first_seen_at:%Y-%m-%d} it had {known.sha1} in "
             f"{known.crds_path}: one of them is not what CRDS delivered."

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from workers.contract import KNOWN_BEFORE, Outcome
 from workers.outside import read_outside
 
-from ..errors import FileNameError, StoreError
+from ..errors import FileNameError, OutcomeError
 from ..names import check_file_name, check_folder
 
 __all__ = ["find_outcomes", "load_outcome", "parse_outcome"]
@@ -36,13 +36,13 @@ def load_outcome(path: Path) -> Outcome:
 
     Raises
     ------
-    StoreError
+    OutcomeError
         The file cannot be read, or is not an outcome.
     """
     try:
         text = read_outside(path, most_bytes=_MOST_BYTES)
     except OSError as error:
-        raise StoreError(
+        raise OutcomeError(
             f"The outcome {path} cannot be read: {error.strerror}."
         ) from error
     return parse_outcome(text, source=f"file {path}")
@@ -61,7 +61,7 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
 
     Raises
     ------
-    StoreError
+    OutcomeError
         It is not an outcome.
     """
     try:
@@ -71,11 +71,11 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its text"
-        raise StoreError(
+        raise OutcomeError(
             f"The {source} is not an outcome: {where}: {first['msg']}."
         ) from error
     except ValueError as error:
-        raise StoreError(f"The {source} is not an outcome: {error}.") from error
+        raise OutcomeError(f"The {source} is not an outcome: {error}.") from error
 
     if "record_version" in from_json(text):
         return outcome

@@ -7,7 +7,7 @@ from operator import attrgetter
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from ..errors import StoreError, UnknownRecordError
+from ..errors import DatabaseError, UnknownRecordError
 from ..models.runs import InterruptedRun, JobState, Run, RunJob, RunState
 from .rows import to_record, to_row, to_values
 from .schema import SQLRun, SQLRunJob
@@ -27,7 +27,7 @@ class Runs(Tables):
 
         Raises
         ------
-        StoreError
+        DatabaseError
             There is another run of this id, or it has ended.
         """
         self._sessions.write(lambda session: _start_run(session, run))
@@ -157,7 +157,7 @@ def _start_run(session: Session, run: Run) -> None:
     if known is None:
         session.add(to_row(SQLRun, run))
     elif to_record(Run, known) != run:
-        raise StoreError(
+        raise DatabaseError(
             f"The run {run.id} cannot start: the database has one of this id, which "
             f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from workers.contract import Caveat, CaveatKind, Parameters, Stage, Status
 
 from ..models.runs import JobState, RunState
-from .columns import EnumText, FreeText, JsonText, UtcDateTime
+from .column_types import EnumText, FreeText, JsonText, UtcDateTime
 
 __all__ = [
     "ReferenceKind",

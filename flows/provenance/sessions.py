@@ -92,7 +92,7 @@ class Sessions:
 
         Raises
         ------
-        StoreError
+        DatabaseError
             The database cannot be used, or `work` breaks a rule of the tables.
         """
         return self.insist(lambda: self._write(work))

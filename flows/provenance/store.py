@@ -16,7 +16,7 @@ from workers.content import file_sha256
 from workers.contract import ErrorInfo, Job, Outcome, Product, Status
 from workers.run import OUTCOME_NAME, get_store_folder
 
-from ..errors import FileNameError, StoreError
+from ..errors import FileNameError, OutcomeError
 from ..models.jobs import Damage, StoredJob
 from ..names import check_file_name
 from .database import Database
@@ -73,7 +73,7 @@ class Store:
         # Made again by an attempt that nobody could record, or damaged.
         try:
             outcome = load_outcome(path)
-        except StoreError as error:
+        except OutcomeError as error:
             return Damage(str(error))
         if found is not None and known and outcome.attempt == known.attempt:
             return found
@@ -115,7 +115,7 @@ class Store:
                 with attempt:
                     _refresh(folder)
                     return load_outcome(folder / OUTCOME_NAME)
-        except StoreError as error:
+        except OutcomeError as error:
             why = (
                 f"{outcome.host} has published {folder}, but it is not to be seen from "
                 f"here after {self._patience.total_seconds():.0f} s: {error}"
@@ -163,7 +163,7 @@ def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted((data_dir / "store").glob(f"*/*/{OUTCOME_NAME}")):
         try:
             products = load_outcome(path).products
-        except StoreError as error:
+        except OutcomeError as error:
             yield path.parent, str(error)
             continue
         for product in products:
@@ -184,7 +184,7 @@ def set_aside(folder: Path, *, data_dir: Path) -> None:
 
 def _is_unseen(error: Exception) -> bool:
     """Whether an outcome cannot be read, rather than being damaged."""
-    return isinstance(error, StoreError) and isinstance(error.__cause__, OSError)
+    return isinstance(error, OutcomeError) and isinstance(error.__cause__, OSError)
 
 
 def _refresh(folder: Path) -> None:

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from rich.filesize import decimal
 
-from flows.errors import StoreError
+from flows.errors import DataFolderError
 from flows.execution import Cluster, Listener, Orchestrator, to_run_job
 from flows.factory import Services
 from flows.logs import get_logger
 from flows.models.runs import JobState, Run, RunState
+from flows.notifier import Notifier
 from flows.planning import Binder, Plan, PlanEntry, build_plan
 from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
-from flows.telling import Telling
 
 from .graph import Drawn
 from .lease import HeldLease
@@ -106,7 +106,7 @@ def execute(
         Another run of the program has begun.
     PlanError
         The cluster went away; run again to go on.
-    StoreError
+    DatabaseError
         What was done cannot be recorded.
     """
     assert planned.binder is not None, "files are to be fetched first"
@@ -118,7 +118,7 @@ def execute(
     services.database.runs.set_jobs(
         run.id, [to_run_job(e) for e in planned.plan.entries]
     )
-    with Telling(listener, to="whoever watches the run") as tell:
+    with Notifier(listener, to="whoever watches the run") as tell:
         plan = Orchestrator(
             planned.plan,
             binder=planned.binder,
@@ -136,8 +136,10 @@ def report(executed: Executed, services: Services) -> RunSummary:
 
     Raises
     ------
-    StoreError
-        The folder cannot be written, or the end cannot be recorded.
+    DataFolderError
+        The folder cannot be written.
+    DatabaseError
+        The end cannot be recorded.
     """
     plan = executed.plan
     state, message = judge(plan)
@@ -147,7 +149,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
     try:
         publish_run_folder(plan, summary, data_dir=services.data_dir)
     except OSError as error:
-        raise StoreError(
+        raise DataFolderError(
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 
-from flows.errors import StoreError
+from flows.errors import DatabaseError
 from flows.factory import Services
 from flows.logs import get_logger
 from flows.names import check_program
@@ -81,7 +81,7 @@ class HeldLease:
 
         def renew() -> None:
             while not over.wait(self._renew_s):
-                with suppress(StoreError):  # busy, or lost
+                with suppress(DatabaseError):  # busy, or lost
                     self.renew()
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -154,7 +154,7 @@ def _ending(work: Callable[[], object]) -> Iterator[None]:
     except BaseException:
         try:
             work()
-        except (StoreError, TreeError) as error:
+        except (DatabaseError, TreeError) as error:
             get_logger().warning("ending.failed", message=str(error))
         raise
     work()

@@ -12,12 +12,12 @@ from flows.associations import (
     choose_rows,
     options_of,
 )
-from flows.entry import STARTS, is_run, list_suffixes
 from flows.errors import ArchiveError, UnknownObservationError
 from flows.models.associations import AssociationSet
 from flows.models.exposures import Inventory, RejectedFile
 from flows.names import check_observations, check_program
 from flows.planning import stage_of
+from flows.stages import STARTS, is_reached, list_start_suffixes
 from workers.contract import Stage
 
 __all__ = ["Associated", "Found", "Request", "associate", "find"]
@@ -125,7 +125,7 @@ def associate(
     made = associate_rows(
         chosen.rows, options, candidates=candidates, exposures=by_name
     )
-    due = tuple(a for a in made.associations if is_run(stage_of(a), start_at))
+    due = tuple(a for a in made.associations if is_reached(stage_of(a), start_at))
     return Associated(
         found=found,
         rows=chosen.rows,
@@ -144,7 +144,7 @@ def _refuse_late_start(request: Request, inventory: Inventory) -> None:
     if start_at is Stage.DETECTOR1:
         return
     before = STARTS[STARTS.index(start_at) - 1]
-    own = set(list_suffixes(start_at)) - set(list_suffixes(before))
+    own = set(list_start_suffixes(start_at)) - set(list_start_suffixes(before))
     if not any(own & set(e.calibrated) for e in inventory.exposures):
         raise ArchiveError(
             f"Program {request.program} cannot start at {start_at}: the "
@@ -170,5 +170,5 @@ def _list_unused_choices(recipe: Recipe, start_at: Stage) -> tuple[str, ...]:
         f"what the recipe {recipe.name} sets for {stage} is not applied: the run "
         f"starts at {start_at}"
         for stage in STARTS
-        if stage in given and not is_run(stage, start_at)
+        if stage in given and not is_reached(stage, start_at)
     )

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from config.recipe import Recipe
 from flows.crashes import is_known, to_bug
-from flows.errors import StoreError
+from flows.errors import DatabaseError
 from flows.factory import Services
 from flows.models.runs import Run, RunJob, RunState
 from workers.contract import Job, Outcome
@@ -79,7 +79,7 @@ class Recording(AbstractContextManager[Run]):
 
     def _finish(self, state: RunState, message: str) -> None:
         database, run_id = self._services.database, self._run.id
-        with suppress(StoreError):  # the error that ended the run is told first
+        with suppress(DatabaseError):  # the error that ended the run is told first
             if database.runs.get_run(run_id).state is RunState.RUNNING:
                 database.runs.finish_run(run_id, state, message, now=datetime.now(UTC))
 

@@ -8,7 +8,7 @@ import pytest
 from outcomes import NOON, make_reference
 from sqlalchemy import Engine, select, update
 
-from flows.errors import StoreError
+from flows.errors import DatabaseError
 from flows.provenance import Database
 from flows.provenance.schema import SQLKnownFile, SQLKnownReference
 from workers.contract import CONTENT_VERSION, ErrorInfo, FileHash
@@ -77,7 +77,7 @@ def test_a_reference_with_another_sha1_is_refused(database: Database) -> None:
     good, other = make_reference("jwst_dark_1.fits"), make_reference("jwst_flat_1.fits")
     database.files.remember_references([good], crds_path="/here", now=NOON)
     bad = replace(good, sha1="tampered")
-    with pytest.raises(StoreError, match=r"jwst_dark_1\.fits has sha1 tampered"):
+    with pytest.raises(DatabaseError, match=r"jwst_dark_1\.fits has sha1 tampered"):
         database.files.remember_references([other, bad], crds_path="/here", now=NOON)
     names = [good.name, other.name]
     assert database.files.known_references(names, crds_path="/here") == {

@@ -10,7 +10,7 @@ from stpipe import Step
 from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
 from ..errors import ResolvedNotUsedError
 from ..references.fence import fenced
-from .inspection import (
+from .caveats import (
     find_caveats,
     get_steps,
     list_reference_conflicts,

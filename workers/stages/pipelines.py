@@ -20,7 +20,7 @@ from stpipe.config_parser import ValidationError
 
 from ..contract import Parameters, Stage
 from ..errors import ParameterError
-from .nested import list_nested_reftypes
+from .nested_steps import list_nested_reftypes
 
 __all__ = [
     "PLUMBING",

@@ -18,9 +18,9 @@ from ..references.contexts import explain_absence, provide_context, refuse_if_al
 from ..references.meter import Tell
 from ..references.opening import open_catalogue
 from ..references.sync import ReferenceSync
-from .members import list_pars_types_of_member, list_reftypes_of_member
-from .nested import list_nested_pars_types
+from .nested_steps import list_nested_pars_types
 from .pipelines import configure, list_pars_types, list_reftypes
+from .reference_types import list_pars_types_of_member, list_reftypes_of_member
 from .resolve import read_header
 
 __all__ = ["prefetch"]

@@ -17,14 +17,18 @@ from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
-from .expected import list_endings
-from .members import list_pars_types_of_member, list_reftypes_of_member, pick_new
-from .nested import list_nested_pars_types, reads_metafile
+from .expected_products import list_endings
+from .nested_steps import list_nested_pars_types, reads_metafile
 from .pipelines import (
     configure,
     get_parameters,
     list_pars_types,
     list_reftypes,
+)
+from .reference_types import (
+    list_pars_types_of_member,
+    list_reftypes_of_member,
+    pick_new,
 )
 
 __all__ = ["read_header", "resolve"]

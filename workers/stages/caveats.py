@@ -23,7 +23,7 @@ from ..contract import (
     Job,
     StepStatus,
 )
-from .expected import list_expected
+from .expected_products import list_expected
 from .sources import name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]

@@ -14,7 +14,7 @@ from jwst.targ_centroid import TargCentroidStep
 from stpipe import Pipeline
 
 from ..contract import ParsUse, ReferenceFile, ReferenceUse, ResolveMember
-from .nested import CLEANS_MEMBERS, list_nested_pars_types, list_nested_reftypes
+from .nested_steps import CLEANS_MEMBERS, list_nested_pars_types, list_nested_reftypes
 
 __all__ = ["list_pars_types_of_member", "list_reftypes_of_member", "pick_new"]
 

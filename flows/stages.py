@@ -4,7 +4,7 @@ from typing import Final
 
 from workers.contract import Stage
 
-__all__ = ["STARTS", "find_maker", "is_run", "list_suffixes"]
+__all__ = ["STARTS", "find_maker", "is_reached", "list_start_suffixes"]
 
 STARTS: Final = (Stage.DETECTOR1, Stage.SPEC2, Stage.SPEC3)
 """Stages that a run can start at; with spec3, tso3 is meant too."""
@@ -19,7 +19,7 @@ science first."""
 _RAW: Final = "uncal"
 
 
-def list_suffixes(start_at: Stage) -> tuple[str, ...]:
+def list_start_suffixes(start_at: Stage) -> tuple[str, ...]:
     """List the suffixes of the files that tell of an exposure, the best first.
 
     Those of earlier stages are among them: an exposure of which only the raw file is
@@ -39,6 +39,6 @@ def find_maker(suffix: str) -> Stage:
     return Stage.DETECTOR1 if suffix in _MADE[Stage.DETECTOR1] else Stage.SPEC2
 
 
-def is_run(stage: Stage, start_at: Stage) -> bool:
+def is_reached(stage: Stage, start_at: Stage) -> bool:
     """Tell whether a run that starts at a stage comes to another one."""
     return stage is Stage.TSO3 or STARTS.index(stage) >= STARTS.index(start_at)
