@@ -1,13 +1,14 @@
 """Settings become services; the only place that builds things."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.settings import DATABASE_NAME, Settings
+from config.settings import Settings
 from workers.contract import Stage
 
 from .archive import (
@@ -21,15 +22,10 @@ from .archive import (
 )
 from .errors import ArchiveError, DataFolderError, PlanError
 from .execution import Cluster, open_cluster
+from .layout import DASK_SCRATCH, DATABASE_NAME, get_database_url
 from .logs import get_logger
 from .models.exposures import FetchedFile
-from .provenance import (
-    Database,
-    Store,
-    make_engine,
-    open_read_only,
-    upgrade,
-)
+from .provenance import Database, Store, open_read_only
 from .stages import list_start_suffixes
 
 if TYPE_CHECKING:
@@ -76,21 +72,21 @@ class Services:
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the database, made or upgraded as needed.
+def open_database(settings: Settings, *, read_only: bool = False) -> Iterator[Database]:
+    """Open the database, made or upgraded as needed; see `open_read_only`.
 
     Raises
     ------
     DataFolderError
-        The data folder cannot be written, or the database cannot be used.
+        The data folder cannot be written.
+    DatabaseError
+        The database cannot be used.
     """
-    _make_folder(settings.data_dir)
-    engine = make_engine(settings.database)
-    try:
-        upgrade(engine)
-        yield Database(engine)
-    finally:
-        engine.dispose()
+    if not read_only:
+        _make_folder(settings.data_dir)
+    open_url = open_read_only if read_only else Database.open
+    with open_url(get_database_url(settings)) as database:
+        yield database
 
 
 @contextmanager
@@ -100,7 +96,9 @@ def open_records(settings: Settings) -> Iterator[Database]:
     Raises
     ------
     DataFolderError
-        There is none, or it cannot be used.
+        There is none.
+    DatabaseError
+        It cannot be used.
     """
     folder = settings.data_dir.absolute()
     is_embedded = settings.database_url is None
@@ -111,8 +109,7 @@ def open_records(settings: Settings) -> Iterator[Database]:
             "`rewebb run PROGRAM`."
         )
     can_write = is_embedded and os.access(folder, os.W_OK)
-    url = settings.database
-    with open_database(settings) if can_write else open_read_only(url) as database:
+    with open_database(settings, read_only=not can_write) as database:
         yield database
 
 
@@ -136,15 +133,14 @@ def open_services(
         No archive is set, or it cannot be used.
     PlanError
         No CRDS cache is set.
-    DataFolderError
+    DataFolderError, DatabaseError
         The data folder or the database cannot be used.
     """
     if read_only:
         _refuse_impossible(settings.data_dir)
     placed = _place_sample(settings) if read_only else settings
     crds_path = find_crds_cache(placed)
-    opened = open_read_only(settings.database) if read_only else open_database(settings)
-    with opened as database:
+    with open_database(settings, read_only=read_only) as database:
         data_dir = settings.data_dir.absolute()
         yield Services(
             settings=adapt_to_sample(settings),
@@ -348,7 +344,7 @@ def open_configured_cluster(
     scratch
         Folder for Dask's own files, instead of one in the data folder.
     """
-    scratch = scratch or settings.data_dir.absolute() / "scratch" / "dask"
+    scratch = scratch or settings.data_dir.absolute() / DASK_SCRATCH
     _make_folder(scratch)
     with open_cluster(
         scheduler=settings.scheduler,
@@ -373,9 +369,8 @@ def _refuse_impossible(folder: Path) -> None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another command may have been faster
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise DataFolderError(
             f"The data folder {folder} cannot be written: {error.strerror}; set "

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -42,6 +42,7 @@ from .names import OBSERVATION_ID, PROGRAM_ID
 from .notifier import Notifier
 from .reports import RunSummary
 from .run import Planned, Request, run_program
+from .stages import StartName
 
 __all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
 
@@ -84,7 +85,7 @@ def reprocess_program(
     archive: str | None = None,
     data_dir: Path | None = None,
     allow_partial: bool = False,
-    start_at: Literal["detector1", "spec2", "spec3"] = "detector1",
+    start_at: StartName = "detector1",
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 

@@ -1,13 +1,7 @@
 """Runs one job: child process, scratch, watched memory, log, one atomic publish.
 
-    scratch/<program>/<attempt>/work      where the pipeline runs and writes; in its
-        folder `inputs` are links to the inputs, and the association
-    scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
-        store/<ab>/<fingerprint>            when the attempt succeeded, or
-        attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
-
-Nothing outside scratch is ever half written; a scratch folder that outlives its
-attempt is rubbish.
+It works in scratch and renames what was made to its place (`job_layout`), so nothing
+outside scratch is ever half written.
 """
 
 import logging
@@ -51,13 +45,22 @@ from .contract import (
 from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
 from .failures import MEMORY_ERROR, to_info
+from .job_layout import (
+    INPUTS,
+    LOG_NAME,
+    OUTCOME_NAME,
+    PUBLISH,
+    SCRATCH,
+    WORK,
+    get_attempt_folder,
+    get_store_folder,
+)
 from .references import ReferenceCache, pin
 from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
     "answer_job",
-    "get_store_folder",
     "hash_files",
     "prefetch_references",
     "resolve_jobs",
@@ -65,12 +68,6 @@ __all__ = [
     "verify_references",
     "wrap_slits",
 ]
-
-LOG_NAME = "job.log"
-"""Log of an attempt, beside its products."""
-
-OUTCOME_NAME = "outcome.json"
-"""Outcome of an attempt, beside its products."""
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -107,10 +104,10 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     OSError
         The data folder cannot be written.
     """
-    scratch = data_dir / "scratch" / job.program / attempt
+    scratch = data_dir / SCRATCH / job.program / attempt
     if _is_done(job, data_dir):
         return _tell_done(job, attempt, granted_bytes)
-    remove_tree(scratch, below=data_dir / "scratch")  # of a worker lost with it
+    remove_tree(scratch, below=data_dir / SCRATCH)  # of a worker lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     except OSError as error:
@@ -120,7 +117,7 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     finally:
         # What was published counts, whatever becomes of the rest.
         with suppress(TreeError):
-            remove_tree(scratch, below=data_dir / "scratch")
+            remove_tree(scratch, below=data_dir / SCRATCH)
 
 
 def answer_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> str:
@@ -139,11 +136,15 @@ def _run_in(
     scratch: Path, job: Job, attempt: str, data_dir: Path, granted_bytes: int
 ) -> Outcome:
     started_at = datetime.now(UTC)
-    for name in ("work/inputs", "publish"):
-        (scratch / name).mkdir(parents=True)
+    (scratch / WORK / INPUTS).mkdir(parents=True)
+    (scratch / PUBLISH).mkdir()
     end = run_in_child(_calibrate, job, scratch, limit_bytes=granted_bytes)
     answer, status = _judge(job, end, granted_bytes)
-    folder = _get_folder(job, attempt, status)
+    folder = (
+        get_store_folder(job.fingerprint)
+        if status is Status.SUCCEEDED
+        else get_attempt_folder(job.fingerprint, attempt)
+    )
     outcome = Outcome(
         job=job,
         attempt=attempt,
@@ -158,7 +159,7 @@ def _run_in(
         caveats=answer.caveats,
         error=answer.error,
     )
-    _publish(outcome, scratch / "publish", data_dir / folder)
+    _publish(outcome, scratch / PUBLISH, data_dir / folder)
     return outcome
 
 
@@ -230,11 +231,6 @@ def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorIn
     return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
 
 
-def get_store_folder(fingerprint: str) -> Path:
-    """Give the folder of a job's products, relative to the data folder."""
-    return Path("store", fingerprint[:2], fingerprint)
-
-
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
     """Tell from the end of the child how the attempt went."""
     answer = end.answer
@@ -262,12 +258,6 @@ def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status
     if answer.error.type == MEMORY_ERROR:
         return answer, Status.OUT_OF_MEMORY
     return answer, Status.FAILED
-
-
-def _get_folder(job: Job, attempt: str, status: Status) -> Path:
-    if status is Status.SUCCEEDED:
-        return get_store_folder(job.fingerprint)
-    return Path("attempts", job.fingerprint, attempt)
 
 
 def _publish(outcome: Outcome, made: Path, target: Path) -> None:
@@ -318,7 +308,7 @@ def _calibrate(job: Job, scratch: Path) -> _Answer:
 
 
 def _calibrate_logged(job: Job, scratch: Path) -> _Answer:
-    with _captured_log(scratch / "publish" / LOG_NAME):
+    with _captured_log(scratch / PUBLISH / LOG_NAME):
         answer = _guarded(_run_stage, job, scratch)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
@@ -336,12 +326,11 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     cache = ReferenceCache()
     uses: tuple[ReferenceUse | ParsUse, ...] = (*job.references, *job.pars)
     cache.verify(use.file for use in uses if use.file)
-    outputs = scratch / "publish"
-    work = scratch / "work"
-    _lay_out(job, work / "inputs")
+    outputs, work = scratch / PUBLISH, scratch / WORK
+    _lay_out(job, work / INPUTS)
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none tells of the attempt.
-    steps, caveats = calibrate(job, inputs=Path("inputs"))
+    steps, caveats = calibrate(job, inputs=Path(INPUTS))
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.job_layout import LOG_NAME
+
 from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
@@ -160,7 +162,6 @@ def logs(
     """Print the log of the newest attempt at a job, as the pipeline wrote it."""
     from config.settings import load_settings
     from flows.factory import open_records
-    from workers.run import LOG_NAME
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -340,7 +341,7 @@ def _print_attempts(record: "JobRecord") -> None:
             f"{outcome.finished_at}: {usage.elapsed_s:.1f} s, {usage.cpu_s:.1f} CPU s, "
             f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB"
         )
-        say(f"    log {outcome.folder}/job.log")
+        say(f"    log {outcome.folder}/{LOG_NAME}")
         steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
         say(f"    steps {steps or '-'}")
         for caveat in outcome.caveats:

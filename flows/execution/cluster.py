@@ -308,7 +308,7 @@ class _Node:
                 "credentials": {key: getattr(security, key) for key in keys},
                 "slots": slots,
                 "resources": {MEMORY: memory_bytes},
-                "scratch": str(scratch),
+                "local_directory": str(scratch),
                 "config": _CONFIG,
             }
         )

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from flows.planning import PlannedJob
-from workers.contract import Stage
+from flows.stages import STAGES
 
 __all__ = ["Order"]
 
-_LATENESS = {stage: -level for level, stage in enumerate(Stage)}
+_LATENESS = {stage: -place for place, stage in enumerate(STAGES)}
 
 
 class Order:

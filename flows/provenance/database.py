@@ -1,13 +1,17 @@
 """The database: the index of the store, and the runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from .engine import make_engine
 from .fetched import FetchedFiles
 from .files import Files
 from .jobs import Jobs
 from .leases import Leases
+from .migration import upgrade
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
 
@@ -18,7 +22,7 @@ class Database:
     """Runs, jobs, files and leases in one database.
 
     Each method of these is one transaction, and raises `DatabaseError` when the
-    database cannot be used. One that is away (restarted, locked, cut off) is waited for.
+    database cannot be used. One that is away (restarted, locked) is waited for.
 
     Parameters
     ----------
@@ -39,3 +43,14 @@ class Database:
         self.files = Files(sessions)
         self.fetched = FetchedFiles(sessions)
         self.leases = Leases(sessions)
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str) -> Iterator["Database"]:
+        """Open a database, made or upgraded as needed."""
+        engine = make_engine(url)
+        try:
+            upgrade(engine)
+            yield cls(engine)
+        finally:
+            engine.dispose()

@@ -14,12 +14,10 @@ from workers.contract import KNOWN_BEFORE, Outcome
 from workers.outside import read_outside
 
 from ..errors import FileNameError, OutcomeError
+from ..layout import FAILED_OUTCOMES, STORED_OUTCOMES
 from ..names import check_file_name, check_folder
 
 __all__ = ["find_outcomes", "load_outcome", "parse_outcome"]
-
-_PLACES = ("store/*/*/outcome.json", "attempts/*/*/outcome.json")
-"""``store/<ab>/<fingerprint>/`` and ``attempts/<fingerprint>/<attempt>/``."""
 
 _MOST_BYTES: Final = 1 << 28
 """More than the outcome of any job has."""
@@ -27,7 +25,7 @@ _MOST_BYTES: Final = 1 << 28
 
 def find_outcomes(data_dir: Path) -> Iterator[Path]:
     """Find every outcome of a data folder, successes first."""
-    for place in _PLACES:
+    for place in (STORED_OUTCOMES, FAILED_OUTCOMES):
         yield from sorted(data_dir.glob(place))
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from sqlalchemy import Engine, make_url
 
 from ..errors import DatabaseError
+from ..layout import DATABASE_NAME
 from .database import Database
 from .engine import make_engine, mapped_errors
-from .migration import HEAD, get_revision, upgrade
+from .migration import HEAD, get_revision
 
 __all__ = ["open_read_only"]
 
@@ -40,15 +41,11 @@ def open_read_only(url: str) -> Iterator[Database]:
         finally:
             engine.dispose()
     with tempfile.TemporaryDirectory(prefix="rewebb-plan-") as folder:
-        copy = Path(folder, "rewebb.db")
+        copy = Path(folder, DATABASE_NAME)
         if url.startswith("sqlite"):
             _copy(make_url(url).database or "", copy)
-        engine = make_engine(f"sqlite:///{copy}")
-        try:
-            upgrade(engine)
-            yield Database(engine)
-        finally:
-            engine.dispose()
+        with Database.open(f"sqlite:///{copy}") as database:
+            yield database
 
 
 def _has_tables(engine: Engine) -> bool:

@@ -14,9 +14,10 @@ import stamina
 
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Job, Outcome, Product, Status
-from workers.run import OUTCOME_NAME, get_store_folder
+from workers.job_layout import OUTCOME_NAME, get_store_folder
 
 from ..errors import FileNameError, OutcomeError
+from ..layout import DAMAGED, STORED_OUTCOMES
 from ..models.jobs import Damage, StoredJob
 from ..names import check_file_name
 from .database import Database
@@ -160,7 +161,7 @@ def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
     tuple
         The folder of a job, and what is wrong with one of its files.
     """
-    for path in sorted((data_dir / "store").glob(f"*/*/{OUTCOME_NAME}")):
+    for path in sorted(data_dir.glob(STORED_OUTCOMES)):
         try:
             products = load_outcome(path).products
         except OutcomeError as error:
@@ -176,7 +177,7 @@ def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
 
 def set_aside(folder: Path, *, data_dir: Path) -> None:
     """Move the folder of a job out of the store, so that it is made again."""
-    aside = data_dir / "damaged"
+    aside = data_dir / DAMAGED
     aside.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     folder.rename(aside / f"{folder.name}-{now:%Y%m%dT%H%M%S%f}")

@@ -8,11 +8,12 @@ from rich.filesize import decimal
 from flows.errors import DataFolderError
 from flows.execution import Cluster, Listener, Orchestrator, to_run_job
 from flows.factory import Services
+from flows.layout import get_run_folder
 from flows.logs import get_logger
 from flows.models.runs import JobState, Run, RunState
 from flows.notifier import Notifier
 from flows.planning import Binder, Plan, PlanEntry, build_plan
-from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
+from flows.reports import RunSummary, publish_run_folder, summarize
 
 from .graph import Drawn
 from .lease import HeldLease
@@ -144,7 +145,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
     plan = executed.plan
     state, message = judge(plan)
     run = replace(executed.run, state=state)
-    folder = str(name_run_folder(run))
+    folder = str(get_run_folder(run))
     summary = summarize(plan, run=run, folder=folder, notes=executed.notes)
     try:
         publish_run_folder(plan, summary, data_dir=services.data_dir)

@@ -21,6 +21,7 @@ from flows.logs import get_logger
 from flows.names import check_program
 from flows.provenance import Database
 from workers.errors import TreeError
+from workers.job_layout import SCRATCH
 from workers.trees import remove_tree
 
 __all__ = ["HeldLease", "hold_lease"]
@@ -164,7 +165,7 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
     """Remove what lost workers have left, unless somebody else took the lease."""
     lease = services.database.leases.get_lease(program)
     if lease is not None and lease.owner == owner:
-        scratch = services.data_dir / "scratch"
+        scratch = services.data_dir / SCRATCH
         remove_tree(scratch / program, below=scratch)
 
 

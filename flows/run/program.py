@@ -16,8 +16,7 @@ from flows.errors import ArchiveError, UnknownObservationError
 from flows.models.associations import AssociationSet
 from flows.models.exposures import Inventory, RejectedFile
 from flows.names import check_observations, check_program
-from flows.planning import stage_of
-from flows.stages import STARTS, is_reached, list_start_suffixes
+from flows.stages import STAGES, STARTS, is_reached, stage_of
 from workers.contract import Stage
 
 __all__ = ["Associated", "Found", "Request", "associate", "find"]
@@ -143,9 +142,8 @@ def _refuse_late_start(request: Request, inventory: Inventory) -> None:
     start_at = request.start_at
     if start_at is Stage.DETECTOR1:
         return
-    before = STARTS[STARTS.index(start_at) - 1]
-    own = set(list_start_suffixes(start_at)) - set(list_start_suffixes(before))
-    if not any(own & set(e.calibrated) for e in inventory.exposures):
+    own = STAGES[start_at].reads
+    if not any(set(own) & set(e.calibrated) for e in inventory.exposures):
         raise ArchiveError(
             f"Program {request.program} cannot start at {start_at}: the "
             f"archive has no {' or '.join(sorted(own))} file of it."

@@ -15,6 +15,7 @@ from config.recipe import Recipe
 from flows.crashes import is_known, to_bug
 from flows.errors import DatabaseError
 from flows.factory import Services
+from flows.layout import ERRORS
 from flows.models.runs import Run, RunJob, RunState
 from workers.contract import Job, Outcome
 
@@ -73,7 +74,7 @@ class Recording(AbstractContextManager[Run]):
         elif is_known(error):
             self._finish(RunState.FAILED, str(error))
         else:
-            bug = to_bug(error, self._services.data_dir / "errors")
+            bug = to_bug(error, self._services.data_dir / ERRORS)
             self._finish(RunState.FAILED, str(bug))
             raise bug from error
 

@@ -17,9 +17,8 @@ from flows.planning import (
     PlannedJob,
     ResolvedSet,
     build_graph,
-    stage_of,
 )
-from flows.stages import is_reached
+from flows.stages import is_reached, stage_of
 from workers.contract import (
     Caveat,
     CaveatKind,

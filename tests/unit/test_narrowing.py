@@ -30,11 +30,10 @@ from flows.planning import (
     build_graph,
     build_plan,
     narrow_graph,
-    stage_of,
 )
 from flows.run import Drawn, Request
 from flows.run import prepare as draw_request
-from flows.stages import STARTS, is_reached
+from flows.stages import STARTS, is_reached, stage_of
 from workers.contract import Stage
 
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS", "BAND": "SHORT", "CHANNEL": "12"}
