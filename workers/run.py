@@ -149,8 +149,8 @@ def _run_in(
         job=job,
         attempt=attempt,
         status=status,
-        started_at=started_at.isoformat(),
-        finished_at=datetime.now(UTC).isoformat(),
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
         host=socket.gethostname(),
         usage=Usage(end.elapsed_s, end.cpu_s, end.peak_bytes, granted_bytes),
         folder=str(folder),
@@ -169,7 +169,7 @@ def _is_done(job: Job, data_dir: Path) -> bool:
 
 def _tell_done(job: Job, attempt: str, granted_bytes: int) -> Outcome:
     """Tell that a job is done: its worker died after publishing, before telling."""
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC)
     return Outcome(
         job=job,
         attempt=attempt,

@@ -338,7 +338,8 @@ def _print_attempts(record: "JobRecord") -> None:
         usage = outcome.usage
         say(
             f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
-            f"{outcome.finished_at}: {usage.elapsed_s:.1f} s, {usage.cpu_s:.1f} CPU s, "
+            f"{outcome.finished_at.isoformat()}: {usage.elapsed_s:.1f} s, "
+            f"{usage.cpu_s:.1f} CPU s, "
             f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB"
         )
         say(f"    log {outcome.folder}/{LOG_NAME}")

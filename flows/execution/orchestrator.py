@@ -284,7 +284,7 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
 
 def _make_outcome(attempt: _Attempt, status: Status, error: Exception) -> Outcome:
     """Make the outcome of an attempt whose worker could not leave one."""
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC)
     return Outcome(
         job=attempt.job,
         attempt=attempt.id,

@@ -122,8 +122,6 @@ def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
         row,
         job=job,
         attempt=row.id,
-        started_at=row.started_at.isoformat(),
-        finished_at=row.finished_at.isoformat(),
         usage=to_record(Usage, row),
         products=_to_products(
             sorted(session.scalars(products), key=attrgetter("name"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
@@ -64,17 +64,12 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
     """
     try:
         outcome = _adapter().validate_json(text)
-        for time in (outcome.started_at, outcome.finished_at):
-            datetime.fromisoformat(time)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its text"
         raise OutcomeError(
             f"The {source} is not an outcome: {where}: {first['msg']}."
         ) from error
-    except ValueError as error:
-        raise OutcomeError(f"The {source} is not an outcome: {error}.") from error
-
     if "record_version" in from_json(text):
         return outcome
     found = tuple(said for said in outcome.caveats if said.kind not in KNOWN_BEFORE)
@@ -83,15 +78,19 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
 
 @cache
 def _adapter() -> TypeAdapter[Outcome]:
-    return TypeAdapter(Annotated[Outcome, AfterValidator(_check_places)])
+    return TypeAdapter(Annotated[Outcome, AfterValidator(_check)])
 
 
-def _check_places(outcome: Outcome) -> Outcome:
-    """Refuse a record that could lead out of the data folder."""
+def _check(outcome: Outcome) -> Outcome:
+    """Refuse a record that could lead out of the data folder; its times are UTC."""
     try:
         check_folder(outcome.folder)
         for product in outcome.products:
             check_file_name(product.name)
     except FileNameError as error:
         raise ValueError(str(error)) from error
-    return outcome
+    started_at, finished_at = (
+        time.replace(tzinfo=time.tzinfo or UTC)
+        for time in (outcome.started_at, outcome.finished_at)
+    )
+    return replace(outcome, started_at=started_at, finished_at=finished_at)

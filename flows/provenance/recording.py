@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import chain
 
 from sqlalchemy import delete, select, update
@@ -57,7 +56,7 @@ def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
     """Whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True
-    mine = (_to_time(outcome.finished_at), outcome.attempt)
+    mine = (outcome.finished_at, outcome.attempt)
     return all(
         other.status is not Status.SUCCEEDED and (other.finished_at, other.id) < mine
         for other in others
@@ -107,8 +106,6 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
         id=outcome.attempt,
         fingerprint=outcome.job.fingerprint,
         run_id=run_id,
-        started_at=_to_time(outcome.started_at),
-        finished_at=_to_time(outcome.finished_at),
         **asdict(outcome.usage),
         error_type=error.type if error else None,
         error_message=error.message if error else None,
@@ -148,9 +145,3 @@ def _to_references(job: Job) -> Iterator[SQLJobReference]:
             position=position,
             reftype=reftype,
         )
-
-
-def _to_time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    # The contract says UTC, with or without its mark.
-    return time.replace(tzinfo=time.tzinfo or UTC)

@@ -146,7 +146,7 @@ def _to_stored(outcome: Outcome) -> StoredJob:
         attempt=outcome.attempt,
         context=outcome.job.context,
         folder=outcome.folder,
-        finished_at=datetime.fromisoformat(outcome.finished_at),
+        finished_at=outcome.finished_at,
         usage=outcome.usage,
         products=outcome.products,
         caveats=outcome.caveats,

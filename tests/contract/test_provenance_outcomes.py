@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from outcomes import make_job, make_outcome, make_product, outcomes
+from outcomes import NOON, make_job, make_outcome, make_product, outcomes
 
 from flows.errors import OutcomeError
-from flows.provenance import find_outcomes, load_outcome
+from flows.provenance import find_outcomes, load_outcome, parse_outcome
 from workers.contract import Outcome, to_json
 
 
@@ -66,6 +66,14 @@ def test_a_damaged_outcome_is_named(
     with pytest.raises(OutcomeError, match=cause) as caught:
         load_outcome(path)
     assert str(path) in str(caught.value)
+
+
+def test_times_are_utc_with_or_without_its_mark_and_stay_as_they_are_on_disk() -> None:
+    outcome = make_outcome(finished_at=NOON)
+    text = to_json(outcome)
+    assert '"finished_at": "2026-11-20T12:00:00+00:00"' in text
+    assert to_json(parse_outcome(text, source="text")) == text
+    assert parse_outcome(text.replace("+00:00", ""), source="text") == outcome
 
 
 OUT = ["../..", "/etc", "", ".", "store/../../x", "store//x", "a\\b", "store/.", "~"]
