@@ -117,15 +117,9 @@ def open_records(settings: Settings) -> Iterator[Database]:
 def open_services(
     settings: Settings, *, start_at: Stage = Stage.DETECTOR1, read_only: bool = False
 ) -> Iterator[Services]:
-    """Build what a run works with.
+    """Build what a run works with that starts at a stage.
 
-    Parameters
-    ----------
-    start_at
-        Stage that the run starts at.
-    read_only
-        Whether nothing is to be made or changed: no data folder, no database, no
-        sample.
+    With `read_only` nothing is made or changed: no data folder, database or sample.
 
     Raises
     ------
@@ -160,14 +154,7 @@ def make_archive(
     *,
     start_at: Stage = Stage.DETECTOR1,
 ) -> Archive:
-    """Make the archive that the settings name.
-
-    Parameters
-    ----------
-    remember
-        Told of every file that is fetched.
-    start_at
-        Stage that starts from its files.
+    """Make the archive that the settings name, for a run that starts at a stage.
 
     Raises
     ------
@@ -337,13 +324,7 @@ def find_crds_cache(settings: Settings) -> Path:
 def open_configured_cluster(
     settings: Settings, *, scratch: Path | None = None
 ) -> Iterator[Cluster]:
-    """Open the cluster that the settings ask for.
-
-    Parameters
-    ----------
-    scratch
-        Folder for Dask's own files, instead of one in the data folder.
-    """
+    """Open the cluster that the settings ask for; `scratch` is for Dask's own files."""
     scratch = scratch or settings.data_dir.absolute() / DASK_SCRATCH
     _make_folder(scratch)
     with open_cluster(

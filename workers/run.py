@@ -83,21 +83,7 @@ class _Answer:
 
 
 def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Outcome:
-    """Run a job once, and publish what it made.
-
-    Parameters
-    ----------
-    attempt
-        Identity of this attempt.
-    data_dir
-        Folder that holds store, attempts and scratch, on one file system.
-    granted_bytes
-        Memory that the child may use; past it the attempt is OUT_OF_MEMORY.
-
-    Returns
-    -------
-    Outcome
-        How it ended; whatever the job raises is in it.
+    """Run a job once, and publish what it made; whatever it raises is in its outcome.
 
     Raises
     ------
@@ -193,13 +179,7 @@ def prefetch_references(
     *,
     listener: Callable[[ReferenceProgress], None] | None = None,
 ) -> PrefetchReport | ErrorInfo:
-    """Bring the references of a batch of jobs into the cache, in a child.
-
-    Parameters
-    ----------
-    listener
-        Told how far it is, in a thread of its own.
-    """
+    """Bring the references of a batch of jobs into the cache, in a child."""
     with listening(listener) as sender:
         end = run_in_child(_guarded, _prefetch, request, sender)
     answer = end.answer

@@ -6,7 +6,7 @@ decided anew by the `Binder`, which may find them done already (early cut-off).
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,15 +21,33 @@ from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
 from workers.run import answer_job
 
 from .cluster import CallError, Cluster, WorkerLostError, get_result
-from .events import Listener, Progress
 from .ladder import climb
 from .order import Order
 
-__all__ = ["Orchestrator", "Recorder", "to_run_job"]
+__all__ = ["Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
 
 
 _OPEN = (JobState.DUE, JobState.BLOCKED)
 """Of jobs that wait for others: what becomes of them may still change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, after something changed."""
+
+    counts: Mapping[JobState, int]
+    """Jobs by state."""
+    key: str
+    """The job that changed."""
+    state: JobState
+    """What it came to."""
+    message: str
+    """Why, in one line."""
+
+
+Listener = Callable[[Progress], None]
+"""Called in the orchestrator's thread, where it may neither wait nor raise; in a run
+that is a `Notifier`, which calls others."""
 
 
 class Recorder(Protocol):
@@ -68,13 +86,7 @@ class _Attempt:
 
 
 class Orchestrator:
-    """Brings every job of a plan to an end.
-
-    Parameters
-    ----------
-    max_attempts
-        Tries of a job that runs out of memory, and of one that is lost.
-    """
+    """Brings every job of a plan to an end."""
 
     def __init__(
         self,

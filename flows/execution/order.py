@@ -15,12 +15,7 @@ class Order:
     """Ranks jobs by how little is left of the nearest end that they lead to.
 
     An end is a job that nobody else needs; with every job that is over, what is left
-    of its ends becomes less.
-
-    Parameters
-    ----------
-    graph
-        All jobs of a run, producers first.
+    of its ends becomes less. The graph has producers first.
     """
 
     def __init__(self, graph: Sequence[PlannedJob]) -> None:

@@ -57,13 +57,7 @@ class FreeText(TypeDecorator[str]):
 
 
 class EnumText(TypeDecorator[StrEnum]):
-    """A member of an enumeration, by its value.
-
-    Parameters
-    ----------
-    enum
-        The enumeration.
-    """
+    """A member of an enumeration, by its value."""
 
     impl = Text
     cache_ok = True
@@ -89,11 +83,7 @@ class JsonText(TypeDecorator[Any]):
     """JSON as text with sorted keys; dataclasses in it become lists.
 
     The JSON type of PostgreSQL refuses NaN and infinity, which parameters may hold.
-
-    Parameters
-    ----------
-    build
-        Makes the value of the column from what JSON gives; None leaves it as it is.
+    `build` makes the value of the column from what JSON gives.
     """
 
     impl = Text

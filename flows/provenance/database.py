@@ -22,16 +22,8 @@ class Database:
     """Runs, jobs, files and leases in one database.
 
     Each method of these is one transaction, and raises `DatabaseError` when the
-    database cannot be used. One that is away (restarted, locked) is waited for.
-
-    Parameters
-    ----------
-    engine
-        As `make_engine` returns it, upgraded; the caller disposes of it.
-    patience
-        How long a database that is away is waited for.
-    keeps
-        Whether what is written is committed; see `looking`.
+    database cannot be used. One that is away (restarted, locked) is waited for, as
+    long as `patience` says. Without `keeps` nothing that is written is committed.
     """
 
     def __init__(

@@ -46,12 +46,9 @@ SQLSTATE for a connection that was never made."""
 
 
 def make_engine(url: str) -> Engine:
-    """Make the engine for a database; nothing is read or written but its folder.
+    """Make the engine for a URL of SQLAlchemy, ``sqlite://`` or ``postgresql://``.
 
-    Parameters
-    ----------
-    url
-        SQLAlchemy URL, ``sqlite://`` or ``postgresql://`` (psycopg 3).
+    Nothing is read or written but the folder of the database.
 
     Raises
     ------

@@ -47,12 +47,7 @@ class Jobs(Tables):
     def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
         """Record an attempt; once or twice, in any order, comes to the same.
 
-        Parameters
-        ----------
-        outcome
-            What the attempt left.
-        run_id
-            The run that made it, which must be recorded; None keeps what is known.
+        The run that made it must be recorded; None keeps the one that is known.
         """
         self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
 
@@ -102,12 +97,7 @@ class Jobs(Tables):
 
     @patient
     def get_job(self, fingerprint: str) -> JobRecord:
-        """Return everything that is recorded of a job.
-
-        Parameters
-        ----------
-        fingerprint
-            All of it, or enough of its beginning.
+        """Return all that is recorded of a job, by the beginning of its fingerprint.
 
         Raises
         ------
@@ -219,13 +209,7 @@ class Jobs(Tables):
 
     @patient
     def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
-        """Find what earlier attempts at a product took, to estimate its memory.
-
-        Returns
-        -------
-        tuple
-            How each ended and what it took, the newest first; the latest few.
-        """
+        """Find how the latest attempts at a product ended and what they took."""
         telling = (Status.SUCCEEDED, Status.OUT_OF_MEMORY)
         query = (
             select(SQLAttempt)

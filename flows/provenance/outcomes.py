@@ -52,11 +52,6 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
     Records of version 1 have what was known before the job ran among what the job
     found; that is left out, since it held of one run.
 
-    Parameters
-    ----------
-    source
-        Where the text is from, for the error.
-
     Raises
     ------
     OutcomeError

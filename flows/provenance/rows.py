@@ -35,17 +35,8 @@ def to_values(
 ) -> Mapping[str, object]:
     """Make the values of the row of a record, for insertion in bulk.
 
-    Parameters
-    ----------
-    record
-        The record; None leaves its columns null.
-    others
-        Columns that are not fields of the record.
-
-    Raises
-    ------
-    AttributeError
-        The record has no field for a column.
+    `others` are the columns that are not fields of the record; without a record all
+    others are null.
     """
     names = [name for name in _columns(table) if name not in others]
     if record is None:
@@ -54,20 +45,7 @@ def to_values(
 
 
 def to_record(kind: type[_Record], row: SQLBase, **others: object) -> _Record:
-    """Make a record of a row.
-
-    Parameters
-    ----------
-    kind
-        Class of the record.
-    others
-        Fields that are not columns of the row.
-
-    Raises
-    ------
-    AttributeError
-        The row has no column for a field.
-    """
+    """Make a record of a row; `others` are the fields that are not columns of it."""
     names = [name for name in _fields(kind) if name not in others]
     values = {name: getattr(row, name) for name in names}
     make: Callable[..., _Record] = kind

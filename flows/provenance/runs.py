@@ -91,12 +91,7 @@ class Runs(Tables):
 
     @patient
     def get_run(self, run_id: str) -> Run:
-        """Return a run.
-
-        Parameters
-        ----------
-        run_id
-            All of its id, or enough of its beginning.
+        """Return a run, by the beginning of its id.
 
         Raises
         ------
@@ -140,12 +135,7 @@ class Runs(Tables):
         """Mark the runs of a program that nobody is running any more.
 
         Call it with the lease of the program in hand, before a run is started: it
-        takes every RUNNING run for dead.
-
-        Returns
-        -------
-        tuple
-            What the runs and their unfinished jobs were, oldest first.
+        takes every RUNNING run for dead. Returns what they were, oldest first.
         """
         return self._sessions.write(
             lambda session: _interrupt_runs(session, program, now)

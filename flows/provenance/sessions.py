@@ -49,17 +49,7 @@ _P = ParamSpec("_P")
 
 
 class Sessions:
-    """Opens transactions and maps their errors.
-
-    Parameters
-    ----------
-    engine
-        As `make_engine` returns it.
-    patience
-        How long a database that is away is waited for.
-    keeps
-        Whether what is written is committed.
-    """
+    """Opens transactions and maps their errors; see `Database`."""
 
     def __init__(
         self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
@@ -143,13 +133,7 @@ class Sessions:
 
 
 class Tables:
-    """Tables of one subject.
-
-    Parameters
-    ----------
-    sessions
-        Transactions of the database.
-    """
+    """Tables of one subject."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions

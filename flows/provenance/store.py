@@ -33,14 +33,7 @@ to a minute that a name is not there (acdirmax)."""
 class Store:
     """Products on disk, with the database as their index.
 
-    Parameters
-    ----------
-    data_dir
-        The data folder.
-    database
-        Where what is found and recorded is remembered.
-    patience
-        How long is looked again for what a worker has just published.
+    What a worker has just published is looked for again, as long as `patience` says.
     """
 
     def __init__(

@@ -53,10 +53,6 @@ def run_program(
     ----------
     watch
         Opened when the plan is made; gives who is told of the progress of jobs.
-    on_file
-        Told of the files that come.
-    step
-        Takes each step.
 
     Raises
     ------

@@ -96,11 +96,6 @@ def execute(
 ) -> Executed:
     """Execute a plan, and record what its jobs come to.
 
-    Parameters
-    ----------
-    run
-        The run, whose record has begun.
-
     Raises
     ------
     LeaseHeldError

@@ -104,17 +104,8 @@ def hold_lease(
 ) -> Iterator[HeldLease]:
     """Hold the lease of a program, and clear what a dead run of it has left.
 
-    Parameters
-    ----------
-    ttl
-        How long it outlives an orchestrator of which nothing more is heard.
-    renew_s
-        How often it is renewed.
-
     Raises
     ------
-    IdError
-        It is not the id of a program.
     LeaseHeldError
         Another run of the program is under way.
     TreeError

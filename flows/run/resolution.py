@@ -53,17 +53,10 @@ class ResolvedGraph:
 def prefetch(
     drawn: Drawn, services: Services, cluster: Cluster, *, dry_run: bool = False
 ) -> Drawn:
-    """Bring the references of all jobs to the cache.
+    """Bring the references of all jobs to the cache, or list what is missing there.
 
     The mappings come first and fix the context by its name: "latest" must be the same
     for all.
-
-    Parameters
-    ----------
-    cluster
-        Where that is done.
-    dry_run
-        Whether to list only what is missing.
 
     Raises
     ------
@@ -98,11 +91,6 @@ def prefetch(
 
 def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph:
     """Hash the files of the archive; resolve references and parameters of all jobs.
-
-    Parameters
-    ----------
-    cluster
-        Where that is done.
 
     Raises
     ------

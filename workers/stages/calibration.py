@@ -28,16 +28,9 @@ def calibrate(
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
     """Run a job, leaving its products in the current folder, which has no other files.
 
-    Parameters
-    ----------
-    inputs
-        Folder that holds the inputs by their canonical names, and the association,
-        relative to the current one: products keep the paths that a pipeline is given.
-
-    Returns
-    -------
-    tuple
-        The status of the steps, and what a scientist must know.
+    The folder of the inputs, with the association, is relative to the current one:
+    products keep the paths that a pipeline is given. Returns the status of the steps
+    and what a scientist must know.
 
     Raises
     ------

@@ -60,15 +60,7 @@ def read_headers(files: Iterable[Path]) -> list[Header]:
 
 
 def get_steps(headers: Iterable[Header], aliases: set[str]) -> tuple[StepStatus, ...]:
-    """Give the status of steps as the products record it.
-
-    Parameters
-    ----------
-    headers
-        Of the products.
-    aliases
-        Names under ``meta.cal_step`` of the steps of this stage.
-    """
+    """Give the status of the steps with these aliases, as the products record it."""
     found: dict[str, str] = {}
     for header in headers:
         for key, status in header.items():
@@ -87,13 +79,6 @@ def list_reference_conflicts(
     of its own spec2, and those differ between the bands of the MRS. Its sources keep
     the context too, which is another one where an exposure was calibrated elsewhere,
     or in a context in which the same references applied; a last product has its own.
-
-    Parameters
-    ----------
-    headers
-        Of the products.
-    inputs
-        Folder that holds the inputs by their canonical names.
     """
     expected = {
         use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE

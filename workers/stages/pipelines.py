@@ -176,13 +176,7 @@ def _find_refused(where: str, spec: Any, overrides: Parameters) -> Iterator[str]
 
 
 def is_harmless(name: str, spec: str) -> bool:
-    """Tell whether a parameter can name neither files nor code, by name and type.
-
-    Parameters
-    ----------
-    spec
-        What stpipe says of it: ``float(default=2.0)``.
-    """
+    """Tell by its name and what stpipe says of it whether a parameter names no file."""
     return spec.partition("(")[0].strip() in _VALUES or name in _TEXTS
 
 

@@ -30,13 +30,7 @@ def list_reftypes_of_member(
 
     `targ_centroid` makes the coordinates of the verification image of the LRS;
     `clean_flicker_noise` cleans backgrounds and leakcals as it does the science.
-
-    Parameters
-    ----------
-    exptype
-        What the exposure is a member as.
-    header
-        Header of the science exposure, whose EXP_TYPE backgrounds have too.
+    The header is that of the science, whose EXP_TYPE backgrounds have too.
     """
     if exptype == _ACQUISITION:
         steps = (AssignWcsStep, TargCentroidStep) if _centres(pipeline) else ()
