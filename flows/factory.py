@@ -139,7 +139,7 @@ def open_services(
         yield Services(
             settings=adapt_to_sample(settings),
             archive=make_archive(
-                placed, database.fetched.remember_fetched, start_at=start_at
+                placed, database.files.remember_fetched, start_at=start_at
             ),
             database=database,
             store=Store(data_dir, database),

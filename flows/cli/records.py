@@ -130,9 +130,7 @@ def show(
         product = found[0] if found else None
         record = database.jobs.get_job(fingerprint or found[0].fingerprint)
         made = record.job.fingerprint
-        origins = database.fetched.find_fetched(
-            file.sha256 for file in record.job.inputs
-        )
+        origins = database.files.find_fetched(file.sha256 for file in record.job.inputs)
         use = database.runs.find_last_use(made)
     if as_json:
         told = {"product": product, "record": record, "origins": origins}

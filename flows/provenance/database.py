@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from .engine import make_engine
-from .fetched import FetchedFiles
 from .files import Files
 from .jobs import Jobs
 from .leases import Leases
@@ -33,7 +32,6 @@ class Database:
         self.runs = Runs(sessions)
         self.jobs = Jobs(sessions)
         self.files = Files(sessions)
-        self.fetched = FetchedFiles(sessions)
         self.leases = Leases(sessions)
 
     @classmethod

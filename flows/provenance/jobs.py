@@ -56,7 +56,7 @@ class Jobs(Tables):
         """Find the success that lies in the store, of each job that ever succeeded."""
         found: dict[str, StoredJob] = {}
         with self._sessions.read() as session:
-            for batch in batches(sorted(set(fingerprints))):
+            for batch in batches(fingerprints):
                 found.update(find_successes(session, batch))
         return found
 
@@ -89,7 +89,7 @@ class Jobs(Tables):
         )
         found: dict[str, list[Caveat]] = defaultdict(list)
         with self._sessions.read() as session:
-            for batch in batches(sorted(set(fingerprints))):
+            for batch in batches(fingerprints):
                 wanted = query.where(SQLAttempt.fingerprint.in_(batch))
                 for fingerprint, row in session.execute(wanted).tuples():
                     found[fingerprint].append(to_record(Caveat, row))
