@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .cache_contract import (
     PrefetchReport,
@@ -69,6 +69,8 @@ __all__ = [
     "wrap_slits",
 ]
 
+_T = TypeVar("_T")
+
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -91,8 +93,20 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
         The data folder cannot be written.
     """
     scratch = data_dir / SCRATCH / job.program / attempt
-    if _is_done(job, data_dir):
-        return _tell_done(job, attempt, granted_bytes)
+    stored = get_store_folder(job.fingerprint)
+    if (data_dir / stored / OUTCOME_NAME).is_file():
+        # Its worker died after publishing, before telling.
+        now = datetime.now(UTC)
+        return Outcome(
+            job=job,
+            attempt=attempt,
+            status=Status.SUCCEEDED,
+            started_at=now,
+            finished_at=now,
+            host=socket.gethostname(),
+            usage=Usage(0.0, 0.0, 0, granted_bytes),
+            folder=str(stored),
+        )
     remove_tree(scratch, below=data_dir / SCRATCH)  # of a worker lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
@@ -149,29 +163,9 @@ def _run_in(
     return outcome
 
 
-def _is_done(job: Job, data_dir: Path) -> bool:
-    return (data_dir / get_store_folder(job.fingerprint) / OUTCOME_NAME).is_file()
-
-
-def _tell_done(job: Job, attempt: str, granted_bytes: int) -> Outcome:
-    """Tell that a job is done: its worker died after publishing, before telling."""
-    now = datetime.now(UTC)
-    return Outcome(
-        job=job,
-        attempt=attempt,
-        status=Status.SUCCEEDED,
-        started_at=now,
-        finished_at=now,
-        host=socket.gethostname(),
-        usage=Usage(0.0, 0.0, 0, granted_bytes),
-        folder=str(get_store_folder(job.fingerprint)),
-    )
-
-
 def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
     """Resolve references and parameters of a batch of jobs, in a child."""
-    end = run_in_child(_guarded, _resolve, request)
-    return end.answer if isinstance(end.answer, Resolution | ErrorInfo) else _lost(end)
+    return _call(_resolve, request)
 
 
 def prefetch_references(
@@ -181,9 +175,7 @@ def prefetch_references(
 ) -> PrefetchReport | ErrorInfo:
     """Bring the references of a batch of jobs into the cache, in a child."""
     with listening(listener) as sender:
-        end = run_in_child(_guarded, _prefetch, request, sender)
-    answer = end.answer
-    return answer if isinstance(answer, PrefetchReport | ErrorInfo) else _lost(end)
+        return _call(_prefetch, request, sender)
 
 
 def verify_references(
@@ -191,48 +183,43 @@ def verify_references(
     *,
     listener: Callable[[ReferenceProgress], None] | None = None,
 ) -> VerifyReport | ErrorInfo:
-    """Verify every file of a CRDS cache, in a child; see `prefetch_references`."""
+    """Verify every file of a CRDS cache, in a child."""
     with listening(listener) as sender:
-        end = run_in_child(_guarded, _verify, request, sender)
-    answer = end.answer
-    return answer if isinstance(answer, VerifyReport | ErrorInfo) else _lost(end)
+        return _call(_verify, request, sender)
 
 
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
     """Hash raw files, in a child."""
-    end = run_in_child(_guarded, _hash_all, tuple(paths))
-    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+    return _call(_hash_all, paths)
 
 
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
     """Wrap calibrated slits as `cal` products of their exposures, in a child."""
-    absolute = [path.absolute() for path in paths]
-    end = run_in_child(_guarded, _wrap, absolute, folder.absolute())
-    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+    return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
 
 
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
     """Tell from the end of the child how the attempt went."""
-    answer = end.answer
+    answer, name = end.answer, f"{job.stage} of {job.name}"
     if end.outgrew_limit:
-        message = (
-            f"{job.stage} of {job.name} needed more than the {granted_bytes} bytes "
-            f"of memory that it was granted (reached {end.peak_bytes})."
+        why = (
+            f"{name} needed more than the {granted_bytes} bytes of memory that it was "
+            f"granted (reached {end.peak_bytes})."
         )
-        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
-    if not isinstance(answer, _Answer) and end.exit_code == -signal.SIGKILL:
-        message = (
-            f"{job.stage} of {job.name} was killed, as the kernel does when there is "
-            f"no memory left: it had reached {end.peak_bytes} of the {granted_bytes} "
-            "bytes that it was granted."
+        answer = _Answer(error=ErrorInfo(MEMORY_ERROR, why, ""))
+    elif not isinstance(answer, _Answer) and end.exit_code == -signal.SIGKILL:
+        why = (
+            f"{name} was killed, as the kernel does when there is no memory left: it "
+            f"had reached {end.peak_bytes} of the {granted_bytes} bytes that it was "
+            "granted."
         )
-        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
-    if not isinstance(answer, _Answer):
-        message = (
-            f"The process of {job.stage} of {job.name} ended with exit code "
-            f"{end.exit_code} before it had an answer."
+        answer = _Answer(error=ErrorInfo(MEMORY_ERROR, why, ""))
+    elif not isinstance(answer, _Answer):
+        why = (
+            f"The process of {name} ended with exit code {end.exit_code} before it had "
+            "an answer."
         )
-        return _Answer(error=ErrorInfo(CHILD_LOST, message, "")), Status.LOST
+        return _Answer(error=ErrorInfo(CHILD_LOST, why, "")), Status.LOST
     if answer.error is None:
         return answer, Status.SUCCEEDED
     if answer.error.type == MEMORY_ERROR:
@@ -268,12 +255,22 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lost(end: ChildEnd) -> ErrorInfo:
-    message = f"A worker process ended with exit code {end.exit_code}."
-    return ErrorInfo(CHILD_LOST, message, "")
+def _call(work: Callable[..., _T], *args: object) -> _T | ErrorInfo:
+    """Do something in a child; if it raises or the child is lost, give the error."""
+    end = run_in_child(_guarded, _do_quietly, work, *args)
+    if end.answer is None:
+        why = f"A worker process ended with exit code {end.exit_code}."
+        return ErrorInfo(CHILD_LOST, why, "")
+    answer: _T | ErrorInfo = end.answer
+    return answer
 
 
-def _guarded(work: Callable[..., Any], *args: Any) -> Any:
+def _do_quietly(work: Callable[..., _T], *args: object) -> _T:
+    logging.getLogger("CRDS").setLevel(logging.WARNING)
+    return work(*args)
+
+
+def _guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
     """Run anything, and turn whatever it raises into data."""
     try:
         return work(*args)
@@ -287,14 +284,12 @@ def _calibrate(job: Job, scratch: Path) -> _Answer:
     return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
 
 
-def _calibrate_logged(job: Job, scratch: Path) -> _Answer:
+def _calibrate_logged(job: Job, scratch: Path) -> _Answer | ErrorInfo:
     with _captured_log(scratch / PUBLISH / LOG_NAME):
         answer = _guarded(_run_stage, job, scratch)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
-            return _Answer(error=answer)
-    assert isinstance(answer, _Answer)
-    return answer
+        return answer
 
 
 def _run_stage(job: Job, scratch: Path) -> _Answer:
@@ -375,7 +370,6 @@ def _describe(path: Path) -> Product:
 def _resolve(request: ResolveRequest) -> Resolution:
     from .stages.resolve import resolve  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)
 
 
@@ -388,34 +382,30 @@ def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:
     from .stages.prefetch import prefetch  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
     return prefetch(request, make_sender(sender))
 
 
 def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
     from .references.verification import verify_cache  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
     return verify_cache(request, make_sender(sender))
 
 
-def _hash_all(paths: tuple[str, ...]) -> tuple[FileHash, ...]:
+def _hash_all(paths: Sequence[str]) -> tuple[FileHash, ...]:
     return tuple(_hash_one(path) for path in paths)
 
 
 def _hash_one(path: str) -> FileHash:
     try:
-        file = Path(path)
-        stat = file.stat()
-        content, pixels = hash_content(file)
+        found = _describe(Path(path))
         return FileHash(
             path=path,
-            size_bytes=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            sha256=file_sha256(file),
-            content_sha256=content,
-            pixels_sha256=pixels,
-            cards=read_cards(file),
+            size_bytes=found.size_bytes,
+            mtime_ns=found.mtime_ns,
+            sha256=found.sha256,
+            content_sha256=found.content_sha256,
+            pixels_sha256=found.pixels_sha256,
+            cards=read_cards(Path(path)),
         )
     except (OSError, WorkerError) as error:
         return FileHash(path, 0, 0, "", "", replace(to_info(error), traceback=""))

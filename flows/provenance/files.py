@@ -10,7 +10,7 @@ from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
 from ..errors import DatabaseError
 from ..models.exposures import FetchedFile
-from .rows import to_record, to_values
+from .rows import to_record, to_records, to_values
 from .schema import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
 from .sessions import Tables, patient, select_in, upsert
 
@@ -77,8 +77,7 @@ class Files(Tables):
             .order_by(SQLKnownReference.name)
         )
         with self._sessions.read() as session:
-            rows = session.scalars(query)
-            return tuple(to_record(ReferenceFile, row) for row in rows)
+            return to_records(ReferenceFile, session.scalars(query))
 
     def remember_references(
         self, files: Iterable[ReferenceFile], *, crds_path: str, now: datetime

@@ -21,7 +21,7 @@ from workers.contract import (
 from ..errors import UnknownRecordError
 from ..models.jobs import Content, JobRecord, OtherReference, StoredJob, StoredProduct
 from .loading import find_successes, load_attempts, load_jobs, to_stored_product
-from .recording import record
+from .recording import record_outcome
 from .rows import to_record
 from .schema import (
     SQLAttempt,
@@ -49,7 +49,9 @@ class Jobs(Tables):
 
         The run that made it must be recorded; None keeps the one that is known.
         """
-        self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
+        self._sessions.write(
+            lambda session: record_outcome(session, outcome, run_id=run_id)
+        )
 
     @patient
     def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:

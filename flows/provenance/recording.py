@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from .rows import to_row
 from .schema import (
     ReferenceKind,
     SQLAttempt,
+    SQLBase,
     SQLCaveat,
     SQLJob,
     SQLJobInput,
@@ -21,10 +23,13 @@ from .schema import (
     SQLStepStatus,
 )
 
-__all__ = ["record"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["record_outcome"]
 
 
-def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
+def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     """Write an outcome into the tables.
 
     A job may be done more than once, from other paths or in another context, at the
@@ -68,7 +73,8 @@ def _record_job(session: Session, job: Job) -> None:
     session.flush()
     for table in (SQLJobInput, SQLJobReference):
         session.execute(delete(table).where(table.fingerprint == job.fingerprint))
-    session.add_all([*_to_inputs(job), *_to_references(job)])
+    session.add_all(_to_rows(SQLJobInput, job.inputs, fingerprint=job.fingerprint))
+    session.add_all(_to_references(job))
     session.flush()
 
 
@@ -80,7 +86,9 @@ def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -
     session.flush()
     for table in (SQLCaveat, SQLStepStatus):
         session.execute(delete(table).where(table.attempt_id == outcome.attempt))
-    session.add_all([*_to_caveats(outcome), *_to_steps(outcome)])
+    own = {"attempt_id": outcome.attempt}
+    session.add_all(_to_rows(SQLCaveat, outcome.caveats, **own))
+    session.add_all(_to_rows(SQLStepStatus, outcome.steps, **own))
     session.flush()
 
 
@@ -115,19 +123,13 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
     )
 
 
-def _to_caveats(outcome: Outcome) -> Iterator[SQLCaveat]:
-    for position, caveat in enumerate(outcome.caveats):
-        yield to_row(SQLCaveat, caveat, attempt_id=outcome.attempt, position=position)
-
-
-def _to_steps(outcome: Outcome) -> Iterator[SQLStepStatus]:
-    for position, step in enumerate(outcome.steps):
-        yield to_row(SQLStepStatus, step, attempt_id=outcome.attempt, position=position)
-
-
-def _to_inputs(job: Job) -> Iterator[SQLJobInput]:
-    for position, file in enumerate(job.inputs):
-        yield to_row(SQLJobInput, file, fingerprint=job.fingerprint, position=position)
+def _to_rows(
+    table: type[SQLBase],
+    records: "Sequence[DataclassInstance]",
+    **owner: str,
+) -> Iterator[SQLBase]:
+    for position, record in enumerate(records):
+        yield to_row(table, record, position=position, **owner)
 
 
 def _to_references(job: Job) -> Iterator[SQLJobReference]:

@@ -4,7 +4,7 @@ Whatever has another name or shape in the table than in the record is named by t
 caller, so a new column or field needs no line outside the table and the record.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +16,7 @@ from .schema import SQLBase
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["to_record", "to_row", "to_values"]
+__all__ = ["to_record", "to_records", "to_row", "to_values"]
 
 _Record = TypeVar("_Record", bound="DataclassInstance")
 _Row = TypeVar("_Row", bound=SQLBase)
@@ -50,6 +50,11 @@ def to_record(kind: type[_Record], row: SQLBase, **others: object) -> _Record:
     values = {name: getattr(row, name) for name in names}
     make: Callable[..., _Record] = kind
     return make(**values, **others)
+
+
+def to_records(kind: type[_Record], rows: Iterable[SQLBase]) -> tuple[_Record, ...]:
+    """Make a record of each row."""
+    return tuple(to_record(kind, row) for row in rows)
 
 
 @cache

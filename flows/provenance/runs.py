@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import DatabaseError, UnknownRecordError
 from ..models.runs import JobState, Run, RunJob, RunState
-from .rows import to_record, to_row, to_values
+from .rows import to_record, to_records, to_row, to_values
 from .schema import SQLRun, SQLRunJob
 from .sessions import Tables, patient, upsert
 
@@ -85,9 +85,7 @@ class Runs(Tables):
         if program is not None:
             query = query.where(SQLRun.program == program)
         with self._sessions.read() as session:
-            return tuple(
-                to_record(Run, row) for row in session.scalars(query.limit(limit))
-            )
+            return to_records(Run, session.scalars(query.limit(limit)))
 
     @patient
     def get_run(self, run_id: str) -> Run:
@@ -113,8 +111,8 @@ class Runs(Tables):
         """Return the jobs of a run, in the order of stages, then by name."""
         query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
         with self._sessions.read() as session:
-            jobs = (to_record(RunJob, row) for row in session.scalars(query))
-            return tuple(sorted(jobs, key=attrgetter("key")))
+            jobs = to_records(RunJob, session.scalars(query))
+        return tuple(sorted(jobs, key=attrgetter("key")))
 
     @patient
     def find_last_use(self, fingerprint: str) -> tuple[Run, RunJob] | None:
