@@ -23,8 +23,7 @@ from ..contract import (
     Job,
     StepStatus,
 )
-from .expected_products import list_expected
-from .sources import name_source_products
+from .expected_products import list_expected, name_source_products
 
 __all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]
 
@@ -34,8 +33,8 @@ _CONTEXT = "crds.context_used"
 _NO_EXPOSURES = frozenset({METAFILE, PERSISTENCE})
 """Exptypes of inputs that record no references."""
 
-_GRAVITY = ("SKIPPED", "COMPLETE", "FAILED")
-"""Of several products, the last of these tells the status of a step."""
+_GRAVITY = {"SKIPPED": 1, "COMPLETE": 2, "FAILED": 3}
+"""Of several products, the gravest tells the status of a step."""
 
 _STEPS_OF_MEMBERS = {
     "background": "bkg_subtract",
@@ -66,7 +65,9 @@ def get_steps(headers: Iterable[Header], aliases: set[str]) -> tuple[StepStatus,
         for key, status in header.items():
             step = key.removeprefix(_CAL_STEP)
             if key.startswith(_CAL_STEP) and step in aliases:
-                found[step] = max(found.get(step, "SKIPPED"), status, key=_weigh)
+                found[step] = max(
+                    found.get(step, "SKIPPED"), status, key=lambda s: _GRAVITY.get(s, 0)
+                )
     return tuple(StepStatus(step, found[step]) for step in sorted(found))
 
 
@@ -254,7 +255,3 @@ def _wanted_steps(job: Job) -> dict[str, str]:
         if given.get("skip") is False:
             wanted[step] = "the recipe asks for it"
     return {step: why for step, why in wanted.items() if not parameters[step]["skip"]}
-
-
-def _weigh(status: str) -> int:
-    return _GRAVITY.index(status) if status in _GRAVITY else -1

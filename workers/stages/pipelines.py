@@ -20,7 +20,6 @@ from stpipe.config_parser import ValidationError
 
 from ..contract import Parameters, Stage
 from ..errors import ParameterError
-from .nested_steps import list_nested_reftypes
 
 __all__ = [
     "PLUMBING",
@@ -28,7 +27,6 @@ __all__ = [
     "get_parameters",
     "is_harmless",
     "list_pars_types",
-    "list_reftypes",
     "list_steps",
 ]
 
@@ -126,18 +124,6 @@ def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
         for name, cls in type(pipeline).step_defs.items()
     )
     return {name: _RECORDED_AS.get(alias, alias) for name, alias in aliases}
-
-
-def list_reftypes(pipeline: Pipeline, header: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the reference types that a configured pipeline and its steps ask CRDS for.
-
-    `Tso3Pipeline` names two of them, and its steps ask for more; so do steps that
-    steps make inside.
-    """
-    steps = (getattr(pipeline, name) for name in type(pipeline).step_defs)
-    wanted = {k for step in steps if not step.skip for k in step.reference_file_types}
-    nested = list_nested_reftypes(pipeline, header)
-    return tuple(sorted(wanted.union(pipeline.reference_file_types, nested)))
 
 
 def list_pars_types(stage: Stage) -> tuple[str, ...]:
