@@ -155,7 +155,8 @@ class Cluster:
                     if number == _TRIES:
                         raise
                     continue
-                if number == _TRIES or not _is_lost(answer):
+                is_lost = isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
+                if number == _TRIES or not is_lost:
                     answers[index] = answer
         return [answers[index] for index in range(len(items))]
 
@@ -202,10 +203,6 @@ def get_result(future: "Future[Any]") -> Any:
 
 def _gone(error: Exception) -> PlanError:
     return PlanError(f"The Dask scheduler is gone ({error}); run again to go on.")
-
-
-def _is_lost(answer: object) -> bool:
-    return isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
 
 
 @contextmanager

@@ -20,7 +20,10 @@ class Order:
 
     def __init__(self, graph: Sequence[PlannedJob]) -> None:
         self._stages = {planned.key: planned.stage for planned in graph}
-        self._dependants = _invert(graph)
+        self._dependants: dict[str, list[str]] = defaultdict(list)
+        for planned in graph:
+            for producer in planned.producers:
+                self._dependants[producer].append(planned.key)
         self._ends = self._find_ends(graph)
         self._left: dict[str, int] = defaultdict(int)
         for ends in self._ends.values():
@@ -45,17 +48,6 @@ class Order:
         ends: dict[str, frozenset[str]] = {}
         for planned in reversed(graph):
             below = self._dependants.get(planned.key, ())
-            ends[planned.key] = (
-                frozenset().union(*(ends[key] for key in below))
-                if below
-                else frozenset({planned.key})
-            )
+            of_below = frozenset[str]().union(*(ends[key] for key in below))
+            ends[planned.key] = of_below or frozenset({planned.key})
         return ends
-
-
-def _invert(graph: Iterable[PlannedJob]) -> Mapping[str, Sequence[str]]:
-    dependants: dict[str, list[str]] = defaultdict(list)
-    for planned in graph:
-        for producer in planned.producers:
-            dependants[producer].append(planned.key)
-    return dependants

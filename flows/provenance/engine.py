@@ -1,6 +1,6 @@
 """The engine: how this service connects to SQLite and PostgreSQL."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
@@ -19,8 +19,8 @@ __all__ = ["BEGIN_IMMEDIATE", "make_engine", "mapped_errors"]
 BEGIN_IMMEDIATE = {"rewebb_begin": "BEGIN IMMEDIATE"}
 """Execution option of a transaction that writes; only SQLite looks at it."""
 
-_BUSY_TIMEOUT_S = 60
-"""How long SQLite waits for another writer."""
+_TO_SQLITE = {"timeout": 60}
+"""How long SQLite waits for another writer, in seconds."""
 
 _TO_POSTGRESQL = {
     "connect_timeout": 15,
@@ -57,19 +57,20 @@ def make_engine(url: str) -> Engine:
         missing, or the folder of the database cannot be made.
     """
     parsed = _parse_url(url)
-    if parsed.drivername == "sqlite":
+    is_sqlite = parsed.drivername == "sqlite"
+    if is_sqlite:
         _make_folder(parsed)
     try:
         engine = create_engine(
             parsed,
-            connect_args=_connect_arguments(parsed),
-            pool_pre_ping=parsed.drivername != "sqlite",
+            connect_args=_TO_SQLITE if is_sqlite else _TO_POSTGRESQL,
+            pool_pre_ping=not is_sqlite,
         )
     except ImportError as error:
         raise DatabaseError(
             f"The driver for the database {_masked(parsed)} is not installed: {error}."
         ) from error
-    if parsed.drivername == "sqlite":
+    if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -148,12 +149,6 @@ def _make_folder(url: URL) -> None:
         raise DatabaseError(
             f"The folder {folder} of the database cannot be made: {error.strerror}."
         ) from error
-
-
-def _connect_arguments(url: URL) -> Mapping[str, int]:
-    if url.drivername == "sqlite":
-        return {"timeout": _BUSY_TIMEOUT_S}
-    return _TO_POSTGRESQL
 
 
 def _prepare_sqlite(connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:

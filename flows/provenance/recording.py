@@ -1,6 +1,6 @@
 """Recording: what an attempt left, into all the tables that hold it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -41,23 +41,17 @@ def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) ->
     fingerprint = outcome.job.fingerprint
     # Whoever records the same job waits here, where the backend can lock a row.
     known = session.get(SQLJob, fingerprint, with_for_update=True)
-    leads = _leads(outcome, _other_attempts(session, outcome))
-    if known is None or leads:
+    others = select(SQLAttempt).where(
+        SQLAttempt.fingerprint == fingerprint, SQLAttempt.id != outcome.attempt
+    )
+    if known is None or _leads(outcome, session.scalars(others)):
         _record_job(session, outcome.job)
     _record_attempt(session, outcome, run_id=run_id)
     if outcome.status is Status.SUCCEEDED:
         _record_products(session, outcome)
 
 
-def _other_attempts(session: Session, outcome: Outcome) -> Sequence[SQLAttempt]:
-    query = select(SQLAttempt).where(
-        SQLAttempt.fingerprint == outcome.job.fingerprint,
-        SQLAttempt.id != outcome.attempt,
-    )
-    return session.scalars(query).all()
-
-
-def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
+def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
     """Whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True

@@ -301,10 +301,8 @@ def _map(
         ) from error
     except CallError as error:
         raise PlanError(f"A worker failed while resolving: {error}") from error
-    return [_refuse_error(answer) for answer in answers]
-
-
-def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:
-    if isinstance(answer, ErrorInfo):
-        raise PlanError(answer.message)
-    return answer
+    sound = [answer for answer in answers if not isinstance(answer, ErrorInfo)]
+    for answer in answers:
+        if isinstance(answer, ErrorInfo):
+            raise PlanError(answer.message)
+    return sound

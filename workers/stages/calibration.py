@@ -51,7 +51,8 @@ def calibrate(
         with fenced((*job.references, *job.pars), job=job.name):
             pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
-        return (), (_no_data(job, error),)
+        why = f"{job.name}: {error.args[-1]}"  # the first argument is an exit code
+        return (), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),)
     products = sorted(path for path in Path().iterdir() if path.is_file())
     headers = read_headers(products)
     if conflicts := list_reference_conflicts(job, headers, inputs):
@@ -96,8 +97,3 @@ def _diff(where: str, resolved: object, used: object) -> list[str]:
     if json.dumps(resolved) == json.dumps(used):
         return []
     return [f"{where.removeprefix('.')} {resolved!r} but {used!r}"]
-
-
-def _no_data(job: Job, error: NoDataOnDetectorError) -> Caveat:
-    # The first argument is an exit code.
-    return Caveat(CaveatKind.NO_DATA_ON_DETECTOR, f"{job.name}: {error.args[-1]}")
