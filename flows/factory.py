@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -320,20 +320,18 @@ def find_crds_cache(settings: Settings) -> Path:
     )
 
 
-@contextmanager
 def open_configured_cluster(
     settings: Settings, *, scratch: Path | None = None
-) -> Iterator[Cluster]:
+) -> AbstractContextManager[Cluster]:
     """Open the cluster that the settings ask for; `scratch` is for Dask's own files."""
     scratch = scratch or settings.data_dir.absolute() / DASK_SCRATCH
     _make_folder(scratch)
-    with open_cluster(
+    return open_cluster(
         scheduler=settings.scheduler,
         slots=settings.slots,
         memory_bytes=settings.memory_bytes,
         scratch=scratch,
-    ) as cluster:
-        yield cluster
+    )
 
 
 def _refuse_impossible(folder: Path) -> None:

@@ -44,7 +44,14 @@ from .reports import RunSummary
 from .run import Planned, Request, run_program
 from .stages import StartName
 
-__all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
+__all__ = [
+    "FETCH_LISTENER",
+    "LISTENER",
+    "OUTCOME",
+    "ObservationId",
+    "ProgramId",
+    "reprocess_program",
+]
 
 LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
 """Who else is told of progress: the terminal, when a person started the flow."""

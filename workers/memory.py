@@ -12,7 +12,7 @@ from importlib import resources
 
 from .contract import Stage, Status, Usage
 
-__all__ = ["estimate_bytes", "grow", "learn_bytes"]
+__all__ = ["MARGIN", "estimate_bytes", "grow", "learn_bytes"]
 
 MARGIN = 1.2
 """What is granted to a job over the peak that was seen of it: the same job on the same

@@ -21,11 +21,19 @@ from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
 from distributed.system import memory_limit
 
-from flows.companions import start_companion, stop_companion
-from flows.errors import PlanError
 from workers.contract import CHILD_LOST, ErrorInfo
 
-__all__ = ["MEMORY", "CallError", "Cluster", "WorkerLostError", "open_cluster"]
+from ..companions import start_companion, stop_companion
+from ..errors import PlanError
+
+__all__ = [
+    "MEMORY",
+    "CallError",
+    "Cluster",
+    "WorkerLostError",
+    "get_result",
+    "open_cluster",
+]
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")

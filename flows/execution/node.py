@@ -13,7 +13,7 @@ import dask
 from distributed import Worker
 from distributed.security import Security
 
-from flows.companions import end_with_parent
+from ..companions import end_with_parent
 
 __all__: list[str] = []
 

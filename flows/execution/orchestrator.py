@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from flows.errors import OutcomeError
-from flows.logs import get_logger
-from flows.models.runs import JobState, RunJob
-from flows.planning import Binder, Plan, PlanEntry
-from flows.provenance import parse_outcome
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
 from workers.run import answer_job
 
+from ..errors import OutcomeError
+from ..logs import get_logger
+from ..models.runs import JobState, RunJob
+from ..planning import Binder, Plan, PlanEntry
+from ..provenance import parse_outcome
 from .cluster import CallError, Cluster, WorkerLostError, get_result
 from .ladder import climb
 from .order import Order

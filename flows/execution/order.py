@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from flows.planning import PlannedJob
-from flows.stages import STAGES
+from ..planning import PlannedJob
+from ..stages import STAGES
 
 __all__ = ["Order"]
 

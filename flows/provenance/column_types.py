@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import astuple
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["EnumText", "FreeText", "JsonText", "UtcDateTime"]
+__all__ = ["FREE_TEXT", "ConvertedText", "UtcDateTime", "enum_text", "json_text"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -38,70 +38,56 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
-class FreeText(TypeDecorator[str]):
-    """Text that others wrote (messages, tracebacks), in what every backend holds.
-
-    PostgreSQL refuses NUL, and UTF-8 lone surrogates; both are shown escaped.
-    """
+class ConvertedText(TypeDecorator[Any]):
+    """Text that is written and read by a function each."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what cannot be stored."""
-        del dialect
-        if value is None:
-            return None
-        text = value.replace("\x00", "\\x00")
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-class EnumText(TypeDecorator[StrEnum]):
-    """A member of an enumeration, by its value."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, enum: type[StrEnum]) -> None:
+    def __init__(
+        self, write: Callable[[Any], str], read: Callable[[str], object]
+    ) -> None:
         super().__init__()
-        self.enum = enum
+        self.write = write
+        self.read = read
 
-    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
-        """Write the value."""
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write it."""
         del dialect
-        return None if value is None else value.value
+        return None if value is None else self.write(value)
 
-    def process_result_value(
-        self, value: str | None, dialect: Dialect
-    ) -> StrEnum | None:
-        """Find the member."""
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read it."""
         del dialect
-        return None if value is None else self.enum(value)
+        return None if value is None else self.read(value)
 
 
-class JsonText(TypeDecorator[Any]):
-    """JSON as text with sorted keys; dataclasses in it become lists.
+def _escape(value: str) -> str:
+    text = value.replace("\x00", "\\x00")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+FREE_TEXT: Final = ConvertedText(_escape, str)
+"""Text that others wrote (messages, tracebacks), in what every backend holds.
+
+PostgreSQL refuses NUL, and UTF-8 lone surrogates; both are shown escaped."""
+
+
+def enum_text(enum: type[StrEnum]) -> ConvertedText:
+    """Make the type of a member of an enumeration, by its value."""
+    return ConvertedText(str, enum)
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=astuple)
+
+
+def json_text(build: Callable[[Any], object] | None = None) -> ConvertedText:
+    """Make the type of JSON with sorted keys; dataclasses in it become lists.
 
     The JSON type of PostgreSQL refuses NaN and infinity, which parameters may hold.
     `build` makes the value of the column from what JSON gives.
     """
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, build: Callable[[Any], object] | None = None) -> None:
-        super().__init__()
-        self.build = build
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        """Write JSON."""
-        del dialect
-        return json.dumps(value, sort_keys=True, default=astuple)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Read JSON."""
-        del dialect
-        if value is None:
-            return None
-        found = json.loads(value)
-        return found if self.build is None else self.build(found)
+    if build is None:
+        return ConvertedText(_to_json, json.loads)
+    return ConvertedText(_to_json, lambda text: build(json.loads(text)))

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from workers.contract import (
@@ -34,6 +35,8 @@ from .schema import (
 from .sessions import Tables, batches, patient
 
 __all__ = ["Jobs"]
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
@@ -139,13 +142,7 @@ class Jobs(Tables):
     @patient
     def find_newest(self, stage: Stage, name: str) -> str | None:
         """Find the fingerprint of the job of this name that was attempted last."""
-        query = (
-            select(SQLJob.fingerprint)
-            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(1)
-        )
+        query = _newest(select(SQLJob.fingerprint), stage, name).limit(1)
         with self._sessions.read() as session:
             return session.scalar(query)
 
@@ -155,16 +152,9 @@ class Jobs(Tables):
 
         They are the newest ones; there may be more.
         """
-        query = (
-            select(SQLJob)
-            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .where(SQLAttempt.is_stored)
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(_EARLIER)
-        )
+        query = _newest(select(SQLJob), stage, name).where(SQLAttempt.is_stored)
         with self._sessions.read() as session:
-            return load_jobs(session, session.scalars(query).all())
+            return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
 
     @patient
     def find_other_references(
@@ -213,17 +203,20 @@ class Jobs(Tables):
     def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
         """Find how the latest attempts at a product ended and what they took."""
         telling = (Status.SUCCEEDED, Status.OUT_OF_MEMORY)
-        query = (
-            select(SQLAttempt)
-            .join(SQLJob, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .where(SQLAttempt.status.in_(telling))
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(_USAGES)
-        )
+        query = _newest(select(SQLAttempt), stage, name)
+        query = query.where(SQLAttempt.status.in_(telling)).limit(_USAGES)
         with self._sessions.read() as session:
             rows = session.scalars(query)
             return tuple((row.status, to_record(Usage, row)) for row in rows)
+
+
+def _newest(query: Select[_Row], stage: Stage, name: str) -> Select[_Row]:
+    """Ask for the attempts at a product, newest first."""
+    return (
+        query.where(SQLAttempt.fingerprint == SQLJob.fingerprint)
+        .where(SQLJob.stage == stage, SQLJob.name == name)
+        .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+    )
 
 
 def _find_job(session: Session, beginning: str) -> SQLJob:

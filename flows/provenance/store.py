@@ -23,7 +23,7 @@ from ..names import check_file_name
 from .database import Database
 from .outcomes import load_outcome
 
-__all__ = ["Store", "find_damaged", "set_aside"]
+__all__ = ["PATIENCE", "Store", "find_damaged", "set_aside"]
 
 PATIENCE = timedelta(seconds=90)
 """How long is looked again for what a worker has just published: NFS remembers for up

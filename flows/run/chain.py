@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings
-from flows.archive import Archive, FetchListener
-from flows.execution import Cluster, Listener
-from flows.factory import Services, open_configured_cluster, open_services
-from flows.reports import RunSummary, summarize
 
+from ..archive import Archive, FetchListener
+from ..execution import Cluster, Listener
+from ..factory import Services, open_configured_cluster, open_services
+from ..reports import RunSummary, summarize
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease

@@ -5,16 +5,15 @@ from datetime import UTC, datetime
 
 from rich.filesize import decimal
 
-from flows.errors import DataFolderError
-from flows.execution import Cluster, Listener, Orchestrator, to_run_job
-from flows.factory import Services
-from flows.layout import get_run_folder
-from flows.logs import get_logger
-from flows.models.runs import JobState, Run, RunState
-from flows.notifier import Notifier
-from flows.planning import Binder, Plan, PlanEntry, build_plan
-from flows.reports import RunSummary, publish_run_folder, summarize
-
+from ..errors import DataFolderError
+from ..execution import Cluster, Listener, Orchestrator, to_run_job
+from ..factory import Services
+from ..layout import get_run_folder
+from ..logs import get_logger
+from ..models.runs import JobState, Run, RunState
+from ..notifier import Notifier
+from ..planning import Binder, Plan, PlanEntry, build_plan
+from ..reports import RunSummary, publish_run_folder, summarize
 from .graph import Drawn
 from .lease import HeldLease
 from .record import NOT_RESOLVED, RunRecorder

@@ -15,14 +15,15 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 
-from flows.errors import DatabaseError
-from flows.factory import Services
-from flows.logs import get_logger
-from flows.names import check_program
-from flows.provenance import Database
 from workers.errors import TreeError
 from workers.job_layout import SCRATCH
 from workers.trees import remove_tree
+
+from ..errors import DatabaseError
+from ..factory import Services
+from ..logs import get_logger
+from ..names import check_program
+from ..provenance import Database
 
 __all__ = ["HeldLease", "hold_lease"]
 

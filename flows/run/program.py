@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from config.recipe import Recipe
-from flows.archive import Archive
-from flows.associations import (
+from workers.contract import Stage
+
+from ..archive import Archive
+from ..associations import (
     AssociationOptions,
     PoolRow,
     associate_rows,
     choose_rows,
     options_of,
 )
-from flows.errors import ArchiveError, UnknownObservationError
-from flows.models.associations import AssociationSet
-from flows.models.exposures import Inventory, RejectedFile
-from flows.names import check_observations, check_program
-from flows.stages import STAGES, STARTS, is_reached, stage_of
-from workers.contract import Stage
+from ..errors import ArchiveError, UnknownObservationError
+from ..models.associations import AssociationSet
+from ..models.exposures import Inventory, RejectedFile
+from ..names import check_observations, check_program
+from ..stages import STAGES, STARTS, is_reached, stage_of
 
 __all__ = ["Associated", "Found", "Request", "associate", "find"]
 

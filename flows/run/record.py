@@ -12,13 +12,13 @@ from importlib import metadata
 from types import TracebackType
 
 from config.recipe import Recipe
-from flows.crashes import is_known, to_bug
-from flows.errors import DatabaseError
-from flows.factory import Services
-from flows.layout import ERRORS
-from flows.models.runs import Run, RunJob, RunState
 from workers.contract import Job, Outcome
 
+from ..crashes import is_known, to_bug
+from ..errors import DatabaseError
+from ..factory import Services
+from ..layout import ERRORS
+from ..models.runs import Run, RunJob, RunState
 from .lease import HeldLease
 from .program import Request
 

@@ -9,11 +9,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from config.recipe import Recipe
-from flows.errors import PlanError
-from flows.execution import CallError, Cluster, WorkerLostError
-from flows.factory import Services
-from flows.models.exposures import Role
-from flows.planning import PlannedJob, ResolvedSet
 from workers.cache_contract import PrefetchReport, PrefetchRequest
 from workers.contract import (
     METAFILE,
@@ -29,6 +24,11 @@ from workers.contract import (
 )
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
+from ..errors import PlanError
+from ..execution import CallError, Cluster, WorkerLostError
+from ..factory import Services
+from ..models.exposures import Role
+from ..planning import PlannedJob, ResolvedSet
 from .graph import Drawn
 
 __all__ = ["ResolvedGraph", "list_items", "prefetch", "resolve"]

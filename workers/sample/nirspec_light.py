@@ -42,6 +42,7 @@ __all__ = [
     "IfuLight",
     "SlitLight",
     "Tracer",
+    "Values",
     "assign_slitlets",
     "assign_wcs",
     "describe_slitlet",

@@ -30,6 +30,8 @@ __all__ = [
     "SHUTTERS",
     "CubeGrid",
     "LightPath",
+    "Makers",
+    "Table",
     "add_all_optics",
     "add_grating_optics",
     "add_msa_optics",

@@ -25,7 +25,13 @@ from ..contract import (
 )
 from .expected_products import list_expected, name_source_products
 
-__all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]
+__all__ = [
+    "Header",
+    "find_caveats",
+    "get_steps",
+    "list_reference_conflicts",
+    "read_headers",
+]
 
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."

@@ -17,6 +17,7 @@ from stpipe import Pipeline, Step
 
 __all__ = [
     "CLEANS_MEMBERS",
+    "Header",
     "NestedStep",
     "list_nested_pars_types",
     "list_nested_reftypes",
