@@ -36,8 +36,6 @@ __all__ = [
     "check_observations",
     "check_program",
     "format_exposure_name",
-    "format_file_name",
-    "format_product_name",
     "member_file",
     "parse_exposure_name",
     "parse_file_name",
@@ -217,12 +215,6 @@ def parse_product_name(name: str) -> ProductName:
     return ProductName(**match.groupdict())
 
 
-def format_product_name(name: ProductName) -> str:
-    """Put the name of a level-3 product together."""
-    optical = "" if name.optical is None else f"_{name.optical}"
-    return f"jw{name.program}-{name.candidate}_{name.target}_{name.instrument}{optical}"
-
-
 def parse_file_name(name: str) -> FileName:
     """Take a bare file name apart, with or without suffix and extension.
 
@@ -240,18 +232,6 @@ def parse_file_name(name: str) -> FileName:
     level2c = _LEVEL2C.fullmatch(stem)
     stem, candidate = level2c.group("stem", "candidate") if level2c else (stem, None)
     return FileName(parse_exposure_name(stem), suffix, extension or None, candidate)
-
-
-def format_file_name(name: FileName) -> str:
-    """Put a file name together."""
-    match name.of:
-        case ExposureName() as exposure:
-            stem = format_exposure_name(exposure)
-        case ProductName() as product:
-            stem = format_product_name(product)
-    parts = [stem, name.candidate, name.suffix]
-    body = "_".join(part for part in parts if part is not None)
-    return body if name.extension is None else f"{body}.{name.extension}"
 
 
 def split_suffix(body: str) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ All of it is worked out on the workers, in batches, since only they have `jwst`.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from config.recipe import Recipe
 from workers.cache_contract import PrefetchReport, PrefetchRequest
@@ -279,10 +279,8 @@ def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
     """List every file that was resolved, once."""
     files: dict[str, ReferenceFile] = {}
     for one in resolved:
-        found = [use.file for use in one.references]
-        found += [use.file for use in one.pars]
-        files |= {file.name: file for file in found if file}
-        files |= {file.name: file for file in one.mappings}
+        used = [use.file for use in (*one.references, *one.pars) if use.file]
+        files |= {file.name: file for file in (*used, *one.mappings)}
     return tuple(files.values())
 
 
@@ -301,8 +299,7 @@ def _map(
         ) from error
     except CallError as error:
         raise PlanError(f"A worker failed while resolving: {error}") from error
-    sound = [answer for answer in answers if not isinstance(answer, ErrorInfo)]
     for answer in answers:
         if isinstance(answer, ErrorInfo):
             raise PlanError(answer.message)
-    return sound
+    return cast("list[_Answer]", answers)
