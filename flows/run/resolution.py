@@ -14,7 +14,9 @@ from workers.contract import (
     METAFILE,
     ErrorInfo,
     FileHash,
+    ParsUse,
     ReferenceFile,
+    ReferenceUse,
     Resolution,
     Resolved,
     ResolveItem,
@@ -279,7 +281,8 @@ def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
     """List every file that was resolved, once."""
     files: dict[str, ReferenceFile] = {}
     for one in resolved:
-        used = [use.file for use in (*one.references, *one.pars) if use.file]
+        uses: tuple[ReferenceUse | ParsUse, ...] = (*one.references, *one.pars)
+        used = [use.file for use in uses if use.file]
         files |= {file.name: file for file in (*used, *one.mappings)}
     return tuple(files.values())
 
