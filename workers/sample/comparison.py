@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .products import Check
 from .sample_set import Mode
 
-__all__ = ["Values", "compare_depth", "compare_spectrum"]
+__all__ = ["compare_depth", "compare_spectrum"]
 
 Values = NDArray[np.float64]
 """One value for each wavelength or integration."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from ..contract import NOT_APPLICABLE
+from workers.contract import NOT_APPLICABLE
+
 from .frames import (
     DETECTORS,
     FULL,

@@ -18,7 +18,6 @@ __all__ = [
     "SUBS200A1",
     "Detector",
     "Flaws",
-    "Image",
     "SliceMap",
     "Subarray",
     "bias_image",

@@ -9,7 +9,7 @@ from .frames import DETECTORS
 from .nirspec_geometry import load_geometry
 from .publishing import DATE
 
-__all__ = ["EPOCH", "PARITY", "ROLL_DEG", "Card", "primary_cards", "sky_cards"]
+__all__ = ["EPOCH", "PARITY", "Card", "primary_cards", "sky_cards"]
 
 Card = str | int | float | bool
 """What a header card can hold."""

@@ -35,7 +35,6 @@ __all__ = [
     "SLIT_COLUMNS",
     "SLIT_ROWS",
     "Trace",
-    "Values",
     "load_field",
 ]
 

@@ -31,8 +31,6 @@ from .scene import (
 
 __all__ = [
     "MJY_SR_PER_DN",
-    "Ends",
-    "Values",
     "acquire",
     "acquire_in_slit",
     "disperse_all",

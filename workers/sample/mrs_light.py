@@ -17,7 +17,7 @@ from .mrs_geometry import Channel, Slice, load_bands, map_slices
 from .raw_files import make_model
 from .scene import ARCSEC2_SR, JY_PER_MJY, Scene, share_within
 
-__all__ = ["MJY_SR_PER_DN", "Fringe", "MrsLight", "Values", "trace_mrs"]
+__all__ = ["MJY_SR_PER_DN", "Fringe", "MrsLight", "trace_mrs"]
 
 Values = NDArray[np.float64]
 """One value for each lit pixel."""

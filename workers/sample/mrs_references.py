@@ -19,7 +19,6 @@ from .publishing import DATE
 __all__ = [
     "BANDS",
     "FLAT_FRINGE",
-    "BandGrid",
     "add_band_references",
     "add_mrs_references",
 ]

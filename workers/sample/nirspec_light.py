@@ -42,7 +42,6 @@ __all__ = [
     "IfuLight",
     "SlitLight",
     "Tracer",
-    "Values",
     "assign_slitlets",
     "assign_wcs",
     "describe_slitlet",

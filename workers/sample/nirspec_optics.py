@@ -30,8 +30,6 @@ __all__ = [
     "SHUTTERS",
     "CubeGrid",
     "LightPath",
-    "Makers",
-    "Table",
     "add_all_optics",
     "add_grating_optics",
     "add_msa_optics",

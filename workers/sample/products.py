@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SampleError
+from workers.errors import SampleError
+
 from .sample_set import Mode
 
 __all__ = ["Check", "find_products", "list_patterns"]

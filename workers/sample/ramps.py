@@ -15,7 +15,7 @@ from .frames import (
     make_flaws,
 )
 
-__all__ = ["Defects", "Ramps", "Shower", "simulate_ramps"]
+__all__ = ["Defects", "Shower", "simulate_ramps"]
 
 Ramps = NDArray[np.uint16]
 """Integrations, groups, rows, columns."""

@@ -12,7 +12,6 @@ from ..publishing import replace
 from .publishing import to_json_text
 
 __all__ = [
-    "MANIFEST",
     "SAMPLE_VERSION",
     "Mode",
     "SampleSet",

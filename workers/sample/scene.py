@@ -13,7 +13,6 @@ __all__ = [
     "Position",
     "Scene",
     "Spectrum",
-    "Values",
     "share_within",
 ]
 

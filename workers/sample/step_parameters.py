@@ -11,7 +11,7 @@ from typing import Any
 from .library import EXP_TYPE, Library
 from .publishing import DATE
 
-__all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "Value", "add_parameters"]
+__all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
 
 Value = bool | float | str
 """What a step parameter can be."""
