@@ -30,7 +30,6 @@ from .errors import SettingsError
 from .problems import list_problems
 
 __all__ = [
-    "DATABASE_NAME",
     "PERSONAL",
     "Settings",
     "find_origins",
@@ -39,9 +38,6 @@ __all__ = [
 ]
 
 _FILE = "rewebb.toml"
-
-DATABASE_NAME: Final = "rewebb.db"
-"""The embedded database, in the data folder."""
 
 PERSONAL: Final = "personal"
 """Marks a setting that a file in the working directory may not have: who sets it is
@@ -103,13 +99,6 @@ class Settings(BaseSettings):
     us."""
     max_attempts: int = Field(default=3, ge=1)
     """Tries of a job that ran out of memory or was lost with its worker."""
-
-    @property
-    def database(self) -> str:
-        """SQLAlchemy URL of the database."""
-        return self.database_url or (
-            f"sqlite:///{self.data_dir.absolute()}/{DATABASE_NAME}"
-        )
 
     @classmethod
     def settings_customise_sources(

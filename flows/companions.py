@@ -97,13 +97,7 @@ def kill_below(process: psutil.Process) -> None:
 
 
 def end_with_parent(end: Callable[[], object] = lambda: os._exit(0)) -> None:
-    """End this companion when its standard input is closed: its command is gone.
-
-    Parameters
-    ----------
-    end
-        Called in a thread of its own.
-    """
+    """End this companion, from another thread, when its standard input is closed."""
     threading.Thread(target=_outlive, args=(end,), name="parent", daemon=True).start()
 
 

@@ -18,13 +18,7 @@ def is_known(error: BaseException) -> bool:
 
 
 def to_bug(error: Exception, folder: Path | None = None) -> BugError:
-    """Keep the traceback of an error in a file, and say what happened and where.
-
-    Parameters
-    ----------
-    folder
-        Where the file is made; by default that of temporary files.
-    """
+    """Keep the traceback of an error in a file of a folder, or of the temporary one."""
     return BugError(
         f"Rewebb met an error that it does not know, which is a fault in Rewebb: "
         f"{type(error).__name__}: {error}. {_keep(error, folder)} Report it with the "

@@ -9,7 +9,9 @@ RewebbError
 * FileNameError
 * PoolError
 * PlanError
-* StoreError
+* DataFolderError
+* OutcomeError
+* DatabaseError
   x ConflictError
   x DatabaseAwayError
   x LeaseHeldError
@@ -22,14 +24,17 @@ __all__ = [
     "ArchiveError",
     "BugError",
     "ConflictError",
+    "DataFolderError",
     "DatabaseAwayError",
+    "DatabaseError",
     "FileNameError",
     "IdError",
     "LeaseHeldError",
+    "OutcomeError",
     "PlanError",
     "PoolError",
     "RewebbError",
-    "StoreError",
+    "UnknownObservationError",
     "UnknownProgramError",
     "UnknownRecordError",
 ]
@@ -56,7 +61,7 @@ class FileNameError(RewebbError):
 
 
 class PoolError(RewebbError):
-    """A pool file is none, or contradicts itself."""
+    """A file is not a pool of DMS, or contradicts itself."""
 
 
 class ArchiveError(RewebbError):
@@ -71,23 +76,31 @@ class PlanError(RewebbError):
     """The run cannot be planned: settings, recipe or cluster do not allow it."""
 
 
-class StoreError(RewebbError):
-    """The data folder or the database cannot be used."""
+class DataFolderError(RewebbError):
+    """The data folder cannot be used, or has no record of a run."""
 
 
-class LeaseHeldError(StoreError):
+class OutcomeError(RewebbError):
+    """A file of the store, or the answer of a worker, is not the outcome of a job."""
+
+
+class DatabaseError(RewebbError):
+    """The database cannot be used, or refuses what it is told."""
+
+
+class LeaseHeldError(DatabaseError):
     """Another run of the same program is under way."""
 
 
-class UnknownRecordError(StoreError):
+class UnknownRecordError(DatabaseError):
     """The database holds no such run or job, or more than one."""
 
 
-class DatabaseAwayError(StoreError):
+class DatabaseAwayError(DatabaseError):
     """The database does not answer, or is locked: the same call may work in a while."""
 
 
-class ConflictError(StoreError):
+class ConflictError(DatabaseError):
     """Another writer of the database was faster, again and again."""
 
 

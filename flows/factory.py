@@ -1,13 +1,14 @@
 """Settings become services; the only place that builds things."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from config.settings import DATABASE_NAME, Settings
+from config.settings import Settings
 from workers.contract import Stage
 
 from .archive import (
@@ -19,18 +20,13 @@ from .archive import (
     Vault,
     find_token,
 )
-from .entry import list_suffixes
-from .errors import ArchiveError, PlanError, StoreError
+from .errors import ArchiveError, DataFolderError, PlanError
 from .execution import Cluster, open_cluster
+from .layout import DASK_SCRATCH, DATABASE_NAME, get_database_url
 from .logs import get_logger
 from .models.exposures import FetchedFile
-from .provenance import (
-    Database,
-    Store,
-    make_engine,
-    open_to_look,
-    upgrade,
-)
+from .provenance import Database, Store, open_read_only
+from .stages import list_start_suffixes
 
 if TYPE_CHECKING:
     from workers.sample import SampleSet
@@ -38,13 +34,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMPLE_DIR",
     "Services",
-    "find_crds",
-    "fit_settings",
+    "adapt_to_sample",
+    "find_crds_cache",
     "make_archive",
     "make_source",
     "make_vault",
+    "open_configured_cluster",
     "open_database",
-    "open_local_cluster",
     "open_records",
     "open_services",
 ]
@@ -62,7 +58,7 @@ class Services:
     """What a run works with."""
 
     settings: Settings
-    """Settings of the site, fitted to the archive (`fit_settings`)."""
+    """Settings of the site, fitted to the archive (`adapt_to_sample`)."""
     archive: Archive
     """Where exposures come from."""
     database: Database
@@ -76,21 +72,21 @@ class Services:
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """Open the database, made or upgraded as needed.
+def open_database(settings: Settings, *, read_only: bool = False) -> Iterator[Database]:
+    """Open the database, made or upgraded as needed; see `open_read_only`.
 
     Raises
     ------
-    StoreError
-        The data folder cannot be written, or the database cannot be used.
+    DataFolderError
+        The data folder cannot be written.
+    DatabaseError
+        The database cannot be used.
     """
-    _make_folder(settings.data_dir)
-    engine = make_engine(settings.database)
-    try:
-        upgrade(engine)
-        yield Database(engine)
-    finally:
-        engine.dispose()
+    if not read_only:
+        _make_folder(settings.data_dir)
+    open_url = open_read_only if read_only else Database.open
+    with open_url(get_database_url(settings)) as database:
+        yield database
 
 
 @contextmanager
@@ -99,36 +95,31 @@ def open_records(settings: Settings) -> Iterator[Database]:
 
     Raises
     ------
-    StoreError
-        There is none, or it cannot be used.
+    DataFolderError
+        There is none.
+    DatabaseError
+        It cannot be used.
     """
     folder = settings.data_dir.absolute()
     is_embedded = settings.database_url is None
     if is_embedded and not (folder / DATABASE_NAME).is_file():
-        raise StoreError(
+        raise DataFolderError(
             f"The data folder {folder} holds no record of a run: give the folder of "
             "your runs with --data-dir or REWEBB_DATA_DIR, or start a run with "
             "`rewebb run PROGRAM`."
         )
     can_write = is_embedded and os.access(folder, os.W_OK)
-    url = settings.database
-    with open_database(settings) if can_write else open_to_look(url) as database:
+    with open_database(settings, read_only=not can_write) as database:
         yield database
 
 
 @contextmanager
 def open_services(
-    settings: Settings, *, start_at: Stage = Stage.DETECTOR1, to_look: bool = False
+    settings: Settings, *, start_at: Stage = Stage.DETECTOR1, read_only: bool = False
 ) -> Iterator[Services]:
-    """Build what a run works with.
+    """Build what a run works with that starts at a stage.
 
-    Parameters
-    ----------
-    start_at
-        Stage that the run starts at.
-    to_look
-        Whether nothing is to be made or changed: no data folder, no database, no
-        sample.
+    With `read_only` nothing is made or changed: no data folder, database or sample.
 
     Raises
     ------
@@ -136,20 +127,19 @@ def open_services(
         No archive is set, or it cannot be used.
     PlanError
         No CRDS cache is set.
-    StoreError
+    DataFolderError, DatabaseError
         The data folder or the database cannot be used.
     """
-    if to_look:
+    if read_only:
         _refuse_impossible(settings.data_dir)
-    placed = _place_sample(settings) if to_look else settings
-    crds_path = find_crds(placed)
-    opened = open_to_look(settings.database) if to_look else open_database(settings)
-    with opened as database:
+    placed = _place_sample(settings) if read_only else settings
+    crds_path = find_crds_cache(placed)
+    with open_database(settings, read_only=read_only) as database:
         data_dir = settings.data_dir.absolute()
         yield Services(
-            settings=fit_settings(settings),
+            settings=adapt_to_sample(settings),
             archive=make_archive(
-                placed, database.fetched.remember_fetched, start_at=start_at
+                placed, database.files.remember_fetched, start_at=start_at
             ),
             database=database,
             store=Store(data_dir, database),
@@ -164,14 +154,7 @@ def make_archive(
     *,
     start_at: Stage = Stage.DETECTOR1,
 ) -> Archive:
-    """Make the archive that the settings name.
-
-    Parameters
-    ----------
-    remember
-        Told of every file that is fetched.
-    start_at
-        Stage that starts from its files.
+    """Make the archive that the settings name, for a run that starts at a stage.
 
     Raises
     ------
@@ -180,7 +163,7 @@ def make_archive(
     """
     folder = _find_folder(settings)
     if folder is not None:
-        return FolderArchive(folder, suffixes=list_suffixes(start_at))
+        return FolderArchive(folder, suffixes=list_start_suffixes(start_at))
     if start_at is not Stage.DETECTOR1:
         raise ArchiveError(
             f"A run that starts at {start_at} takes its files from a folder, not from "
@@ -298,12 +281,12 @@ def _place_sample(settings: Settings) -> Settings:
     )
 
 
-def fit_settings(settings: Settings) -> Settings:
+def adapt_to_sample(settings: Settings) -> Settings:
     """Fit settings to the archive: the sample has a CRDS cache of its own.
 
     With the archive ``sample`` there is no CRDS server, and a context is that of the
     sample or none: what everybody has set for the sky knows none of its files. The
-    cache is that of `find_crds`.
+    cache is that of `find_crds_cache`.
     """
     if settings.archive != _SAMPLE:
         return settings
@@ -316,7 +299,7 @@ def fit_settings(settings: Settings) -> Settings:
     )
 
 
-def find_crds(settings: Settings) -> Path:
+def find_crds_cache(settings: Settings) -> Path:
     """Find the CRDS cache, absolute.
 
     With the archive ``sample`` it is that of the sample, which is made as needed, even
@@ -337,26 +320,18 @@ def find_crds(settings: Settings) -> Path:
     )
 
 
-@contextmanager
-def open_local_cluster(
+def open_configured_cluster(
     settings: Settings, *, scratch: Path | None = None
-) -> Iterator[Cluster]:
-    """Open the cluster that the settings ask for.
-
-    Parameters
-    ----------
-    scratch
-        Folder for Dask's own files, instead of one in the data folder.
-    """
-    scratch = scratch or settings.data_dir.absolute() / "scratch" / "dask"
+) -> AbstractContextManager[Cluster]:
+    """Open the cluster that the settings ask for; `scratch` is for Dask's own files."""
+    scratch = scratch or settings.data_dir.absolute() / DASK_SCRATCH
     _make_folder(scratch)
-    with open_cluster(
+    return open_cluster(
         scheduler=settings.scheduler,
         slots=settings.slots,
         memory_bytes=settings.memory_bytes,
         scratch=scratch,
-    ) as cluster:
-        yield cluster
+    )
 
 
 def _refuse_impossible(folder: Path) -> None:
@@ -364,7 +339,7 @@ def _refuse_impossible(folder: Path) -> None:
     there = next(path for path in folder.absolute().parents if path.exists())
     for path in (there, folder):
         if path.exists() and not path.is_dir():
-            raise StoreError(
+            raise DataFolderError(
                 f"The data folder {folder} cannot be used: {path} is no folder; set "
                 "--data-dir or REWEBB_DATA_DIR to another one."
             )
@@ -373,11 +348,10 @@ def _refuse_impossible(folder: Path) -> None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another command may have been faster
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise StoreError(
+        raise DataFolderError(
             f"The data folder {folder} cannot be written: {error.strerror}; set "
             "--data-dir or REWEBB_DATA_DIR to one that can."
         ) from error

@@ -36,8 +36,6 @@ __all__ = [
     "check_observations",
     "check_program",
     "format_exposure_name",
-    "format_file_name",
-    "format_product_name",
     "member_file",
     "parse_exposure_name",
     "parse_file_name",
@@ -146,18 +144,7 @@ _EXTENSION: Final = re.compile(r"[a-z0-9]+")
 
 
 def check_program(program: str) -> str:
-    """Refuse what is not the id of a program, before it names a path or a query.
-
-    Returns
-    -------
-    str
-        The same id.
-
-    Raises
-    ------
-    IdError
-        It is not five digits.
-    """
+    """Give back the id of a program; raise `IdError` for anything but five digits."""
     if re.fullmatch(PROGRAM_ID, program) is None:
         padded = program.zfill(5)
         is_short = re.fullmatch(PROGRAM_ID, padded) is not None
@@ -174,18 +161,7 @@ def check_program(program: str) -> str:
 
 
 def check_observations(observations: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what are not ids of observations.
-
-    Returns
-    -------
-    tuple of str
-        The same ids.
-
-    Raises
-    ------
-    IdError
-        One is not three digits.
-    """
+    """Give back ids of observations; raise `IdError` for anything but three digits."""
     for one in observations:
         if re.fullmatch(OBSERVATION_ID, one) is None:
             raise IdError(
@@ -197,11 +173,6 @@ def check_observations(observations: tuple[str, ...]) -> tuple[str, ...]:
 
 def parse_exposure_name(name: str) -> ExposureName:
     """Take the name of an exposure apart; it has no suffix and no extension.
-
-    Parameters
-    ----------
-    name
-        ``jw02736007001_03103_00001_nrs1``.
 
     Raises
     ------
@@ -230,11 +201,6 @@ def format_exposure_name(name: ExposureName) -> str:
 def parse_product_name(name: str) -> ProductName:
     """Take the name of a level-3 product apart; it has no suffix and no extension.
 
-    Parameters
-    ----------
-    name
-        ``jw02736-o007_t001_nirspec_prism``.
-
     Raises
     ------
     FileNameError
@@ -249,19 +215,8 @@ def parse_product_name(name: str) -> ProductName:
     return ProductName(**match.groupdict())
 
 
-def format_product_name(name: ProductName) -> str:
-    """Put the name of a level-3 product together."""
-    optical = "" if name.optical is None else f"_{name.optical}"
-    return f"jw{name.program}-{name.candidate}_{name.target}_{name.instrument}{optical}"
-
-
 def parse_file_name(name: str) -> FileName:
-    """Take a file name apart.
-
-    Parameters
-    ----------
-    name
-        Bare file name, with or without suffix and extension.
+    """Take a bare file name apart, with or without suffix and extension.
 
     Raises
     ------
@@ -279,18 +234,6 @@ def parse_file_name(name: str) -> FileName:
     return FileName(parse_exposure_name(stem), suffix, extension or None, candidate)
 
 
-def format_file_name(name: FileName) -> str:
-    """Put a file name together."""
-    match name.of:
-        case ExposureName() as exposure:
-            stem = format_exposure_name(exposure)
-        case ProductName() as product:
-            stem = format_product_name(product)
-    parts = [stem, name.candidate, name.suffix]
-    body = "_".join(part for part in parts if part is not None)
-    return body if name.extension is None else f"{body}.{name.extension}"
-
-
 def split_suffix(body: str) -> tuple[str, str | None]:
     """Split a name without extension into its stem and its suffix, if it has one."""
     stem, _, suffix = body.rpartition("_")
@@ -298,13 +241,7 @@ def split_suffix(body: str) -> tuple[str, str | None]:
 
 
 def stem_of(name: str) -> str:
-    """Give a file name without suffix and extension, whatever its grammar.
-
-    Raises
-    ------
-    FileNameError
-        The name is hostile.
-    """
+    """Give a file name, which is checked, without suffix and extension."""
     return split_suffix(check_file_name(name).partition(".")[0])[0]
 
 
@@ -331,22 +268,12 @@ last entry leaves ASCII only, so that characters and bytes are the same."""
 
 
 def check_file_name(name: str) -> str:
-    """Refuse a name that could lead out of its folder or is not a plain file name.
-
-    Parameters
-    ----------
-    name
-        A name from outside: a server, a header, an association.
-
-    Returns
-    -------
-    str
-        The same name.
+    """Give back a file name that a server, a header or an association says.
 
     Raises
     ------
     FileNameError
-        It is refused; the message says for what.
+        It could lead out of its folder, or is not a plain file name.
     """
     for is_refused, why in _REFUSALS:
         if is_refused(name):
@@ -355,22 +282,12 @@ def check_file_name(name: str) -> str:
 
 
 def check_folder(folder: str) -> str:
-    """Refuse a folder in a record that is not one strictly below the data folder.
-
-    Parameters
-    ----------
-    folder
-        Relative to the data folder: ``store/ab/abcdef``.
-
-    Returns
-    -------
-    str
-        The same folder.
+    """Give back a folder that a record says, relative to the data folder.
 
     Raises
     ------
     FileNameError
-        It is absolute, empty, or one of its parts is refused.
+        It is not strictly below the data folder, or one of its parts is refused.
     """
     if folder.startswith("/") or not folder.strip("/"):
         raise FileNameError(

@@ -41,15 +41,13 @@ def ensure_server() -> None:
     if settings.api.url is not None:
         return
     given = settings.server.api.auth_string or settings.api.auth_string
-    password = given.get_secret_value() if given else _make_password()
+    password = (
+        given.get_secret_value() if given else f"rewebb:{secrets.token_urlsafe(32)}"
+    )
     os.environ["PREFECT_API_AUTH_STRING"] = password
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = password
     os.environ["PREFECT_API_URL"] = _start()
     refresh_global_settings_context()
-
-
-def _make_password() -> str:
-    return f"rewebb:{secrets.token_urlsafe(32)}"
 
 
 def _start() -> str:

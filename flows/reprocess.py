@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -39,11 +39,19 @@ from .errors import RewebbError
 from .execution import Listener, Progress
 from .models.runs import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
+from .notifier import Notifier
 from .reports import RunSummary
 from .run import Planned, Request, run_program
-from .telling import Telling
+from .stages import StartName
 
-__all__ = ["FETCH_LISTENER", "LISTENER", "OUTCOME", "reprocess_program"]
+__all__ = [
+    "FETCH_LISTENER",
+    "LISTENER",
+    "OUTCOME",
+    "ObservationId",
+    "ProgramId",
+    "reprocess_program",
+]
 
 LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
 """Who else is told of progress: the terminal, when a person started the flow."""
@@ -84,7 +92,7 @@ def reprocess_program(
     archive: str | None = None,
     data_dir: Path | None = None,
     allow_partial: bool = False,
-    start_at: Literal["detector1", "spec2", "spec3"] = "detector1",
+    start_at: StartName = "detector1",
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
@@ -135,7 +143,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
     summary = run_program(
         settings, request, watch=_watch, on_file=FETCH_LISTENER.get(), step=_take
     )
-    with Telling(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
+    with Notifier(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
         tell(summary)
     return summary
 
@@ -159,7 +167,7 @@ def _watch(planned: Planned) -> Iterator[Listener]:
     """Show the progress of jobs on the page of the flow run, and to whoever listens."""
     states = Counter(entry.state for entry in planned.plan.entries)
     page = _RunPage(states.total())
-    with Telling(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
+    with Notifier(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
         tell_page(states)  # of reused jobs there is no news
         yield _tell_both(tell_page, LISTENER.get())
 
@@ -176,7 +184,7 @@ def _tell_both(
 
 
 class _RunPage:
-    """What Prefect shows of a run; its server may be away, see `Telling`."""
+    """What Prefect shows of a run; its server may be away, see `Notifier`."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
@@ -206,7 +214,7 @@ def _show_outcome(summary: RunSummary) -> None:
 
 @contextmanager
 def _asking_briefly() -> Iterator[None]:
-    """Ask the server once, with a client of this thread: `Telling` asks again."""
+    """Ask the server once, with a client of this thread: `Notifier` asks again."""
     brief = {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(brief), SyncClientContext():
         yield

@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -25,12 +26,14 @@ import psutil
 
 from .environment import is_restarted
 
-__all__ = ["ChildEnd", "run_in_child"]
+__all__ = ["ChildEnd", "listening", "make_sender", "run_in_child"]
 
 _PRELOAD = ["workers.restart", "workers.stages.preload"]
 _POLL_S = 0.05
 _FAREWELL_S = 5.0
 """How long a child may take to end once it has answered."""
+_LAST_NEWS_S = 2.0
+"""How long a child may hold its end of the pipe open after its work."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -90,6 +93,45 @@ def run_in_child(
     )
     process.close()
     return end
+
+
+@contextmanager
+def listening(listener: Callable[[Any], None] | None) -> Iterator[Connection | None]:
+    """Pass on what a child sends; gives the end of the pipe that the child takes.
+
+    Parameters
+    ----------
+    listener
+        Called in a thread of its own; None, and there is no pipe.
+    """
+    if listener is None:
+        yield None
+        return
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    thread = threading.Thread(target=_pass_on, args=(receiver, listener), daemon=True)
+    thread.start()
+    try:
+        yield sender
+    finally:
+        sender.close()
+        thread.join(_LAST_NEWS_S)
+
+
+def make_sender(sender: Connection | None) -> Callable[[Any], None]:
+    """Make what the child calls with its progress; it works without a listener, too."""
+
+    def send(message: object) -> None:
+        if sender is not None:
+            with suppress(OSError):
+                sender.send(message)
+
+    return send
+
+
+def _pass_on(receiver: Connection, listener: Callable[[Any], None]) -> None:
+    with receiver, suppress(EOFError, OSError):
+        while True:
+            listener(receiver.recv())
 
 
 class _Watch:

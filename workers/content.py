@@ -73,21 +73,13 @@ def content_sha256(path: Path) -> str:
 def hash_content(path: Path) -> tuple[str, str]:
     """Hash the pixels and the science metadata of a file, and its pixels alone.
 
-    Parameters
-    ----------
-    path
-        A FITS or ASDF file; of any other file the bytes are hashed.
-
-    Returns
-    -------
-    tuple
-        The hash of content, and that of the data of all HDUs but the ASDF tree; empty
-        if it is no FITS file.
+    The second hash is of the data of all HDUs but the ASDF tree, and empty if the file
+    is not FITS. Of a file that is neither FITS nor ASDF the bytes are hashed.
 
     Raises
     ------
     OSError
-        The file cannot be read, or is no complete FITS file.
+        The file cannot be read, or is not a complete FITS file.
     """
     digest, pixels = hashlib.sha256(), hashlib.sha256()
     match path.suffix:
@@ -183,12 +175,8 @@ def _canonical(
     """Write a YAML tree in one way only, tags of nodes included.
 
     The world coordinates of a resampled slit hold themselves: a node that is below
-    itself is written as how far up it is.
-
-    Parameters
-    ----------
-    left_out
-        Keys of this node that are left out because of where it is.
+    itself is written as how far up it is. The keys `left_out` are so because of where
+    the node is.
     """
     if id(node) in above:
         yield b"^%d" % above[::-1].index(id(node))

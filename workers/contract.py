@@ -8,6 +8,7 @@ import it in milliseconds.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ __all__ = [
     "FileHash",
     "Input",
     "Job",
-    "JsonValue",
     "Outcome",
     "Parameters",
     "ParsUse",
@@ -34,6 +34,7 @@ __all__ = [
     "ReferenceUse",
     "Resolution",
     "ResolveItem",
+    "ResolveMember",
     "ResolveRequest",
     "Resolved",
     "Stage",
@@ -305,10 +306,10 @@ class Outcome:
     """Identity of the attempt (UUID)."""
     status: Status
     """How it ended."""
-    started_at: str
-    """UTC, ISO 8601."""
-    finished_at: str
-    """UTC, ISO 8601."""
+    started_at: datetime
+    """UTC."""
+    finished_at: datetime
+    """UTC."""
     host: str
     """Where it ran."""
     usage: Usage
@@ -433,5 +434,6 @@ class Resolution:
 
 
 def to_json(record: object) -> str:
-    """Turn a record of this module into indented JSON with sorted keys."""
-    return json.dumps(asdict(record), indent=1, sort_keys=True)  # type: ignore[call-overload]  # a dataclass instance
+    """Turn a record of this module into indented JSON, times in ISO 8601."""
+    tree = asdict(record)  # type: ignore[call-overload]  # a dataclass instance
+    return json.dumps(tree, indent=1, sort_keys=True, default=datetime.isoformat)

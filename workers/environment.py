@@ -74,20 +74,10 @@ _CPUINFO = Path("/proc/cpuinfo")
 def make_environment(
     outside: Mapping[str, str], *, cpuinfo: Path = _CPUINFO
 ) -> dict[str, str]:
-    """Make the environment of a process that makes pixels.
+    """Make the environment of a process that makes pixels, from that of who starts it.
 
-    Parameters
-    ----------
-    outside
-        Environment of the process that starts it.
-    cpuinfo
-        What Linux tells of the processor.
-
-    Returns
-    -------
-    dict
-        Without `PINS` where the processor has no such code: there a process can do
-        everything but make pixels, see `require_pins`.
+    It has no `PINS` where the processor has no such code: there a process can do
+    everything but make pixels, see `require_pins`.
     """
     kept = {name: outside[name] for name in outside if _KEPT.fullmatch(name)}
     return {**kept, **_FIXED, **(PINS if _is_capable(cpuinfo) else {})}

@@ -12,7 +12,7 @@ from importlib import resources
 
 from .contract import Stage, Status, Usage
 
-__all__ = ["estimate_bytes", "grow", "learn_bytes"]
+__all__ = ["MARGIN", "estimate_bytes", "grow", "learn_bytes"]
 
 MARGIN = 1.2
 """What is granted to a job over the peak that was seen of it: the same job on the same
@@ -25,13 +25,7 @@ _FACTOR = 2
 def estimate_bytes(stage: Stage, *, exp_type: str, input_bytes: int) -> int:
     """Estimate the peak resident memory of a job, in bytes.
 
-    Parameters
-    ----------
-    stage, exp_type
-        What runs on what; an EXP_TYPE without coefficients of its own takes those
-        named ``default``.
-    input_bytes
-        Size of all files that the job reads.
+    An EXP_TYPE without coefficients of its own takes those named ``default``.
     """
     by_type = _coefficients()[stage]
     terms = by_type.get(exp_type, by_type["default"])
@@ -46,11 +40,7 @@ def grow(*, granted_bytes: int, peak_bytes: int) -> int:
 def learn_bytes(attempts: Iterable[tuple[Status, Usage]]) -> int:
     """Give what the attempts at a job say that it needs; 0 when they say nothing.
 
-    Parameters
-    ----------
-    attempts
-        How each ended and what it took, the newest first; those before the newest
-        success say nothing new.
+    They are the newest first; those before the newest success say nothing new.
     """
     needed = 0
     for status, usage in attempts:

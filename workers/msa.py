@@ -23,13 +23,6 @@ _PROGRAM = "meta.observation.program_number"
 def check_metafile(path: Path, header: Mapping[str, Any]) -> None:
     """Refuse a metafile that is damaged or not that of an exposure.
 
-    Parameters
-    ----------
-    path
-        The metafile.
-    header
-        Metadata of the exposure, by ``meta.`` keys.
-
     Raises
     ------
     MetafileError

@@ -8,16 +8,9 @@ __all__ = ["publish", "replace"]
 
 
 def publish(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under its own name in a side folder, then move it into place.
+    """Let `write` make a file in a side folder, then move it into place.
 
     A file that is there stays: what was made with it must be found the same.
-
-    Parameters
-    ----------
-    path
-        Where the file belongs; its folder is made.
-    write
-        Called with the path to write.
     """
     return path if path.exists() else replace(path, write)
 

@@ -1,13 +1,7 @@
 """Runs one job: child process, scratch, watched memory, log, one atomic publish.
 
-    scratch/<program>/<attempt>/work      where the pipeline runs and writes; in its
-        folder `inputs` are links to the inputs, and the association
-    scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
-        store/<ab>/<fingerprint>            when the attempt succeeded, or
-        attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
-
-Nothing outside scratch is ever half written; a scratch folder that outlives its
-attempt is rubbish.
+It works in scratch and renames what was made to its place (`job_layout`), so nothing
+outside scratch is ever half written.
 """
 
 import logging
@@ -20,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .cache_contract import (
     PrefetchReport,
@@ -29,7 +23,7 @@ from .cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
-from .child import ChildEnd, run_in_child
+from .child import ChildEnd, listening, make_sender, run_in_child
 from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
@@ -51,14 +45,22 @@ from .contract import (
 from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
 from .failures import MEMORY_ERROR, to_info
+from .job_layout import (
+    INPUTS,
+    LOG_NAME,
+    OUTCOME_NAME,
+    PUBLISH,
+    SCRATCH,
+    WORK,
+    get_attempt_folder,
+    get_store_folder,
+)
 from .references import ReferenceCache, pin
-from .telling import listening, make_tell
 from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
     "answer_job",
-    "get_store_folder",
     "hash_files",
     "prefetch_references",
     "resolve_jobs",
@@ -67,11 +69,7 @@ __all__ = [
     "wrap_slits",
 ]
 
-LOG_NAME = "job.log"
-"""Log of an attempt, beside its products."""
-
-OUTCOME_NAME = "outcome.json"
-"""Outcome of an attempt, beside its products."""
+_T = TypeVar("_T")
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -87,31 +85,29 @@ class _Answer:
 
 
 def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Outcome:
-    """Run a job once, and publish what it made.
-
-    Parameters
-    ----------
-    attempt
-        Identity of this attempt.
-    data_dir
-        Folder that holds store, attempts and scratch, on one file system.
-    granted_bytes
-        Memory that the child may use; past it the attempt is OUT_OF_MEMORY.
-
-    Returns
-    -------
-    Outcome
-        How it ended; whatever the job raises is in it.
+    """Run a job once, and publish what it made; whatever it raises is in its outcome.
 
     Raises
     ------
     OSError
         The data folder cannot be written.
     """
-    scratch = data_dir / "scratch" / job.program / attempt
-    if _is_done(job, data_dir):
-        return _tell_done(job, attempt, granted_bytes)
-    remove_tree(scratch, below=data_dir / "scratch")  # of a worker lost with it
+    scratch = data_dir / SCRATCH / job.program / attempt
+    stored = get_store_folder(job.fingerprint)
+    if (data_dir / stored / OUTCOME_NAME).is_file():
+        # Its worker died after publishing, before telling.
+        now = datetime.now(UTC)
+        return Outcome(
+            job=job,
+            attempt=attempt,
+            status=Status.SUCCEEDED,
+            started_at=now,
+            finished_at=now,
+            host=socket.gethostname(),
+            usage=Usage(0.0, 0.0, 0, granted_bytes),
+            folder=str(stored),
+        )
+    remove_tree(scratch, below=data_dir / SCRATCH)  # of a worker lost with it
     try:
         return _run_in(scratch, job, attempt, data_dir, granted_bytes)
     except OSError as error:
@@ -121,7 +117,7 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
     finally:
         # What was published counts, whatever becomes of the rest.
         with suppress(TreeError):
-            remove_tree(scratch, below=data_dir / "scratch")
+            remove_tree(scratch, below=data_dir / SCRATCH)
 
 
 def answer_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> str:
@@ -140,17 +136,21 @@ def _run_in(
     scratch: Path, job: Job, attempt: str, data_dir: Path, granted_bytes: int
 ) -> Outcome:
     started_at = datetime.now(UTC)
-    for name in ("work/inputs", "publish"):
-        (scratch / name).mkdir(parents=True)
+    (scratch / WORK / INPUTS).mkdir(parents=True)
+    (scratch / PUBLISH).mkdir()
     end = run_in_child(_calibrate, job, scratch, limit_bytes=granted_bytes)
     answer, status = _judge(job, end, granted_bytes)
-    folder = _get_folder(job, attempt, status)
+    folder = (
+        get_store_folder(job.fingerprint)
+        if status is Status.SUCCEEDED
+        else get_attempt_folder(job.fingerprint, attempt)
+    )
     outcome = Outcome(
         job=job,
         attempt=attempt,
         status=status,
-        started_at=started_at.isoformat(),
-        finished_at=datetime.now(UTC).isoformat(),
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
         host=socket.gethostname(),
         usage=Usage(end.elapsed_s, end.cpu_s, end.peak_bytes, granted_bytes),
         folder=str(folder),
@@ -159,33 +159,13 @@ def _run_in(
         caveats=answer.caveats,
         error=answer.error,
     )
-    _publish(outcome, scratch / "publish", data_dir / folder)
+    _publish(outcome, scratch / PUBLISH, data_dir / folder)
     return outcome
-
-
-def _is_done(job: Job, data_dir: Path) -> bool:
-    return (data_dir / get_store_folder(job.fingerprint) / OUTCOME_NAME).is_file()
-
-
-def _tell_done(job: Job, attempt: str, granted_bytes: int) -> Outcome:
-    """Tell that a job is done: its worker died after publishing, before telling."""
-    now = datetime.now(UTC).isoformat()
-    return Outcome(
-        job=job,
-        attempt=attempt,
-        status=Status.SUCCEEDED,
-        started_at=now,
-        finished_at=now,
-        host=socket.gethostname(),
-        usage=Usage(0.0, 0.0, 0, granted_bytes),
-        folder=str(get_store_folder(job.fingerprint)),
-    )
 
 
 def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
     """Resolve references and parameters of a batch of jobs, in a child."""
-    end = run_in_child(_guarded, _resolve, request)
-    return end.answer if isinstance(end.answer, Resolution | ErrorInfo) else _lost(end)
+    return _call(_resolve, request)
 
 
 def prefetch_references(
@@ -193,17 +173,9 @@ def prefetch_references(
     *,
     listener: Callable[[ReferenceProgress], None] | None = None,
 ) -> PrefetchReport | ErrorInfo:
-    """Bring the references of a batch of jobs into the cache, in a child.
-
-    Parameters
-    ----------
-    listener
-        Told how far it is, in a thread of its own.
-    """
+    """Bring the references of a batch of jobs into the cache, in a child."""
     with listening(listener) as sender:
-        end = run_in_child(_guarded, _prefetch, request, sender)
-    answer = end.answer
-    return answer if isinstance(answer, PrefetchReport | ErrorInfo) else _lost(end)
+        return _call(_prefetch, request, sender)
 
 
 def verify_references(
@@ -211,64 +183,48 @@ def verify_references(
     *,
     listener: Callable[[ReferenceProgress], None] | None = None,
 ) -> VerifyReport | ErrorInfo:
-    """Verify every file of a CRDS cache, in a child; see `prefetch_references`."""
+    """Verify every file of a CRDS cache, in a child."""
     with listening(listener) as sender:
-        end = run_in_child(_guarded, _verify, request, sender)
-    answer = end.answer
-    return answer if isinstance(answer, VerifyReport | ErrorInfo) else _lost(end)
+        return _call(_verify, request, sender)
 
 
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
     """Hash raw files, in a child."""
-    end = run_in_child(_guarded, _hash_all, tuple(paths))
-    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
+    return _call(_hash_all, paths)
 
 
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
     """Wrap calibrated slits as `cal` products of their exposures, in a child."""
-    absolute = [path.absolute() for path in paths]
-    end = run_in_child(_guarded, _wrap, absolute, folder.absolute())
-    return end.answer if isinstance(end.answer, tuple | ErrorInfo) else _lost(end)
-
-
-def get_store_folder(fingerprint: str) -> Path:
-    """Give the folder of a job's products, relative to the data folder."""
-    return Path("store", fingerprint[:2], fingerprint)
+    return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
 
 
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
     """Tell from the end of the child how the attempt went."""
-    answer = end.answer
+    answer, name = end.answer, f"{job.stage} of {job.name}"
     if end.outgrew_limit:
-        message = (
-            f"{job.stage} of {job.name} needed more than the {granted_bytes} bytes "
-            f"of memory that it was granted (reached {end.peak_bytes})."
+        why = (
+            f"{name} needed more than the {granted_bytes} bytes of memory that it was "
+            f"granted (reached {end.peak_bytes})."
         )
-        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
-    if not isinstance(answer, _Answer) and end.exit_code == -signal.SIGKILL:
-        message = (
-            f"{job.stage} of {job.name} was killed, as the kernel does when there is "
-            f"no memory left: it had reached {end.peak_bytes} of the {granted_bytes} "
-            "bytes that it was granted."
+        answer = _Answer(error=ErrorInfo(MEMORY_ERROR, why, ""))
+    elif not isinstance(answer, _Answer) and end.exit_code == -signal.SIGKILL:
+        why = (
+            f"{name} was killed, as the kernel does when there is no memory left: it "
+            f"had reached {end.peak_bytes} of the {granted_bytes} bytes that it was "
+            "granted."
         )
-        return _Answer(error=ErrorInfo(MEMORY_ERROR, message, "")), Status.OUT_OF_MEMORY
-    if not isinstance(answer, _Answer):
-        message = (
-            f"The process of {job.stage} of {job.name} ended with exit code "
-            f"{end.exit_code} before it had an answer."
+        answer = _Answer(error=ErrorInfo(MEMORY_ERROR, why, ""))
+    elif not isinstance(answer, _Answer):
+        why = (
+            f"The process of {name} ended with exit code {end.exit_code} before it had "
+            "an answer."
         )
-        return _Answer(error=ErrorInfo(CHILD_LOST, message, "")), Status.LOST
+        return _Answer(error=ErrorInfo(CHILD_LOST, why, "")), Status.LOST
     if answer.error is None:
         return answer, Status.SUCCEEDED
     if answer.error.type == MEMORY_ERROR:
         return answer, Status.OUT_OF_MEMORY
     return answer, Status.FAILED
-
-
-def _get_folder(job: Job, attempt: str, status: Status) -> Path:
-    if status is Status.SUCCEEDED:
-        return get_store_folder(job.fingerprint)
-    return Path("attempts", job.fingerprint, attempt)
 
 
 def _publish(outcome: Outcome, made: Path, target: Path) -> None:
@@ -299,12 +255,22 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lost(end: ChildEnd) -> ErrorInfo:
-    message = f"A worker process ended with exit code {end.exit_code}."
-    return ErrorInfo(CHILD_LOST, message, "")
+def _call(work: Callable[..., _T], *args: object) -> _T | ErrorInfo:
+    """Do something in a child; if it raises or the child is lost, give the error."""
+    end = run_in_child(_guarded, _do_quietly, work, *args)
+    if end.answer is None:
+        why = f"A worker process ended with exit code {end.exit_code}."
+        return ErrorInfo(CHILD_LOST, why, "")
+    answer: _T | ErrorInfo = end.answer
+    return answer
 
 
-def _guarded(work: Callable[..., Any], *args: Any) -> Any:
+def _do_quietly(work: Callable[..., _T], *args: object) -> _T:
+    logging.getLogger("CRDS").setLevel(logging.WARNING)
+    return work(*args)
+
+
+def _guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
     """Run anything, and turn whatever it raises into data."""
     try:
         return work(*args)
@@ -318,14 +284,12 @@ def _calibrate(job: Job, scratch: Path) -> _Answer:
     return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
 
 
-def _calibrate_logged(job: Job, scratch: Path) -> _Answer:
-    with _captured_log(scratch / "publish" / LOG_NAME):
+def _calibrate_logged(job: Job, scratch: Path) -> _Answer | ErrorInfo:
+    with _captured_log(scratch / PUBLISH / LOG_NAME):
         answer = _guarded(_run_stage, job, scratch)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
-            return _Answer(error=answer)
-    assert isinstance(answer, _Answer)
-    return answer
+        return answer
 
 
 def _run_stage(job: Job, scratch: Path) -> _Answer:
@@ -337,12 +301,11 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     cache = ReferenceCache()
     uses: tuple[ReferenceUse | ParsUse, ...] = (*job.references, *job.pars)
     cache.verify(use.file for use in uses if use.file)
-    outputs = scratch / "publish"
-    work = scratch / "work"
-    _lay_out(job, work / "inputs")
+    outputs, work = scratch / PUBLISH, scratch / WORK
+    _lay_out(job, work / INPUTS)
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none tells of the attempt.
-    steps, caveats = calibrate(job, inputs=Path("inputs"))
+    steps, caveats = calibrate(job, inputs=Path(INPUTS))
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:
@@ -407,7 +370,6 @@ def _describe(path: Path) -> Product:
 def _resolve(request: ResolveRequest) -> Resolution:
     from .stages.resolve import resolve  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
     return resolve(request)
 
 
@@ -420,34 +382,30 @@ def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:
     from .stages.prefetch import prefetch  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
-    return prefetch(request, make_tell(sender))
+    return prefetch(request, make_sender(sender))
 
 
 def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
     from .references.verification import verify_cache  # only in the child
 
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
-    return verify_cache(request, make_tell(sender))
+    return verify_cache(request, make_sender(sender))
 
 
-def _hash_all(paths: tuple[str, ...]) -> tuple[FileHash, ...]:
+def _hash_all(paths: Sequence[str]) -> tuple[FileHash, ...]:
     return tuple(_hash_one(path) for path in paths)
 
 
 def _hash_one(path: str) -> FileHash:
     try:
-        file = Path(path)
-        stat = file.stat()
-        content, pixels = hash_content(file)
+        found = _describe(Path(path))
         return FileHash(
             path=path,
-            size_bytes=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            sha256=file_sha256(file),
-            content_sha256=content,
-            pixels_sha256=pixels,
-            cards=read_cards(file),
+            size_bytes=found.size_bytes,
+            mtime_ns=found.mtime_ns,
+            sha256=found.sha256,
+            content_sha256=found.content_sha256,
+            pixels_sha256=found.pixels_sha256,
+            cards=read_cards(Path(path)),
         )
     except (OSError, WorkerError) as error:
         return FileHash(path, 0, 0, "", "", replace(to_info(error), traceback=""))

@@ -20,14 +20,7 @@ def remove_tree(path: Path, *, below: Path) -> None:
     """Remove a folder and all that is in it; nothing happens if it is not there.
 
     Links in it are removed, and not followed. What cannot be removed (a file that is
-    still open on NFS, say) is left.
-
-    Parameters
-    ----------
-    path
-        The folder, spelled as a path below the other one.
-    below
-        Folder that it must lie in. It may itself be reached through links.
+    still open on NFS, say) is left. The other folder may be reached through links.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 
 from flows.errors import ArchiveError
 from flows.models.exposures import FetchedFile
-from flows.telling import Telling
+from flows.notifier import Notifier
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,
@@ -146,7 +146,7 @@ class Fetcher:
         come: dict[str, FetchedFile] = {}
         failed = dict(decided.unknown)
         with (
-            Telling(listener, to="whoever watches the fetch", interval_s=0.1) as tell,
+            Notifier(listener, to="whoever watches the fetch", interval_s=0.1) as tell,
             assembled(self._parallel) as crew,
         ):
             counter = _Counter(decided, tell, crew)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.errors import ArchiveError
+from flows.layout import RAW
 
 from .access import admit
 from .fetch import Fetcher, FetchReport
@@ -132,7 +133,7 @@ def fetch_files(
     names = {file.name for file in missing} if dry_run else {*report.fetched}
     return FetchedFiles(
         source=source.name,
-        folder=vault.data_dir / "raw",
+        folder=vault.data_dir / RAW,
         dry_run=dry_run,
         files=tuple(sorted(names)),
         size_bytes=sum(f.size_bytes for f in missing if f.name in names),

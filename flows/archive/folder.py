@@ -21,6 +21,7 @@ from flows.models.exposures import (
     RejectedFile,
 )
 from flows.names import ExposureName, parse_file_name
+from flows.stages import RAW_SUFFIX
 
 from .headers import reject, to_exposure
 from .metafiles import with_metafiles
@@ -29,9 +30,6 @@ from .rawfile import UnreadableHeaderError, read_raw_file
 from .texts import read_text
 
 __all__ = ["FolderArchive", "walk_files"]
-
-_RAW = "uncal"
-"""Suffix of raw files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class FolderArchive:
         only headers are wanted, or what a run starts from after detector1.
     """
 
-    def __init__(self, root: Path, *, suffixes: Sequence[str] = (_RAW,)) -> None:
+    def __init__(self, root: Path, *, suffixes: Sequence[str] = (RAW_SUFFIX,)) -> None:
         self._root = root
         self._suffixes = tuple(suffixes)
 
@@ -201,7 +199,9 @@ def _read_all(files: Sequence[_Found]) -> Exposure | RejectedFile:
     if not exposures:
         return read[files[0].suffix]
     calibrated = {
-        suffix: _to_calibrated(one) for suffix, one in read.items() if suffix != _RAW
+        suffix: _to_calibrated(one)
+        for suffix, one in read.items()
+        if suffix != RAW_SUFFIX
     }
     return replace(exposures[0], calibrated=calibrated)
 

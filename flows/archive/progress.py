@@ -21,4 +21,4 @@ class FetchProgress:
 
 
 FetchListener = Callable[[FetchProgress], None]
-"""Called from a thread of its own, with the newest alone (`Telling`)."""
+"""Called from a thread of its own, with the newest alone (`Notifier`)."""

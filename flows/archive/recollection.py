@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from flows.layout import LISTING_NAME
 from flows.models.exposures import FetchedFile, PoolFile
 
 from .listing import FileKind, RemoteFile
@@ -19,9 +20,6 @@ from .roles import HeaderValue
 from .texts import read_text, write_texts
 
 __all__ = ["Recollection", "recall", "remember", "tell_unchecked", "to_remote_file"]
-
-_NAME: Final = "listing.json"
-"""Name of the file, in the folder of the program."""
 
 _SHOWN: Final = 3
 """How many names a note lists."""
@@ -58,7 +56,7 @@ def remember(folder: Path, known: Recollection) -> None:
         The folder cannot be written to.
     """
     text = _RECOLLECTION.dump_json(known, indent=1).decode()
-    write_texts(folder, {_NAME: text + "\n"})
+    write_texts(folder, {LISTING_NAME: text + "\n"})
 
 
 def recall(folder: Path, records: Iterable[FetchedFile]) -> Recollection:
@@ -71,7 +69,7 @@ def recall(folder: Path, records: Iterable[FetchedFile]) -> Recollection:
     records
         The newest copy of each file.
     """
-    path = folder / _NAME
+    path = folder / LISTING_NAME
     if path.is_file():
         try:
             return _RECOLLECTION.validate_json(read_text(path))

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from flows.errors import ArchiveError, FileNameError
+from flows.layout import RAW
 from flows.models.exposures import FetchedFile
 from flows.names import check_file_name, check_folder
 from workers.outside import open_outside
@@ -28,9 +29,6 @@ from .recollection import Recollection, recall, remember
 from .texts import read_text, write_texts
 
 __all__ = ["Vault", "find_records", "load_record"]
-
-_RAW: Final = "raw"
-"""Folder of the copies, below the data folder."""
 
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 """Folder of a version; what else there is beside them is not ours."""
@@ -117,11 +115,11 @@ class Vault:
 
     def remember(self, program: str, known: Recollection) -> None:
         """Keep what the archive has said of a program."""
-        remember(self._data_dir / _RAW / check_file_name(program), known)
+        remember(self._data_dir / RAW / check_file_name(program), known)
 
     def recall(self, program: str) -> Recollection:
         """Recall what the archive said of a program last."""
-        folder = self._data_dir / _RAW / check_file_name(program)
+        folder = self._data_dir / RAW / check_file_name(program)
         newest: dict[str, FetchedFile] = {}
         for path in find_records(self._data_dir, program):
             record = load_record(path)
@@ -189,12 +187,12 @@ class Vault:
         }
 
     def _folder(self, file: RemoteFile) -> Path:
-        return self._data_dir / _RAW / check_file_name(file.program)
+        return self._data_dir / RAW / check_file_name(file.program)
 
 
 def find_records(data_dir: Path, program: str = "*") -> Iterator[Path]:
     """Find what is known of every local copy, or of those of a program."""
-    for path in sorted((data_dir / _RAW).glob(f"{program}/v*/*.json")):
+    for path in sorted((data_dir / RAW).glob(f"{program}/v*/*.json")):
         # Associations of DMS are JSON too, and so is what a killed fetch leaves.
         if not path.name.startswith(".") and path.with_suffix("").is_file():
             yield path

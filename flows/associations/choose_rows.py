@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.models.associations import Lack
 from flows.models.exposures import Inventory, RejectedFile
 from flows.names import member_file
+from flows.stages import RAW_SUFFIX
 
 from .absent import tell_absent, tell_positions
 from .modes import SPECTRA
@@ -76,7 +77,7 @@ def _list_lacking(inventory: Inventory, chosen: ChosenRows) -> Iterator[Lack]:
     """List what the headers of some tell of others that are not there."""
     files = (*inventory.rejected, *inventory.barred, *chosen.missing)
     known = {row.name for row in chosen.rows}
-    known |= {file.path.name.removesuffix("_uncal.fits") for file in files}
+    known |= {file.path.name.removesuffix(f"_{RAW_SUFFIX}.fits") for file in files}
     yield from tell_absent(chosen.rows, known)
     yield from tell_positions(chosen.rows)
 
@@ -129,7 +130,7 @@ def _link(groups: Iterable[frozenset[str]]) -> Mapping[str, frozenset[str]]:
 
 
 def _reject(row: PoolRow, pool_name: str) -> RejectedFile:
-    file = member_file(row.name, "uncal")
+    file = member_file(row.name, RAW_SUFFIX)
     return RejectedFile(
         path=Path(file),
         program=f"{row.program:0>5s}",

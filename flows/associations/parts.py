@@ -11,6 +11,8 @@ from typing import Final, overload
 
 from flows.models.associations import Member
 from flows.names import member_file
+from flows.stages import STAGES
+from workers.contract import Stage
 
 from .rows import Candidate, PoolRow
 
@@ -129,7 +131,7 @@ class Draft:
     @property
     def is_level2(self) -> bool:
         """Whether it is of level 2b."""
-        return self.asn_type.endswith("spec2")
+        return self.asn_type in STAGES[Stage.SPEC2].asn_types
 
     @property
     def has_background(self) -> bool:

@@ -14,6 +14,7 @@ from flows.names import (
     parse_exposure_name,
     stem_of,
 )
+from flows.stages import RAW_SUFFIX
 
 __all__ = ["find_missing_segments", "list_mismatches"]
 
@@ -74,7 +75,7 @@ def _name_segments(first: ExposureName, total: int) -> Iterator[ExposureName]:
 
 
 def _reject(name: ExposureName, total: int) -> RejectedFile:
-    file = member_file(format_exposure_name(name), "uncal")
+    file = member_file(format_exposure_name(name), RAW_SUFFIX)
     return RejectedFile(
         path=Path(file),
         program=name.program,

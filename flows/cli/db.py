@@ -40,7 +40,7 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
                 database.jobs.record_outcome(load_outcome(path))
                 outcomes += 1
             for path in find_records(settings.data_dir):
-                database.fetched.remember_fetched(load_record(path))
+                database.files.remember_fetched(load_record(path))
                 fetched += 1
     if as_json:
         print_json({"outcomes": outcomes, "fetched": fetched})

@@ -1,9 +1,11 @@
 """Arguments and options that commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from flows.stages import StartName
 
 __all__ = [
     "AllowPartial",
@@ -47,7 +49,7 @@ AllowPartial = Annotated[
     typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
 ]
 StartAt = Annotated[
-    Literal["detector1", "spec2", "spec3"],
+    StartName,
     typer.Option(
         help="Start at this stage, from rate (spec2) or cal (spec3, tso3) files of a "
         "folder."

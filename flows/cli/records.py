@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.job_layout import LOG_NAME
+
 from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
@@ -128,9 +130,7 @@ def show(
         product = found[0] if found else None
         record = database.jobs.get_job(fingerprint or found[0].fingerprint)
         made = record.job.fingerprint
-        origins = database.fetched.find_fetched(
-            file.sha256 for file in record.job.inputs
-        )
+        origins = database.files.find_fetched(file.sha256 for file in record.job.inputs)
         use = database.runs.find_last_use(made)
     if as_json:
         told = {"product": product, "record": record, "origins": origins}
@@ -160,7 +160,6 @@ def logs(
     """Print the log of the newest attempt at a job, as the pipeline wrote it."""
     from config.settings import load_settings
     from flows.factory import open_records
-    from workers.run import LOG_NAME
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -337,10 +336,11 @@ def _print_attempts(record: "JobRecord") -> None:
         usage = outcome.usage
         say(
             f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
-            f"{outcome.finished_at}: {usage.elapsed_s:.1f} s, {usage.cpu_s:.1f} CPU s, "
+            f"{outcome.finished_at.isoformat()}: {usage.elapsed_s:.1f} s, "
+            f"{usage.cpu_s:.1f} CPU s, "
             f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB"
         )
-        say(f"    log {outcome.folder}/job.log")
+        say(f"    log {outcome.folder}/{LOG_NAME}")
         steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
         say(f"    steps {steps or '-'}")
         for caveat in outcome.caveats:

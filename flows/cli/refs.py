@@ -66,11 +66,11 @@ def sync(
     Jobs whose raw files are not here are left out, and that is said.
     """
     from config.settings import load_settings
-    from flows.factory import fit_settings
+    from flows.factory import adapt_to_sample
     from workers.run import prefetch_references
 
     with said_in_one_sentence():
-        settings = fit_settings(
+        settings = adapt_to_sample(
             load_settings(
                 data_dir=data_dir,
                 archive=archive,
@@ -118,11 +118,11 @@ def verify(
     Without a server, it is compared with what runs have seen of it.
     """
     from config.settings import load_settings
-    from flows.factory import fit_settings
+    from flows.factory import adapt_to_sample
     from workers.run import verify_references
 
     with said_in_one_sentence():
-        settings = fit_settings(
+        settings = adapt_to_sample(
             load_settings(
                 data_dir=data_dir, crds_context=context, crds_server_url=server
             )
@@ -154,9 +154,9 @@ def _remembering(
     ]
 ]:
     """Give the cache, what the database knows of it, and what tells it more."""
-    from flows.factory import find_crds, open_database
+    from flows.factory import find_crds_cache, open_database
 
-    crds_path = str(find_crds(settings))
+    crds_path = str(find_crds_cache(settings))
     with open_database(settings) as database:
 
         def remember(files: Iterable[ReferenceFile]) -> None:

@@ -135,7 +135,7 @@ def fetch(
             with open_database(settings) as database:
                 fetched = fetch_files(
                     source,
-                    make_vault(settings, database.fetched.remember_fetched),
+                    make_vault(settings, database.files.remember_fetched),
                     listing,
                     parallel=settings.requests,
                     dry_run=dry_run,

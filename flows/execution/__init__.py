@@ -4,8 +4,7 @@ The sole home of `distributed`.
 """
 
 from .cluster import CallError, Cluster, WorkerLostError, open_cluster
-from .events import Listener, Progress
-from .orchestrator import Orchestrator, Recorder, to_run_job
+from .orchestrator import Listener, Orchestrator, Progress, Recorder, to_run_job
 
 __all__ = [
     "CallError",

@@ -21,11 +21,19 @@ from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
 from distributed.system import memory_limit
 
-from flows.companions import start_companion, stop_companion
-from flows.errors import PlanError
 from workers.contract import CHILD_LOST, ErrorInfo
 
-__all__ = ["MEMORY", "CallError", "Cluster", "WorkerLostError", "open_cluster"]
+from ..companions import start_companion, stop_companion
+from ..errors import PlanError
+
+__all__ = [
+    "MEMORY",
+    "CallError",
+    "Cluster",
+    "WorkerLostError",
+    "get_result",
+    "open_cluster",
+]
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -155,7 +163,8 @@ class Cluster:
                     if number == _TRIES:
                         raise
                     continue
-                if number == _TRIES or not _is_lost(answer):
+                is_lost = isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
+                if number == _TRIES or not is_lost:
                     answers[index] = answer
         return [answers[index] for index in range(len(items))]
 
@@ -202,10 +211,6 @@ def get_result(future: "Future[Any]") -> Any:
 
 def _gone(error: Exception) -> PlanError:
     return PlanError(f"The Dask scheduler is gone ({error}); run again to go on.")
-
-
-def _is_lost(answer: object) -> bool:
-    return isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
 
 
 @contextmanager
@@ -308,7 +313,7 @@ class _Node:
                 "credentials": {key: getattr(security, key) for key in keys},
                 "slots": slots,
                 "resources": {MEMORY: memory_bytes},
-                "scratch": str(scratch),
+                "local_directory": str(scratch),
                 "config": _CONFIG,
             }
         )

@@ -32,13 +32,9 @@ def climb(
         return None
     if granted_bytes >= largest_bytes:
         # Within its grant others have used the node up, which may not last.
-        return None if _is_over_its_grant(outcome) else granted_bytes
+        is_over_its_grant = outcome.usage.peak_bytes > granted_bytes
+        return None if is_over_its_grant else granted_bytes
     if tries + 1 == max_attempts:
         return largest_bytes
     more = grow(granted_bytes=granted_bytes, peak_bytes=outcome.usage.peak_bytes)
     return min(more, largest_bytes)
-
-
-def _is_over_its_grant(outcome: Outcome) -> bool:
-    """Tell whether the job itself used more than it was granted."""
-    return outcome.usage.peak_bytes > outcome.usage.granted_bytes

@@ -13,7 +13,7 @@ import dask
 from distributed import Worker
 from distributed.security import Security
 
-from flows.companions import end_with_parent
+from ..companions import end_with_parent
 
 __all__: list[str] = []
 
@@ -27,7 +27,7 @@ async def _work(told: dict[str, Any]) -> None:
         nthreads=told["slots"],
         resources=told["resources"],
         memory_limit=0,
-        local_directory=told["scratch"],
+        local_directory=told["local_directory"],
         dashboard_address="127.0.0.1:0",
     )
     async with worker:

@@ -6,30 +6,48 @@ decided anew by the `Binder`, which may find them done already (early cut-off).
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from flows.errors import StoreError
-from flows.logs import get_logger
-from flows.models.runs import JobState, RunJob
-from flows.planning import Binder, Plan, PlanEntry
-from flows.provenance import parse_outcome
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
 from workers.run import answer_job
 
+from ..errors import OutcomeError
+from ..logs import get_logger
+from ..models.runs import JobState, RunJob
+from ..planning import Binder, Plan, PlanEntry
+from ..provenance import parse_outcome
 from .cluster import CallError, Cluster, WorkerLostError, get_result
-from .events import Listener, Progress
 from .ladder import climb
 from .order import Order
 
-__all__ = ["Orchestrator", "Recorder", "to_run_job"]
+__all__ = ["Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
 
 
 _OPEN = (JobState.DUE, JobState.BLOCKED)
 """Of jobs that wait for others: what becomes of them may still change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, after something changed."""
+
+    counts: Mapping[JobState, int]
+    """Jobs by state."""
+    key: str
+    """The job that changed."""
+    state: JobState
+    """What it came to."""
+    message: str
+    """Why, in one line."""
+
+
+Listener = Callable[[Progress], None]
+"""Called in the orchestrator's thread, where it may neither wait nor raise; in a run
+that is a `Notifier`, which calls others."""
 
 
 class Recorder(Protocol):
@@ -68,13 +86,7 @@ class _Attempt:
 
 
 class Orchestrator:
-    """Brings every job of a plan to an end.
-
-    Parameters
-    ----------
-    max_attempts
-        Tries of a job that runs out of memory, and of one that is lost.
-    """
+    """Brings every job of a plan to an end."""
 
     def __init__(
         self,
@@ -114,7 +126,7 @@ class Orchestrator:
         ------
         PlanError
             The cluster went away.
-        StoreError
+        DatabaseError
             Outcomes cannot be recorded.
         """
         largest_bytes = self._cluster.get_largest_bytes()
@@ -255,7 +267,7 @@ def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
         out = isinstance(error.__cause__, MemoryError)
         status = Status.OUT_OF_MEMORY if out else Status.FAILED
         return _make_outcome(attempt, status, error)
-    except StoreError as error:
+    except OutcomeError as error:
         return _make_outcome(attempt, Status.FAILED, error)
 
 
@@ -264,7 +276,7 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
 
     Raises
     ------
-    StoreError
+    OutcomeError
         It is not the outcome of this attempt.
     """
     source = f"answer of the worker to {attempt.entry.planned.key}"
@@ -273,9 +285,9 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
         attempt.id,
         attempt.job.fingerprint,
     ):
-        raise StoreError(f"The {source} is about another attempt, {outcome.attempt}.")
+        raise OutcomeError(f"The {source} is about another attempt, {outcome.attempt}.")
     if outcome.status is not Status.SUCCEEDED and outcome.error is None:
-        raise StoreError(f"The {source} is {outcome.status} without a reason.")
+        raise OutcomeError(f"The {source} is {outcome.status} without a reason.")
     # What it was granted is for us to say.
     return replace(
         outcome, usage=replace(outcome.usage, granted_bytes=attempt.granted_bytes)
@@ -284,7 +296,7 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
 
 def _make_outcome(attempt: _Attempt, status: Status, error: Exception) -> Outcome:
     """Make the outcome of an attempt whose worker could not leave one."""
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC)
     return Outcome(
         job=attempt.job,
         attempt=attempt.id,

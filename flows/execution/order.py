@@ -3,29 +3,27 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from flows.planning import PlannedJob
-from workers.contract import Stage
+from ..planning import PlannedJob
+from ..stages import STAGES
 
 __all__ = ["Order"]
 
-_LATENESS = {stage: -level for level, stage in enumerate(Stage)}
+_LATENESS = {stage: -place for place, stage in enumerate(STAGES)}
 
 
 class Order:
     """Ranks jobs by how little is left of the nearest end that they lead to.
 
     An end is a job that nobody else needs; with every job that is over, what is left
-    of its ends becomes less.
-
-    Parameters
-    ----------
-    graph
-        All jobs of a run, producers first.
+    of its ends becomes less. The graph has producers first.
     """
 
     def __init__(self, graph: Sequence[PlannedJob]) -> None:
         self._stages = {planned.key: planned.stage for planned in graph}
-        self._dependants = _invert(graph)
+        self._dependants: dict[str, list[str]] = defaultdict(list)
+        for planned in graph:
+            for producer in planned.producers:
+                self._dependants[producer].append(planned.key)
         self._ends = self._find_ends(graph)
         self._left: dict[str, int] = defaultdict(int)
         for ends in self._ends.values():
@@ -50,17 +48,6 @@ class Order:
         ends: dict[str, frozenset[str]] = {}
         for planned in reversed(graph):
             below = self._dependants.get(planned.key, ())
-            ends[planned.key] = (
-                frozenset().union(*(ends[key] for key in below))
-                if below
-                else frozenset({planned.key})
-            )
+            of_below = frozenset[str]().union(*(ends[key] for key in below))
+            ends[planned.key] = of_below or frozenset({planned.key})
         return ends
-
-
-def _invert(graph: Iterable[PlannedJob]) -> Mapping[str, Sequence[str]]:
-    dependants: dict[str, list[str]] = defaultdict(list)
-    for planned in graph:
-        for producer in planned.producers:
-            dependants[producer].append(planned.key)
-    return dependants

@@ -8,7 +8,6 @@ from enum import StrEnum
 from workers.contract import Caveat, Parameters, Stage
 
 __all__ = [
-    "InterruptedRun",
     "JobState",
     "Lease",
     "Run",
@@ -108,16 +107,6 @@ class RunJob:
     def key(self) -> str:
         """Its identity within a run, ``stage:name``."""
         return f"{self.stage}:{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class InterruptedRun:
-    """A run whose orchestrator died, as it was left."""
-
-    run: Run
-    """The run, still RUNNING."""
-    jobs: tuple[RunJob, ...]
-    """Its jobs that were DUE or RUNNING, by key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from .graph import (
     build_graph,
     narrow_graph,
     place_exposures,
-    stage_of,
 )
 from .plan import Binder, Plan, PlanEntry, ResolvedSet, build_plan
 
@@ -30,6 +29,5 @@ __all__ = [
     "flatten_parameters",
     "narrow_graph",
     "place_exposures",
-    "stage_of",
     "take_fingerprint",
 ]

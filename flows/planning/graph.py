@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from flows.entry import STARTS, find_maker, is_run
 from flows.models.associations import Association, Lack, Member
 from flows.models.exposures import (
     CalibratedFile,
@@ -16,6 +15,14 @@ from flows.models.exposures import (
     Role,
 )
 from flows.names import member_file, stem_of
+from flows.stages import (
+    RAW_SUFFIX,
+    STAGES,
+    find_maker,
+    get_stage_before,
+    is_reached,
+    stage_of,
+)
 from workers.contract import METAFILE, Stage
 
 __all__ = [
@@ -24,16 +31,7 @@ __all__ = [
     "build_graph",
     "narrow_graph",
     "place_exposures",
-    "stage_of",
 ]
-
-_STAGES = {
-    "spec2": Stage.SPEC2,
-    "tso-spec2": Stage.SPEC2,
-    "spec3": Stage.SPEC3,
-    "tso3": Stage.TSO3,
-}
-"""The stage that makes the product of an association, by its type."""
 
 _ALONE = frozenset({"tso-spec2"})
 """Types of associations whose only member is their science: no file is missing."""
@@ -226,11 +224,6 @@ def _is_of(job: PlannedJob, asked: Collection[str]) -> bool:
     )
 
 
-def stage_of(association: Association) -> Stage:
-    """Give the stage that makes the product of an association."""
-    return _STAGES[association.asn_type]
-
-
 def _find_only_combined(associations: Iterable[Association]) -> set[str]:
     """Find the jobs whose calibrated exposures, but no spectra, level 3 reads."""
     members = [m for asn in associations if _level(asn) == 3 for m in asn.members]
@@ -250,12 +243,12 @@ def _reach(
 
 
 def _level(association: Association) -> int:
-    return 2 if stage_of(association) is Stage.SPEC2 else 3
+    return STAGES[stage_of(association)].level
 
 
 def _detector1_job(exposure: Exposure) -> PlannedJob:
     raw = PlannedInput(
-        name=member_file(exposure.name, "uncal"),
+        name=member_file(exposure.name, RAW_SUFFIX),
         exptype="science",
         reason="the raw exposure itself",
         producer=None,
@@ -275,7 +268,7 @@ def _unknown_job(exposure: Exposure, start_at: Stage) -> PlannedJob:
     """Make the job of a file of which only its name is known."""
     if start_at is Stage.DETECTOR1:
         return _detector1_job(exposure)
-    before = STARTS[STARTS.index(start_at) - 1]
+    before = get_stage_before(start_at)
     defect = f"{exposure.path.name}: {exposure.defect}"
     return PlannedJob(before, exposure.name, (), exposure, defect=defect)
 
@@ -291,7 +284,7 @@ class _Shelf:
 
     def find(self, member: Member) -> CalibratedFile | None:
         """Find a member in the archive, with what is wrong; None if a job makes it."""
-        if is_run(_find_producer(member)[0], self.start_at):
+        if is_reached(_find_producer(member)[0], self.start_at):
             return None
         files = self.by_name[member.exposure].calibrated.values()
         for file in files:

@@ -2,9 +2,9 @@
 
 from .database import Database
 from .engine import make_engine
-from .looking import open_to_look
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
+from .read_only import open_read_only
 from .store import Store, find_damaged, set_aside
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "find_outcomes",
     "load_outcome",
     "make_engine",
-    "open_to_look",
+    "open_read_only",
     "parse_outcome",
     "set_aside",
     "upgrade",

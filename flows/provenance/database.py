@@ -1,13 +1,16 @@
 """The database: the index of the store, and the runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from .fetched import FetchedFiles
+from .engine import make_engine
 from .files import Files
 from .jobs import Jobs
 from .leases import Leases
+from .migration import upgrade
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
 
@@ -17,17 +20,9 @@ __all__ = ["Database"]
 class Database:
     """Runs, jobs, files and leases in one database.
 
-    Each method of these is one transaction, and raises `StoreError` when the database
-    cannot be used. One that is away (restarted, locked, cut off) is waited for.
-
-    Parameters
-    ----------
-    engine
-        As `make_engine` returns it, upgraded; the caller disposes of it.
-    patience
-        How long a database that is away is waited for.
-    keeps
-        Whether what is written is committed; see `looking`.
+    Each method of these is one transaction, and raises `DatabaseError` when the
+    database cannot be used. One that is away (restarted, locked) is waited for, as
+    long as `patience` says. Without `keeps` nothing that is written is committed.
     """
 
     def __init__(
@@ -37,5 +32,15 @@ class Database:
         self.runs = Runs(sessions)
         self.jobs = Jobs(sessions)
         self.files = Files(sessions)
-        self.fetched = FetchedFiles(sessions)
         self.leases = Leases(sessions)
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str) -> Iterator["Database"]:
+        """Open a database, made or upgraded as needed."""
+        engine = make_engine(url)
+        try:
+            upgrade(engine)
+            yield cls(engine)
+        finally:
+            engine.dispose()

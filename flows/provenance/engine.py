@@ -1,6 +1,6 @@
 """The engine: how this service connects to SQLite and PostgreSQL."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
@@ -12,15 +12,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Statemen
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import DatabaseAwayError, StoreError
+from ..errors import DatabaseAwayError, DatabaseError
 
 __all__ = ["BEGIN_IMMEDIATE", "make_engine", "mapped_errors"]
 
 BEGIN_IMMEDIATE = {"rewebb_begin": "BEGIN IMMEDIATE"}
 """Execution option of a transaction that writes; only SQLite looks at it."""
 
-_BUSY_TIMEOUT_S = 60
-"""How long SQLite waits for another writer."""
+_TO_SQLITE = {"timeout": 60}
+"""How long SQLite waits for another writer, in seconds."""
 
 _TO_POSTGRESQL = {
     "connect_timeout": 15,
@@ -46,33 +46,31 @@ SQLSTATE for a connection that was never made."""
 
 
 def make_engine(url: str) -> Engine:
-    """Make the engine for a database; nothing is read or written but its folder.
+    """Make the engine for a URL of SQLAlchemy, ``sqlite://`` or ``postgresql://``.
 
-    Parameters
-    ----------
-    url
-        SQLAlchemy URL, ``sqlite://`` or ``postgresql://`` (psycopg 3).
+    Nothing is read or written but the folder of the database.
 
     Raises
     ------
-    StoreError
+    DatabaseError
         The URL means nothing, is of another type of database, its driver is
         missing, or the folder of the database cannot be made.
     """
     parsed = _parse_url(url)
-    if parsed.drivername == "sqlite":
+    is_sqlite = parsed.drivername == "sqlite"
+    if is_sqlite:
         _make_folder(parsed)
     try:
         engine = create_engine(
             parsed,
-            connect_args=_connect_arguments(parsed),
-            pool_pre_ping=parsed.drivername != "sqlite",
+            connect_args=_TO_SQLITE if is_sqlite else _TO_POSTGRESQL,
+            pool_pre_ping=not is_sqlite,
         )
     except ImportError as error:
-        raise StoreError(
+        raise DatabaseError(
             f"The driver for the database {_masked(parsed)} is not installed: {error}."
         ) from error
-    if parsed.drivername == "sqlite":
+    if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -86,7 +84,7 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
     ------
     DatabaseAwayError
         The database does not answer, or is locked.
-    StoreError
+    DatabaseError
         Names the database, its password masked, and the cause.
     """
     try:
@@ -94,7 +92,7 @@ def mapped_errors(engine: Engine) -> Iterator[None]:
     except (StatementError, PoolTimeoutError, SQLiteError) as error:
         cause = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
-        kind = DatabaseAwayError if _is_away(error) else StoreError
+        kind = DatabaseAwayError if _is_away(error) else DatabaseError
         raise kind(
             f"The database {_masked(engine.url)} cannot be used: {lines[0]}."
         ) from error
@@ -126,7 +124,7 @@ def _parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor the cause is shown.
-        raise StoreError(
+        raise DatabaseError(
             "The URL of the database cannot be read: expected something like "
             "sqlite:////data/rewebb.db or postgresql://user@host/rewebb."
         ) from None
@@ -136,7 +134,7 @@ def _parse_url(url: str) -> URL:
         case "sqlite" | "postgresql+psycopg":
             return parsed
         case other:
-            raise StoreError(
+            raise DatabaseError(
                 f"The database is of type {other}: expected sqlite or postgresql."
             )
 
@@ -148,15 +146,9 @@ def _make_folder(url: URL) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
+        raise DatabaseError(
             f"The folder {folder} of the database cannot be made: {error.strerror}."
         ) from error
-
-
-def _connect_arguments(url: URL) -> Mapping[str, int]:
-    if url.drivername == "sqlite":
-        return {"timeout": _BUSY_TIMEOUT_S}
-    return _TO_POSTGRESQL
 
 
 def _prepare_sqlite(connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:

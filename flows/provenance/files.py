@@ -1,4 +1,4 @@
-"""Files: hashes that were taken once and hold while size and time stand."""
+"""Files: what was fetched, and hashes that hold while size and time stand."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -8,16 +8,30 @@ from sqlalchemy.orm import Session
 
 from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
-from ..errors import StoreError
-from .rows import to_record, to_values
-from .schema import SQLKnownFile, SQLKnownReference, SQLRawContent
-from .sessions import Tables, batches, patient, upsert
+from ..errors import DatabaseError
+from ..models.exposures import FetchedFile
+from .rows import to_record, to_records, to_values
+from .schema import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
+from .sessions import Tables, patient, select_in, upsert
 
 __all__ = ["Files"]
 
 
 class Files(Tables):
-    """Hashes of raw files and of files of CRDS caches."""
+    """Files that were fetched; hashes of raw files and of files of CRDS caches."""
+
+    def remember_fetched(self, file: FetchedFile) -> None:
+        """Remember a fetched file, in the place of what was known of this version."""
+        values = [to_values(SQLFetchedFile, file)]
+        self._sessions.write(lambda session: upsert(session, SQLFetchedFile, values))
+
+    @patient
+    def find_fetched(self, sha256s: Iterable[str]) -> Mapping[str, FetchedFile]:
+        """Find fetched files by their bytes; of equal ones the one fetched last."""
+        query = select(SQLFetchedFile).order_by(SQLFetchedFile.fetched_at)
+        with self._sessions.read() as session:
+            rows = select_in(session, query, SQLFetchedFile.sha256, sha256s)
+            return {row.sha256: to_record(FetchedFile, row) for row in rows}
 
     @patient
     def known_files(self, paths: Iterable[str]) -> Mapping[str, FileHash]:
@@ -28,12 +42,14 @@ class Files(Tables):
         query = select(SQLKnownFile).where(
             SQLKnownFile.content_version == CONTENT_VERSION
         )
-        found: dict[str, FileHash] = {}
         with self._sessions.read() as session:
-            for batch in batches(sorted(set(paths))):
-                rows = session.scalars(query.where(SQLKnownFile.path.in_(batch)))
-                found.update((row.path, _to_file_hash(row)) for row in rows)
-        return found
+            rows = select_in(session, query, SQLKnownFile.path, paths)
+            return {
+                row.path: to_record(
+                    FileHash, row, error=None, pixels_sha256="", cards={}
+                )
+                for row in rows
+            }
 
     def remember_files(self, files: Collection[FileHash]) -> None:
         """Remember hashes, in the place of older ones; not of unreadable files."""
@@ -53,21 +69,6 @@ class Files(Tables):
         self._sessions.write(work)
 
     @patient
-    def known_references(
-        self, names: Iterable[str], *, crds_path: str
-    ) -> Mapping[str, ReferenceFile]:
-        """Return what is known of the files of a CRDS cache, by name."""
-        query = select(SQLKnownReference).where(
-            SQLKnownReference.crds_path == crds_path
-        )
-        found: dict[str, ReferenceFile] = {}
-        with self._sessions.read() as session:
-            for batch in batches(sorted(set(names))):
-                rows = session.scalars(query.where(SQLKnownReference.name.in_(batch)))
-                found.update((row.name, to_record(ReferenceFile, row)) for row in rows)
-        return found
-
-    @patient
     def list_references(self, *, crds_path: str) -> tuple[ReferenceFile, ...]:
         """List all that is known of the files of a CRDS cache, by name."""
         query = (
@@ -76,9 +77,7 @@ class Files(Tables):
             .order_by(SQLKnownReference.name)
         )
         with self._sessions.read() as session:
-            return tuple(
-                to_record(ReferenceFile, row) for row in session.scalars(query)
-            )
+            return to_records(ReferenceFile, session.scalars(query))
 
     def remember_references(
         self, files: Iterable[ReferenceFile], *, crds_path: str, now: datetime
@@ -87,52 +86,37 @@ class Files(Tables):
 
         Raises
         ------
-        StoreError
+        DatabaseError
             A file was seen before in this cache with another sha1.
             CRDS never changes a file under its name, so one of the two is tampered
             with; nothing is remembered. Caches are kept apart, since that of a
             sample has names of its own making.
         """
         by_name = {file.name: file for file in files}
-        self._sessions.write(
-            lambda session: _remember_references(session, by_name, crds_path, now)
-        )
+        here = select(SQLKnownReference).where(SQLKnownReference.crds_path == crds_path)
 
+        def work(session: Session) -> None:
+            first_seen: dict[str, datetime] = {}
+            for row in select_in(session, here, SQLKnownReference.name, by_name):
+                _refuse_tampered(row, by_name[row.name])
+                first_seen[row.name] = row.first_seen_at
+            values = [
+                to_values(
+                    SQLKnownReference,
+                    file,
+                    crds_path=crds_path,
+                    first_seen_at=first_seen.get(name, now),
+                )
+                for name, file in by_name.items()
+            ]
+            upsert(session, SQLKnownReference, values)
 
-def _to_file_hash(row: SQLKnownFile) -> FileHash:
-    return to_record(FileHash, row, error=None, pixels_sha256="", cards={})
-
-
-def _remember_references(
-    session: Session,
-    files: Mapping[str, ReferenceFile],
-    crds_path: str,
-    now: datetime,
-) -> None:
-    first_seen: dict[str, datetime] = {}
-    for batch in batches(files):
-        query = select(SQLKnownReference).where(
-            SQLKnownReference.name.in_(batch),
-            SQLKnownReference.crds_path == crds_path,
-        )
-        for row in session.scalars(query):
-            _refuse_tampered(row, files[row.name])
-            first_seen[row.name] = row.first_seen_at
-    values = [
-        to_values(
-            SQLKnownReference,
-            file,
-            crds_path=crds_path,
-            first_seen_at=first_seen.get(name, now),
-        )
-        for name, file in files.items()
-    ]
-    upsert(session, SQLKnownReference, values)
+        self._sessions.write(work)
 
 
 def _refuse_tampered(known: SQLKnownReference, file: ReferenceFile) -> None:
     if file.sha1 != known.sha1:
-        raise StoreError(
+        raise DatabaseError(
             f"The CRDS file {file.name} has sha1 {file.sha1}, but on "
             f"{known.first_seen_at:%Y-%m-%d} it had {known.sha1} in "
             f"{known.crds_path}: one of them is not what CRDS delivered."

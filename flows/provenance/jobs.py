@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from workers.contract import (
@@ -21,7 +22,7 @@ from workers.contract import (
 from ..errors import UnknownRecordError
 from ..models.jobs import Content, JobRecord, OtherReference, StoredJob, StoredProduct
 from .loading import find_successes, load_attempts, load_jobs, to_stored_product
-from .recording import record
+from .recording import record_outcome
 from .rows import to_record
 from .schema import (
     SQLAttempt,
@@ -35,6 +36,8 @@ from .sessions import Tables, batches, patient
 
 __all__ = ["Jobs"]
 
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
+
 _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
 _EARLIER = 10
@@ -47,21 +50,18 @@ class Jobs(Tables):
     def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
         """Record an attempt; once or twice, in any order, comes to the same.
 
-        Parameters
-        ----------
-        outcome
-            What the attempt left.
-        run_id
-            The run that made it, which must be recorded; None keeps what is known.
+        The run that made it must be recorded; None keeps the one that is known.
         """
-        self._sessions.write(lambda session: record(session, outcome, run_id=run_id))
+        self._sessions.write(
+            lambda session: record_outcome(session, outcome, run_id=run_id)
+        )
 
     @patient
     def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:
         """Find the success that lies in the store, of each job that ever succeeded."""
         found: dict[str, StoredJob] = {}
         with self._sessions.read() as session:
-            for batch in batches(sorted(set(fingerprints))):
+            for batch in batches(fingerprints):
                 found.update(find_successes(session, batch))
         return found
 
@@ -94,7 +94,7 @@ class Jobs(Tables):
         )
         found: dict[str, list[Caveat]] = defaultdict(list)
         with self._sessions.read() as session:
-            for batch in batches(sorted(set(fingerprints))):
+            for batch in batches(fingerprints):
                 wanted = query.where(SQLAttempt.fingerprint.in_(batch))
                 for fingerprint, row in session.execute(wanted).tuples():
                     found[fingerprint].append(to_record(Caveat, row))
@@ -102,12 +102,7 @@ class Jobs(Tables):
 
     @patient
     def get_job(self, fingerprint: str) -> JobRecord:
-        """Return everything that is recorded of a job.
-
-        Parameters
-        ----------
-        fingerprint
-            All of it, or enough of its beginning.
+        """Return all that is recorded of a job, by the beginning of its fingerprint.
 
         Raises
         ------
@@ -147,13 +142,7 @@ class Jobs(Tables):
     @patient
     def find_newest(self, stage: Stage, name: str) -> str | None:
         """Find the fingerprint of the job of this name that was attempted last."""
-        query = (
-            select(SQLJob.fingerprint)
-            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(1)
-        )
+        query = _newest(select(SQLJob.fingerprint), stage, name).limit(1)
         with self._sessions.read() as session:
             return session.scalar(query)
 
@@ -163,16 +152,9 @@ class Jobs(Tables):
 
         They are the newest ones; there may be more.
         """
-        query = (
-            select(SQLJob)
-            .join(SQLAttempt, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .where(SQLAttempt.is_stored)
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(_EARLIER)
-        )
+        query = _newest(select(SQLJob), stage, name).where(SQLAttempt.is_stored)
         with self._sessions.read() as session:
-            return load_jobs(session, session.scalars(query).all())
+            return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
 
     @patient
     def find_other_references(
@@ -219,25 +201,22 @@ class Jobs(Tables):
 
     @patient
     def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
-        """Find what earlier attempts at a product took, to estimate its memory.
-
-        Returns
-        -------
-        tuple
-            How each ended and what it took, the newest first; the latest few.
-        """
+        """Find how the latest attempts at a product ended and what they took."""
         telling = (Status.SUCCEEDED, Status.OUT_OF_MEMORY)
-        query = (
-            select(SQLAttempt)
-            .join(SQLJob, SQLAttempt.fingerprint == SQLJob.fingerprint)
-            .where(SQLJob.stage == stage, SQLJob.name == name)
-            .where(SQLAttempt.status.in_(telling))
-            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
-            .limit(_USAGES)
-        )
+        query = _newest(select(SQLAttempt), stage, name)
+        query = query.where(SQLAttempt.status.in_(telling)).limit(_USAGES)
         with self._sessions.read() as session:
             rows = session.scalars(query)
             return tuple((row.status, to_record(Usage, row)) for row in rows)
+
+
+def _newest(query: Select[_Row], stage: Stage, name: str) -> Select[_Row]:
+    """Ask for the attempts at a product, newest first."""
+    return (
+        query.where(SQLAttempt.fingerprint == SQLJob.fingerprint)
+        .where(SQLJob.stage == stage, SQLJob.name == name)
+        .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+    )
 
 
 def _find_job(session: Session, beginning: str) -> SQLJob:

@@ -34,22 +34,8 @@ class Leases(Tables):
     ) -> Lease:
         """Take the lease of a program.
 
-        One that expired, or whose process on this same host died, is taken over.
-
-        Parameters
-        ----------
-        program
-            Five digits.
-        owner
-            UUID of the orchestrator; the owner of a lease may take it again.
-        host, pid
-            Where it runs.
-        ttl
-            How long the lease holds if it is not renewed.
-        now
-            The time.
-        is_alive
-            Whether a process of this host is alive.
+        One that expired, or whose process on this same host died, is taken over; its
+        owner may take it again.
 
         Raises
         ------

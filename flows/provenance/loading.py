@@ -1,11 +1,11 @@
 """Loading: jobs, attempts and products, from all the tables that hold them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
 
 from workers.contract import (
@@ -24,10 +24,11 @@ from workers.contract import (
 )
 
 from ..models.jobs import Attempt, StoredJob, StoredProduct
-from .rows import to_record
+from .rows import to_record, to_records
 from .schema import (
     ReferenceKind,
     SQLAttempt,
+    SQLBase,
     SQLCaveat,
     SQLJob,
     SQLJobInput,
@@ -38,19 +39,18 @@ from .schema import (
 
 __all__ = ["find_successes", "load_attempts", "load_jobs", "to_stored_product"]
 
-_Row = TypeVar("_Row", SQLJobInput, SQLJobReference, SQLProduct)
+_Row = TypeVar("_Row", bound=SQLBase)
+_Record = TypeVar("_Record", Product, StepStatus, Caveat)
 
 
 def load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
     """Load jobs with what they read, in a few queries for all."""
     keys = [row.fingerprint for row in rows]
-    inputs = _group_rows(session, SQLJobInput, keys, by="position")
-    references = _group_rows(session, SQLJobReference, keys, by="position")
+    inputs = _group(session, SQLJobInput, "fingerprint", keys, by="position")
+    references = _group(session, SQLJobReference, "fingerprint", keys, by="position")
     return tuple(
-        _to_job(
-            row, inputs.get(row.fingerprint, ()), references.get(row.fingerprint, ())
-        )
-        for row in rows
+        _to_job(row, inputs[key], references[key])
+        for row, key in zip(rows, keys, strict=True)
     )
 
 
@@ -78,8 +78,9 @@ def find_successes(
     )
     rows = session.execute(query).tuples().all()
     stored = {job.fingerprint: (attempt, job) for attempt, job in rows}
-    products = _group_rows(session, SQLProduct, fingerprints, by="name")
-    caveats = _group_caveats(session, [attempt.id for attempt, _ in stored.values()])
+    attempts = [attempt.id for attempt, _ in stored.values()]
+    products = _group(session, SQLProduct, "fingerprint", fingerprints, by="name")
+    caveats = _group(session, SQLCaveat, "attempt_id", attempts, by="position")
     return {
         fingerprint: to_record(
             StoredJob,
@@ -88,8 +89,8 @@ def find_successes(
             folder=attempt.folder,
             finished_at=attempt.finished_at,
             usage=to_record(Usage, attempt),
-            products=_to_products(products.get(fingerprint, ())),
-            caveats=_to_caveats(caveats.get(attempt.id, ())),
+            products=to_records(Product, products[fingerprint]),
+            caveats=to_records(Caveat, caveats[attempt.id]),
         )
         for fingerprint, (attempt, job) in stored.items()
     }
@@ -111,25 +112,19 @@ def to_stored_product(
 
 
 def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
-    products = select(SQLProduct).where(SQLProduct.attempt_id == row.id)
-    steps = (
-        select(SQLStepStatus)
-        .where(SQLStepStatus.attempt_id == row.id)
-        .order_by(SQLStepStatus.position)
-    )
+    def load(kind: type[_Record], table: type[_Row], by: str) -> tuple[_Record, ...]:
+        found = _group(session, table, "attempt_id", [row.id], by=by)
+        return to_records(kind, found[row.id])
+
     return to_record(
         Outcome,
         row,
         job=job,
         attempt=row.id,
-        started_at=row.started_at.isoformat(),
-        finished_at=row.finished_at.isoformat(),
         usage=to_record(Usage, row),
-        products=_to_products(
-            sorted(session.scalars(products), key=attrgetter("name"))
-        ),
-        steps=tuple(to_record(StepStatus, item) for item in session.scalars(steps)),
-        caveats=_to_caveats(session.scalars(_caveats_of([row.id]))),
+        products=load(Product, SQLProduct, "name"),
+        steps=load(StepStatus, SQLStepStatus, "position"),
+        caveats=load(Caveat, SQLCaveat, "position"),
         error=_to_error(row),
         record_version=RECORD_VERSION,
     )
@@ -142,7 +137,7 @@ def _to_job(
     return to_record(
         Job,
         row,
-        inputs=tuple(to_record(Input, item) for item in inputs),
+        inputs=to_records(Input, inputs),
         references=tuple(
             ReferenceUse(reftype, file)
             for kind, reftype, file in uses
@@ -173,35 +168,12 @@ def _to_error(row: SQLAttempt) -> ErrorInfo | None:
     )
 
 
-def _to_products(rows: Iterable[SQLProduct]) -> tuple[Product, ...]:
-    return tuple(to_record(Product, row) for row in rows)
-
-
-def _to_caveats(rows: Iterable[SQLCaveat]) -> tuple[Caveat, ...]:
-    return tuple(to_record(Caveat, row) for row in rows)
-
-
-def _caveats_of(attempts: Sequence[str]) -> Select[tuple[SQLCaveat]]:
-    return (
-        select(SQLCaveat)
-        .where(SQLCaveat.attempt_id.in_(attempts))
-        .order_by(SQLCaveat.attempt_id, SQLCaveat.position)
-    )
-
-
-def _group_rows(
-    session: Session, table: type[_Row], fingerprints: Sequence[str], *, by: str
+def _group(
+    session: Session, table: type[_Row], column: str, keys: Sequence[str], *, by: str
 ) -> Mapping[str, Sequence[_Row]]:
-    """Load the rows of jobs, by fingerprint, in the order of another column."""
-    query = select(table).where(table.fingerprint.in_(fingerprints))
-    rows = sorted(session.scalars(query), key=attrgetter("fingerprint", by))
-    groups = groupby(rows, key=attrgetter("fingerprint"))
-    return {fingerprint: tuple(group) for fingerprint, group in groups}
-
-
-def _group_caveats(
-    session: Session, attempts: Sequence[str]
-) -> Mapping[str, Sequence[SQLCaveat]]:
-    rows = session.scalars(_caveats_of(attempts))
-    groups = groupby(rows, key=attrgetter("attempt_id"))
-    return {attempt: tuple(group) for attempt, group in groups}
+    """Load the rows whose column holds a key, by key, in the order of another one."""
+    query = select(table).where(getattr(table, column).in_(keys))
+    groups = defaultdict[str, list[_Row]](list)
+    for row in sorted(session.scalars(query), key=attrgetter(by)):
+        groups[getattr(row, column)].append(row)
+    return groups

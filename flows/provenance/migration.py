@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from ..errors import StoreError
+from ..errors import DatabaseError
 from .engine import BEGIN_IMMEDIATE, mapped_errors
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises
     ------
-    StoreError
+    DatabaseError
         The database cannot be used, or a newer version of this service made it.
     """
     with mapped_errors(engine):
@@ -128,7 +128,7 @@ def _migrate(connection: Connection) -> None:
     known = {script.revision for script in scripts.walk_revisions()}
     current = get_revision(connection)
     if current is not None and current not in known:
-        raise StoreError(
+        raise DatabaseError(
             f"The database {connection.engine.url.render_as_string()} is of revision "
             f"{current}, this version of rewebb knows up to {HEAD}: it was made by a "
             "newer version, use that one."

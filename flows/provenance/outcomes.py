@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,13 +13,11 @@ from pydantic_core import from_json
 from workers.contract import KNOWN_BEFORE, Outcome
 from workers.outside import read_outside
 
-from ..errors import FileNameError, StoreError
+from ..errors import FileNameError, OutcomeError
+from ..layout import FAILED_OUTCOMES, STORED_OUTCOMES
 from ..names import check_file_name, check_folder
 
 __all__ = ["find_outcomes", "load_outcome", "parse_outcome"]
-
-_PLACES = ("store/*/*/outcome.json", "attempts/*/*/outcome.json")
-"""``store/<ab>/<fingerprint>/`` and ``attempts/<fingerprint>/<attempt>/``."""
 
 _MOST_BYTES: Final = 1 << 28
 """More than the outcome of any job has."""
@@ -27,7 +25,7 @@ _MOST_BYTES: Final = 1 << 28
 
 def find_outcomes(data_dir: Path) -> Iterator[Path]:
     """Find every outcome of a data folder, successes first."""
-    for place in _PLACES:
+    for place in (STORED_OUTCOMES, FAILED_OUTCOMES):
         yield from sorted(data_dir.glob(place))
 
 
@@ -36,13 +34,13 @@ def load_outcome(path: Path) -> Outcome:
 
     Raises
     ------
-    StoreError
+    OutcomeError
         The file cannot be read, or is not an outcome.
     """
     try:
         text = read_outside(path, most_bytes=_MOST_BYTES)
     except OSError as error:
-        raise StoreError(
+        raise OutcomeError(
             f"The outcome {path} cannot be read: {error.strerror}."
         ) from error
     return parse_outcome(text, source=f"file {path}")
@@ -54,29 +52,19 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
     Records of version 1 have what was known before the job ran among what the job
     found; that is left out, since it held of one run.
 
-    Parameters
-    ----------
-    source
-        Where the text is from, for the error.
-
     Raises
     ------
-    StoreError
+    OutcomeError
         It is not an outcome.
     """
     try:
         outcome = _adapter().validate_json(text)
-        for time in (outcome.started_at, outcome.finished_at):
-            datetime.fromisoformat(time)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its text"
-        raise StoreError(
+        raise OutcomeError(
             f"The {source} is not an outcome: {where}: {first['msg']}."
         ) from error
-    except ValueError as error:
-        raise StoreError(f"The {source} is not an outcome: {error}.") from error
-
     if "record_version" in from_json(text):
         return outcome
     found = tuple(said for said in outcome.caveats if said.kind not in KNOWN_BEFORE)
@@ -85,15 +73,19 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
 
 @cache
 def _adapter() -> TypeAdapter[Outcome]:
-    return TypeAdapter(Annotated[Outcome, AfterValidator(_check_places)])
+    return TypeAdapter(Annotated[Outcome, AfterValidator(_check)])
 
 
-def _check_places(outcome: Outcome) -> Outcome:
-    """Refuse a record that could lead out of the data folder."""
+def _check(outcome: Outcome) -> Outcome:
+    """Refuse a record that could lead out of the data folder; its times are UTC."""
     try:
         check_folder(outcome.folder)
         for product in outcome.products:
             check_file_name(product.name)
     except FileNameError as error:
         raise ValueError(str(error)) from error
-    return outcome
+    started_at, finished_at = (
+        time.replace(tzinfo=time.tzinfo or UTC)
+        for time in (outcome.started_at, outcome.finished_at)
+    )
+    return replace(outcome, started_at=started_at, finished_at=finished_at)

@@ -1,9 +1,9 @@
 """Recording: what an attempt left, into all the tables that hold it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from .rows import to_row
 from .schema import (
     ReferenceKind,
     SQLAttempt,
+    SQLBase,
     SQLCaveat,
     SQLJob,
     SQLJobInput,
@@ -22,10 +23,13 @@ from .schema import (
     SQLStepStatus,
 )
 
-__all__ = ["record"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["record_outcome"]
 
 
-def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
+def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     """Write an outcome into the tables.
 
     A job may be done more than once, from other paths or in another context, at the
@@ -37,27 +41,21 @@ def record(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     fingerprint = outcome.job.fingerprint
     # Whoever records the same job waits here, where the backend can lock a row.
     known = session.get(SQLJob, fingerprint, with_for_update=True)
-    leads = _leads(outcome, _other_attempts(session, outcome))
-    if known is None or leads:
+    others = select(SQLAttempt).where(
+        SQLAttempt.fingerprint == fingerprint, SQLAttempt.id != outcome.attempt
+    )
+    if known is None or _leads(outcome, session.scalars(others)):
         _record_job(session, outcome.job)
     _record_attempt(session, outcome, run_id=run_id)
     if outcome.status is Status.SUCCEEDED:
         _record_products(session, outcome)
 
 
-def _other_attempts(session: Session, outcome: Outcome) -> Sequence[SQLAttempt]:
-    query = select(SQLAttempt).where(
-        SQLAttempt.fingerprint == outcome.job.fingerprint,
-        SQLAttempt.id != outcome.attempt,
-    )
-    return session.scalars(query).all()
-
-
-def _leads(outcome: Outcome, others: Sequence[SQLAttempt]) -> bool:
+def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
     """Whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True
-    mine = (_to_time(outcome.finished_at), outcome.attempt)
+    mine = (outcome.finished_at, outcome.attempt)
     return all(
         other.status is not Status.SUCCEEDED and (other.finished_at, other.id) < mine
         for other in others
@@ -69,7 +67,8 @@ def _record_job(session: Session, job: Job) -> None:
     session.flush()
     for table in (SQLJobInput, SQLJobReference):
         session.execute(delete(table).where(table.fingerprint == job.fingerprint))
-    session.add_all([*_to_inputs(job), *_to_references(job)])
+    session.add_all(_to_rows(SQLJobInput, job.inputs, fingerprint=job.fingerprint))
+    session.add_all(_to_references(job))
     session.flush()
 
 
@@ -81,7 +80,9 @@ def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -
     session.flush()
     for table in (SQLCaveat, SQLStepStatus):
         session.execute(delete(table).where(table.attempt_id == outcome.attempt))
-    session.add_all([*_to_caveats(outcome), *_to_steps(outcome)])
+    own = {"attempt_id": outcome.attempt}
+    session.add_all(_to_rows(SQLCaveat, outcome.caveats, **own))
+    session.add_all(_to_rows(SQLStepStatus, outcome.steps, **own))
     session.flush()
 
 
@@ -107,8 +108,6 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
         id=outcome.attempt,
         fingerprint=outcome.job.fingerprint,
         run_id=run_id,
-        started_at=_to_time(outcome.started_at),
-        finished_at=_to_time(outcome.finished_at),
         **asdict(outcome.usage),
         error_type=error.type if error else None,
         error_message=error.message if error else None,
@@ -118,19 +117,13 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
     )
 
 
-def _to_caveats(outcome: Outcome) -> Iterator[SQLCaveat]:
-    for position, caveat in enumerate(outcome.caveats):
-        yield to_row(SQLCaveat, caveat, attempt_id=outcome.attempt, position=position)
-
-
-def _to_steps(outcome: Outcome) -> Iterator[SQLStepStatus]:
-    for position, step in enumerate(outcome.steps):
-        yield to_row(SQLStepStatus, step, attempt_id=outcome.attempt, position=position)
-
-
-def _to_inputs(job: Job) -> Iterator[SQLJobInput]:
-    for position, file in enumerate(job.inputs):
-        yield to_row(SQLJobInput, file, fingerprint=job.fingerprint, position=position)
+def _to_rows(
+    table: type[SQLBase],
+    records: "Sequence[DataclassInstance]",
+    **owner: str,
+) -> Iterator[SQLBase]:
+    for position, record in enumerate(records):
+        yield to_row(table, record, position=position, **owner)
 
 
 def _to_references(job: Job) -> Iterator[SQLJobReference]:
@@ -148,9 +141,3 @@ def _to_references(job: Job) -> Iterator[SQLJobReference]:
             position=position,
             reftype=reftype,
         )
-
-
-def _to_time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    # The contract says UTC, with or without its mark.
-    return time.replace(tzinfo=time.tzinfo or UTC)

@@ -4,7 +4,7 @@ Whatever has another name or shape in the table than in the record is named by t
 caller, so a new column or field needs no line outside the table and the record.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +16,7 @@ from .schema import SQLBase
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["to_record", "to_row", "to_values"]
+__all__ = ["to_record", "to_records", "to_row", "to_values"]
 
 _Record = TypeVar("_Record", bound="DataclassInstance")
 _Row = TypeVar("_Row", bound=SQLBase)
@@ -35,17 +35,8 @@ def to_values(
 ) -> Mapping[str, object]:
     """Make the values of the row of a record, for insertion in bulk.
 
-    Parameters
-    ----------
-    record
-        The record; None leaves its columns null.
-    others
-        Columns that are not fields of the record.
-
-    Raises
-    ------
-    AttributeError
-        The record has no field for a column.
+    `others` are the columns that are not fields of the record; without a record all
+    others are null.
     """
     names = [name for name in _columns(table) if name not in others]
     if record is None:
@@ -54,24 +45,16 @@ def to_values(
 
 
 def to_record(kind: type[_Record], row: SQLBase, **others: object) -> _Record:
-    """Make a record of a row.
-
-    Parameters
-    ----------
-    kind
-        Class of the record.
-    others
-        Fields that are not columns of the row.
-
-    Raises
-    ------
-    AttributeError
-        The row has no column for a field.
-    """
+    """Make a record of a row; `others` are the fields that are not columns of it."""
     names = [name for name in _fields(kind) if name not in others]
     values = {name: getattr(row, name) for name in names}
     make: Callable[..., _Record] = kind
     return make(**values, **others)
+
+
+def to_records(kind: type[_Record], rows: Iterable[SQLBase]) -> tuple[_Record, ...]:
+    """Make a record of each row."""
+    return tuple(to_record(kind, row) for row in rows)
 
 
 @cache

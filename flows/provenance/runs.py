@@ -7,9 +7,9 @@ from operator import attrgetter
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from ..errors import StoreError, UnknownRecordError
-from ..models.runs import InterruptedRun, JobState, Run, RunJob, RunState
-from .rows import to_record, to_row, to_values
+from ..errors import DatabaseError, UnknownRecordError
+from ..models.runs import JobState, Run, RunJob, RunState
+from .rows import to_record, to_records, to_row, to_values
 from .schema import SQLRun, SQLRunJob
 from .sessions import Tables, patient, upsert
 
@@ -27,7 +27,7 @@ class Runs(Tables):
 
         Raises
         ------
-        StoreError
+        DatabaseError
             There is another run of this id, or it has ended.
         """
         self._sessions.write(lambda session: _start_run(session, run))
@@ -55,7 +55,7 @@ class Runs(Tables):
         )
 
         def work(session: Session) -> str | None:
-            _interrupt_jobs(session, run_id, now)
+            _interrupt_jobs(session, [run_id], now)
             return session.scalar(statement)
 
         if not self._sessions.write(work):
@@ -85,18 +85,11 @@ class Runs(Tables):
         if program is not None:
             query = query.where(SQLRun.program == program)
         with self._sessions.read() as session:
-            return tuple(
-                to_record(Run, row) for row in session.scalars(query.limit(limit))
-            )
+            return to_records(Run, session.scalars(query.limit(limit)))
 
     @patient
     def get_run(self, run_id: str) -> Run:
-        """Return a run.
-
-        Parameters
-        ----------
-        run_id
-            All of its id, or enough of its beginning.
+        """Return a run, by the beginning of its id.
 
         Raises
         ------
@@ -116,8 +109,10 @@ class Runs(Tables):
     @patient
     def get_run_jobs(self, run_id: str) -> tuple[RunJob, ...]:
         """Return the jobs of a run, in the order of stages, then by name."""
+        query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
         with self._sessions.read() as session:
-            return _load_jobs(session, run_id)
+            jobs = to_records(RunJob, session.scalars(query))
+        return tuple(sorted(jobs, key=attrgetter("key")))
 
     @patient
     def find_last_use(self, fingerprint: str) -> tuple[Run, RunJob] | None:
@@ -134,22 +129,30 @@ class Runs(Tables):
             found = session.execute(query).tuples().first()
             return found and (to_record(Run, found[0]), to_record(RunJob, found[1]))
 
-    def interrupt_dead_runs(
-        self, program: str, *, now: datetime
-    ) -> tuple[InterruptedRun, ...]:
-        """Mark the runs of a program that nobody is running any more.
+    def interrupt_dead_runs(self, program: str, *, now: datetime) -> tuple[str, ...]:
+        """Mark the runs of a program that nobody is running any more; give their ids.
 
         Call it with the lease of the program in hand, before a run is started: it
         takes every RUNNING run for dead.
-
-        Returns
-        -------
-        tuple
-            What the runs and their unfinished jobs were, oldest first.
         """
-        return self._sessions.write(
-            lambda session: _interrupt_runs(session, program, now)
+        statement = (
+            update(SQLRun)
+            .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING)
+            .values(
+                state=RunState.INTERRUPTED,
+                finished_at=now,
+                message="Its orchestrator vanished; found by the next run of the "
+                "program.",
+            )
+            .returning(SQLRun.id)
         )
+
+        def work(session: Session) -> tuple[str, ...]:
+            dead = session.scalars(statement).all()
+            _interrupt_jobs(session, dead, now)
+            return tuple(dead)
+
+        return self._sessions.write(work)
 
 
 def _start_run(session: Session, run: Run) -> None:
@@ -157,7 +160,7 @@ def _start_run(session: Session, run: Run) -> None:
     if known is None:
         session.add(to_row(SQLRun, run))
     elif to_record(Run, known) != run:
-        raise StoreError(
+        raise DatabaseError(
             f"The run {run.id} cannot start: the database has one of this id, which "
             f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )
@@ -167,50 +170,9 @@ def _job_values(run_id: str, jobs: Sequence[RunJob]) -> Sequence[Mapping[str, ob
     return [to_values(SQLRunJob, job, run_id=run_id) for job in jobs]
 
 
-def _load_jobs(session: Session, run_id: str) -> tuple[RunJob, ...]:
-    query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
-    jobs = (to_record(RunJob, row) for row in session.scalars(query))
-    return tuple(sorted(jobs, key=attrgetter("key")))
-
-
-def _interrupt_runs(
-    session: Session, program: str, now: datetime
-) -> tuple[InterruptedRun, ...]:
-    query = (
-        select(SQLRun)
-        .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING)
-        .order_by(SQLRun.started_at)
-    )
-    dead = tuple(
-        InterruptedRun(run=to_record(Run, row), jobs=_load_unfinished(session, row.id))
-        for row in session.scalars(query)
-    )
-    for item in dead:
-        _interrupt_run(session, item.run.id, now)
-    return dead
-
-
-def _load_unfinished(session: Session, run_id: str) -> tuple[RunJob, ...]:
-    jobs = _load_jobs(session, run_id)
-    return tuple(job for job in jobs if job.state in _UNFINISHED)
-
-
-def _interrupt_run(session: Session, run_id: str, now: datetime) -> None:
-    session.execute(
-        update(SQLRun)
-        .where(SQLRun.id == run_id)
-        .values(
-            state=RunState.INTERRUPTED,
-            finished_at=now,
-            message="Its orchestrator vanished; found by the next run of the program.",
-        )
-    )
-    _interrupt_jobs(session, run_id, now)
-
-
-def _interrupt_jobs(session: Session, run_id: str, now: datetime) -> None:
+def _interrupt_jobs(session: Session, run_ids: Sequence[str], now: datetime) -> None:
     session.execute(
         update(SQLRunJob)
-        .where(SQLRunJob.run_id == run_id, SQLRunJob.state.in_(_UNFINISHED))
+        .where(SQLRunJob.run_id.in_(run_ids), SQLRunJob.state.in_(_UNFINISHED))
         .values(state=JobState.INTERRUPTED, updated_at=now)
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from workers.contract import Caveat, CaveatKind, Parameters, Stage, Status
 
 from ..models.runs import JobState, RunState
-from .columns import EnumText, FreeText, JsonText, UtcDateTime
+from .column_types import FREE_TEXT, UtcDateTime, enum_text, json_text
 
 __all__ = [
     "ReferenceKind",
@@ -67,16 +67,16 @@ class SQLBase(MappedAsDataclass, DeclarativeBase, kw_only=True):
         str: Text(),
         int: BigInteger(),
         datetime: UtcDateTime(),
-        Parameters: JsonText(),
-        Mapping[str, str]: JsonText(),
-        tuple[str, ...]: JsonText(tuple),
-        tuple[Caveat, ...]: JsonText(_to_caveats),
-        CaveatKind: EnumText(CaveatKind),
-        JobState: EnumText(JobState),
-        ReferenceKind: EnumText(ReferenceKind),
-        RunState: EnumText(RunState),
-        Stage: EnumText(Stage),
-        Status: EnumText(Status),
+        Parameters: json_text(),
+        Mapping[str, str]: json_text(),
+        tuple[str, ...]: json_text(tuple),
+        tuple[Caveat, ...]: json_text(_to_caveats),
+        CaveatKind: enum_text(CaveatKind),
+        JobState: enum_text(JobState),
+        ReferenceKind: enum_text(ReferenceKind),
+        RunState: enum_text(RunState),
+        Stage: enum_text(Stage),
+        Status: enum_text(Status),
     }
 
 
@@ -96,7 +96,7 @@ class SQLRun(SQLBase):
     started_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
     state: Mapped[RunState]
-    message: Mapped[str | None] = mapped_column(FreeText)
+    message: Mapped[str | None] = mapped_column(FREE_TEXT)
 
 
 class SQLRunJob(SQLBase):
@@ -111,7 +111,7 @@ class SQLRunJob(SQLBase):
     # No foreign key: a job has a row of its own only once it was attempted.
     fingerprint: Mapped[str | None] = mapped_column(index=True)
     state: Mapped[JobState]
-    why: Mapped[str] = mapped_column(FreeText)
+    why: Mapped[str] = mapped_column(FREE_TEXT)
     blocked_by: Mapped[tuple[str, ...]]
     # What the plan knew, whoever made the products.
     caveats: Mapped[tuple[Caveat, ...]]
@@ -193,8 +193,8 @@ class SQLAttempt(SQLBase):
     granted_bytes: Mapped[int]
     folder: Mapped[str]
     error_type: Mapped[str | None]
-    error_message: Mapped[str | None] = mapped_column(FreeText)
-    error_traceback: Mapped[str | None] = mapped_column(FreeText)
+    error_message: Mapped[str | None] = mapped_column(FREE_TEXT)
+    error_traceback: Mapped[str | None] = mapped_column(FREE_TEXT)
     content_version: Mapped[int]
     # Of the successes of a job the one whose products lie in the store.
     is_stored: Mapped[bool]
@@ -237,7 +237,7 @@ class SQLCaveat(SQLBase):
     attempt_id: Mapped[str] = mapped_column(ForeignKey("attempt.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[CaveatKind]
-    message: Mapped[str] = mapped_column(FreeText)
+    message: Mapped[str] = mapped_column(FREE_TEXT)
 
 
 class SQLRawContent(SQLBase):

@@ -8,17 +8,25 @@ from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 import stamina
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, Select, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from ..errors import ConflictError, DatabaseAwayError
 from ..logs import log_retry
 from .engine import BEGIN_IMMEDIATE, mapped_errors
 from .schema import SQLBase
 
-__all__ = ["PATIENCE", "Sessions", "Tables", "batches", "patient", "upsert"]
+__all__ = [
+    "PATIENCE",
+    "Sessions",
+    "Tables",
+    "batches",
+    "patient",
+    "select_in",
+    "upsert",
+]
 
 stamina.instrumentation.set_on_retry_hooks([log_retry])
 
@@ -45,21 +53,12 @@ _INSERTS: Mapping[str, Callable[[type[SQLBase]], postgresql.Insert | sqlite.Inse
 """The same words for an upsert, but in two places."""
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound=SQLBase)
 _P = ParamSpec("_P")
 
 
 class Sessions:
-    """Opens transactions and maps their errors.
-
-    Parameters
-    ----------
-    engine
-        As `make_engine` returns it.
-    patience
-        How long a database that is away is waited for.
-    keeps
-        Whether what is written is committed.
-    """
+    """Opens transactions and maps their errors; see `Database`."""
 
     def __init__(
         self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
@@ -92,7 +91,7 @@ class Sessions:
 
         Raises
         ------
-        StoreError
+        DatabaseError
             The database cannot be used, or `work` breaks a rule of the tables.
         """
         return self.insist(lambda: self._write(work))
@@ -143,13 +142,7 @@ class Sessions:
 
 
 class Tables:
-    """Tables of one subject.
-
-    Parameters
-    ----------
-    sessions
-        Transactions of the database.
-    """
+    """Tables of one subject."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -194,11 +187,22 @@ def upsert(
     session.execute(statement, [last[key] for key in sorted(last, key=str)])
 
 
-def batches(items: Iterable[_T]) -> Iterator[Sequence[_T]]:
-    """Cut into pieces that fit into one IN."""
-    iterator = iter(items)
+def batches(items: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Cut keys, each once and sorted, into pieces that fit into one IN."""
+    iterator = iter(sorted(set(items)))
     while piece := tuple(islice(iterator, _BATCH)):
         yield piece
+
+
+def select_in(
+    session: Session,
+    query: Select[tuple[_R]],
+    column: InstrumentedAttribute[str],
+    keys: Iterable[str],
+) -> Iterator[_R]:
+    """Select the rows whose column holds one of the keys."""
+    for batch in batches(keys):
+        yield from session.scalars(query.where(column.in_(batch)))
 
 
 def _is_conflict(error: ConflictError | DBAPIError) -> bool:

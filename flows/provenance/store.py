@@ -14,15 +14,16 @@ import stamina
 
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Job, Outcome, Product, Status
-from workers.run import OUTCOME_NAME, get_store_folder
+from workers.job_layout import OUTCOME_NAME, get_store_folder
 
-from ..errors import FileNameError, StoreError
+from ..errors import FileNameError, OutcomeError
+from ..layout import DAMAGED, STORED_OUTCOMES
 from ..models.jobs import Damage, StoredJob
 from ..names import check_file_name
 from .database import Database
 from .outcomes import load_outcome
 
-__all__ = ["Store", "find_damaged", "set_aside"]
+__all__ = ["PATIENCE", "Store", "find_damaged", "set_aside"]
 
 PATIENCE = timedelta(seconds=90)
 """How long is looked again for what a worker has just published: NFS remembers for up
@@ -32,14 +33,7 @@ to a minute that a name is not there (acdirmax)."""
 class Store:
     """Products on disk, with the database as their index.
 
-    Parameters
-    ----------
-    data_dir
-        The data folder.
-    database
-        Where what is found and recorded is remembered.
-    patience
-        How long is looked again for what a worker has just published.
+    What a worker has just published is looked for again, as long as `patience` says.
     """
 
     def __init__(
@@ -73,7 +67,7 @@ class Store:
         # Made again by an attempt that nobody could record, or damaged.
         try:
             outcome = load_outcome(path)
-        except StoreError as error:
+        except OutcomeError as error:
             return Damage(str(error))
         if found is not None and known and outcome.attempt == known.attempt:
             return found
@@ -115,7 +109,7 @@ class Store:
                 with attempt:
                     _refresh(folder)
                     return load_outcome(folder / OUTCOME_NAME)
-        except StoreError as error:
+        except OutcomeError as error:
             why = (
                 f"{outcome.host} has published {folder}, but it is not to be seen from "
                 f"here after {self._patience.total_seconds():.0f} s: {error}"
@@ -145,7 +139,7 @@ def _to_stored(outcome: Outcome) -> StoredJob:
         attempt=outcome.attempt,
         context=outcome.job.context,
         folder=outcome.folder,
-        finished_at=datetime.fromisoformat(outcome.finished_at),
+        finished_at=outcome.finished_at,
         usage=outcome.usage,
         products=outcome.products,
         caveats=outcome.caveats,
@@ -160,10 +154,10 @@ def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
     tuple
         The folder of a job, and what is wrong with one of its files.
     """
-    for path in sorted((data_dir / "store").glob(f"*/*/{OUTCOME_NAME}")):
+    for path in sorted(data_dir.glob(STORED_OUTCOMES)):
         try:
             products = load_outcome(path).products
-        except StoreError as error:
+        except OutcomeError as error:
             yield path.parent, str(error)
             continue
         for product in products:
@@ -176,7 +170,7 @@ def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
 
 def set_aside(folder: Path, *, data_dir: Path) -> None:
     """Move the folder of a job out of the store, so that it is made again."""
-    aside = data_dir / "damaged"
+    aside = data_dir / DAMAGED
     aside.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     folder.rename(aside / f"{folder.name}-{now:%Y%m%dT%H%M%S%f}")
@@ -184,7 +178,7 @@ def set_aside(folder: Path, *, data_dir: Path) -> None:
 
 def _is_unseen(error: Exception) -> bool:
     """Whether an outcome cannot be read, rather than being damaged."""
-    return isinstance(error, StoreError) and isinstance(error.__cause__, OSError)
+    return isinstance(error, OutcomeError) and isinstance(error.__cause__, OSError)
 
 
 def _refresh(folder: Path) -> None:

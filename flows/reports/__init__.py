@@ -1,12 +1,11 @@
 """What a run came to, for people and for scripts."""
 
-from .run_folder import name_run_folder, publish_run_folder
+from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats
 
 __all__ = [
     "JobLine",
     "RunSummary",
-    "name_run_folder",
     "publish_run_folder",
     "summarize",
     "tell_caveats",

@@ -10,18 +10,13 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from flows.models.runs import Run
+from flows.layout import RUNS, SUMMARY_NAME
 from flows.planning import Plan
 from workers.trees import remove_tree
 
 from .summary import RunSummary
 
-__all__ = ["name_run_folder", "publish_run_folder"]
-
-
-def name_run_folder(run: Run) -> Path:
-    """Give the folder of a run, relative to the data folder."""
-    return Path("runs", run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")
+__all__ = ["publish_run_folder"]
 
 
 def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Path:
@@ -34,7 +29,7 @@ def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Pa
     """
     target = data_dir / summary.folder
     making = target.with_name(f".{target.name}.making")
-    remove_tree(making, below=data_dir / "runs")
+    remove_tree(making, below=data_dir / RUNS)
     making.mkdir(parents=True)
     for entry in plan.entries:
         if entry.done is not None and entry.job is not None:
@@ -43,6 +38,6 @@ def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Pa
             for name in (*names, entry.job.association_name):
                 if name is not None:
                     os.link(source / name, making / name)
-    (making / "run.json").write_bytes(to_json(asdict(summary), indent=1))
+    (making / SUMMARY_NAME).write_bytes(to_json(asdict(summary), indent=1))
     making.rename(target)
     return target

@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings
-from flows.archive import Archive, FetchListener
-from flows.execution import Cluster, Listener
-from flows.factory import Services, open_local_cluster, open_services
-from flows.reports import RunSummary, summarize
 
+from ..archive import Archive, FetchListener
+from ..execution import Cluster, Listener
+from ..factory import Services, open_configured_cluster, open_services
+from ..reports import RunSummary, summarize
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
@@ -53,10 +53,6 @@ def run_program(
     ----------
     watch
         Opened when the plan is made; gives who is told of the progress of jobs.
-    on_file
-        Told of the files that come.
-    step
-        Takes each step.
 
     Raises
     ------
@@ -72,7 +68,7 @@ def run_program(
         run = stack.enter_context(Recording(services, make_run(request, recipe)))
         drawn = prepare(request, recipe, services.archive, step=step)
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
-        cluster = stack.enter_context(open_local_cluster(settings))
+        cluster = stack.enter_context(open_configured_cluster(settings))
         planned = _plan(drawn, services, cluster, step=step)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
@@ -95,7 +91,7 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
     """
     with ExitStack() as stack:
         services = stack.enter_context(
-            open_services(settings, start_at=request.start_at, to_look=True)
+            open_services(settings, start_at=request.start_at, read_only=True)
         )
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="rewebb-plan-"))
         recipe = load_recipe(request.recipe)
@@ -104,7 +100,7 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
         if drawn.remote:
             planned = plan_unfetched(drawn)
         else:
-            local = open_local_cluster(settings, scratch=Path(name))
+            local = open_configured_cluster(settings, scratch=Path(name))
             cluster = stack.enter_context(local)
             planned = _plan(drawn, services, cluster, dry_run=True)
     state, _ = judge(planned.plan)

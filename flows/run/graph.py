@@ -4,21 +4,21 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from config.recipe import Recipe
-from flows.archive import Archive, FetchListener
-from flows.errors import PlanError
-from flows.models.associations import AssociationSet
-from flows.models.exposures import Exposure
-from flows.names import stem_of
-from flows.planning import (
+from workers.cache_contract import DueFile
+from workers.contract import Stage
+
+from ..archive import Archive, FetchListener
+from ..errors import PlanError
+from ..models.associations import AssociationSet
+from ..models.exposures import Exposure
+from ..names import stem_of
+from ..planning import (
     PlannedJob,
     build_graph,
     chain_exposures,
     narrow_graph,
     place_exposures,
 )
-from workers.cache_contract import DueFile
-from workers.contract import Stage
-
 from .program import Associated
 
 __all__ = ["Drawn", "draw", "fetch"]

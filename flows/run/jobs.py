@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 from rich.filesize import decimal
 
-from flows.errors import StoreError
-from flows.execution import Cluster, Listener, Orchestrator, to_run_job
-from flows.factory import Services
-from flows.logs import get_logger
-from flows.models.runs import JobState, Run, RunState
-from flows.planning import Binder, Plan, PlanEntry, build_plan
-from flows.reports import RunSummary, name_run_folder, publish_run_folder, summarize
-from flows.telling import Telling
-
+from ..errors import DataFolderError
+from ..execution import Cluster, Listener, Orchestrator, to_run_job
+from ..factory import Services
+from ..layout import get_run_folder
+from ..logs import get_logger
+from ..models.runs import JobState, Run, RunState
+from ..notifier import Notifier
+from ..planning import Binder, Plan, PlanEntry, build_plan
+from ..reports import RunSummary, publish_run_folder, summarize
 from .graph import Drawn
 from .lease import HeldLease
 from .record import NOT_RESOLVED, RunRecorder
@@ -95,18 +95,13 @@ def execute(
 ) -> Executed:
     """Execute a plan, and record what its jobs come to.
 
-    Parameters
-    ----------
-    run
-        The run, whose record has begun.
-
     Raises
     ------
     LeaseHeldError
         Another run of the program has begun.
     PlanError
         The cluster went away; run again to go on.
-    StoreError
+    DatabaseError
         What was done cannot be recorded.
     """
     assert planned.binder is not None, "files are to be fetched first"
@@ -118,7 +113,7 @@ def execute(
     services.database.runs.set_jobs(
         run.id, [to_run_job(e) for e in planned.plan.entries]
     )
-    with Telling(listener, to="whoever watches the run") as tell:
+    with Notifier(listener, to="whoever watches the run") as tell:
         plan = Orchestrator(
             planned.plan,
             binder=planned.binder,
@@ -136,18 +131,20 @@ def report(executed: Executed, services: Services) -> RunSummary:
 
     Raises
     ------
-    StoreError
-        The folder cannot be written, or the end cannot be recorded.
+    DataFolderError
+        The folder cannot be written.
+    DatabaseError
+        The end cannot be recorded.
     """
     plan = executed.plan
     state, message = judge(plan)
     run = replace(executed.run, state=state)
-    folder = str(name_run_folder(run))
+    folder = str(get_run_folder(run))
     summary = summarize(plan, run=run, folder=folder, notes=executed.notes)
     try:
         publish_run_folder(plan, summary, data_dir=services.data_dir)
     except OSError as error:
-        raise StoreError(
+        raise DataFolderError(
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error

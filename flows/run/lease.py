@@ -15,13 +15,15 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 
-from flows.errors import StoreError
-from flows.factory import Services
-from flows.logs import get_logger
-from flows.names import check_program
-from flows.provenance import Database
 from workers.errors import TreeError
+from workers.job_layout import SCRATCH
 from workers.trees import remove_tree
+
+from ..errors import DatabaseError
+from ..factory import Services
+from ..logs import get_logger
+from ..names import check_program
+from ..provenance import Database
 
 __all__ = ["HeldLease", "hold_lease"]
 
@@ -81,7 +83,7 @@ class HeldLease:
 
         def renew() -> None:
             while not over.wait(self._renew_s):
-                with suppress(StoreError):  # busy, or lost
+                with suppress(DatabaseError):  # busy, or lost
                     self.renew()
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -103,17 +105,8 @@ def hold_lease(
 ) -> Iterator[HeldLease]:
     """Hold the lease of a program, and clear what a dead run of it has left.
 
-    Parameters
-    ----------
-    ttl
-        How long it outlives an orchestrator of which nothing more is heard.
-    renew_s
-        How often it is renewed.
-
     Raises
     ------
-    IdError
-        It is not the id of a program.
     LeaseHeldError
         Another run of the program is under way.
     TreeError
@@ -154,7 +147,7 @@ def _ending(work: Callable[[], object]) -> Iterator[None]:
     except BaseException:
         try:
             work()
-        except (StoreError, TreeError) as error:
+        except (DatabaseError, TreeError) as error:
             get_logger().warning("ending.failed", message=str(error))
         raise
     work()
@@ -164,7 +157,7 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
     """Remove what lost workers have left, unless somebody else took the lease."""
     lease = services.database.leases.get_lease(program)
     if lease is not None and lease.owner == owner:
-        scratch = services.data_dir / "scratch"
+        scratch = services.data_dir / SCRATCH
         remove_tree(scratch / program, below=scratch)
 
 

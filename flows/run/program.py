@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from config.recipe import Recipe
-from flows.archive import Archive
-from flows.associations import (
+from workers.contract import Stage
+
+from ..archive import Archive
+from ..associations import (
     AssociationOptions,
     PoolRow,
     associate_rows,
     choose_rows,
     options_of,
 )
-from flows.entry import STARTS, is_run, list_suffixes
-from flows.errors import ArchiveError, UnknownObservationError
-from flows.models.associations import AssociationSet
-from flows.models.exposures import Inventory, RejectedFile
-from flows.names import check_observations, check_program
-from flows.planning import stage_of
-from workers.contract import Stage
+from ..errors import ArchiveError, UnknownObservationError
+from ..models.associations import AssociationSet
+from ..models.exposures import Inventory, RejectedFile
+from ..names import check_observations, check_program
+from ..stages import STAGES, STARTS, is_reached, stage_of
 
 __all__ = ["Associated", "Found", "Request", "associate", "find"]
 
@@ -125,7 +125,7 @@ def associate(
     made = associate_rows(
         chosen.rows, options, candidates=candidates, exposures=by_name
     )
-    due = tuple(a for a in made.associations if is_run(stage_of(a), start_at))
+    due = tuple(a for a in made.associations if is_reached(stage_of(a), start_at))
     return Associated(
         found=found,
         rows=chosen.rows,
@@ -143,9 +143,8 @@ def _refuse_late_start(request: Request, inventory: Inventory) -> None:
     start_at = request.start_at
     if start_at is Stage.DETECTOR1:
         return
-    before = STARTS[STARTS.index(start_at) - 1]
-    own = set(list_suffixes(start_at)) - set(list_suffixes(before))
-    if not any(own & set(e.calibrated) for e in inventory.exposures):
+    own = STAGES[start_at].reads
+    if not any(set(own) & set(e.calibrated) for e in inventory.exposures):
         raise ArchiveError(
             f"Program {request.program} cannot start at {start_at}: the "
             f"archive has no {' or '.join(sorted(own))} file of it."
@@ -170,5 +169,5 @@ def _list_unused_choices(recipe: Recipe, start_at: Stage) -> tuple[str, ...]:
         f"what the recipe {recipe.name} sets for {stage} is not applied: the run "
         f"starts at {start_at}"
         for stage in STARTS
-        if stage in given and not is_run(stage, start_at)
+        if stage in given and not is_reached(stage, start_at)
     )

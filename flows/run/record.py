@@ -12,12 +12,13 @@ from importlib import metadata
 from types import TracebackType
 
 from config.recipe import Recipe
-from flows.crashes import is_known, to_bug
-from flows.errors import StoreError
-from flows.factory import Services
-from flows.models.runs import Run, RunJob, RunState
 from workers.contract import Job, Outcome
 
+from ..crashes import is_known, to_bug
+from ..errors import DatabaseError
+from ..factory import Services
+from ..layout import ERRORS
+from ..models.runs import Run, RunJob, RunState
 from .lease import HeldLease
 from .program import Request
 
@@ -73,13 +74,13 @@ class Recording(AbstractContextManager[Run]):
         elif is_known(error):
             self._finish(RunState.FAILED, str(error))
         else:
-            bug = to_bug(error, self._services.data_dir / "errors")
+            bug = to_bug(error, self._services.data_dir / ERRORS)
             self._finish(RunState.FAILED, str(bug))
             raise bug from error
 
     def _finish(self, state: RunState, message: str) -> None:
         database, run_id = self._services.database, self._run.id
-        with suppress(StoreError):  # the error that ended the run is told first
+        with suppress(DatabaseError):  # the error that ended the run is told first
             if database.runs.get_run(run_id).state is RunState.RUNNING:
                 database.runs.finish_run(run_id, state, message, now=datetime.now(UTC))
 

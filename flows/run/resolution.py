@@ -6,20 +6,17 @@ All of it is worked out on the workers, in batches, since only they have `jwst`.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from config.recipe import Recipe
-from flows.errors import PlanError
-from flows.execution import CallError, Cluster, WorkerLostError
-from flows.factory import Services
-from flows.models.exposures import Role
-from flows.planning import PlannedJob, ResolvedSet
 from workers.cache_contract import PrefetchReport, PrefetchRequest
 from workers.contract import (
     METAFILE,
     ErrorInfo,
     FileHash,
+    ParsUse,
     ReferenceFile,
+    ReferenceUse,
     Resolution,
     Resolved,
     ResolveItem,
@@ -29,6 +26,11 @@ from workers.contract import (
 )
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
+from ..errors import PlanError
+from ..execution import CallError, Cluster, WorkerLostError
+from ..factory import Services
+from ..models.exposures import Role
+from ..planning import PlannedJob, ResolvedSet
 from .graph import Drawn
 
 __all__ = ["ResolvedGraph", "list_items", "prefetch", "resolve"]
@@ -53,17 +55,10 @@ class ResolvedGraph:
 def prefetch(
     drawn: Drawn, services: Services, cluster: Cluster, *, dry_run: bool = False
 ) -> Drawn:
-    """Bring the references of all jobs to the cache.
+    """Bring the references of all jobs to the cache, or list what is missing there.
 
     The mappings come first and fix the context by its name: "latest" must be the same
     for all.
-
-    Parameters
-    ----------
-    cluster
-        Where that is done.
-    dry_run
-        Whether to list only what is missing.
 
     Raises
     ------
@@ -98,11 +93,6 @@ def prefetch(
 
 def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph:
     """Hash the files of the archive; resolve references and parameters of all jobs.
-
-    Parameters
-    ----------
-    cluster
-        Where that is done.
 
     Raises
     ------
@@ -291,10 +281,9 @@ def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
     """List every file that was resolved, once."""
     files: dict[str, ReferenceFile] = {}
     for one in resolved:
-        found = [use.file for use in one.references]
-        found += [use.file for use in one.pars]
-        files |= {file.name: file for file in found if file}
-        files |= {file.name: file for file in one.mappings}
+        uses: tuple[ReferenceUse | ParsUse, ...] = (*one.references, *one.pars)
+        used = [use.file for use in uses if use.file]
+        files |= {file.name: file for file in (*used, *one.mappings)}
     return tuple(files.values())
 
 
@@ -313,10 +302,7 @@ def _map(
         ) from error
     except CallError as error:
         raise PlanError(f"A worker failed while resolving: {error}") from error
-    return [_refuse_error(answer) for answer in answers]
-
-
-def _refuse_error(answer: _Answer | ErrorInfo) -> _Answer:
-    if isinstance(answer, ErrorInfo):
-        raise PlanError(answer.message)
-    return answer
+    for answer in answers:
+        if isinstance(answer, ErrorInfo):
+            raise PlanError(answer.message)
+    return cast("list[_Answer]", answers)

@@ -11,7 +11,7 @@ from outcomes import make_job, make_outcome, make_product, make_run
 from flows.models.jobs import Damage, StoredJob
 from flows.provenance import Database, Store
 from workers.contract import Outcome, Status, to_json
-from workers.run import get_store_folder
+from workers.job_layout import get_store_folder
 
 FOLDER = get_store_folder(make_job().fingerprint)
 OUTCOME = replace(make_outcome(), folder=str(FOLDER))

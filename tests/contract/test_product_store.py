@@ -14,7 +14,7 @@ from flows.models.jobs import Damage, StoredJob
 from flows.provenance import Database, Store
 from workers.content import file_sha256
 from workers.contract import Outcome, Status, to_json
-from workers.run import OUTCOME_NAME, get_store_folder
+from workers.job_layout import OUTCOME_NAME, get_store_folder
 
 JOB = make_job()
 Publish = Callable[..., Outcome]

@@ -11,7 +11,7 @@ from restarting import cut_connections, held_file, restart
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
-from flows.errors import DatabaseAwayError, StoreError
+from flows.errors import DatabaseAwayError, DatabaseError
 from flows.models.runs import JobState, RunState
 from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.sessions import Sessions
@@ -162,14 +162,14 @@ def test_a_table_that_is_missing_is_not_waited_for(engine: Engine) -> None:
         tries.append(session)
         session.execute(text("SELECT * FROM nothing"))
 
-    with pytest.raises(StoreError, match="nothing") as caught:
+    with pytest.raises(DatabaseError, match="nothing") as caught:
         Sessions(engine).write(write)
     assert not isinstance(caught.value, DatabaseAwayError)
     assert len(tries) == 1
 
 
 def test_a_broken_rule_of_the_tables_is_not_waited_for(database: Database) -> None:
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DatabaseError) as caught:
         database.runs.update_jobs("unknown", [make_run_job("a")])
     assert not isinstance(caught.value, DatabaseAwayError)
 
@@ -177,7 +177,7 @@ def test_a_broken_rule_of_the_tables_is_not_waited_for(database: Database) -> No
 def test_a_password_that_is_wrong_is_not_waited_for(postgresql: Engine) -> None:
     url = postgresql.url.set(password="guess")  # it is meant to be wrong
     wrong = make_engine(url.render_as_string(hide_password=False))
-    with pytest.raises(StoreError, match="password") as caught:
+    with pytest.raises(DatabaseError, match="password") as caught:
         Database(wrong).runs.list_runs()
     assert not isinstance(caught.value, DatabaseAwayError)
     wrong.dispose()

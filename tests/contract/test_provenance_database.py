@@ -13,7 +13,7 @@ from outcomes import make_outcome, make_run
 from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.orm import Session
 
-from flows.errors import ConflictError, StoreError
+from flows.errors import ConflictError, DatabaseError
 from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.migration import HEAD, make_config
 from flows.provenance.schema import SQLBase
@@ -117,14 +117,14 @@ def _break_at_lease(*arguments: object) -> None:
 def test_a_database_newer_than_the_code_is_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreError, match=r"revision 9999.* made by a newer version"):
+    with pytest.raises(DatabaseError, match=r"revision 9999.* made by a newer version"):
         upgrade(engine)
 
 
 def test_foreign_keys_hold_after_an_upgrade(database_url: str) -> None:
     engine = make_engine(database_url)
     upgrade(engine)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(DatabaseError, match="cannot be used"):
         Database(engine).jobs.record_outcome(make_outcome(), run_id="unknown")
     engine.dispose()
 
@@ -178,7 +178,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         engine = make_engine(f"postgresql://me:secret@127.0.0.1:{port}/rewebb")
-        with pytest.raises(StoreError, match="refused") as caught:
+        with pytest.raises(DatabaseError, match="refused") as caught:
             upgrade(engine)
     assert "me:***@127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -186,21 +186,21 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 
 def test_a_wrong_password_is_told_but_not_shown(postgresql_url: str) -> None:
     engine = make_engine(postgresql_url.replace("of-the-tests", "guess"))
-    with pytest.raises(StoreError, match="password authentication failed") as caught:
+    with pytest.raises(DatabaseError, match="password authentication failed") as caught:
         upgrade(engine)
     assert "guess" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["secret", "mysql://me:secret@h/d", "", "a:b:secret"])
 def test_a_url_that_means_nothing_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DatabaseError) as caught:
         make_engine(url)
     assert "secret" not in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"folder .*/file/deep .* cannot be made"):
+    with pytest.raises(DatabaseError, match=r"folder .*/file/deep .* cannot be made"):
         make_engine(f"sqlite:///{tmp_path}/file/deep/rewebb.db")
 
 
@@ -208,7 +208,9 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rewebb.db"
     path.write_text("This is a letter, not a database.\n" * 50)
     engine = make_engine(f"sqlite:///{path}")
-    with pytest.raises(StoreError, match=r"rewebb\.db cannot be used: file is not a"):
+    with pytest.raises(
+        DatabaseError, match=r"rewebb\.db cannot be used: file is not a"
+    ):
         upgrade(engine)
     engine.dispose()
 
@@ -220,7 +222,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError, match="full"):
+    with pytest.raises(DatabaseError, match="full"):
         record_many(database)
     assert database.jobs.get_job("ff").attempts
     engine.dispose()

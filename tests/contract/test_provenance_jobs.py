@@ -22,7 +22,7 @@ from outcomes import (
 )
 from sqlalchemy import Engine, select
 
-from flows.errors import StoreError, UnknownRecordError
+from flows.errors import DatabaseError, UnknownRecordError
 from flows.models.jobs import Content, OtherReference
 from flows.provenance import Database
 from flows.provenance.schema import SQLBase
@@ -179,7 +179,7 @@ def test_an_outcome_of_an_unknown_run_is_refused_whole(
     database: Database, engine: Engine
 ) -> None:
     empty = read_tables(engine)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(DatabaseError, match="cannot be used"):
         database.jobs.record_outcome(make_outcome(), run_id="never-started")
     assert read_tables(engine) == empty
 

@@ -200,8 +200,7 @@ def test_after_a_dead_orchestrator_no_row_stays_running(
         "run-1", [make_run_job("a", JobState.RUNNING), make_run_job("b")]
     )
     acquire(database, "next", is_alive=lambda _host, _pid: False)
-    (dead,) = database.runs.interrupt_dead_runs("02736", now=NOON)
-    assert [job.state for job in dead.jobs] == [JobState.RUNNING, JobState.DUE]
+    assert database.runs.interrupt_dead_runs("02736", now=NOON) == ("run-1",)
     assert [run.state for run in database.runs.list_runs()] == [RunState.INTERRUPTED]
     states = {job.state for job in database.runs.get_run_jobs("run-1")}
     assert states == {JobState.INTERRUPTED}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from flows.errors import StoreError
-from flows.provenance import Database, make_engine, open_to_look, upgrade
+from flows.errors import DatabaseError
+from flows.provenance import Database, make_engine, open_read_only, upgrade
 from workers.contract import ReferenceFile
 
 CRDS = "/data/crds"
@@ -48,20 +48,20 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def look(path: Path) -> set[str]:
-    with open_to_look(f"sqlite:///{path}") as database:
+    with open_read_only(f"sqlite:///{path}") as database:
         remember(database, NEW)
         return known(database) - {NEW.name}
 
 
 def test_what_it_is_told_is_forgotten(database: Database, database_url: str) -> None:
-    with open_to_look(database_url) as looking:
+    with open_read_only(database_url) as looking:
         assert known(looking) == {KNOWN.name}
         remember(looking, NEW)
     assert known(database) == {KNOWN.name}
 
 
 def test_an_empty_database_stays_empty(database_url: str) -> None:
-    with open_to_look(database_url) as database:
+    with open_read_only(database_url) as database:
         assert known(database) == set()
     if database_url.startswith("sqlite"):
         assert not Path(make_url(database_url).database or "").parent.exists()
@@ -104,7 +104,7 @@ def test_one_of_another_revision_is_looked_at_where_it_can_be_copied(
 ) -> None:
     spoil(f"sqlite:///{file}")
     before = snapshot(file.parent)
-    with pytest.raises(StoreError, match="newer version"):
+    with pytest.raises(DatabaseError, match="newer version"):
         look(file)
     assert snapshot(file.parent) == before
 
@@ -114,8 +114,8 @@ def test_one_of_another_revision_is_looked_at_where_it_can_be_copied(
 def test_one_of_another_revision_is_refused_where_it_cannot(database_url: str) -> None:
     spoil(database_url)
     with (
-        pytest.raises(StoreError, match="rewebb db upgrade"),
-        open_to_look(database_url),
+        pytest.raises(DatabaseError, match="rewebb db upgrade"),
+        open_read_only(database_url),
     ):
         pass
 

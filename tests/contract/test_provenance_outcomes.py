@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from outcomes import make_job, make_outcome, make_product, outcomes
+from outcomes import NOON, make_job, make_outcome, make_product, outcomes
 
-from flows.errors import StoreError
-from flows.provenance import find_outcomes, load_outcome
+from flows.errors import OutcomeError
+from flows.provenance import find_outcomes, load_outcome, parse_outcome
 from workers.contract import Outcome, to_json
 
 
@@ -63,9 +63,17 @@ def test_a_damaged_outcome_is_named(
     path = tmp_path / "outcome.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(StoreError, match=cause) as caught:
+    with pytest.raises(OutcomeError, match=cause) as caught:
         load_outcome(path)
     assert str(path) in str(caught.value)
+
+
+def test_times_are_utc_with_or_without_its_mark_and_stay_as_they_are_on_disk() -> None:
+    outcome = make_outcome(finished_at=NOON)
+    text = to_json(outcome)
+    assert '"finished_at": "2026-11-20T12:00:00+00:00"' in text
+    assert to_json(parse_outcome(text, source="text")) == text
+    assert parse_outcome(text.replace("+00:00", ""), source="text") == outcome
 
 
 OUT = ["../..", "/etc", "", ".", "store/../../x", "store//x", "a\\b", "store/.", "~"]
@@ -78,7 +86,7 @@ def test_a_folder_that_leads_out_of_the_data_folder_is_no_outcome(
 ) -> None:
     path = tmp_path / "outcome.json"
     path.write_text(to_json(replace(make_outcome(), folder=folder)))
-    with pytest.raises(StoreError, match="refused the f"):
+    with pytest.raises(OutcomeError, match="refused the f"):
         load_outcome(path)
 
 
@@ -86,7 +94,7 @@ def test_a_folder_that_leads_out_of_the_data_folder_is_no_outcome(
 def test_a_product_that_lies_elsewhere_is_no_outcome(tmp_path: Path, name: str) -> None:
     path = tmp_path / "outcome.json"
     path.write_text(to_json(make_outcome(products=[make_product(name)])))
-    with pytest.raises(StoreError, match="refused the file name"):
+    with pytest.raises(OutcomeError, match="refused the file name"):
         load_outcome(path)
 
 

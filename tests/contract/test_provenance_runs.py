@@ -6,8 +6,8 @@ from datetime import timedelta, timezone
 import pytest
 from outcomes import NOON, make_run, make_run_job
 
-from flows.errors import StoreError, UnknownRecordError
-from flows.models.runs import InterruptedRun, JobState, RunJob, RunState
+from flows.errors import DatabaseError, UnknownRecordError
+from flows.models.runs import JobState, RunJob, RunState
 from flows.provenance import Database
 from workers.contract import Caveat, CaveatKind, Stage
 
@@ -42,14 +42,14 @@ def test_a_run_that_was_never_started_cannot_finish(database: Database) -> None:
 
 def test_a_run_cannot_start_under_the_id_of_another(database: Database) -> None:
     database.runs.start_run(make_run())
-    with pytest.raises(StoreError, match="began at 2026-11-20 12:00:00 UTC"):
+    with pytest.raises(DatabaseError, match="began at 2026-11-20 12:00:00 UTC"):
         database.runs.start_run(make_run(started_at=_LATER))
 
 
 def test_a_run_cannot_start_after_its_end(database: Database) -> None:
     database.runs.start_run(make_run())
     database.runs.finish_run("run-1", RunState.FAILED, None, now=_LATER)
-    with pytest.raises(StoreError, match="is FAILED"):
+    with pytest.raises(DatabaseError, match="is FAILED"):
         database.runs.start_run(make_run())
 
 
@@ -64,7 +64,7 @@ def test_times_are_the_same_instant_in_utc_whatever_their_zone(
 
 
 def test_a_naive_time_is_refused(database: Database) -> None:
-    with pytest.raises(StoreError, match="expected an aware time"):
+    with pytest.raises(DatabaseError, match="expected an aware time"):
         database.runs.start_run(make_run(started_at=NOON.replace(tzinfo=None)))
 
 
@@ -148,7 +148,7 @@ def test_a_second_plan_takes_the_place_of_the_first(database: Database) -> None:
 
 def test_jobs_need_their_run(database: Database) -> None:
     for record in (database.runs.set_jobs, database.runs.update_jobs):
-        with pytest.raises(StoreError, match="cannot be used"):
+        with pytest.raises(DatabaseError, match="cannot be used"):
             record("run-1", [make_run_job("a")])
 
 
@@ -158,9 +158,7 @@ def test_a_dead_run_is_interrupted_with_what_it_had_not_finished(
     database.runs.start_run(make_run())
     jobs = {state: make_run_job(state, state) for state in JobState}
     database.runs.set_jobs("run-1", list(jobs.values()))
-    (dead,) = database.runs.interrupt_dead_runs("02736", now=_LATER)
-    unfinished = (jobs[JobState.DUE], jobs[JobState.RUNNING])
-    assert dead == InterruptedRun(run=make_run(), jobs=unfinished)
+    assert database.runs.interrupt_dead_runs("02736", now=_LATER) == ("run-1",)
     assert database.runs.get_run("run-1").state is RunState.INTERRUPTED
     assert database.runs.get_run("run-1").finished_at == _LATER
     after = {job.name: job for job in database.runs.get_run_jobs("run-1")}

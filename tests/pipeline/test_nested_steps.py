@@ -17,7 +17,7 @@ from processing import make_settings
 from config.recipe import load_recipe
 from config.settings import Settings
 from flows.execution import Cluster
-from flows.factory import open_local_cluster, open_services
+from flows.factory import open_configured_cluster, open_services
 from flows.models.runs import JobState
 from flows.planning import PlanEntry
 from flows.run import (
@@ -82,7 +82,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Resolve all in one cluster."""
     settings = make_settings(sample, tmp_path_factory.mktemp("cluster"))
-    with open_local_cluster(settings) as opened:
+    with open_configured_cluster(settings) as opened:
         yield opened
 
 

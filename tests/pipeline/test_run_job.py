@@ -17,7 +17,8 @@ from flows.provenance.outcomes import load_outcome
 from workers.child import run_in_child
 from workers.content import file_sha256
 from workers.contract import Job, Outcome, Status
-from workers.run import get_store_folder, run_job
+from workers.job_layout import get_store_folder
+from workers.run import run_job
 
 SEGMENT = "jw99002001001_04101_00001-seg001_nrs1"
 GIB = 1 << 30

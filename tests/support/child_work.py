@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.telling import make_tell
+from workers.child import make_sender
 
 __all__ = [
     "add",
@@ -162,7 +162,7 @@ if __name__ == "__main__":
 
 def tell_and_answer(sender: Connection) -> str:
     """Tell more than a pipe holds unread, then answer."""
-    tell = make_tell(sender)
+    tell = make_sender(sender)
     for number in range(1000):
         tell(f"{number:1000}")
     return "done"

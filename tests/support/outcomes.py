@@ -113,8 +113,8 @@ def make_outcome(
         job=job or make_job(),
         attempt=attempt,
         status=status,
-        started_at=(finished_at - timedelta(minutes=5)).isoformat(),
-        finished_at=finished_at.isoformat(),
+        started_at=finished_at - timedelta(minutes=5),
+        finished_at=finished_at,
         host="node1",
         usage=Usage(
             elapsed_s=300.5, cpu_s=290.25, peak_bytes=8 << 30, granted_bytes=9 << 30
@@ -168,7 +168,7 @@ _times = st.datetimes(
     min_value=datetime(2022, 7, 12),  # noqa: DTZ001  # hypothesis adds the zone
     max_value=datetime(2099, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
-).map(datetime.isoformat)
+)
 
 json_values: st.SearchStrategy[JsonValue] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,

@@ -9,7 +9,6 @@ from exposures import associate_headers
 from outcomes import NOON, make_reference
 
 from flows.associations import AssociationOptions
-from flows.entry import is_run
 from flows.models.exposures import Exposure, RejectedFile
 from flows.models.jobs import Content, Damage, StoredJob
 from flows.planning import (
@@ -18,8 +17,8 @@ from flows.planning import (
     PlannedJob,
     ResolvedSet,
     build_graph,
-    stage_of,
 )
+from flows.stages import is_reached, stage_of
 from workers.contract import (
     Caveat,
     CaveatKind,
@@ -55,7 +54,7 @@ def make_graph(
 ) -> tuple[PlannedJob, ...]:
     """Make the graph of the associations that the rules give."""
     made = associate_headers(exposures, AssociationOptions(selfcal=selfcal))
-    due = [a for a in made.associations if is_run(stage_of(a), start_at)]
+    due = [a for a in made.associations if is_reached(stage_of(a), start_at)]
     return build_graph(exposures, due, rejected, start_at=start_at)
 
 

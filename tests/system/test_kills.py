@@ -18,7 +18,7 @@ from commands import (
     wait_until,
 )
 
-from workers.run import OUTCOME_NAME
+from workers.job_layout import OUTCOME_NAME
 
 MakeRewebb = Callable[..., Rewebb]
 

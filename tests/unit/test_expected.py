@@ -1,7 +1,7 @@
 import pytest
 
 from workers.contract import Parameters, Stage
-from workers.stages.expected import list_endings
+from workers.stages.expected_products import list_endings
 
 
 def of_cubes(output_type: str, **others: object) -> Parameters:

@@ -10,11 +10,11 @@ from loopback import Answer, serving
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from config.settings import Settings
-from flows.errors import ArchiveError, PlanError, StoreError
+from flows.errors import ArchiveError, DataFolderError, PlanError
 from flows.factory import (
     SAMPLE_DIR,
-    find_crds,
-    fit_settings,
+    adapt_to_sample,
+    find_crds_cache,
     make_archive,
     make_source,
     open_database,
@@ -69,17 +69,17 @@ def test_the_sample_has_its_own_cache_whatever_is_set(sample_here: SampleSet) ->
 
 def test_a_folder_has_what_is_set(elsewhere: Path) -> None:
     settings = Settings(archive="raw")
-    assert find_crds(settings) == elsewhere / "real"
-    assert fit_settings(settings) == settings
+    assert find_crds_cache(settings) == elsewhere / "real"
+    assert adapt_to_sample(settings) == settings
 
 
 def test_a_context_of_the_sample_holds_for_the_sample() -> None:
     settings = Settings(archive="sample", crds_context="jwst_0002.pmap")
-    assert fit_settings(settings).crds_context == "jwst_0002.pmap"
+    assert adapt_to_sample(settings).crds_context == "jwst_0002.pmap"
 
 
 def test_settings_are_fitted_without_making_the_sample(elsewhere: Path) -> None:
-    fit_settings(Settings(archive="sample"))
+    adapt_to_sample(Settings(archive="sample"))
     assert [*elsewhere.iterdir()] == []
 
 
@@ -88,7 +88,7 @@ def test_without_a_cache_nothing_can_be_planned(
 ) -> None:
     monkeypatch.delenv("CRDS_PATH")
     with pytest.raises(PlanError, match="CRDS_PATH"):
-        find_crds(Settings(archive="mast"))
+        find_crds_cache(Settings(archive="mast"))
 
 
 @pytest.mark.parametrize("archive", ["mast", "s3://stpubdata/jwst/public"])
@@ -117,7 +117,7 @@ def test_many_commands_may_begin_at_once_in_one_folder(elsewhere: Path) -> None:
 def test_a_data_folder_that_is_a_file_is_an_error(elsewhere: Path) -> None:
     (elsewhere / "rewebb-data").touch()
     with (
-        pytest.raises(StoreError, match="REWEBB_DATA_DIR"),
+        pytest.raises(DataFolderError, match="REWEBB_DATA_DIR"),
         open_database(Settings()),
     ):
         pass
@@ -130,8 +130,8 @@ def test_what_can_be_no_data_folder_is_refused_by_a_plan_too(
     (elsewhere / "a_file").touch()
     settings = Settings(archive="raw", data_dir=Path(data_dir))
     with (
-        pytest.raises(StoreError, match="REWEBB_DATA_DIR"),
-        open_services(settings, to_look=True),
+        pytest.raises(DataFolderError, match="REWEBB_DATA_DIR"),
+        open_services(settings, read_only=True),
     ):
         pass
 

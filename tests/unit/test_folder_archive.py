@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.archive import FolderArchive, role_of
-from flows.entry import list_suffixes
 from flows.errors import ArchiveError, UnknownProgramError
 from flows.models.exposures import Role
+from flows.stages import list_start_suffixes
 from workers.contract import Stage
 
 FIRST = "jw99001001001_03101_00001_nrs1"
@@ -272,7 +272,7 @@ def test_importing_the_archive_does_not_import_astropy() -> None:
 @pytest.fixture
 def calibrated(tmp_path: Path) -> FolderArchive:
     """Give an archive for runs that start at spec3."""
-    return FolderArchive(tmp_path, suffixes=list_suffixes(Stage.SPEC3))
+    return FolderArchive(tmp_path, suffixes=list_start_suffixes(Stage.SPEC3))
 
 
 def test_an_exposure_has_its_calibrated_files_and_who_made_them(

@@ -13,7 +13,7 @@ from plans import DoneStore, make_binder, make_resolved
 
 from config.recipe import load_recipe
 from config.settings import load_settings
-from flows.errors import LeaseHeldError, PlanError, StoreError
+from flows.errors import DatabaseError, LeaseHeldError, PlanError
 from flows.factory import Services, open_services
 from flows.planning import Plan
 from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
@@ -129,7 +129,7 @@ def test_what_ends_a_block_is_seen_though_the_lease_cannot_be_given_back(
 
 
 def test_a_lease_that_cannot_be_given_back_is_an_error(services: Services) -> None:
-    with pytest.raises(StoreError, match="lease"), hold_lease(services, "99001"):
+    with pytest.raises(DatabaseError, match="lease"), hold_lease(services, "99001"):
         drop(services, "lease")
 
 

@@ -19,7 +19,7 @@ from workers.contract import (
     Stage,
     StepStatus,
 )
-from workers.stages.inspection import (
+from workers.stages.caveats import (
     find_caveats,
     get_steps,
     list_reference_conflicts,

@@ -10,8 +10,6 @@ from flows.names import (
     ProductName,
     check_file_name,
     format_exposure_name,
-    format_file_name,
-    format_product_name,
     member_file,
     parse_exposure_name,
     parse_file_name,
@@ -57,6 +55,24 @@ endings = {
 file_names = st.builds(FileName, product_names, **endings) | st.builds(
     FileName, exposure_names, candidate=st.none() | candidates, **endings
 )
+
+
+def format_product_name(name: ProductName) -> str:
+    """Put the name of a level-3 product together."""
+    optical = "" if name.optical is None else f"_{name.optical}"
+    return f"jw{name.program}-{name.candidate}_{name.target}_{name.instrument}{optical}"
+
+
+def format_file_name(name: FileName) -> str:
+    """Put a file name together."""
+    match name.of:
+        case ExposureName() as exposure:
+            stem = format_exposure_name(exposure)
+        case ProductName() as product:
+            stem = format_product_name(product)
+    parts = [stem, name.candidate, name.suffix]
+    body = "_".join(part for part in parts if part is not None)
+    return body if name.extension is None else f"{body}.{name.extension}"
 
 
 @given(exposure_names)

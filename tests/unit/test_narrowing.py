@@ -21,7 +21,6 @@ from pools import COLUMNS, Row, pools
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.associations import AssociationOptions, associate_rows, read_pool
-from flows.entry import STARTS, is_run
 from flows.factory import open_services
 from flows.models.associations import Lack
 from flows.models.exposures import Exposure, RejectedFile
@@ -31,10 +30,10 @@ from flows.planning import (
     build_graph,
     build_plan,
     narrow_graph,
-    stage_of,
 )
 from flows.run import Drawn, Request
 from flows.run import prepare as draw_request
+from flows.stages import STARTS, is_reached, stage_of
 from workers.contract import Stage
 
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS", "BAND": "SHORT", "CHANNEL": "12"}
@@ -73,7 +72,7 @@ def draw(
     refused = Path(names[chance.randrange(len(names))].replace("_0", "_1", 1))
     file = RejectedFile(refused, "99001", names[0][7:10], "it is none")
     lacks = [Lack((names[chance.randrange(len(names))],), "no NRS2", 2)]
-    due = [each for each in made if is_run(stage_of(each), start_at)]
+    due = [each for each in made if is_reached(stage_of(each), start_at)]
     return build_graph(exposures, due, [file], lacking=lacks, start_at=start_at)
 
 

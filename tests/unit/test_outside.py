@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from flows.archive import FolderArchive, FolderSource, Query, read_text, read_texts
 from flows.archive.rawfile import UnreadableHeaderError, read_raw_file, read_raw_header
 from flows.cli import app
-from flows.errors import ArchiveError, StoreError
+from flows.errors import ArchiveError, OutcomeError
 from flows.provenance import load_outcome
 from workers.content import file_sha256
 from workers.outside import OutsideFileError, open_outside, read_outside
@@ -133,7 +133,7 @@ def test_records_that_are_no_regular_files_are_no_records(
 ) -> None:
     _, make = strange
     make(tmp_path / "outcome.json")
-    with pytest.raises(StoreError, match=r"outcome\.json cannot be read"):
+    with pytest.raises(OutcomeError, match=r"outcome\.json cannot be read"):
         load_outcome(tmp_path / "outcome.json")
 
 

@@ -8,11 +8,11 @@ from exposures import bots_program
 from outcomes import make_run
 from plans import DoneStore, make_binder, make_graph, make_resolved
 
+from flows.layout import get_run_folder
 from flows.models.runs import JobState, RunState
 from flows.planning import Plan, PlannedJob, build_plan
 from flows.reports import (
     RunSummary,
-    name_run_folder,
     publish_run_folder,
     summarize,
 )
@@ -42,7 +42,7 @@ def write_store(plan: Plan, data_dir: Path) -> None:
 
 
 def report(plan: Plan, data_dir: Path) -> tuple[RunSummary, Path]:
-    summary = summarize(plan, run=RUN, folder=str(name_run_folder(RUN)))
+    summary = summarize(plan, run=RUN, folder=str(get_run_folder(RUN)))
     write_store(plan, data_dir)
     return summary, publish_run_folder(plan, summary, data_dir=data_dir)
 
@@ -67,7 +67,7 @@ def test_products_cost_nothing_and_cannot_differ_from_the_store(tmp_path: Path) 
 
 
 def test_a_folder_of_a_run_that_was_interrupted_is_made_anew(tmp_path: Path) -> None:
-    folder = tmp_path / name_run_folder(RUN)
+    folder = tmp_path / get_run_folder(RUN)
     half = folder.with_name(f".{folder.name}.making")
     half.mkdir(parents=True)
     (half / "stray.fits").touch()

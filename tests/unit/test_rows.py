@@ -65,9 +65,6 @@ _OTHER_COLUMNS = {
 }
 """Columns that are not fields of the record."""
 
-_OTHER_TYPES = {(SQLAttempt, "started_at"), (SQLAttempt, "finished_at")}
-"""Times, which `outcome.json` holds as text."""
-
 _PAIRS: list[tuple[type[Any], type[SQLBase]]] = [
     (Run, SQLRun),
     (RunJob, SQLRunJob),
@@ -106,8 +103,7 @@ def test_a_column_has_the_type_of_its_field(
 ) -> None:
     of_record, of_table = get_type_hints(record), get_type_hints(table)
     for name in _names(record) & _columns(table):
-        if (table, name) not in _OTHER_TYPES:
-            assert get_args(of_table[name]) == (of_record[name],), name
+        assert get_args(of_table[name]) == (of_record[name],), name
 
 
 def test_what_an_attempt_took_is_in_columns_of_its_row() -> None:

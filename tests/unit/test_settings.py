@@ -5,6 +5,7 @@ import pytest
 
 from config.errors import SettingsError
 from config.settings import PERSONAL, Settings, find_user_file, load_settings
+from flows.layout import get_database_url
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +101,9 @@ def test_an_empty_archive_is_an_error_if_given() -> None:
 
 def test_the_database_is_in_the_data_folder_unless_told(elsewhere: Path) -> None:
     settings = load_settings(data_dir=elsewhere / "data")
-    assert settings.database == f"sqlite:///{elsewhere}/data/rewebb.db"
+    assert get_database_url(settings) == f"sqlite:///{elsewhere}/data/rewebb.db"
     other = load_settings(database_url="postgresql+psycopg://host/db")
-    assert other.database == "postgresql+psycopg://host/db"
+    assert get_database_url(other) == "postgresql+psycopg://host/db"
 
 
 @pytest.mark.parametrize(

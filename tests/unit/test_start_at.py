@@ -19,13 +19,13 @@ from plans import DoneStore, find_entry, make_binder, make_graph, make_resolved
 
 from config.recipe import load_recipe
 from config.settings import load_settings
-from flows.entry import STARTS, is_run, list_suffixes
 from flows.errors import ArchiveError
 from flows.factory import open_services
 from flows.models.exposures import Exposure, RejectedFile
 from flows.models.runs import JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, build_plan
 from flows.run import Found, Request, associate, draw, find, plan_unfetched
+from flows.stages import STARTS, is_reached, list_start_suffixes
 from workers.contract import METAFILE, CaveatKind, Stage
 
 DITHERS = [f"jw99001001001_03101_0000{number}_nrs1" for number in (1, 2)]
@@ -65,15 +65,15 @@ def stages(graph: Sequence[PlannedJob]) -> set[Stage]:
 
 
 def test_a_time_series_ends_in_tso3_wherever_it_starts() -> None:
-    assert all(is_run(Stage.TSO3, start) for start in STARTS)
-    assert not is_run(Stage.SPEC2, Stage.SPEC3)
+    assert all(is_reached(Stage.TSO3, start) for start in STARTS)
+    assert not is_reached(Stage.SPEC2, Stage.SPEC3)
 
 
 def test_files_of_earlier_stages_tell_of_an_exposure_too() -> None:
-    assert list_suffixes(Stage.DETECTOR1) == ("uncal",)
-    assert list_suffixes(Stage.SPEC2) == ("rate", "rateints", "uncal")
-    assert list_suffixes(Stage.SPEC3)[:2] == ("cal", "calints")
-    assert set(list_suffixes(Stage.SPEC2)) < set(list_suffixes(Stage.SPEC3))
+    assert list_start_suffixes(Stage.DETECTOR1) == ("uncal",)
+    assert list_start_suffixes(Stage.SPEC2) == ("rate", "rateints", "uncal")
+    assert list_start_suffixes(Stage.SPEC3)[:2] == ("cal", "calints")
+    assert set(list_start_suffixes(Stage.SPEC2)) < set(list_start_suffixes(Stage.SPEC3))
 
 
 def test_at_spec2_countrates_are_of_the_archive_and_nothing_is_of_detector1() -> None:

@@ -7,14 +7,14 @@ from contextvars import ContextVar
 
 import pytest
 
-from flows.telling import Telling
+from flows.notifier import Notifier
 
 NAME: ContextVar[str] = ContextVar("NAME", default="nobody")
 
 
 def test_all_news_come_in_order() -> None:
     heard: list[int] = []
-    with Telling(heard.append, to="a list") as tell:
+    with Notifier(heard.append, to="a list") as tell:
         for number in range(100):
             tell(number)
     assert heard == list(range(100))
@@ -31,7 +31,7 @@ def test_a_listener_that_raises_hears_all_else_and_is_logged_once(
             raise error
         heard.append(number)
 
-    with caplog.at_level(logging.INFO), Telling(listen, to="me") as tell:
+    with caplog.at_level(logging.INFO), Notifier(listen, to="me") as tell:
         for number in range(6):
             tell(number)
     assert heard == [3, 4, 5]
@@ -49,7 +49,7 @@ def test_the_newest_is_told_again_until_it_is_heard() -> None:
         heard.append(number)
         enough.set()
 
-    with Telling(listen, to="a server", interval_s=0.01) as tell:
+    with Notifier(listen, to="a server", interval_s=0.01) as tell:
         for number in range(10):
             tell(number)
         here.set()
@@ -66,7 +66,7 @@ def test_what_was_never_heard_is_told_once_more_at_the_end() -> None:
         called.set()
         raise ConnectionError("away")
 
-    with Telling(listen, to="a server", interval_s=1000) as tell:
+    with Notifier(listen, to="a server", interval_s=1000) as tell:
         tell(1)
         assert called.wait(10)
         tell(2)
@@ -77,7 +77,7 @@ def test_what_was_never_heard_is_told_once_more_at_the_end() -> None:
 def test_a_listener_that_hangs_delays_nobody() -> None:
     release = threading.Event()
     listen: Callable[[int], object] = lambda _: release.wait(30)  # noqa: E731  # short
-    with Telling(listen, to="a terminal") as tell:
+    with Notifier(listen, to="a terminal") as tell:
         for number in range(1000):
             tell(number)
         assert not release.is_set()
@@ -87,7 +87,7 @@ def test_a_listener_that_hangs_delays_nobody() -> None:
 def test_a_listener_sees_the_context_of_who_made_it() -> None:
     heard: list[str] = []
     token = NAME.set("the flow")
-    with Telling(lambda _: heard.append(NAME.get()), to="Prefect") as tell:
+    with Notifier(lambda _: heard.append(NAME.get()), to="Prefect") as tell:
         tell(1)
     NAME.reset(token)
     assert heard == ["the flow"]

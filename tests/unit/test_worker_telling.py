@@ -3,8 +3,7 @@ from typing import NoReturn
 import child_work
 import pytest
 
-from workers.child import run_in_child
-from workers.telling import listening
+from workers.child import listening, run_in_child
 
 
 def refuse(_: object) -> NoReturn:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from workers.child import run_in_child
+from workers.child import listening, make_sender, run_in_child
 from workers.errors import SampleError
-from workers.telling import listening, make_tell
 
 from .sample_set import Mode, SampleSet, find_sample, list_spoilt, read_modes
 
@@ -99,7 +98,7 @@ def _make(sample: SampleSet, sender: Connection | None) -> str:
     """Make a sample; return the error of the file system, if any."""
     from .catalogue import make_programs, make_references  # takes seconds
 
-    on_progress = make_tell(sender)
+    on_progress = make_sender(sender)
     on_progress("Making the reference files and both contexts.")
     try:
         tracer = make_references(sample.crds, sample.modes)

@@ -10,7 +10,7 @@ from stpipe import Step
 from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
 from ..errors import ResolvedNotUsedError
 from ..references.fence import fenced
-from .inspection import (
+from .caveats import (
     find_caveats,
     get_steps,
     list_reference_conflicts,
@@ -28,16 +28,9 @@ def calibrate(
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
     """Run a job, leaving its products in the current folder, which has no other files.
 
-    Parameters
-    ----------
-    inputs
-        Folder that holds the inputs by their canonical names, and the association,
-        relative to the current one: products keep the paths that a pipeline is given.
-
-    Returns
-    -------
-    tuple
-        The status of the steps, and what a scientist must know.
+    The folder of the inputs, with the association, is relative to the current one:
+    products keep the paths that a pipeline is given. Returns the status of the steps
+    and what a scientist must know.
 
     Raises
     ------
@@ -58,7 +51,8 @@ def calibrate(
         with fenced((*job.references, *job.pars), job=job.name):
             pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
-        return (), (_no_data(job, error),)
+        why = f"{job.name}: {error.args[-1]}"  # the first argument is an exit code
+        return (), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),)
     products = sorted(path for path in Path().iterdir() if path.is_file())
     headers = read_headers(products)
     if conflicts := list_reference_conflicts(job, headers, inputs):
@@ -103,8 +97,3 @@ def _diff(where: str, resolved: object, used: object) -> list[str]:
     if json.dumps(resolved) == json.dumps(used):
         return []
     return [f"{where.removeprefix('.')} {resolved!r} but {used!r}"]
-
-
-def _no_data(job: Job, error: NoDataOnDetectorError) -> Caveat:
-    # The first argument is an exit code.
-    return Caveat(CaveatKind.NO_DATA_ON_DETECTOR, f"{job.name}: {error.args[-1]}")

@@ -17,7 +17,7 @@ from ..errors import ResolvedNotUsedError
 from ..references.cache import locate
 from .pipelines import PLUMBING, get_parameters
 
-__all__ = ["check_pars"]
+__all__ = ["Tree", "check_pars"]
 
 Tree = dict[str, Any]
 """Parameters by name; those of steps below ``steps``."""

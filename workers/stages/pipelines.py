@@ -20,7 +20,6 @@ from stpipe.config_parser import ValidationError
 
 from ..contract import Parameters, Stage
 from ..errors import ParameterError
-from .nested import list_nested_reftypes
 
 __all__ = [
     "PLUMBING",
@@ -28,7 +27,6 @@ __all__ = [
     "get_parameters",
     "is_harmless",
     "list_pars_types",
-    "list_reftypes",
     "list_steps",
 ]
 
@@ -128,18 +126,6 @@ def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
     return {name: _RECORDED_AS.get(alias, alias) for name, alias in aliases}
 
 
-def list_reftypes(pipeline: Pipeline, header: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the reference types that a configured pipeline and its steps ask CRDS for.
-
-    `Tso3Pipeline` names two of them, and its steps ask for more; so do steps that
-    steps make inside.
-    """
-    steps = (getattr(pipeline, name) for name in type(pipeline).step_defs)
-    wanted = {k for step in steps if not step.skip for k in step.reference_file_types}
-    nested = list_nested_reftypes(pipeline, header)
-    return tuple(sorted(wanted.union(pipeline.reference_file_types, nested)))
-
-
 def list_pars_types(stage: Stage) -> tuple[str, ...]:
     """List the types of parameter references of a stage's pipeline and its steps."""
     return tuple(sorted(set(_walk_pars_types(_PIPELINES[stage]))))
@@ -176,13 +162,7 @@ def _find_refused(where: str, spec: Any, overrides: Parameters) -> Iterator[str]
 
 
 def is_harmless(name: str, spec: str) -> bool:
-    """Tell whether a parameter can name neither files nor code, by name and type.
-
-    Parameters
-    ----------
-    spec
-        What stpipe says of it: ``float(default=2.0)``.
-    """
+    """Tell by its name and what stpipe says of it whether a parameter names no file."""
     return spec.partition("(")[0].strip() in _VALUES or name in _TEXTS
 
 

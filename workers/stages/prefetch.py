@@ -18,9 +18,8 @@ from ..references.contexts import explain_absence, provide_context, refuse_if_al
 from ..references.meter import Tell
 from ..references.opening import open_catalogue
 from ..references.sync import ReferenceSync
-from .members import list_pars_types_of_member, list_reftypes_of_member
-from .nested import list_nested_pars_types
-from .pipelines import configure, list_pars_types, list_reftypes
+from .pipelines import configure, list_pars_types
+from .reference_types import ReferenceTypes, list_types, list_types_of_member
 from .resolve import read_header
 
 __all__ = ["prefetch"]
@@ -96,60 +95,45 @@ def _select_pars(item: ResolveItem) -> _Job:
     return _Job(item, header, frozenset(names.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Kinds:
-    """Types of references and parameter references that a configured pipeline reads."""
-
-    references: tuple[str, ...]
-    """By the header of the exposure."""
-    pars: frozenset[str]
-    """Likewise, of steps that are made inside."""
-    of_members: Mapping[str, tuple[str, ...]]
-    """By the headers of members, by what they are members as."""
-    pars_of_members: Mapping[str, tuple[str, ...]]
-    """Likewise."""
+_Types = tuple[ReferenceTypes, Mapping[str, ReferenceTypes]]
+"""Types by the header of the exposure, and by those of members, by exptype."""
 
 
 class _Selection:
     """Selects references; jobs with the same parameters are configured once."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[object, ...], _Kinds] = {}
+        self._types: dict[tuple[object, ...], _Types] = {}
 
     def select_references(self, job: _Job) -> set[str]:
-        kinds = self._list_kinds(job)
-        names = {*name_references(job.header, kinds.references).values()}
-        names |= {*name_pars(job.header, kinds.pars).values()}
+        own, of_members = self._list_types(job)
+        names = _select_names(job.header, own)
         for member in job.item.members:
-            wanted = kinds.of_members[member.exptype]
-            wanted_pars = kinds.pars_of_members[member.exptype]
-            if wanted or wanted_pars:
-                header = read_header(member.exposure)
-                names |= {*name_references(header, wanted).values()}
-                names |= {*name_pars(header, wanted_pars).values()}
-        return {name for name in names if name is not None}
+            wanted = of_members[member.exptype]
+            if wanted.references or wanted.pars:
+                names |= _select_names(read_header(member.exposure), wanted)
+        return names
 
-    def _list_kinds(self, job: _Job) -> _Kinds:
+    def _list_types(self, job: _Job) -> _Types:
         item, header = job.item, job.header
         overrides = json.dumps(item.overrides, sort_keys=True)
         mode = [header.get(key) for key in ("meta.exposure.type", "meta.subarray.name")]
         exptypes = frozenset(member.exptype for member in item.members)
         key = (item.stage, job.pars, overrides, exptypes, *mode)
-        if key not in self._kinds:
+        if key not in self._types:
             pipeline = configure(item.stage, header, item.overrides)
-            self._kinds[key] = _Kinds(
-                references=list_reftypes(pipeline, header),
-                pars=list_nested_pars_types(pipeline, header),
-                of_members={
-                    exptype: list_reftypes_of_member(pipeline, exptype, header)
-                    for exptype in exptypes
-                },
-                pars_of_members={
-                    exptype: list_pars_types_of_member(pipeline, exptype, header)
-                    for exptype in exptypes
-                },
-            )
-        return self._kinds[key]
+            of_members = {
+                exptype: list_types_of_member(pipeline, exptype, header)
+                for exptype in exptypes
+            }
+            self._types[key] = list_types(pipeline, header), of_members
+        return self._types[key]
+
+
+def _select_names(header: Mapping[str, Any], wanted: ReferenceTypes) -> set[str]:
+    names = [*name_references(header, wanted.references).values()]
+    names += name_pars(header, wanted.pars).values()
+    return {name for name in names if name is not None}
 
 
 def _each(

@@ -5,29 +5,37 @@ it from the first science member of an association.
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stdatamodels.jwst.datamodels import read_metadata
 
-from ..contract import ErrorInfo, Resolution, Resolved, ResolveItem, ResolveRequest
+from ..contract import (
+    ErrorInfo,
+    ParsUse,
+    ReferenceFile,
+    ReferenceUse,
+    Resolution,
+    Resolved,
+    ResolveItem,
+    ResolveMember,
+    ResolveRequest,
+)
 from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
 from ..versions import calibration_versions
-from .expected import list_endings
-from .members import list_pars_types_of_member, list_reftypes_of_member, pick_new
-from .nested import list_nested_pars_types, reads_metafile
-from .pipelines import (
-    configure,
-    get_parameters,
-    list_pars_types,
-    list_reftypes,
-)
+from .expected_products import list_endings
+from .nested_steps import reads_metafile
+from .pipelines import configure, get_parameters, list_pars_types
+from .reference_types import TARGET_ACQUISITION, list_types, list_types_of_member
 
 __all__ = ["read_header", "resolve"]
+
+_Use = TypeVar("_Use", ReferenceUse, ParsUse)
 
 
 def resolve(request: ResolveRequest) -> Resolution:
@@ -81,22 +89,20 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     needs_metafile = reads_metafile(pipeline, header)
     if needs_metafile and item.metafile is not None:
         check_metafile(Path(item.metafile), header)
-    nested = list_nested_pars_types(pipeline, header) - {use.reftype for use in pars}
-    pars += cache.select_pars(header, nested)
-    reftypes = list_reftypes(pipeline, header)
-    references = cache.select_references(header, reftypes)
+    types = list_types(pipeline, header)
+    pars += cache.select_pars(header, {*types.pars} - {use.reftype for use in pars})
+    references = cache.select_references(header, types.references)
     for member in item.members:
-        kinds = list_reftypes_of_member(pipeline, member.exptype, header)
-        of_pars = list_pars_types_of_member(pipeline, member.exptype, header)
-        if kinds or of_pars:
+        wanted = list_types_of_member(pipeline, member.exptype, header)
+        if wanted.references or wanted.pars:
             own = read_header(member.exposure)
-            found = cache.select_references(own, kinds)
-            references += pick_new(found, references, member)
-            pars += pick_new(cache.select_pars(own, of_pars), pars, member)
+            found = cache.select_references(own, wanted.references)
+            references += _pick_new(found, references, member)
+            pars += _pick_new(cache.select_pars(own, wanted.pars), pars, member)
     instrument = str(header["meta.instrument.name"])
     exp_type = str(header["meta.exposure.type"])
     parameters = get_parameters(pipeline)
-    kinds = (*reftypes, *(use.reftype for use in pars))
+    kinds = (*types.references, *(use.reftype for use in pars))
     return Resolved(
         key=item.key,
         parameters=parameters,
@@ -105,4 +111,20 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         mappings=cache.list_mappings(context, instrument, kinds),
         reads_metafile=needs_metafile,
         endings=list_endings(item.stage, exp_type, parameters),
+    )
+
+
+def _pick_new(
+    uses: Iterable[_Use], taken: Iterable[_Use], member: ResolveMember
+) -> tuple[_Use, ...]:
+    """Pick the files of a member that are not used yet, and name whose they are."""
+    known: set[ReferenceFile | None] = {use.file for use in taken}
+    # Backgrounds may be several; spec2 reads one verification image.
+    whose = member.exptype
+    if whose != TARGET_ACQUISITION:
+        whose = Path(member.exposure).name.rpartition("_")[0]
+    return tuple(
+        replace(use, reftype=f"{use.reftype} of {whose}")
+        for use in uses
+        if use.file not in {None, *known}
     )

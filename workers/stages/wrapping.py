@@ -23,27 +23,15 @@ _UNITS = ("MJy/sr", "MJy")
 
 
 def wrap_slits(paths: Iterable[Path], folder: Path) -> tuple[str, ...]:
-    """Write a `cal` product for each exposure that slits are of.
+    """Write a `cal` product for each exposure that slits are of, and give their names.
 
     Pixels and metadata stay as they are. That a slit is flux-calibrated, which its
     step status may not say, is told by its unit, and noted as COMPLETE.
 
-    Parameters
-    ----------
-    paths
-        Files of one calibrated slit each, with their world coordinates.
-    folder
-        Where the products go; made as needed.
-
-    Returns
-    -------
-    tuple of str
-        The names of the products.
-
     Raises
     ------
     SlitError
-        A file is no calibrated slit, slits of an exposure do not go together, or
+        A file is not a calibrated slit, slits of an exposure do not go together, or
         there is such a product already.
     """
     with ExitStack() as stack:

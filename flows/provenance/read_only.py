@@ -14,21 +14,22 @@ from pathlib import Path
 
 from sqlalchemy import Engine, make_url
 
-from ..errors import StoreError
+from ..errors import DatabaseError
+from ..layout import DATABASE_NAME
 from .database import Database
 from .engine import make_engine, mapped_errors
-from .migration import HEAD, get_revision, upgrade
+from .migration import HEAD, get_revision
 
-__all__ = ["open_to_look"]
+__all__ = ["open_read_only"]
 
 
 @contextmanager
-def open_to_look(url: str) -> Iterator[Database]:
+def open_read_only(url: str) -> Iterator[Database]:
     """Open a database, an empty one where there is none, and change nothing of it.
 
     Raises
     ------
-    StoreError
+    DatabaseError
         It cannot be read, or has tables of another revision and cannot be copied.
     """
     if not url.startswith("sqlite"):
@@ -40,22 +41,18 @@ def open_to_look(url: str) -> Iterator[Database]:
         finally:
             engine.dispose()
     with tempfile.TemporaryDirectory(prefix="rewebb-plan-") as folder:
-        copy = Path(folder, "rewebb.db")
+        copy = Path(folder, DATABASE_NAME)
         if url.startswith("sqlite"):
             _copy(make_url(url).database or "", copy)
-        engine = make_engine(f"sqlite:///{copy}")
-        try:
-            upgrade(engine)
-            yield Database(engine)
-        finally:
-            engine.dispose()
+        with Database.open(f"sqlite:///{copy}") as database:
+            yield database
 
 
 def _has_tables(engine: Engine) -> bool:
     with mapped_errors(engine), engine.connect() as connection:
         revision = get_revision(connection)
     if revision not in (None, HEAD):
-        raise StoreError(
+        raise DatabaseError(
             f"The database {engine.url.render_as_string()} is of revision {revision}, "
             f"and a command that changes nothing expects {HEAD}: bring it there with "
             "`rewebb db upgrade`, or use the version of rewebb that made it."
@@ -76,7 +73,7 @@ def _copy(database: str, copy: Path) -> None:
                 if Path(f"{path}{ending}").exists():
                     shutil.copy(f"{path}{ending}", f"{copy}{ending}")
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"The database {path} cannot be read: {error}.") from error
+        raise DatabaseError(f"The database {path} cannot be read: {error}.") from error
 
 
 def _back_up(path: Path, copy: Path) -> None:

@@ -1,7 +1,7 @@
-"""Telling never stops working: listeners are called in a thread of their own.
+"""Listeners are called in a thread of their own, so that they can stop no run.
 
-What a listener raises is logged, once until it works again, and the run goes on; how
-long it takes is no matter of the run either.
+What a listener raises is logged, once until it works again, and the run goes on; nor
+does the run wait for it.
 """
 
 import threading
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from .logs import get_logger
 
-__all__ = ["Telling"]
+__all__ = ["Notifier"]
 
 _News = TypeVar("_News")
 
@@ -21,7 +21,7 @@ _PATIENCE_S = 15.0
 """How long the end of a run waits for a listener that is still busy."""
 
 
-class Telling(Generic[_News]):
+class Notifier(Generic[_News]):
     """Passes news on to a listener, while the block goes on.
 
     Parameters
@@ -31,8 +31,8 @@ class Telling(Generic[_News]):
     to
         Who that is, for the log.
     interval_s
-        None to tell all news, in order. With an interval, only the newest is told, not
-        more often than that, and again until it was told or there is newer.
+        None to pass on all news, in order. With an interval, only the newest is passed
+        on, not more often than that, and again until it succeeded or there is newer.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class Telling(Generic[_News]):
         self._interval_s = interval_s
         self._waiting: deque[_News] = deque(maxlen=None if interval_s is None else 1)
         self._context = copy_context()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="telling")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="notifier")
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._idle.set()
         self._over = threading.Event()
         self._fails = False
 
-    def __enter__(self) -> "Telling[_News]":
+    def __enter__(self) -> "Notifier[_News]":
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
@@ -69,9 +69,9 @@ class Telling(Generic[_News]):
             self._waiting.append(news)
             if self._idle.is_set() and not self._over.is_set():
                 self._idle.clear()
-                self._tell_next()
+                self._pass_on()
 
-    def _tell_next(self) -> None:
+    def _pass_on(self) -> None:
         news, is_last = self._waiting.popleft(), self._over.is_set()
         told = self._pool.submit(self._context.run, self._listener, news)
         # Not a callback of `told`, which may be called here and now, by this thread.
@@ -86,7 +86,7 @@ class Telling(Generic[_News]):
             if again and not self._waiting:
                 self._waiting.append(news)
             if self._waiting:
-                self._tell_next()
+                self._pass_on()
             else:
                 self._idle.set()
 

@@ -17,6 +17,7 @@ from stpipe import Pipeline, Step
 
 __all__ = [
     "CLEANS_MEMBERS",
+    "Header",
     "NestedStep",
     "list_nested_pars_types",
     "list_nested_reftypes",
@@ -44,13 +45,7 @@ CLEANS_MEMBERS = "clean_flicker_noise"
 def list_nested_reftypes(
     pipeline: Pipeline, header: Header, *, within: str | None = None
 ) -> frozenset[str]:
-    """List the reference types that steps within the steps of a pipeline ask for.
-
-    Parameters
-    ----------
-    within
-        Name of the only step to look into.
-    """
+    """List the reference types that steps within all steps, or one, ask for."""
     nested = _list_nested(pipeline, header, within)
     return frozenset(kind for each in nested for kind in each.step.reference_file_types)
 

@@ -23,10 +23,15 @@ from ..contract import (
     Job,
     StepStatus,
 )
-from .expected import list_expected
-from .sources import name_source_products
+from .expected_products import list_expected, name_source_products
 
-__all__ = ["find_caveats", "get_steps", "list_reference_conflicts", "read_headers"]
+__all__ = [
+    "Header",
+    "find_caveats",
+    "get_steps",
+    "list_reference_conflicts",
+    "read_headers",
+]
 
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."
@@ -34,8 +39,8 @@ _CONTEXT = "crds.context_used"
 _NO_EXPOSURES = frozenset({METAFILE, PERSISTENCE})
 """Exptypes of inputs that record no references."""
 
-_GRAVITY = ("SKIPPED", "COMPLETE", "FAILED")
-"""Of several products, the last of these tells the status of a step."""
+_GRAVITY = {"SKIPPED": 1, "COMPLETE": 2, "FAILED": 3}
+"""Of several products, the gravest tells the status of a step."""
 
 _STEPS_OF_MEMBERS = {
     "background": "bkg_subtract",
@@ -60,21 +65,15 @@ def read_headers(files: Iterable[Path]) -> list[Header]:
 
 
 def get_steps(headers: Iterable[Header], aliases: set[str]) -> tuple[StepStatus, ...]:
-    """Give the status of steps as the products record it.
-
-    Parameters
-    ----------
-    headers
-        Of the products.
-    aliases
-        Names under ``meta.cal_step`` of the steps of this stage.
-    """
+    """Give the status of the steps with these aliases, as the products record it."""
     found: dict[str, str] = {}
     for header in headers:
         for key, status in header.items():
             step = key.removeprefix(_CAL_STEP)
             if key.startswith(_CAL_STEP) and step in aliases:
-                found[step] = max(found.get(step, "SKIPPED"), status, key=_weigh)
+                found[step] = max(
+                    found.get(step, "SKIPPED"), status, key=lambda s: _GRAVITY.get(s, 0)
+                )
     return tuple(StepStatus(step, found[step]) for step in sorted(found))
 
 
@@ -87,13 +86,6 @@ def list_reference_conflicts(
     of its own spec2, and those differ between the bands of the MRS. Its sources keep
     the context too, which is another one where an exposure was calibrated elsewhere,
     or in a context in which the same references applied; a last product has its own.
-
-    Parameters
-    ----------
-    headers
-        Of the products.
-    inputs
-        Folder that holds the inputs by their canonical names.
     """
     expected = {
         use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE
@@ -269,7 +261,3 @@ def _wanted_steps(job: Job) -> dict[str, str]:
         if given.get("skip") is False:
             wanted[step] = "the recipe asks for it"
     return {step: why for step, why in wanted.items() if not parameters[step]["skip"]}
-
-
-def _weigh(status: str) -> int:
-    return _GRAVITY.index(status) if status in _GRAVITY else -1

@@ -1,0 +1,77 @@
+"""Where everything else is, below the data folder.
+
+    rewebb.db                       the database, unless a server has it
+    raw/<program>/v<n>/<name>       copies of files of the archive, with <name>.json
+    raw/<program>/listing.json      what the archive said of the program last
+    runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary
+    scratch/dask/                   files of Dask
+    damaged/                        folders that were taken out of the store
+    errors/                         tracebacks of errors that nobody foresaw
+
+What jobs make is in `workers.job_layout`: store/, attempts/ and scratch/<program>/.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from config.settings import Settings
+from workers.job_layout import ATTEMPTS, OUTCOME_NAME, SCRATCH, STORE
+
+from .models.runs import Run
+
+__all__ = [
+    "DAMAGED",
+    "DASK_SCRATCH",
+    "DATABASE_NAME",
+    "ERRORS",
+    "FAILED_OUTCOMES",
+    "LISTING_NAME",
+    "RAW",
+    "RUNS",
+    "STORED_OUTCOMES",
+    "SUMMARY_NAME",
+    "get_database_url",
+    "get_run_folder",
+]
+
+DATABASE_NAME: Final = "rewebb.db"
+"""The database, if it is SQLite."""
+
+RAW: Final = "raw"
+"""Folder of copies of the archive."""
+
+LISTING_NAME: Final = "listing.json"
+"""What the archive said of a program, in its folder of copies."""
+
+RUNS: Final = "runs"
+"""Folder of the folders of runs."""
+
+SUMMARY_NAME: Final = "run.json"
+"""Summary of a run, in its folder."""
+
+DASK_SCRATCH: Final = f"{SCRATCH}/dask"
+"""Folder of Dask's own files."""
+
+DAMAGED: Final = "damaged"
+"""Folder of what was taken out of the store."""
+
+ERRORS: Final = "errors"
+"""Folder of tracebacks."""
+
+STORED_OUTCOMES: Final = f"{STORE}/*/*/{OUTCOME_NAME}"
+"""Pattern of the outcomes of successes."""
+
+FAILED_OUTCOMES: Final = f"{ATTEMPTS}/*/*/{OUTCOME_NAME}"
+"""Pattern of the outcomes of other attempts."""
+
+
+def get_database_url(settings: Settings) -> str:
+    """Give the SQLAlchemy URL of the database."""
+    return settings.database_url or (
+        f"sqlite:///{settings.data_dir.absolute()}/{DATABASE_NAME}"
+    )
+
+
+def get_run_folder(run: Run) -> Path:
+    """Give the folder of a run, relative to the data folder."""
+    return Path(RUNS, run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")

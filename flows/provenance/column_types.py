@@ -1,0 +1,93 @@
+"""Types of columns: what a record holds, in what every backend holds alike."""
+
+import json
+from collections.abc import Callable
+from dataclasses import astuple
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy.types import TypeDecorator
+
+__all__ = ["FREE_TEXT", "ConvertedText", "UtcDateTime", "enum_text", "json_text"]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time; SQLite would lose the time zone without it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        """Turn any aware time to UTC and refuse a naive one."""
+        del dialect
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"expected an aware time, got {value.isoformat()}")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        """Return UTC, whatever the time zone of the server's session."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+
+
+class ConvertedText(TypeDecorator[Any]):
+    """Text that is written and read by a function each."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(
+        self, write: Callable[[Any], str], read: Callable[[str], object]
+    ) -> None:
+        super().__init__()
+        self.write = write
+        self.read = read
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write it."""
+        del dialect
+        return None if value is None else self.write(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read it."""
+        del dialect
+        return None if value is None else self.read(value)
+
+
+def _escape(value: str) -> str:
+    text = value.replace("\x00", "\\x00")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+FREE_TEXT: Final = ConvertedText(_escape, str)
+"""Text that others wrote (messages, tracebacks), in what every backend holds.
+
+PostgreSQL refuses NUL, and UTF-8 lone surrogates; both are shown escaped."""
+
+
+def enum_text(enum: type[StrEnum]) -> ConvertedText:
+    """Make the type of a member of an enumeration, by its value."""
+    return ConvertedText(str, enum)
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=astuple)
+
+
+def json_text(build: Callable[[Any], object] | None = None) -> ConvertedText:
+    """Make the type of JSON with sorted keys; dataclasses in it become lists.
+
+    The JSON type of PostgreSQL refuses NaN and infinity, which parameters may hold.
+    `build` makes the value of the column from what JSON gives.
+    """
+    if build is None:
+        return ConvertedText(_to_json, json.loads)
+    return ConvertedText(_to_json, lambda text: build(json.loads(text)))

@@ -1,0 +1,60 @@
+"""Where jobs work and what they leave, below the data folder.
+
+    scratch/<program>/<attempt>/work      where the pipeline runs and writes; in its
+        folder `inputs` are links to the inputs, and the association
+    scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
+        store/<ab>/<fingerprint>            when the attempt succeeded, or
+        attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
+
+All paths are relative to the data folder, in which `flows.layout` has the rest. The
+CRDS cache is another folder: `workers.references.layout`.
+"""
+
+from pathlib import Path
+
+__all__ = [
+    "ATTEMPTS",
+    "INPUTS",
+    "LOG_NAME",
+    "OUTCOME_NAME",
+    "PUBLISH",
+    "SCRATCH",
+    "STORE",
+    "WORK",
+    "get_attempt_folder",
+    "get_store_folder",
+]
+
+SCRATCH = "scratch"
+"""Folder of what is under way; what is left of a dead attempt is rubbish."""
+
+STORE = "store"
+"""Folder of the products."""
+
+ATTEMPTS = "attempts"
+"""Folder of the attempts that did not succeed."""
+
+WORK = "work"
+"""Current folder of the pipeline, in the scratch of an attempt."""
+
+INPUTS = "inputs"
+"""Folder of the inputs, in the current one."""
+
+PUBLISH = "publish"
+"""Folder of what is to be published, in the scratch of an attempt."""
+
+LOG_NAME = "job.log"
+"""Log of an attempt, beside its products."""
+
+OUTCOME_NAME = "outcome.json"
+"""Outcome of an attempt, beside its products."""
+
+
+def get_store_folder(fingerprint: str) -> Path:
+    """Give the folder of a job's products."""
+    return Path(STORE, fingerprint[:2], fingerprint)
+
+
+def get_attempt_folder(fingerprint: str, attempt: str) -> Path:
+    """Give the folder of an attempt that did not succeed."""
+    return Path(ATTEMPTS, fingerprint, attempt)
