@@ -7,9 +7,11 @@ from workers.sample import SampleSet, check_products
 @pytest.mark.parametrize(
     "program",
     [
-        *("bots", "ifu", "mos", "fixed_slit", "mrs", "lrs_slit", "lrs_slitless"),
-        pytest.param("bots_pair", marks=pytest.mark.slow),
-        pytest.param("gratings", marks=pytest.mark.slow),
+        *("bots", "ifu", "fixed_slit", "lrs_slit", "lrs_slitless"),
+        *(
+            pytest.param(program, marks=pytest.mark.slow)
+            for program in ("bots_pair", "gratings", "mos", "mrs")
+        ),
     ],
 )
 def test_products_agree_with_what_was_injected(
