@@ -1,7 +1,7 @@
 """Samples kept between runs of the tests, by what they are made of.
 
 They are in ``rewebb-tests`` of the user's cache folder, and may be removed at any time.
-A sample is used only if each of its files has the bytes of its manifest.
+Their files are read when they were made; a sample is used while nobody touches them.
 """
 
 import hashlib
@@ -24,6 +24,9 @@ __all__ = ["KEPT", "find_cache", "hash_sources", "provide"]
 
 KEPT = 2
 """Samples that are kept: each is more than a gigabyte."""
+
+SEEN = "seen.json"
+"""Sizes and times of the files of a sample, when their bytes were read."""
 
 _WORKERS = Path(workers.sample.__file__).parents[1]
 _LOCK = _WORKERS.parent / "requirements.lock"
@@ -64,32 +67,49 @@ def provide(directory: Path, *, cache: Path, key: str, make: Make) -> SampleSet:
             _make_entry(entry, make)
         os.utime(entry)
         _forget_oldest(cache)
-        shutil.copytree(entry, directory, copy_function=_link)
+        shutil.copytree(
+            entry,
+            directory,
+            copy_function=_link,
+            ignore=shutil.ignore_patterns(SEEN, "*.lock"),
+        )
     return SampleSet(directory, tuple(Mode))
 
 
 def _make_entry(entry: Path, make: Make) -> None:
-    """Make a sample beside its place, and move it there when it is whole."""
+    """Make a sample beside its place, read it, and move it there when it is whole."""
     draft = Path(tempfile.mkdtemp(prefix=".making-", dir=entry.parent))
     try:
-        make(draft)
-        assert _is_whole(draft), f"the sample in {draft} is not as its manifest says"
+        sample = make(draft)
+        files = json.loads(sample.manifest.read_text("utf-8"))["files"]
+        for name, facts in files.items():
+            found = file_sha256(sample.folder / name)
+            assert found == facts["sha256"], f"{name} is not as the manifest says"
+        seen = {name: _look_at(draft / name) for name in _list_files(draft)}
+        (draft / SEEN).write_text(json.dumps(seen))
         draft.rename(entry)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _is_whole(directory: Path) -> bool:
-    """Read every file: a size tells nothing of a disk that failed, or of a bad test."""
-    sample = SampleSet(directory, tuple(Mode))
+def _is_whole(entry: Path) -> bool:
+    """Whether each file is as it was when it was read; tests share it by links."""
     try:
-        tree = json.loads(sample.manifest.read_text("utf-8"))
-        return set(tree["modes"]) == set(Mode) and all(
-            file_sha256(sample.folder / name) == facts["sha256"]
-            for name, facts in tree["files"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        seen = json.loads((entry / SEEN).read_text("utf-8"))
+        return {name: _look_at(entry / name) for name in _list_files(entry)} == seen
+    except (OSError, ValueError):
         return False
+
+
+def _list_files(directory: Path) -> list[str]:
+    paths = [path for path in directory.rglob("*") if path.is_file()]
+    names = [str(path.relative_to(directory)) for path in paths]
+    return [name for name in names if name != SEEN and not name.endswith(".lock")]
+
+
+def _look_at(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _forget_oldest(cache: Path) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample_cache import KEPT, hash_sources, provide
+from sample_cache import KEPT, SEEN, hash_sources, provide
 
 from workers.sample import Mode, SampleSet
 
@@ -76,7 +76,7 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("name", [TABLE, "sample.json"])
+@pytest.mark.parametrize("name", [TABLE, "sample.json", f"../{SEEN}"])
 @pytest.mark.parametrize("spoil", [spoil_byte, cut, remove])
 def test_a_broken_sample_is_never_used(
     give: Provide,
@@ -92,14 +92,17 @@ def test_a_broken_sample_is_never_used(
     assert maker.made == 2
 
 
-def test_a_sample_of_some_modes_is_not_whole(
+def test_a_sample_that_is_not_as_its_manifest_says_is_not_kept(
     give: Provide, maker: Maker, tmp_path: Path
 ) -> None:
-    give()
-    manifest = find(tmp_path, "sample.json")
-    manifest.write_text(manifest.read_text().replace(f'"{Mode.MIRI_MRS}",', ""))
-    give()
-    assert maker.made == 2
+    def make(directory: Path) -> SampleSet:
+        sample = maker(directory)
+        spoil_byte(sample.folder / TABLE)
+        return sample
+
+    with pytest.raises(AssertionError, match="not as the manifest says"):
+        give(make=make)
+    assert [p for p in (tmp_path / "cache").iterdir() if p.is_dir()] == []
 
 
 def test_what_was_half_made_is_never_used(
