@@ -105,9 +105,12 @@ def test_a_missing_exposure_blocks_spec3_unless_partial_is_allowed(
     failed, blocked = plan(settings, Request(SLIT, start_at=Stage.SPEC3), cluster).jobs
     assert (failed.state, blocked.state) == (JobState.FAILED, JobState.BLOCKED)
     assert failed.why.startswith(f"{missing}: expected it in the archive")
-    partial = Request(SLIT, start_at=Stage.SPEC3, allow_partial=True)
-    *_, due = plan(settings, partial, cluster).jobs
-    assert (due.state, due.why) == (JobState.DUE, f"science member {missing} is gone")
+    variables = {"CRDS_PATH": str(settings.crds_path), "CRDS_CONTEXT": ""}
+    places = ["--archive", str(archive), "--data-dir", str(settings.data_dir)]
+    options = ["--start-at", "spec3", "--allow-partial", "--dry-run", "--json"]
+    shown = CliRunner(env=variables).invoke(app, ["run", SLIT, *places, *options])
+    *_, due = json.loads(shown.stdout)["jobs"]
+    assert (due["state"], due["why"]) == ("DUE", f"science member {missing} is gone")
 
 
 def combine(sample: SampleSet, folder: Path, slits: Sequence[Path]) -> Path:
