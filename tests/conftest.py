@@ -6,23 +6,25 @@ from pathlib import PurePath
 import hypothesis
 import pytest
 from filelock import FileLock
+from sample_cache import find_cache, hash_sources, provide
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from workers.sample import SampleSet, make_sample
+from workers.sample import SampleSet, find_sample, make_sample
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("rewebb", deadline=None)
 hypothesis.settings.load_profile("rewebb")
 
-_FOLDERS = ("pipeline", "system", "contract", "unit")
-"""The longest first, so that processes end together."""
+_ORDER = ("pipeline", "contract", "sample", "system", "unit")
+"""Many short ones last, so that processes end together; and while one process makes the
+sample, the other begins with what needs none."""
 
 _TOGETHER = frozenset({"pipeline", "system"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
-_APART = ("test_sample_*.py", "test_*_geometry.py")
-"""Files of these folders whose tests need only the sample."""
+_SAMPLE = ("test_sample_*.py", "test_*_geometry.py")
+"""Files of `pipeline` whose tests need only the sample."""
 
 
 class _ByFolder(LoadScopeScheduling):
@@ -30,10 +32,15 @@ class _ByFolder(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        is_apart = any(path.match(pattern) for pattern in _APART)
-        if is_apart or path.parent.name not in _TOGETHER:
-            return str(path)
-        return path.parent.name
+        kind = _sort(path)
+        return kind if kind in _TOGETHER else str(path)
+
+
+def _sort(path: PurePath) -> str:
+    """Give the kind of a file of tests, one of `_ORDER`."""
+    folder = path.parent.name
+    is_apart = any(path.match(f"pipeline/{pattern}") for pattern in _SAMPLE)
+    return "sample" if is_apart else folder
 
 
 def pytest_xdist_make_scheduler(
@@ -44,8 +51,8 @@ def pytest_xdist_make_scheduler(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest."""
-    items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
+    """Put tests in the order of their kinds."""
+    items.sort(key=lambda item: _ORDER.index(_sort(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,8 +65,12 @@ def no_user_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> SampleSet:
-    """All sample programs, made once in a run of the tests. Do not write to it."""
+    """All sample programs, made once for their sources. Do not write to it."""
     base = tmp_path_factory.getbasetemp()
     directory = (base if worker_id == "master" else base.parent) / "sample"
     with FileLock(f"{directory}.lock"):
-        return make_sample(directory)
+        if found := find_sample(directory):
+            return found
+        return provide(
+            directory, cache=find_cache(), key=hash_sources(), make=make_sample
+        )

@@ -210,7 +210,8 @@ def get_result(future: "Future[Any]") -> Any:
 
 
 def _gone(error: Exception) -> PlanError:
-    return PlanError(f"The Dask scheduler is gone ({error}); run again to go on.")
+    said = " ".join(str(error).split())
+    return PlanError(f"The Dask scheduler is gone ({said}); run again to go on.")
 
 
 @contextmanager

@@ -13,8 +13,20 @@ from mast_server import mast_server
 from processed import FromMast, Processed
 from processing import make_request, make_settings, process, write_calls
 
+from flows.execution import Cluster
+from flows.factory import open_configured_cluster
 from flows.run import Planned
 from workers.sample import Mode, SampleSet
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Keep one cluster for all tests that only plan."""
+    settings = make_settings(sample, tmp_path_factory.mktemp("cluster"))
+    with open_configured_cluster(settings) as opened:
+        yield opened
 
 
 def _process(

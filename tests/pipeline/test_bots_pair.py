@@ -9,10 +9,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan
 
+from flows.execution import Cluster
 from flows.models.runs import JobState, RunState
-from flows.run import plan_only
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_slits import CLOCKS_S
 
@@ -103,13 +103,17 @@ def test_the_transit_is_at_one_time_and_not_at_one_number(light_curve: Table) ->
 
 @pytest.mark.parametrize("missing", SEGMENTS)
 def test_a_missing_segment_of_a_detector_blocks_the_time_series(
-    bots_pair: Processed, sample: SampleSet, tmp_path: Path, missing: str
+    bots_pair: Processed,
+    sample: SampleSet,
+    cluster: Cluster,
+    tmp_path: Path,
+    missing: str,
 ) -> None:
     raw = sample.archive / Mode.NIRSPEC_BOTS_G395H.program
     archive = shutil.copytree(raw, tmp_path / "archive", copy_function=os.link)
     (archive / f"{missing}_uncal.fits").unlink()
     settings = bots_pair.settings.model_copy(update={"archive": archive})
-    summary = plan_only(settings, make_request(Mode.NIRSPEC_BOTS_G395H))
+    summary = plan(settings, make_request(Mode.NIRSPEC_BOTS_G395H), cluster)
     states = {job.key: job.state for job in summary.jobs}
     assert states.pop(f"tso3:{PRODUCT}") is JobState.BLOCKED
     assert states.pop(f"detector1:{missing}") is JobState.FAILED

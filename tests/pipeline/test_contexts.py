@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan
 
+from config.settings import Settings
+from flows.execution import Cluster
 from flows.models.runs import JobState
 from flows.reports import JobLine, RunSummary
 from flows.run import plan_only
@@ -14,12 +16,12 @@ from workers.sample import Mode, SampleSet
 
 @pytest.fixture(scope="session")
 def ifu_in_0002(ifu: Processed, sample: SampleSet) -> RunSummary:
-    return plan(ifu, Mode.NIRSPEC_IFU_PRISM, sample.contexts[1])
+    settings = use(ifu, sample.contexts[1])
+    return plan_only(settings, make_request(Mode.NIRSPEC_IFU_PRISM))
 
 
-def plan(done: Processed, mode: Mode, context: str) -> RunSummary:
-    settings = done.settings.model_copy(update={"crds_context": context})
-    return plan_only(settings, make_request(mode))
+def use(done: Processed, context: str) -> Settings:
+    return done.settings.model_copy(update={"crds_context": context})
 
 
 def select(summary: RunSummary, stage: str) -> list[JobLine]:
@@ -59,10 +61,11 @@ def test_a_plan_leaves_no_run(ifu_in_0002: RunSummary, ifu: Processed) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_nothing_of_the_time_series_is_due_in_any_context(
-    bots: Processed, sample: SampleSet, number: int
+    bots: Processed, sample: SampleSet, cluster: Cluster, number: int
 ) -> None:
     context = sample.contexts[number]
-    summary = plan(bots, Mode.NIRSPEC_BOTS_PRISM, context)
+    request = make_request(Mode.NIRSPEC_BOTS_PRISM)
+    summary = plan(use(bots, context), request, cluster)
     assert states(list(summary.jobs)) == {JobState.REUSED}
     assert summary.context == context
     made = bots.summary.context

@@ -7,10 +7,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from processed import Processed
-from processing import make_request, make_settings
+from processing import make_request, make_settings, plan
 
+from flows.execution import Cluster
 from flows.models.runs import RunState
-from flows.run import plan_only
 from workers.contract import CaveatKind
 from workers.sample import Mode, SampleSet
 
@@ -71,14 +71,14 @@ def test_the_gap_between_the_detectors_is_in_their_cube(
 
 
 def test_a_detector_that_is_missing_is_named_in_the_plan(
-    sample: SampleSet, tmp_path: Path
+    sample: SampleSet, cluster: Cluster, tmp_path: Path
 ) -> None:
     for path in sample.list_raw(Mode.NIRSPEC_IFU_GRATINGS):
         if "99006001001" not in path.name or "nrs1" in path.name:
             (tmp_path / path.name).symlink_to(path)
     settings = make_settings(sample, tmp_path / "data")
     settings = settings.model_copy(update={"archive": tmp_path})
-    summary = plan_only(settings, make_request(Mode.NIRSPEC_IFU_GRATINGS))
+    summary = plan(settings, make_request(Mode.NIRSPEC_IFU_GRATINGS), cluster)
     said = (
         "jw99006001001_02101_00001_nrs1: light of G395H with F290LP falls on NRS2 too, "
         "of which the archive has no file"

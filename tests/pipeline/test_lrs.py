@@ -10,10 +10,10 @@ from astropy.io import fits
 from plain_script import PipelineCall, start
 from prefetching import prefetch, resolve
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan
 
+from flows.execution import Cluster
 from flows.models.runs import RunState
-from flows.run import plan_only
 from workers.contract import ResolveItem, ResolveMember, Stage
 from workers.sample import Mode, SampleSet
 from workers.sample.comparison import compare_spectrum
@@ -64,6 +64,7 @@ def test_the_verification_image_tells_where_the_source_is(
     assert found == pytest.approx((column, row), abs=EDGE_PIXELS)
 
 
+@pytest.mark.slow
 def test_without_the_verification_image_light_is_missing(
     lrs_slit: Processed, sample: SampleSet, tmp_path: Path
 ) -> None:
@@ -81,14 +82,14 @@ def test_without_the_verification_image_light_is_missing(
 
 
 def test_a_plan_says_what_a_nod_alone_lacks(
-    lrs_slit: Processed, sample: SampleSet, tmp_path: Path
+    lrs_slit: Processed, sample: SampleSet, cluster: Cluster, tmp_path: Path
 ) -> None:
     folder = tmp_path / Mode.MIRI_LRS_SLIT.program
     folder.mkdir()
     nod = sample.list_raw(Mode.MIRI_LRS_SLIT)[1]
     (folder / nod.name).symlink_to(nod)
     settings = lrs_slit.settings.model_copy(update={"archive": str(tmp_path)})
-    summary = plan_only(settings, make_request(Mode.MIRI_LRS_SLIT))
+    summary = plan(settings, make_request(Mode.MIRI_LRS_SLIT), cluster)
     positions, background, acquisition = summary.notes
     assert f"{NODS[0]}: its pattern has 2 positions" in positions
     assert f"{NODS[0]}: no exposure at another position of its nods" in background

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.modeling import Model
+from beside import MRS_MODEL, needs
 from jwst.assign_wcs.assign_wcs import load_wcs
-from mrs_full_model import FULL_MODEL
 from stdatamodels.jwst.datamodels import DistortionModel, ImageModel
 
 from workers.sample import Mode
@@ -48,13 +48,10 @@ def assign(folder: Path, raw: RawExposure) -> Any:
     return load_wcs(image, paths).meta.wcs
 
 
-@pytest.mark.skipif(
-    not FULL_MODEL.is_dir(),
-    reason="the full model is not in ../shared/instrument/miri-mrs",
-)
+@needs(MRS_MODEL)
 @pytest.mark.parametrize("trace", [SLIT, SLITLESS])
 def test_places_in_the_field_are_those_of_the_full_model(trace: Trace) -> None:
-    path = FULL_MODEL / "jwst_miri_imager_distortion_flt9.asdf"
+    path = MRS_MODEL / "jwst_miri_imager_distortion_flt9.asdf"
     with DistortionModel(str(path)) as full:
         model: Model = full.model
     offsets = np.arange(-40, 41, 4.0)

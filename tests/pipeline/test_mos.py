@@ -11,19 +11,22 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from processed import Processed
-from processing import make_request, process
+from processing import make_request, plan, process
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from config.settings import Settings
+from flows.execution import Cluster
 from flows.models.runs import JobState, RunState
 from flows.names import ProductName, parse_file_name
 from flows.reports import RunSummary
-from flows.run import Request, plan_only
+from flows.run import Request
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_mos import MOS_PRISM
 
 METAFILE = "jw99004001001_01_msa.fits"
 FIRST = "jw99004001001_03101_00001_nrs1"
+
+pytestmark = pytest.mark.slow
 
 Edit = Callable[[fits.HDUList], None]
 
@@ -39,8 +42,17 @@ def use(done: Processed, archive: Path) -> Settings:
     return done.settings.model_copy(update={"archive": archive})
 
 
-def plan(done: Processed, archive: Path) -> RunSummary:
-    return plan_only(use(done, archive), make_request(Mode.NIRSPEC_MOS_PRISM))
+Plan = Callable[[], RunSummary]
+
+
+@pytest.fixture
+def plan_again(mos: Processed, archive: Path, cluster: Cluster) -> Plan:
+    """Give what plans the archive as it is by then, over what was done."""
+
+    def give() -> RunSummary:
+        return plan(use(mos, archive), make_request(Mode.NIRSPEC_MOS_PRISM), cluster)
+
+    return give
 
 
 def states(summary: RunSummary) -> dict[str, Counter[JobState]]:
@@ -112,7 +124,6 @@ def master_background(
     return settings, process(settings, request)
 
 
-@pytest.mark.slow
 def test_the_empty_slitlet_can_be_the_background_of_all(
     master_background: tuple[Settings, RunSummary], sample: SampleSet
 ) -> None:
@@ -129,7 +140,6 @@ def test_the_empty_slitlet_can_be_the_background_of_all(
         assert np.median(ratio) == pytest.approx(truth.meta["held_share"], rel=0.05)
 
 
-@pytest.mark.slow
 def test_of_the_sky_nothing_is_left_where_it_was_measured(
     master_background: tuple[Settings, RunSummary],
 ) -> None:
@@ -139,8 +149,8 @@ def test_of_the_sky_nothing_is_left_where_it_was_measured(
     assert abs(left) < 0.1 * MOS_PRISM.scene.background_mjy_sr
 
 
-def test_a_second_run_has_nothing_to_do(mos: Processed, archive: Path) -> None:
-    assert states(plan(mos, archive)) == {
+def test_a_second_run_has_nothing_to_do(plan_again: Plan) -> None:
+    assert states(plan_again()) == {
         "detector1": {JobState.REUSED: 6},
         "spec2": {JobState.REUSED: 6},
         "spec3": {JobState.REUSED: 1},
@@ -148,13 +158,13 @@ def test_a_second_run_has_nothing_to_do(mos: Processed, archive: Path) -> None:
 
 
 def test_an_edited_metafile_makes_spec2_due_and_detector1_not(
-    mos: Processed, archive: Path
+    archive: Path, plan_again: Plan
 ) -> None:
     def make_extended(hdus: fits.HDUList) -> None:
         hdus["SOURCE_INFO"].data["stellarity"] = 0.2
 
     edit(archive / METAFILE, make_extended)
-    summary = plan(mos, archive)
+    summary = plan_again()
     assert states(summary) == {
         "detector1": {JobState.REUSED: 6},
         "spec2": {JobState.DUE: 6},
@@ -180,48 +190,29 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-def write_text(path: Path) -> None:
-    path.unlink()
-    path.write_text("these are no shutters\n")
-
-
-def cut(path: Path) -> None:
-    content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content[: len(content) // 2])
-
-
 def rename_program(path: Path) -> None:
     edit(path, lambda hdus: hdus[0].header.set("PROGRAM", "01345"))
-
-
-def drop_sources(path: Path) -> None:
-    edit(path, lambda hdus: hdus.pop("SOURCE_INFO"))
-
-
-def change_configuration(path: Path) -> None:
-    def change(hdus: fits.HDUList) -> None:
-        hdus["SHUTTER_INFO"].data["msa_metadata_id"] = 64
-
-    edit(path, change)
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (remove, ("MSAMETFL", "no such file")),
-        (write_text, ("expected",)),
-        (cut, ("expected", "SHUTTER_INFO", "cannot be read")),
         (rename_program, ("expected", "99004", "got one of program 01345")),
-        (drop_sources, ("expected", "SOURCE_INFO")),
-        (change_configuration, ("expected", "MSAMETID/PATT_NUM 1/1", "only for 64/1")),
     ],
 )
 def test_a_wrong_metafile_fails_spec2_in_a_sentence_and_blocks_level_3(
-    mos: Processed, archive: Path, spoil: Callable[[Path], None], words: tuple[str, ...]
+    archive: Path,
+    plan_again: Plan,
+    spoil: Callable[[Path], None],
+    words: tuple[str, ...],
 ) -> None:
+    """One that is missed in the archive, one that is seen when references resolve.
+
+    What else may be wrong: unit/test_metafiles.py, unit/test_msa.py.
+    """
     spoil(archive / METAFILE)
-    summary = plan(mos, archive)
+    summary = plan_again()
     assert states(summary) == {
         "detector1": {JobState.REUSED: 6},
         "spec2": {JobState.FAILED: 6},

@@ -18,6 +18,8 @@ FIRST, SECOND = (f"jw99003001001_02101_0000{n}_mirifushort" for n in (1, 2))
 SKY = "jw99003002001_02101_00001_mirifushort"
 BRIGHT_MJY_SR = 3000.0
 
+pytestmark = pytest.mark.slow
+
 
 def find(done: Processed, stage: str, name: str) -> Outcome:
     return next(
@@ -97,7 +99,6 @@ def test_only_residual_fringe_takes_the_injected_fringes_away(
     assert abs(after) < before / 3
 
 
-@pytest.mark.slow
 def test_one_cube_of_three_bands_agrees_with_what_was_injected(
     mrs_bands: Path, sample: SampleSet
 ) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from beside import MRS_MODEL, needs
+from fitted import approximate, flatten
 from jwst.assign_wcs.assign_wcs import load_wcs
 from mrs_full_model import COMPACT_MODEL, FULL_MODEL, fit_compact, path_of
-from nirspec_full_model import approximate, flatten, to_text
+from nirspec_full_model import to_text
 from stdatamodels.jwst.datamodels import ImageModel
 
 from workers.sample.exposures import RawExposure
@@ -22,10 +24,7 @@ from workers.sample.mrs_optics import add_band_optics, add_wavelengthrange
 from workers.sample.mrs_references import BANDS
 from workers.sample.raw_files import make_model
 
-pytestmark = pytest.mark.skipif(
-    not FULL_MODEL.is_dir(),
-    reason="the full model is not in ../shared/instrument/miri-mrs",
-)
+pytestmark = [needs(MRS_MODEL), pytest.mark.slow]
 
 LARGEST_PIXELS = 0.2
 """Where a pixel looks, along the slice and along dispersion."""

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from processing import make_settings
 from config.recipe import load_recipe
 from config.settings import Settings
 from flows.execution import Cluster
-from flows.factory import open_configured_cluster, open_services
+from flows.factory import open_services
 from flows.models.runs import JobState
 from flows.planning import PlanEntry
 from flows.run import (
@@ -74,16 +74,6 @@ def masked(tmp_path: Path) -> str:
     path = tmp_path / "masked.toml"
     path.write_text(RECIPE)
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def cluster(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """Resolve all in one cluster."""
-    settings = make_settings(sample, tmp_path_factory.mktemp("cluster"))
-    with open_configured_cluster(settings) as opened:
-        yield opened
 
 
 def plan_detector1(settings: Settings, recipe: str, cluster: Cluster) -> PlanEntry:

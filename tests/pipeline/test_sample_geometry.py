@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from beside import NIRSPEC_MODEL, needs
+from fitted import approximate, flatten
 from jwst.assign_wcs import AssignWcsStep, nirspec
 from nirspec_full_model import (
     COMPACT_MODEL,
-    FULL_MODEL,
-    approximate,
     fit_compact,
-    flatten,
     read_full_geometry,
     read_full_grating_geometry,
     to_text,
@@ -41,10 +40,7 @@ from workers.sample.nirspec_optics import (
     add_optics,
 )
 
-pytestmark = pytest.mark.skipif(
-    not FULL_MODEL.is_dir(),
-    reason="the full model of ESA is not in ../shared/instrument/nirspec",
-)
+pytestmark = needs(NIRSPEC_MODEL)
 
 LARGEST_PIXELS = 0.5
 PIXEL_ARCSEC = 0.1
@@ -73,6 +69,9 @@ CASES = (
     ),
 )
 """Whose aperture, disperser and detector."""
+
+CHEAPEST = CASES[3]
+"""One slit."""
 
 
 def plan(mode: Mode, disperser: str, detector: str) -> RawExposure:
@@ -116,8 +115,14 @@ def list_slits(raw: RawExposure) -> Sequence[Any]:
 
 @pytest.fixture(
     scope="module",
-    params=CASES,
-    ids=["-".join(case) for case in CASES],
+    params=[
+        pytest.param(
+            case,
+            id="-".join(case),
+            marks=[] if case == CHEAPEST else pytest.mark.slow,
+        )
+        for case in CASES
+    ],
 )
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -138,6 +143,7 @@ def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, An
     return one, nirspec.nrs_wcs_set_input(full, slit), np.array([x[lit], y[lit]])
 
 
+@pytest.mark.slow
 def test_the_file_is_what_the_fit_makes() -> None:
     fitted = fit_compact(read_full_geometry(), read_full_grating_geometry())
     texts = COMPACT_MODEL.read_text("utf-8"), to_text(fitted)

@@ -11,15 +11,16 @@ import pytest
 from astropy.io import fits
 from fits_differences import list_differences
 from processed import Processed
-from processing import make_settings, process
+from processing import make_settings, plan, process
 from real_data import REAL_SLITS, needs_real_data
 from stdatamodels.jwst.datamodels import SlitModel
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.execution import Cluster
 from flows.models.runs import JobState, RunState
 from flows.reports import RunSummary
-from flows.run import Request, plan_only
+from flows.run import Request
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 from workers.stages.wrapping import wrap_slits
@@ -86,27 +87,30 @@ def test_nothing_of_an_earlier_stage_is_executed(entered: Entered) -> None:
 
 
 def test_what_a_whole_run_has_done_is_reused(
-    fixed_slit: Processed, tmp_path: Path
+    fixed_slit: Processed, cluster: Cluster, tmp_path: Path
 ) -> None:
     archive = fill(tmp_path / "archive", fixed_slit.folder, ["cal"])
     settings = fixed_slit.settings.model_copy(update={"archive": archive})
-    summary = plan_only(settings, Request(SLIT, start_at=Stage.SPEC3))
+    summary = plan(settings, Request(SLIT, start_at=Stage.SPEC3), cluster)
     assert [job.state for job in summary.jobs] == [JobState.REUSED]
 
 
 def test_a_missing_exposure_blocks_spec3_unless_partial_is_allowed(
-    fixed_slit: Processed, tmp_path: Path
+    fixed_slit: Processed, cluster: Cluster, tmp_path: Path
 ) -> None:
     archive = fill(tmp_path / "archive", fixed_slit.folder, ["cal", "rate"])
     missing = f"jw{SLIT}001001_03101_00002_nrs1_cal.fits"
     (archive / missing).unlink()
     settings = fixed_slit.settings.model_copy(update={"archive": archive})
-    failed, blocked = plan_only(settings, Request(SLIT, start_at=Stage.SPEC3)).jobs
+    failed, blocked = plan(settings, Request(SLIT, start_at=Stage.SPEC3), cluster).jobs
     assert (failed.state, blocked.state) == (JobState.FAILED, JobState.BLOCKED)
     assert failed.why.startswith(f"{missing}: expected it in the archive")
-    partial = Request(SLIT, start_at=Stage.SPEC3, allow_partial=True)
-    *_, due = plan_only(settings, partial).jobs
-    assert (due.state, due.why) == (JobState.DUE, f"science member {missing} is gone")
+    variables = {"CRDS_PATH": str(settings.crds_path), "CRDS_CONTEXT": ""}
+    places = ["--archive", str(archive), "--data-dir", str(settings.data_dir)]
+    options = ["--start-at", "spec3", "--allow-partial", "--dry-run", "--json"]
+    shown = CliRunner(env=variables).invoke(app, ["run", SLIT, *places, *options])
+    *_, due = json.loads(shown.stdout)["jobs"]
+    assert (due["state"], due["why"]) == ("DUE", f"science member {missing} is gone")
 
 
 def combine(sample: SampleSet, folder: Path, slits: Sequence[Path]) -> Path:

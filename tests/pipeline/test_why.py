@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan
 from spoiling import Files, change_bytes, copy_files
 
+from flows.execution import Cluster
 from flows.reports import RunSummary
-from flows.run import plan_only
 from workers.contract import ReferenceFile, Stage
 from workers.sample import Mode, SampleSet
 
@@ -37,7 +37,10 @@ class Changed:
 
 @pytest.fixture(scope="module")
 def changed(
-    bots: Processed, sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
+    bots: Processed,
+    sample: SampleSet,
+    cluster: Cluster,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Changed:
     files = copy_files(sample, tmp_path_factory.mktemp("changed"))
     first, second = sorted(files.archive.rglob("*_uncal.fits"))
@@ -48,8 +51,8 @@ def changed(
     settings = bots.settings.model_copy(
         update={"archive": str(files.archive), "crds_path": files.crds}
     )
-    plan = plan_only(settings, make_request(Mode.NIRSPEC_BOTS_PRISM))
-    return Changed(files, reference, plan)
+    planned = plan(settings, make_request(Mode.NIRSPEC_BOTS_PRISM), cluster)
+    return Changed(files, reference, planned)
 
 
 def edit(path: Path, *, pixel: int = 0, **cards: str) -> None:

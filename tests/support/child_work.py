@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from workers.child import make_sender
 
 __all__ = [
+    "Deadly",
     "add",
     "allocate_as_spec2",
     "allocate_too_much",
@@ -37,6 +39,14 @@ __all__ = [
     "stay_after_answering",
     "tell_and_answer",
 ]
+
+
+class Deadly:
+    """Kills the child that it is sent to."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        """Be made again by dying."""
+        return die, ()
 
 
 def add(one: int, other: int) -> int:

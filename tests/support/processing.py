@@ -11,16 +11,25 @@ from plain_script import PipelineCall
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings, load_settings
 from flows.associations import document_name, to_json_text
-from flows.execution import Listener, Progress
+from flows.execution import Cluster, Listener, Progress
+from flows.factory import open_services
 from flows.models.associations import Association
 from flows.models.exposures import Exposure
 from flows.planning import PlannedJob
-from flows.reports import RunSummary
-from flows.run import Planned, Request, run_program
+from flows.reports import RunSummary, summarize
+from flows.run import (
+    Planned,
+    Request,
+    make_plan,
+    make_run,
+    prepare,
+    resolve,
+    run_program,
+)
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
-__all__ = ["make_request", "make_settings", "process", "write_calls"]
+__all__ = ["make_request", "make_settings", "plan", "process", "write_calls"]
 
 _EMPTY = {Mode.NIRSPEC_MOS_PRISM.program: "_nrs2"}
 """What exposures end with of which the plain script is told that they see nothing."""
@@ -81,6 +90,16 @@ def process(
         yield listener
 
     return run_program(settings, request, watch=watch)
+
+
+def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
+    """Plan a program as `plan_only` does, in a cluster that many plans share."""
+    with open_services(settings, start_at=request.start_at, to_look=True) as services:
+        recipe = load_recipe(request.recipe)
+        drawn = prepare(request, recipe, services.archive)
+        planned = make_plan(resolve(drawn, services, cluster), services)
+    run = replace(make_run(request, recipe), id="", context=planned.context)
+    return summarize(planned.plan, run=run, folder="", notes=planned.notes)
 
 
 def write_calls(planned: Planned, recipe: str, folder: Path) -> list[PipelineCall]:

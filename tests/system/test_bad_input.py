@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import Ended, Rewebb, assert_refused, find_processes, query
-from spoiling import Files, Spoil, change_bytes, copy_files, cut, drop_card, remove
+from spoiling import Files, Spoil, change_bytes, copy_files, cut, remove
 
 from flows.provenance import Database, make_engine, upgrade
 from workers.references.identity import identify_file
@@ -115,15 +115,6 @@ ONE_SEGMENT = {
 }
 """When one of the raw files is bad: the other segment is done."""
 
-UNKNOWN_ROLE = {
-    DETECTOR_1: "FAILED",
-    DETECTOR_2: "REUSED",
-    SPEC_2: "SUCCEEDED",
-    TSO: "BLOCKED",
-}
-"""When a raw file may be a member of any association but those of one exposure, or is
-not there."""
-
 NO_SPECTRA = {
     DETECTOR_1: "REUSED",
     DETECTOR_2: "REUSED",
@@ -146,30 +137,12 @@ DAMAGES = {
     "a truncated raw file": Damage(
         cut(RAW, share=0.5), ONE_SEGMENT, DETECTOR_1, (RAW, "expected", "bytes", "got")
     ),
-    "a missing segment": Damage(
-        remove(RAW), UNKNOWN_ROLE, DETECTOR_1, (RAW, "expected segment 1 of 2")
-    ),
-    "a raw file without EXP_TYPE": Damage(
-        drop_card(RAW, "EXP_TYPE"),
-        UNKNOWN_ROLE,
-        DETECTOR_1,
-        (RAW, "expected EXP_TYPE", "got None"),
-    ),
-    "a missing reference": Damage(
-        remove(PHOTOM), NO_SPECTRA, SPEC_1, (PHOTOM, "not in the CRDS cache: expected")
-    ),
     "a tampered reference": Damage(
         change_bytes(PHOTOM),
         NO_SPECTRA,
         SPEC_1,
         (PHOTOM, "expected sha1", "got"),
         is_known=True,
-    ),
-    "a truncated reference": Damage(
-        cut(PHOTOM, share=0.5),
-        NO_SPECTRA,
-        SPEC_1,
-        (PHOTOM, "truncated", "expected at least", "got"),
     ),
     "a missing parameter reference": Damage(
         remove(PARS), NOTHING, DETECTOR_1, (PARS, "not in the CRDS cache: expected")
@@ -182,20 +155,6 @@ def pool() -> Iterator[ThreadPoolExecutor]:
     """Two commands at a time, since each is mostly its own start."""
     with ThreadPoolExecutor(2) as pool:
         yield pool
-
-
-@pytest.fixture(scope="module")
-def refused(
-    pool: ThreadPoolExecutor, make_rewebb: MakeRewebb
-) -> Mapping[str, Future[Ended]]:
-    """Every command that can do nothing."""
-
-    def call(case: Refusal) -> Ended:
-        rewebb = make_rewebb().given(**case.variables)
-        (rewebb.folder / "recipe.toml").write_text(RECIPE)
-        return rewebb(*case.arguments)
-
-    return {name: pool.submit(call, case) for name, case in REFUSALS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -234,9 +193,17 @@ def know(rewebb: Rewebb, files: Files, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_cannot_be_done_is_refused_in_one_sentence(
-    name: str, refused: Mapping[str, Future[Ended]]
+    name: str, rewebb: Rewebb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert_refused(refused[name].result(), *REFUSALS[name].words)
+    case = REFUSALS[name]
+    (rewebb.folder / "recipe.toml").write_text(RECIPE)
+    monkeypatch.chdir(rewebb.folder)
+    ended = rewebb.given(**case.variables).call_here(*case.arguments)
+    assert_refused(ended, *case.words)
+
+
+def test_a_process_is_refused_likewise(rewebb: Rewebb) -> None:
+    assert_refused(rewebb.given(CRDS_PATH="")("plan", "99002"), "No CRDS cache")
 
 
 @pytest.mark.parametrize("name", DAMAGES)

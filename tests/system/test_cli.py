@@ -78,6 +78,17 @@ def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
     assert not rewebb.data.exists()
 
 
+def test_a_dry_run_is_a_plan(rewebb: Rewebb) -> None:
+    dry, planned = (
+        rewebb.call_here(*command, "99002", "--observations", "001", "--json")
+        for command in (("run", "--dry-run"), ("plan",))
+    )
+    assert dry.code == 0, dry
+    assert dry.states == planned.states
+    assert set(dry.states.values()) == {"DUE"}
+    assert not rewebb.data.exists()
+
+
 def test_a_first_run_makes_every_product_by_its_canonical_name(
     finished: Rewebb, first_run: tuple[Rewebb, Ended]
 ) -> None:

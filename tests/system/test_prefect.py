@@ -116,6 +116,28 @@ def test_a_worker_runs_the_deployment_and_the_run_page_shows_it(
     assert query(deployed.data, "select state from run") == [("SUCCEEDED",)]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("worker")
+def test_a_run_that_is_cancelled_in_prefect_ends_as_by_ctrl_c(
+    deployed: Rewebb,
+) -> None:
+    """Its worker sends the process a SIGTERM."""
+    ended = run_deployment(deployed, 'program="99001"')
+    assert ended.code == 0, ended
+    at_work = "select state from run_job where state = 'RUNNING'"
+    wait_until(lambda: query(deployed.data, at_work))
+    running = {"state": {"type": {"any_": ["RUNNING"]}}}
+    (run,) = ask(deployed, "flow_runs/filter", flow_runs=running)
+    state = {"type": "CANCELLING", "name": "Cancelling"}
+    ask(deployed, f"flow_runs/{run['id']}/set_state", state=state, force=False)
+    of_it = "select state from run where program = '99001'"
+    wait_until(lambda: query(deployed.data, of_it) == [("CANCELLED",)])
+    wait_until(lambda: query(deployed.data, "select program from lease") == [])
+    assert query(deployed.data, at_work) == []
+    cancelled = {"state": {"type": {"any_": ["CANCELLED"]}}}
+    wait_until(lambda: ask(deployed, "flow_runs/filter", flow_runs=cancelled))
+
+
 def run_deployment(rewebb: Rewebb, parameter: str, *more: str) -> Any:
     """Run the deployment with a parameter."""
     flow = "reprocess-program/on-demand"

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from commands import Rewebb, assert_refused, find_free_port, stopped, wait_until
+from commands import (
+    Rewebb,
+    assert_refused,
+    find_free_port,
+    query,
+    stopped,
+    wait_until,
+)
 from distributed.security import Security
 
 MakeRewebb = Callable[..., Rewebb]
@@ -78,6 +85,38 @@ def test_a_run_survives_a_worker_of_a_scheduler_that_is_there(
     assert run.returncode == 0, out + err
     assert "3 SUCCEEDED" in out
     assert not (scheduled.data / "scratch/99002").exists()
+
+
+@pytest.mark.slow
+def test_a_run_whose_scheduler_dies_ends_in_a_sentence_and_goes_on_later(
+    scheduled: Rewebb,
+) -> None:
+    with (
+        working(scheduled, "--resources", "memory=4e9"),
+        stopped(scheduled.start("run", "99002")) as run,
+    ):
+        wait_until(lambda: any(scheduled.data.glob("scratch/99002/*/publish/job.log")))
+        find_scheduler(scheduled).kill()
+        out, err = run.communicate(timeout=180)
+    assert run.returncode == 2, out + err
+    assert "The Dask scheduler is gone" in err
+    assert "run again to go on" in err
+    assert "Traceback" not in out + err
+    ((state, message),) = query(scheduled.data, "select state, message from run")
+    assert state == "FAILED"
+    assert "The Dask scheduler is gone" in message
+    assert query(scheduled.data, "select program from lease") == []
+    assert scheduled.given(REWEBB_SCHEDULER="")("run", "99002").code == 0
+
+
+def find_scheduler(rewebb: Rewebb) -> psutil.Process:
+    """Find the process of the scheduler."""
+    return next(
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "scheduler" in process.cmdline()
+        and rewebb.variables["REWEBB_SCHEDULER"].rpartition(":")[2] in process.cmdline()
+    )
 
 
 def test_workers_that_offer_no_memory_are_refused(scheduled: Rewebb) -> None:

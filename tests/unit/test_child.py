@@ -13,9 +13,18 @@ import psutil
 import pytest
 from outcomes import make_job
 
+from workers.cache_contract import PrefetchRequest, VerifyRequest
 from workers.child import run_in_child
-from workers.contract import ErrorInfo, Status
-from workers.run import _Answer, _guarded, _judge
+from workers.contract import CHILD_LOST, ErrorInfo, ResolveRequest, Status
+from workers.run import (
+    _Answer,
+    _guarded,
+    _judge,
+    hash_files,
+    prefetch_references,
+    resolve_jobs,
+    verify_references,
+)
 
 MIB = 1 << 20
 PATIENCE_S = 60
@@ -99,6 +108,28 @@ def test_a_killed_child_is_not_the_death_of_its_parent() -> None:
     assert (end.answer, end.exit_code) == (None, -signal.SIGKILL)
     assert not end.outgrew_limit
     assert run_in_child(child_work.add, 1, 1).answer == 2
+
+
+DEADLY = (child_work.Deadly(),)
+
+
+@pytest.mark.parametrize(
+    ("work", "request_"),
+    [
+        (resolve_jobs, ResolveRequest(DEADLY, None, "crds")),
+        (prefetch_references, PrefetchRequest(DEADLY, None, "crds", None)),
+        (verify_references, VerifyRequest("crds", None, None, known=DEADLY)),
+        (hash_files, DEADLY),
+    ],
+    ids=["resolve", "prefetch", "verify", "hash"],
+)
+def test_work_whose_child_is_killed_says_so(
+    work: Callable[[object], object], request_: object
+) -> None:
+    answer = work(request_)
+    assert isinstance(answer, ErrorInfo)
+    assert answer.type == CHILD_LOST
+    assert str(-signal.SIGKILL) in answer.message
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,19 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import cluster_work
 import limited_cluster
 import pytest
+from distributed import KilledWorker
+from distributed.comm import CommClosedError
+from distributed.scheduler import NoValidWorkerError
 
+from flows.errors import PlanError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
+from flows.execution.cluster import get_result
 from workers.contract import ErrorInfo
 
 
@@ -70,3 +76,48 @@ def test_a_cluster_offers_what_its_process_is_given(tmp_path: Path) -> None:
         check=True,
     )
     assert offered.stdout.split() == ["1", str(int(0.9 * limited_cluster.LIMIT_BYTES))]
+
+
+class GoneFuture:
+    """The future of a call whose end is known, and of which Dask raises or tells."""
+
+    def __init__(self, error: BaseException, *, is_raised: bool) -> None:
+        self.is_released = False
+        self._error = error
+        self._is_raised = is_raised
+
+    def exception(self) -> BaseException:
+        """Raise, or tell, what went wrong."""
+        if self._is_raised:
+            raise self._error
+        return self._error
+
+    def release(self) -> None:
+        """Let go."""
+        self.is_released = True
+
+
+@pytest.mark.parametrize(
+    ("error", "is_raised"),
+    [
+        (CancelledError("job"), True),
+        (CancelledError("job"), False),
+        (CommClosedError("in <TLS>: Stream is closed"), True),
+        (OSError("Timed out trying to connect"), True),
+        (NoValidWorkerError("job", set(), {}, {}, 1.0), False),
+    ],
+)
+def test_a_run_ends_with_its_scheduler_or_all_of_its_workers(
+    error: Exception, *, is_raised: bool
+) -> None:
+    future = GoneFuture(error, is_raised=is_raised)
+    with pytest.raises(PlanError, match=r"scheduler is gone .*; run again to go on"):
+        get_result(future)
+    assert future.is_released
+
+
+def test_a_worker_that_died_is_no_end_of_a_run() -> None:
+    future = GoneFuture(KilledWorker("job", "tls://worker", 0), is_raised=False)
+    with pytest.raises(WorkerLostError, match="tls://worker died"):
+        get_result(future)
+    assert future.is_released

@@ -2,21 +2,26 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
-from plans import DoneStore, make_binder, make_resolved
+from exposures import bots_program
+from fake_cluster import FakeCluster
+from plans import DoneStore, make_binder, make_graph, make_resolved
 
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import DatabaseError, LeaseHeldError, PlanError
 from flows.factory import Services, open_services
-from flows.planning import Plan
+from flows.models.runs import RunState
+from flows.planning import Plan, build_plan
+from flows.reports import name_run_folder
 from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
+from flows.run.jobs import Executed, report
 from workers.errors import TreeError
 
 SHORT = timedelta(seconds=0.5)
@@ -157,3 +162,96 @@ def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
             lease=lease,
             listener=lambda _: None,
         )
+
+
+class Watched(FakeCluster):
+    """A cluster on which no job ends, and something happens meanwhile."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        super().__init__(DoneStore())
+        self._happen = happen
+
+    def wait_any(self, _: object) -> list[Any]:
+        """Look up from waiting."""
+        assert len(self.submissions) == 2
+        self._happen()
+        return []
+
+
+def execute_on(
+    cluster: FakeCluster, services: Services, renew_s: float = 0.0
+) -> NoReturn:
+    """Execute the plan of a time series, which must not come to its end."""
+    graph = make_graph(bots_program())
+    binder = make_binder(make_resolved(graph), DoneStore())
+    planned = Planned(build_plan(graph, binder), binder, "jwst_0001.pmap", ())
+    begun = make_run(Request("99001"), load_recipe("official"))
+    with (
+        hold_lease(services, "99001", renew_s=renew_s) as lease,
+        Recording(services, begun) as run,
+    ):
+        execute(
+            planned,
+            run=run,
+            services=services,
+            cluster=cluster,
+            lease=lease,
+            listener=lambda _: None,
+        )
+    pytest.fail("the plan came to its end")
+
+
+def test_a_run_whose_lease_is_taken_while_jobs_are_executed_ends(
+    services: Services,
+) -> None:
+    def take() -> None:
+        leases, now = services.database.leases, datetime.now(UTC)
+        leases.release_lease("99001", owner=find_owner(services))
+        leases.acquire_lease(
+            "99001",
+            owner="another",
+            host="elsewhere",
+            pid=1,
+            ttl=timedelta(minutes=3),
+            now=now,
+            is_alive=lambda _: True,
+        )
+
+    cluster = Watched(take)
+    with pytest.raises(LeaseHeldError, match="elsewhere"):
+        execute_on(cluster, services)
+    assert len(cluster.submissions) == 2
+    [run] = services.database.runs.list_runs("99001")
+    assert run.state is RunState.FAILED
+    assert find_owner(services) == "another"
+
+
+def test_a_run_whose_scheduler_dies_is_recorded_and_free_to_go_on(
+    services: Services,
+) -> None:
+    def die() -> None:
+        raise PlanError("The Dask scheduler is gone (it); run again to go on.")
+
+    with pytest.raises(PlanError, match="run again"):
+        execute_on(Watched(die), services, renew_s=30)
+    [run] = services.database.runs.list_runs("99001")
+    assert run.state is RunState.FAILED
+    assert run.message is not None
+    assert "The Dask scheduler is gone" in run.message
+    assert services.database.leases.get_lease("99001") is None
+
+
+def test_a_folder_of_a_run_that_cannot_be_written_says_what_to_do(
+    services: Services,
+) -> None:
+    begun = make_run(Request("99001"), load_recipe("official"))
+    folder = services.data_dir / name_run_folder(begun)
+    (folder / "in the way").mkdir(parents=True)
+    said = rf"{folder.name} of the run cannot be written.* run again for the folder"
+    with (
+        pytest.raises(StoreError, match=said),
+        Recording(services, begun) as run,
+    ):
+        report(Executed(run, Plan(()), ()), services)
+    [recorded] = services.database.runs.list_runs("99001")
+    assert recorded.state is RunState.FAILED

@@ -3,7 +3,7 @@
 Run by a developer, in the root of the repository, to make
 ``workers/sample/mrs_geometry.json`` again:
 
-    PYTHONPATH=tests/support python tests/support/mrs_full_model.py
+    python tools/mrs_full_model.py
 
 The in-flight FLT-9 references (STScI-MIRI/miricoord) are read from
 ``../shared/instrument/miri-mrs``; none of these files is part of the project.
@@ -19,7 +19,7 @@ import numpy as np
 from astropy.modeling import Model
 from nirspec_full_model import _basis, _normalise, to_text
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 FULL_MODEL = ROOT.parent / "shared" / "instrument" / "miri-mrs"
 COMPACT_MODEL = ROOT / "workers" / "sample" / "mrs_geometry.json"
 
@@ -35,7 +35,7 @@ LARGEST_DEGREE = 6
 DECIMALS = {"alpha": 5, "wavelength": 7, "x": 4, "y": 4}
 
 HOW = (
-    "Derived by tests/support/mrs_full_model.py from the in-flight MRS references FLT-9"
+    "Derived by tools/mrs_full_model.py from the in-flight MRS references FLT-9"
     " (STScI-MIRI/miricoord): distortion and specwcs of channels 1 and 2. The models of"
     " each slice were sampled over its light on MIRIFUSHORT and refitted with"
     " polynomials of the lowest order that keeps its own error below 0.12 pixel. Inputs"

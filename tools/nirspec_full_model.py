@@ -3,7 +3,7 @@
 Run by a developer, in the root of the repository, to make
 ``workers/sample/nirspec_geometry.json`` again:
 
-    python tests/support/nirspec_full_model.py
+    python tools/nirspec_full_model.py
 
 The model (NRS_COMM_16, as published with ESA's eMPT tool) is read from
 ``../shared/instrument/nirspec``; none of its files is part of the project.
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from astropy.io import fits
 from astropy.modeling import Model, models
 from gwcs.spectroscopy import AnglesFromGratingEquation3D
@@ -35,7 +34,7 @@ from workers.sample.nirspec_geometry import (
 )
 from workers.sample.transforms import polynomial
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 FULL_MODEL = ROOT.parent / "shared" / "instrument" / "nirspec"
 COMPACT_MODEL = ROOT / "workers" / "sample" / "nirspec_geometry.json"
 
@@ -65,7 +64,7 @@ SLIT_CORNERS = {
 (PRDOPSSOC-075): the published ESA model has no table of the fixed slits."""
 
 HOW = (
-    "Derived by tests/support/nirspec_full_model.py from the in-flight NIRSpec model"
+    "Derived by tools/nirspec_full_model.py from the in-flight NIRSpec model"
     " NRS_COMM_16 (ESA/NIRSpec team, as published with eMPT). Each 5th-order transform"
     " was sampled over the field that the IFU slices and the slit S1600A1 use with"
     " CLEAR/PRISM (0.6-5.3 um) and refitted with polynomials of the lowest order that"
@@ -146,15 +145,15 @@ class Transform:
         return _affine(self._target, matrix, self._pivot)
 
     def plain(self, name: str) -> Model:
-        """Return the polynomial ``xForward`` etc. without wavelength."""
+        """Give the polynomial ``xForward`` etc. without wavelength."""
         return polynomial(self._coefficients[name][:21])
 
     def per_m(self, name: str) -> Model:
-        """Return the polynomial that is multiplied with the wavelength."""
+        """Give the polynomial that is multiplied with the wavelength."""
         return polynomial((*self._coefficients[name][21:42], *[0.0] * 21)[:21])
 
     def flat(self) -> Model:
-        """Return the transform towards the sky, with its inverse."""
+        """Give the transform towards the sky, with its inverse."""
         repeat = models.Mapping((0, 1, 0, 1))
         back = repeat | self.plain("xBackward") & self.plain("yBackward")
         model = back | self.linear_back()
@@ -168,7 +167,7 @@ class Transform:
         return (place | self.plain(name)) + slope
 
     def refractive(self) -> Model:
-        """Return the transform with wavelength towards the sky, with its inverse."""
+        """Give the transform with wavelength towards the sky, with its inverse."""
         repeat = models.Mapping((0, 1, 2, 0, 1, 2))
         back = repeat | self._coloured("xBackward") & self._coloured("yBackward")
         model = back | self.linear_back()
@@ -177,7 +176,7 @@ class Transform:
         return model
 
     def post(self) -> IfuPost:
-        """Return the transform of one slice, towards the detector."""
+        """Give the transform of one slice, towards the detector."""
         return IfuPost(
             linear=self.linear(),
             x=self.plain("xForward"),
@@ -366,7 +365,7 @@ def fit(
 
 
 def _disperse(geometry: Geometry, name: str, msa: Any) -> tuple[Any, Any]:
-    """Return the direction behind a disperser of light from the MSA plane."""
+    """Give the direction behind a disperser of light from the MSA plane."""
     disperser, (x, y, lam) = geometry.dispersers[name], msa
     angles = [*disperser.theta, disperser.tilt_y]
     turn = optics.Rotation3DToGWA(angles, axes_order="xyzy", name="turn")
@@ -556,28 +555,6 @@ def fit_compact(geometry: Geometry, with_filter: Geometry) -> dict[str, Any]:
         "msa": _fit_shutters(geometry),
         "f290lp": _fit_gratings(with_filter),
         "ifuposts": _fit_slices(geometry),
-    }
-
-
-def flatten(content: object, place: str = "") -> dict[str, object]:
-    """Return what is in a nested document, by its place."""
-    if isinstance(content, dict):
-        pairs = [*content.items()]
-    elif isinstance(content, list):
-        pairs = [*enumerate(content), ("length", len(content))]
-    else:
-        return {place: content}
-    flat = [flatten(each, f"{place}/{key}") for key, each in pairs]
-    return {name: leaf for each in flat for name, leaf in each.items()}
-
-
-def approximate(content: object, *, rel: float, abs_: float) -> dict[str, object]:
-    """Flatten what is expected of a nested document whose numbers are nearly so."""
-    return {
-        place: pytest.approx(leaf, rel=rel, abs=abs_)
-        if isinstance(leaf, float)
-        else leaf
-        for place, leaf in flatten(content).items()
     }
 
 

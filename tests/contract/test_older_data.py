@@ -1,0 +1,113 @@
+"""A data folder of the version before the refactoring: still read, and brought up."""
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from older_data import PROGRAM, RECIPE, RUN, lay_out
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.models.runs import JobState, RunState
+from flows.provenance import Database, make_engine, upgrade
+from flows.provenance.migration import HEAD
+from flows.provenance.outcomes import load_outcome
+
+EXPOSURES = (
+    "jw99008001001_02101_00001_mirimage",
+    "jw99008001001_04101_00001-seg001_mirimage",
+    "jw99008001001_04101_00001-seg002_mirimage",
+)
+TSO = "jw99008-o001_t001_miri_p750l-slitlessprism"
+KEYS = {
+    *(f"detector1:{name}" for name in EXPOSURES),
+    *(f"spec2:{name}" for name in EXPOSURES[1:]),
+    f"tso3:{TSO}",
+}
+"""Jobs of the run."""
+
+ROWS = {
+    "run": 1, "run_job": 6, "job": 6, "job_input": 9, "job_reference": 184,
+    "attempt": 6, "product": 14, "step_status": 98, "caveat": 0, "lease": 0,
+    "known_file": 3, "known_reference": 35, "raw_content": 3, "fetched_file": 0,
+}  # fmt: skip
+"""Rows of each table as they were made."""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "data")
+
+
+def ask(data: Path, *arguments: str) -> Any:
+    shown = CliRunner().invoke(app, [*arguments, "--data-dir", str(data), "--json"])
+    assert shown.exit_code == 0, shown.output
+    return json.loads(shown.stdout)
+
+
+def count_rows(data: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(data / "rewebb.db")) as connection:
+        counts = {
+            table: connection.execute(f"SELECT count(*) FROM {table}")  # noqa: S608
+            for table in ROWS
+        }
+        return {table: rows.fetchone()[0] for table, rows in counts.items()}
+
+
+def test_an_upgrade_keeps_every_row(older: Path) -> None:
+    engine = make_engine(f"sqlite:///{older}/rewebb.db")
+    upgrade(engine)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+        assert found.scalar_one() == HEAD
+    engine.dispose()
+    assert count_rows(older) == ROWS
+
+
+def test_its_run_and_jobs_are_as_they_were(older: Path) -> None:
+    engine = make_engine(f"sqlite:///{older}/rewebb.db")
+    upgrade(engine)
+    runs = Database(engine).runs
+    (run,) = runs.list_runs()
+    jobs = runs.get_run_jobs(RUN)
+    engine.dispose()
+    assert (run.id, run.program, run.recipe_name) == (RUN, PROGRAM, RECIPE)
+    assert (run.state, run.message) == (RunState.SUCCEEDED, "6 jobs are done")
+    assert run.started_at == datetime(2026, 11, 21, 22, 32, 42, 323419, UTC)
+    assert {job.key: (job.state, job.why) for job in jobs} == dict.fromkeys(
+        KEYS, (JobState.SUCCEEDED, "never done")
+    )
+
+
+def test_the_database_holds_of_each_job_what_its_outcome_says(older: Path) -> None:
+    engine = make_engine(f"sqlite:///{older}/rewebb.db")
+    upgrade(engine)
+    outcomes = [load_outcome(path) for path in older.glob("store/*/*/outcome.json")]
+    jobs = Database(engine).jobs
+    held = [jobs.get_job(outcome.job.fingerprint) for outcome in outcomes]
+    engine.dispose()
+    assert len(outcomes) == len(KEYS)
+    assert [record.job for record in held] == [outcome.job for outcome in outcomes]
+    assert [record.attempts[0].outcome for record in held] == outcomes
+
+
+def test_commands_show_it(older: Path) -> None:
+    assert [run["id"] for run in ask(older, "runs")] == [RUN]
+    assert {f"{j['stage']}:{j['name']}" for j in ask(older, "status")["jobs"]} == KEYS
+    shown = ask(older, "show", f"{TSO}_x1dints.fits")
+    assert shown["record"]["job"]["stage"] == "tso3"
+    assert [f["name"] for f in shown["record"]["job"]["inputs"]] == [
+        f"{name}_calints.fits" for name in EXPOSURES[1:]
+    ]
+
+
+def test_its_database_can_be_made_again_from_its_store(older: Path) -> None:
+    (older / "rewebb.db").unlink()
+    assert ask(older, "db", "rebuild") == {"outcomes": 6, "fetched": 0}
+    found = count_rows(older)
+    for table in ("job", "job_input", "job_reference", "product", "step_status"):
+        assert found[table] == ROWS[table]
