@@ -249,7 +249,7 @@ def test_a_folder_of_a_run_that_cannot_be_written_says_what_to_do(
     (folder / "in the way").mkdir(parents=True)
     said = rf"{folder.name} of the run cannot be written.* run again for the folder"
     with (
-        pytest.raises(StoreError, match=said),
+        pytest.raises(DataFolderError, match=said),
         Recording(services, begun) as run,
     ):
         report(Executed(run, Plan(()), ()), services)
