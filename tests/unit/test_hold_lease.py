@@ -15,7 +15,7 @@ from plans import DoneStore, make_binder, make_graph, make_resolved
 
 from config.recipe import load_recipe
 from config.settings import load_settings
-from flows.errors import DatabaseError, LeaseHeldError, PlanError
+from flows.errors import DatabaseError, DataFolderError, LeaseHeldError, PlanError
 from flows.factory import Services, open_services
 from flows.models.runs import RunState
 from flows.planning import Plan, build_plan
