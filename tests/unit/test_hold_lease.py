@@ -17,9 +17,9 @@ from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import DatabaseError, DataFolderError, LeaseHeldError, PlanError
 from flows.factory import Services, open_services
+from flows.layout import get_run_folder
 from flows.models.runs import RunState
 from flows.planning import Plan, build_plan
-from flows.reports import name_run_folder
 from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
 from flows.run.jobs import Executed, report
 from workers.errors import TreeError
@@ -245,7 +245,7 @@ def test_a_folder_of_a_run_that_cannot_be_written_says_what_to_do(
     services: Services,
 ) -> None:
     begun = make_run(Request("99001"), load_recipe("official"))
-    folder = services.data_dir / name_run_folder(begun)
+    folder = services.data_dir / get_run_folder(begun)
     (folder / "in the way").mkdir(parents=True)
     said = rf"{folder.name} of the run cannot be written.* run again for the folder"
     with (
