@@ -48,7 +48,7 @@ class Jobs(Tables):
     """Jobs, their attempts and products."""
 
     def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
-        """Record an attempt; once or twice, in any order, comes to the same.
+        """Record an attempt; the order, and recording it twice, make no difference.
 
         The run that made it must be recorded; None keeps the one that is known.
         """

@@ -154,7 +154,7 @@ _S = TypeVar("_S", bound=Tables)
 def reads(
     method: Callable[Concatenate[_S, Session, _P], _T],
 ) -> Callable[Concatenate[_S, _P], _T]:
-    """Give a method a session to read with, again while the database is away."""
+    """Pass a session to a method that reads, again while the database is away."""
 
     @wraps(method)
     def read(tables: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
