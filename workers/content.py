@@ -6,7 +6,7 @@ the science changing: dates, log lines, software and context names, names of fil
 references and of association tables. So a product made again with the same pixels
 has the same content hash, although not one of its files is equal byte by byte.
 
-What is left out has a certain name and belongs to a certain thing, anywhere: each
+Keys are left out by their names and by what they belong to, wherever that is: each
 slit of a multi-slit product is a data model in itself, with a log and a date of its
 own. So a column, or a key of something else, may have such a name and counts.
 """
