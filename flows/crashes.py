@@ -13,7 +13,7 @@ __all__ = ["is_known", "to_bug"]
 
 
 def is_known(error: BaseException) -> bool:
-    """Tell whether the message of an error says what to mend."""
+    """Return whether the message of an error says what to mend."""
     return isinstance(error, RewebbError | ConfigError | WorkerError)
 
 

@@ -85,7 +85,7 @@ class OutcomeError(RewebbError):
 
 
 class DatabaseError(RewebbError):
-    """The database cannot be used, or refuses what it is told."""
+    """The database cannot be used, or refuses a record."""
 
 
 class LeaseHeldError(DatabaseError):

@@ -96,7 +96,7 @@ def open_records(settings: Settings) -> Iterator[Database]:
     Raises
     ------
     DataFolderError
-        There is none.
+        There is no database.
     DatabaseError
         It cannot be used.
     """

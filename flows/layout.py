@@ -66,12 +66,12 @@ FAILED_OUTCOMES: Final = f"{ATTEMPTS}/*/*/{OUTCOME_NAME}"
 
 
 def get_database_url(settings: Settings) -> str:
-    """Give the SQLAlchemy URL of the database."""
+    """Return the SQLAlchemy URL of the database."""
     return settings.database_url or (
         f"sqlite:///{settings.data_dir.absolute()}/{DATABASE_NAME}"
     )
 
 
 def get_run_folder(run: Run) -> Path:
-    """Give the folder of a run, relative to the data folder."""
+    """Return the folder of a run, relative to the data folder."""
     return Path(RUNS, run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")

@@ -144,7 +144,7 @@ _EXTENSION: Final = re.compile(r"[a-z0-9]+")
 
 
 def check_program(program: str) -> str:
-    """Give back the id of a program; raise `IdError` for anything but five digits."""
+    """Return the id of a program; raise `IdError` for anything but five digits."""
     if re.fullmatch(PROGRAM_ID, program) is None:
         padded = program.zfill(5)
         is_short = re.fullmatch(PROGRAM_ID, padded) is not None
@@ -161,7 +161,7 @@ def check_program(program: str) -> str:
 
 
 def check_observations(observations: tuple[str, ...]) -> tuple[str, ...]:
-    """Give back ids of observations; raise `IdError` for anything but three digits."""
+    """Return ids of observations; raise `IdError` for anything but three digits."""
     for one in observations:
         if re.fullmatch(OBSERVATION_ID, one) is None:
             raise IdError(
@@ -241,7 +241,7 @@ def split_suffix(body: str) -> tuple[str, str | None]:
 
 
 def stem_of(name: str) -> str:
-    """Give a file name, which is checked, without suffix and extension."""
+    """Check a file name, and return it without suffix and extension."""
     return split_suffix(check_file_name(name).partition(".")[0])[0]
 
 
@@ -268,7 +268,7 @@ last entry leaves ASCII only, so that characters and bytes are the same."""
 
 
 def check_file_name(name: str) -> str:
-    """Give back a file name that a server, a header or an association says.
+    """Return a file name from a server, a header or an association unchanged.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def check_file_name(name: str) -> str:
 
 
 def check_folder(folder: str) -> str:
-    """Give back a folder that a record says, relative to the data folder.
+    """Return a folder of a record, relative to the data folder, unchanged.
 
     Raises
     ------

@@ -54,12 +54,12 @@ __all__ = [
 ]
 
 LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
-"""Who else is told of progress: the terminal, when a person started the flow."""
+"""Who else follows progress: the terminal, when a person started the flow."""
 
 FETCH_LISTENER: ContextVar[FetchListener] = ContextVar(
     "FETCH_LISTENER", default=lambda _: None
 )
-"""Who is told of the files that come."""
+"""Who follows the files that are fetched."""
 
 ProgramId = Annotated[str, Field(pattern=f"^{PROGRAM_ID}$")]
 """Id of a program; Prefect refuses others before a flow run starts."""
@@ -168,7 +168,7 @@ def _watch(planned: Planned) -> Iterator[Listener]:
     states = Counter(entry.state for entry in planned.plan.entries)
     page = _RunPage(states.total())
     with Notifier(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
-        tell_page(states)  # of reused jobs there is no news
+        tell_page(states)  # reused jobs will not change
         yield _tell_both(tell_page, LISTENER.get())
 
 

@@ -58,7 +58,7 @@ STARTS: Final = tuple(map(Stage, get_args(StartName)))
 
 
 def stage_of(association: Association) -> Stage:
-    """Give the stage that makes the product of an association."""
+    """Return the stage that makes the product of an association."""
     types = ((stage, row.asn_types) for stage, row in STAGES.items())
     return next(stage for stage, known in types if association.asn_type in known)
 
@@ -74,7 +74,7 @@ def list_start_suffixes(start_at: Stage) -> tuple[str, ...]:
 
 
 def find_maker(suffix: str) -> Stage:
-    """Give the stage that makes the members of a suffix.
+    """Return the stage that makes the members of a suffix.
 
     Images and catalogs, which only wide-field slitless spectra need, are taken for
     what spec2 makes.
@@ -83,10 +83,10 @@ def find_maker(suffix: str) -> Stage:
 
 
 def get_stage_before(start_at: Stage) -> Stage:
-    """Give the stage that makes what a run reads that starts after detector1."""
+    """Return the stage that makes what a run reads that starts after detector1."""
     return STARTS[STARTS.index(start_at) - 1]
 
 
 def is_reached(stage: Stage, start_at: Stage) -> bool:
-    """Tell whether a run that starts at a stage comes to another one."""
+    """Return whether a run that starts at a stage comes to another one."""
     return stage is Stage.TSO3 or STARTS.index(stage) >= STARTS.index(start_at)

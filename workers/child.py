@@ -102,7 +102,7 @@ def listening(listener: Callable[[Any], None] | None) -> Iterator[Connection | N
     Parameters
     ----------
     listener
-        Called in a thread of its own; None, and there is no pipe.
+        Called in a thread of its own; without one there is no pipe.
     """
     if listener is None:
         yield None

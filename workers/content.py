@@ -6,7 +6,7 @@ the science changing: dates, log lines, software and context names, names of fil
 references and of association tables. So a product made again with the same pixels
 has the same content hash, although not one of its files is equal byte by byte.
 
-What is left out is told by its name and by what it belongs to, wherever that is: each
+Keys are left out by their names and by what they belong to, wherever that is: each
 slit of a multi-slit product is a data model in itself, with a log and a date of its
 own. So a column, or a key of something else, may have such a name and counts.
 """
@@ -28,7 +28,7 @@ _VOLATILE_KEYWORDS = re.compile(
     r"DATE|FILENAME|CAL_V.*|CRDS_.*|SDP_V.*|PRD_VER|R_.*|ASNPOOL|ASNTABLE"
     r"|CHECKSUM|DATASUM|HISTORY|COMMENT|"
 )
-"""FITS keywords, of any header, that tell of the making, not of the science."""
+"""FITS keywords, of any header, that describe the making, not the science."""
 
 _VOLATILE_META = frozenset(
     {
@@ -95,7 +95,7 @@ def hash_content(path: Path) -> tuple[str, str]:
 
 
 def read_cards(path: Path) -> dict[str, str]:
-    """Give the cards of the primary header of a FITS file that its content holds."""
+    """Return the cards of the primary header of a FITS file that its content holds."""
     from astropy.io import fits  # keeps the import of this module cheap
 
     if path.suffix != ".fits":
@@ -104,7 +104,7 @@ def read_cards(path: Path) -> dict[str, str]:
 
 
 def _content_of_fits(path: Path, pixels: "hashlib._Hash") -> Iterator[bytes]:
-    """Give the parts of the content, and those that are data to another hash too."""
+    """Return the parts of the content, and those that are data to another hash too."""
     from astropy.io import fits  # keeps the import of this module cheap
 
     with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
@@ -159,7 +159,7 @@ def _read_span(path: Path, start: int, length: int) -> Iterator[bytes]:
 
 
 def _content_of_asdf(data: bytes) -> Iterator[bytes]:
-    """Give the tree without what is volatile, then the binary blocks."""
+    """Return the tree without what is volatile, then the binary blocks."""
     from asdf.util import load_yaml  # likewise
 
     tree = load_yaml(io.BytesIO(data), tagged=True)

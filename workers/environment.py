@@ -84,7 +84,7 @@ def make_environment(
 
 
 def is_restarted() -> bool:
-    """Tell whether this process, or the fork server that it is from, was."""
+    """Return whether this process, or its fork server, was started again."""
     return RESTARTED in sys._xoptions  # noqa: SLF001  # documented under this name
 
 

@@ -9,7 +9,7 @@ WorkerError                     stop and mend what the message names
 * ParameterError                a recipe sets what the pipeline does not have
 * ProcessorError                this machine would give other pixels
 * ResolvedNotUsedError          a product records other references or parameters
-* SlitError                     files are no calibrated slits of exposures
+* SlitError                     files are not calibrated slits of exposures
 * VersionMismatchError          this worker has another calibration code
 * SampleError                   a sample program cannot be made
 * TreeError                     a folder is not where folders may be removed
@@ -79,7 +79,7 @@ class ResolvedNotUsedError(WorkerError):
 
 
 class SlitError(WorkerError):
-    """Files are no calibrated slits, or do not go together."""
+    """Files are not calibrated slits, or do not go together."""
 
 
 class VersionMismatchError(WorkerError):

@@ -45,7 +45,7 @@ def _list_causes(error: BaseException) -> list[BaseException]:
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Tell an error for want of memory, also by the traceback that is its text."""
+    """Return whether memory was short, also by the traceback that is its text."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or bool(_OF_MEMORY.search(str(error)))

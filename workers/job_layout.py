@@ -51,10 +51,10 @@ OUTCOME_NAME = "outcome.json"
 
 
 def get_store_folder(fingerprint: str) -> Path:
-    """Give the folder of a job's products."""
+    """Return the folder of a job's products."""
     return Path(STORE, fingerprint[:2], fingerprint)
 
 
 def get_attempt_folder(fingerprint: str, attempt: str) -> Path:
-    """Give the folder of an attempt that did not succeed."""
+    """Return the folder of an attempt that did not succeed."""
     return Path(ATTEMPTS, fingerprint, attempt)

@@ -33,12 +33,12 @@ def estimate_bytes(stage: Stage, *, exp_type: str, input_bytes: int) -> int:
 
 
 def grow(*, granted_bytes: int, peak_bytes: int) -> int:
-    """Give what a job needs that ran out of memory, with what it reached by then."""
+    """Return what a job needs that ran out of memory, with what it reached by then."""
     return max(_FACTOR * granted_bytes, int(MARGIN * peak_bytes))
 
 
 def learn_bytes(attempts: Iterable[tuple[Status, Usage]]) -> int:
-    """Give what the attempts at a job say that it needs; 0 when they say nothing.
+    """Return what the attempts at a job say that it needs; 0 when they say nothing.
 
     They are the newest first; those before the newest success say nothing new.
     """

@@ -14,7 +14,7 @@ from .environment import RESTARTED, is_restarted, make_environment
 __all__: list[str] = []
 
 _ISOLATION = frozenset({"-E", "-I", "-P", "-S", "-s"})
-"""Flags of Python that tell where code is; others (-O, -W) do not pass on."""
+"""Flags of Python that say where code is; others (-O, -W) do not pass on."""
 
 
 def _restart() -> None:

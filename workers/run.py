@@ -199,7 +199,7 @@ def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorIn
 
 
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
-    """Tell from the end of the child how the attempt went."""
+    """Judge by the end of the child how the attempt went."""
     answer, name = end.answer, f"{job.stage} of {job.name}"
     if end.outgrew_limit:
         why = (
@@ -304,7 +304,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     outputs, work = scratch / PUBLISH, scratch / WORK
     _lay_out(job, work / INPUTS)
     os.chdir(work)
-    # Products keep the paths that the pipeline is given: none tells of the attempt.
+    # Products keep the paths that the pipeline is given: none names the attempt.
     steps, caveats = calibrate(job, inputs=Path(INPUTS))
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
@@ -316,7 +316,7 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Tell what NFS keeps of open files that were removed: `.nfs` and a number."""
+    """Return whether NFS keeps it for an open file that was removed: `.nfs...`."""
     return path.name.startswith(".")
 
 

@@ -75,7 +75,7 @@ _ABSENT = "none"
 
 
 def calibration_versions() -> dict[str, str]:
-    """Give the installed version of all code that can change a pixel.
+    """Return the installed version of all code that can change a pixel.
 
     Python is told by its minor version, and what is optional may be "none". They are
     looked up once in the life of a process, the fork server's for its children.

@@ -4,7 +4,7 @@ The sole home of `distributed`.
 """
 
 from .cluster import CallError, Cluster, WorkerLostError, open_cluster
-from .orchestrator import Listener, Orchestrator, Progress, Recorder, to_run_job
+from .orchestrator import Listener, Orchestrator, Progress, to_run_job
 
 __all__ = [
     "CallError",
@@ -12,7 +12,6 @@ __all__ = [
     "Listener",
     "Orchestrator",
     "Progress",
-    "Recorder",
     "WorkerLostError",
     "open_cluster",
     "to_run_job",

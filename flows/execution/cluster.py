@@ -59,12 +59,12 @@ _CONFIG: dict[str, object] = {
     "distributed.worker.http.routes": [],
 }
 """Workers may have children; memory is watched by `workers.run`; a lost worker is
-counted by us, not by Dask; a blocked event loop is no news on a busy node; pages that
+counted by us, not by Dask; a blocked event loop is normal on a busy node; pages that
 need no password show nothing."""
 
 _ENVIRONMENT = {"DASK_LOGGING__DISTRIBUTED": "critical"}
-"""Of our workers: that one loses its scheduler at the end of a run is no news, and the
-loss of a worker is told by us. Jobs have an environment of their own."""
+"""Of our workers: each loses its scheduler at the end of a run, and we report the loss
+of a worker ourselves. Jobs have an environment of their own."""
 
 _NODE = "flows.execution.node"
 """The worker of this machine."""
@@ -102,7 +102,7 @@ class Cluster:
         return sum(worker["nthreads"] for worker in self._get_workers())
 
     def get_largest_bytes(self) -> int:
-        """Give the memory of the largest node.
+        """Return the memory of the largest node.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Cluster:
 
 
 def get_result(future: "Future[Any]") -> Any:
-    """Give the result of a future that is over, and let go of it.
+    """Return the result of a future that is over, and release it.
 
     Raises
     ------

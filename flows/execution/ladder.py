@@ -9,7 +9,7 @@ __all__ = ["climb"]
 def climb(
     outcome: Outcome, *, tries: int, max_attempts: int, largest_bytes: int
 ) -> int | None:
-    """Give the grant of the next try of a job, or None when there is none.
+    """Return the grant of the next try of a job, or None when there is none.
 
     Memory grows with every try that ran out of it, and the last of them gets the
     largest node. A job that was lost with its worker is granted the same again.

@@ -258,7 +258,7 @@ def to_run_job(entry: PlanEntry) -> RunJob:
 
 
 def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
-    """Give what came of an attempt; what is wrong with it is wrong with it alone."""
+    """Return the outcome of an attempt; an odd answer fails this attempt alone."""
     try:
         return _read_answer(get_result(future), attempt)
     except WorkerLostError as error:

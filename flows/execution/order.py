@@ -31,7 +31,7 @@ class Order:
                 self._left[end] += 1
 
     def rank(self, key: str) -> tuple[int, int, str]:
-        """Give the sort key of a job: the smallest goes first."""
+        """Return the sort key of a job: the smallest goes first."""
         left = min(self._left[end] for end in self._ends[key])
         return left, _LATENESS[self._stages[key]], key
 

@@ -82,7 +82,7 @@ class AssociationSet:
     associations: tuple[Association, ...]
     """By rule (level 2b before level 3) and product name."""
     unused: tuple[UnusedExposure, ...]
-    """Exposures of which nothing is made, by name."""
+    """Exposures that nothing is made of, by name."""
     untaken: tuple[UnusedExposure, ...] = ()
     """Backgrounds and leakcals that correct no other, by name."""
     lacking: tuple[Lack, ...] = ()

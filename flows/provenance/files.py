@@ -12,7 +12,7 @@ from ..errors import DatabaseError
 from ..models.exposures import FetchedFile
 from .rows import to_record, to_records, to_values
 from .schema import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
-from .sessions import Tables, patient, select_in, upsert
+from .sessions import Tables, reads, select_in, upsert
 
 __all__ = ["Files"]
 
@@ -25,16 +25,19 @@ class Files(Tables):
         values = [to_values(SQLFetchedFile, file)]
         self._sessions.write(lambda session: upsert(session, SQLFetchedFile, values))
 
-    @patient
-    def find_fetched(self, sha256s: Iterable[str]) -> Mapping[str, FetchedFile]:
+    @reads
+    def find_fetched(
+        self, session: Session, sha256s: Iterable[str]
+    ) -> Mapping[str, FetchedFile]:
         """Find fetched files by their bytes; of equal ones the one fetched last."""
         query = select(SQLFetchedFile).order_by(SQLFetchedFile.fetched_at)
-        with self._sessions.read() as session:
-            rows = select_in(session, query, SQLFetchedFile.sha256, sha256s)
-            return {row.sha256: to_record(FetchedFile, row) for row in rows}
+        rows = select_in(session, query, SQLFetchedFile.sha256, sha256s)
+        return {row.sha256: to_record(FetchedFile, row) for row in rows}
 
-    @patient
-    def known_files(self, paths: Iterable[str]) -> Mapping[str, FileHash]:
+    @reads
+    def known_files(
+        self, session: Session, paths: Iterable[str]
+    ) -> Mapping[str, FileHash]:
         """Return the hashes that are known, by path.
 
         The caller checks whether a file is still as it was when it was read.
@@ -42,14 +45,11 @@ class Files(Tables):
         query = select(SQLKnownFile).where(
             SQLKnownFile.content_version == CONTENT_VERSION
         )
-        with self._sessions.read() as session:
-            rows = select_in(session, query, SQLKnownFile.path, paths)
-            return {
-                row.path: to_record(
-                    FileHash, row, error=None, pixels_sha256="", cards={}
-                )
-                for row in rows
-            }
+        rows = select_in(session, query, SQLKnownFile.path, paths)
+        return {
+            row.path: to_record(FileHash, row, error=None, pixels_sha256="", cards={})
+            for row in rows
+        }
 
     def remember_files(self, files: Collection[FileHash]) -> None:
         """Remember hashes, in the place of older ones; not of unreadable files."""
@@ -68,16 +68,17 @@ class Files(Tables):
 
         self._sessions.write(work)
 
-    @patient
-    def list_references(self, *, crds_path: str) -> tuple[ReferenceFile, ...]:
+    @reads
+    def list_references(
+        self, session: Session, *, crds_path: str
+    ) -> tuple[ReferenceFile, ...]:
         """List all that is known of the files of a CRDS cache, by name."""
         query = (
             select(SQLKnownReference)
             .where(SQLKnownReference.crds_path == crds_path)
             .order_by(SQLKnownReference.name)
         )
-        with self._sessions.read() as session:
-            return to_records(ReferenceFile, session.scalars(query))
+        return to_records(ReferenceFile, session.scalars(query))
 
     def remember_references(
         self, files: Iterable[ReferenceFile], *, crds_path: str, now: datetime

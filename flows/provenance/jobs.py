@@ -32,7 +32,7 @@ from .schema import (
     SQLProduct,
     SQLRawContent,
 )
-from .sessions import Tables, batches, patient
+from .sessions import Tables, batches, reads
 
 __all__ = ["Jobs"]
 
@@ -48,7 +48,7 @@ class Jobs(Tables):
     """Jobs, their attempts and products."""
 
     def record_outcome(self, outcome: Outcome, *, run_id: str | None = None) -> None:
-        """Record an attempt; once or twice, in any order, comes to the same.
+        """Record an attempt; the order, and recording it twice, make no difference.
 
         The run that made it must be recorded; None keeps the one that is known.
         """
@@ -56,13 +56,14 @@ class Jobs(Tables):
             lambda session: record_outcome(session, outcome, run_id=run_id)
         )
 
-    @patient
-    def find_outcomes(self, fingerprints: Iterable[str]) -> Mapping[str, StoredJob]:
+    @reads
+    def find_outcomes(
+        self, session: Session, fingerprints: Iterable[str]
+    ) -> Mapping[str, StoredJob]:
         """Find the success that lies in the store, of each job that ever succeeded."""
         found: dict[str, StoredJob] = {}
-        with self._sessions.read() as session:
-            for batch in batches(fingerprints):
-                found.update(find_successes(session, batch))
+        for batch in batches(fingerprints):
+            found.update(find_successes(session, batch))
         return found
 
     def remember_products(self, fingerprint: str, products: Iterable[Product]) -> None:
@@ -82,9 +83,9 @@ class Jobs(Tables):
 
         self._sessions.write(work)
 
-    @patient
+    @reads
     def find_caveats(
-        self, fingerprints: Iterable[str]
+        self, session: Session, fingerprints: Iterable[str]
     ) -> Mapping[str, tuple[Caveat, ...]]:
         """Find what jobs found that a scientist must know, if they found anything."""
         query = (
@@ -93,15 +94,14 @@ class Jobs(Tables):
             .order_by(SQLAttempt.fingerprint, SQLCaveat.position)
         )
         found: dict[str, list[Caveat]] = defaultdict(list)
-        with self._sessions.read() as session:
-            for batch in batches(fingerprints):
-                wanted = query.where(SQLAttempt.fingerprint.in_(batch))
-                for fingerprint, row in session.execute(wanted).tuples():
-                    found[fingerprint].append(to_record(Caveat, row))
+        for batch in batches(fingerprints):
+            wanted = query.where(SQLAttempt.fingerprint.in_(batch))
+            for fingerprint, row in session.execute(wanted).tuples():
+                found[fingerprint].append(to_record(Caveat, row))
         return {key: tuple(caveats) for key, caveats in found.items()}
 
-    @patient
-    def get_job(self, fingerprint: str) -> JobRecord:
+    @reads
+    def get_job(self, session: Session, fingerprint: str) -> JobRecord:
         """Return all that is recorded of a job, by the beginning of its fingerprint.
 
         Raises
@@ -109,14 +109,13 @@ class Jobs(Tables):
         UnknownRecordError
             No job or several begin so.
         """
-        with self._sessions.read() as session:
-            row = _find_job(session, fingerprint)
-            (job,) = load_jobs(session, [row])
-            return JobRecord(job=job, attempts=load_attempts(session, job))
+        row = _find_job(session, fingerprint)
+        (job,) = load_jobs(session, [row])
+        return JobRecord(job=job, attempts=load_attempts(session, job))
 
-    @patient
+    @reads
     def find_products(
-        self, *, name: str | None = None, sha256: str | None = None
+        self, session: Session, *, name: str | None = None, sha256: str | None = None
     ) -> tuple[StoredProduct, ...]:
         """Find products by name, by hash or by both, newest first."""
         query = (
@@ -129,36 +128,34 @@ class Jobs(Tables):
             query = query.where(SQLProduct.name == name)
         if sha256 is not None:
             query = query.where(SQLProduct.sha256 == sha256)
-        with self._sessions.read() as session:
-            return tuple(to_stored_product(*row) for row in session.execute(query))
+        return tuple(to_stored_product(*row) for row in session.execute(query))
 
-    @patient
-    def find_job(self, fingerprint: str) -> Job | None:
+    @reads
+    def find_job(self, session: Session, fingerprint: str) -> Job | None:
         """Find a job by its whole fingerprint."""
-        with self._sessions.read() as session:
-            row = session.get(SQLJob, fingerprint)
-            return None if row is None else load_jobs(session, [row])[0]
+        row = session.get(SQLJob, fingerprint)
+        return None if row is None else load_jobs(session, [row])[0]
 
-    @patient
-    def find_newest(self, stage: Stage, name: str) -> str | None:
+    @reads
+    def find_newest(self, session: Session, stage: Stage, name: str) -> str | None:
         """Find the fingerprint of the job of this name that was attempted last."""
         query = _newest(select(SQLJob.fingerprint), stage, name).limit(1)
-        with self._sessions.read() as session:
-            return session.scalar(query)
+        return session.scalar(query)
 
-    @patient
-    def find_earlier_jobs(self, stage: Stage, name: str) -> tuple[Job, ...]:
+    @reads
+    def find_earlier_jobs(
+        self, session: Session, stage: Stage, name: str
+    ) -> tuple[Job, ...]:
         """Find the successes of a stage and product name, newest first.
 
         They are the newest ones; there may be more.
         """
         query = _newest(select(SQLJob), stage, name).where(SQLAttempt.is_stored)
-        with self._sessions.read() as session:
-            return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
+        return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
 
-    @patient
+    @reads
     def find_other_references(
-        self, program: str, files: Iterable[ReferenceFile]
+        self, session: Session, program: str, files: Iterable[ReferenceFile]
     ) -> tuple[OtherReference, ...]:
         """Find files of other bytes that jobs of a program used by the same names."""
         query = (
@@ -168,15 +165,16 @@ class Jobs(Tables):
             .distinct()
         )
         here = {file.name: file.sha1 for file in files}
-        with self._sessions.read() as session:
-            return tuple(
-                OtherReference(name, sha1, crds_path)
-                for name, sha1, crds_path in sorted(session.execute(query).tuples())
-                if name in here and sha1 not in {None, here[name]}
-            )
+        return tuple(
+            OtherReference(name, sha1, crds_path)
+            for name, sha1, crds_path in sorted(session.execute(query).tuples())
+            if name in here and sha1 not in {None, here[name]}
+        )
 
-    @patient
-    def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
+    @reads
+    def find_contents(
+        self, session: Session, files: Iterable[Input]
+    ) -> Mapping[str, Content]:
         """Find what is known of the content of files, by content hash.
 
         Files of which nothing is known, such as products of older versions, are left
@@ -189,25 +187,25 @@ class Jobs(Tables):
             .where(SQLProduct.sha256.in_({file.sha256 for file in files}))
             .where(SQLProduct.pixels_sha256 != "")
         )
-        with self._sessions.read() as session:
-            found = {
-                content: Content(pixels, None)
-                for content, pixels in session.execute(made).tuples()
-            }
-            return found | {
-                row.content_sha256: Content(row.pixels_sha256, row.cards)
-                for row in session.scalars(raw)
-            }
+        found = {
+            content: Content(pixels, None)
+            for content, pixels in session.execute(made).tuples()
+        }
+        return found | {
+            row.content_sha256: Content(row.pixels_sha256, row.cards)
+            for row in session.scalars(raw)
+        }
 
-    @patient
-    def find_usages(self, stage: Stage, name: str) -> tuple[tuple[Status, Usage], ...]:
+    @reads
+    def find_usages(
+        self, session: Session, stage: Stage, name: str
+    ) -> tuple[tuple[Status, Usage], ...]:
         """Find how the latest attempts at a product ended and what they took."""
         telling = (Status.SUCCEEDED, Status.OUT_OF_MEMORY)
         query = _newest(select(SQLAttempt), stage, name)
         query = query.where(SQLAttempt.status.in_(telling)).limit(_USAGES)
-        with self._sessions.read() as session:
-            rows = session.scalars(query)
-            return tuple((row.status, to_record(Usage, row)) for row in rows)
+        rows = session.scalars(query)
+        return tuple((row.status, to_record(Usage, row)) for row in rows)
 
 
 def _newest(query: Select[_Row], stage: Stage, name: str) -> Select[_Row]:

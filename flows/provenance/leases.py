@@ -10,7 +10,7 @@ from ..errors import ConflictError, LeaseHeldError
 from ..models.runs import Lease
 from .rows import to_record, to_row, to_values
 from .schema import SQLLease
-from .sessions import Tables, patient
+from .sessions import Tables, reads
 
 __all__ = ["IsAlive", "Leases"]
 
@@ -82,12 +82,11 @@ class Leases(Tables):
         )
         self._sessions.write(lambda session: session.execute(statement))
 
-    @patient
-    def get_lease(self, program: str) -> Lease | None:
+    @reads
+    def get_lease(self, session: Session, program: str) -> Lease | None:
         """Return the lease of a program, expired or not."""
-        with self._sessions.read() as session:
-            row = session.get(SQLLease, program)
-            return None if row is None else to_record(Lease, row)
+        row = session.get(SQLLease, program)
+        return None if row is None else to_record(Lease, row)
 
 
 def _take(session: Session, wanted: Lease, is_alive: IsAlive) -> None:

@@ -25,7 +25,7 @@ __all__ = ["open_read_only"]
 
 @contextmanager
 def open_read_only(url: str) -> Iterator[Database]:
-    """Open a database, an empty one where there is none, and change nothing of it.
+    """Open a database, an empty one where there is none, and change nothing.
 
     Raises
     ------

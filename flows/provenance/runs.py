@@ -11,7 +11,7 @@ from ..errors import DatabaseError, UnknownRecordError
 from ..models.runs import JobState, Run, RunJob, RunState
 from .rows import to_record, to_records, to_row, to_values
 from .schema import SQLRun, SQLRunJob
-from .sessions import Tables, patient, upsert
+from .sessions import Tables, reads, upsert
 
 __all__ = ["Runs"]
 
@@ -76,19 +76,18 @@ class Runs(Tables):
         values = _job_values(run_id, jobs)
         self._sessions.write(lambda session: upsert(session, SQLRunJob, values))
 
-    @patient
+    @reads
     def list_runs(
-        self, program: str | None = None, *, limit: int = 50
+        self, session: Session, program: str | None = None, *, limit: int = 50
     ) -> tuple[Run, ...]:
         """List the newest runs, newest first."""
         query = select(SQLRun).order_by(SQLRun.started_at.desc(), SQLRun.id)
         if program is not None:
             query = query.where(SQLRun.program == program)
-        with self._sessions.read() as session:
-            return to_records(Run, session.scalars(query.limit(limit)))
+        return to_records(Run, session.scalars(query.limit(limit)))
 
-    @patient
-    def get_run(self, run_id: str) -> Run:
+    @reads
+    def get_run(self, session: Session, run_id: str) -> Run:
         """Return a run, by the beginning of its id.
 
         Raises
@@ -97,25 +96,25 @@ class Runs(Tables):
             No run or several begin so.
         """
         begins = SQLRun.id.startswith(run_id, autoescape=True)
-        with self._sessions.read() as session:
-            found = session.scalars(select(SQLRun).where(begins).limit(2)).all()
-            if len(found) == 1:
-                return to_record(Run, found[0])
+        found = session.scalars(select(SQLRun).where(begins).limit(2)).all()
+        if len(found) == 1:
+            return to_record(Run, found[0])
         count = "several runs" if found else "no run"
         raise UnknownRecordError(
             f"The database holds {count} whose id begins with {run_id!r}."
         )
 
-    @patient
-    def get_run_jobs(self, run_id: str) -> tuple[RunJob, ...]:
+    @reads
+    def get_run_jobs(self, session: Session, run_id: str) -> tuple[RunJob, ...]:
         """Return the jobs of a run, in the order of stages, then by name."""
         query = select(SQLRunJob).where(SQLRunJob.run_id == run_id)
-        with self._sessions.read() as session:
-            jobs = to_records(RunJob, session.scalars(query))
+        jobs = to_records(RunJob, session.scalars(query))
         return tuple(sorted(jobs, key=attrgetter("key")))
 
-    @patient
-    def find_last_use(self, fingerprint: str) -> tuple[Run, RunJob] | None:
+    @reads
+    def find_last_use(
+        self, session: Session, fingerprint: str
+    ) -> tuple[Run, RunJob] | None:
         """Find the newest run that made or reused the products of a job."""
         query = (
             select(SQLRun, SQLRunJob)
@@ -125,9 +124,8 @@ class Runs(Tables):
             .order_by(SQLRun.started_at.desc(), SQLRun.id)
             .limit(1)
         )
-        with self._sessions.read() as session:
-            found = session.execute(query).tuples().first()
-            return found and (to_record(Run, found[0]), to_record(RunJob, found[1]))
+        found = session.execute(query).tuples().first()
+        return found and (to_record(Run, found[0]), to_record(RunJob, found[1]))
 
     def interrupt_dead_runs(self, program: str, *, now: datetime) -> tuple[str, ...]:
         """Mark the runs of a program that nobody is running any more; give their ids.

@@ -23,7 +23,7 @@ __all__ = [
     "Sessions",
     "Tables",
     "batches",
-    "patient",
+    "reads",
     "select_in",
     "upsert",
 ]
@@ -151,18 +151,22 @@ class Tables:
 _S = TypeVar("_S", bound=Tables)
 
 
-def patient(
-    method: Callable[Concatenate[_S, _P], _T],
+def reads(
+    method: Callable[Concatenate[_S, Session, _P], _T],
 ) -> Callable[Concatenate[_S, _P], _T]:
-    """Repeat a method that only reads, while the database is away."""
+    """Pass a session to a method that reads, again while the database is away."""
 
     @wraps(method)
-    def insisting(tables: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return tables._sessions.insist(  # noqa: SLF001  # it is of the class
-            lambda: method(tables, *args, **kwargs)
-        )
+    def read(tables: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        sessions = tables._sessions  # noqa: SLF001  # it is of the class
 
-    return insisting
+        def work() -> _T:
+            with sessions.read() as session:
+                return method(tables, session, *args, **kwargs)
+
+        return sessions.insist(work)
+
+    return read
 
 
 def upsert(

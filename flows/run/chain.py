@@ -52,7 +52,7 @@ def run_program(
     Parameters
     ----------
     watch
-        Opened when the plan is made; gives who is told of the progress of jobs.
+        Opened when the plan is made; gives the listener of the progress of jobs.
 
     Raises
     ------

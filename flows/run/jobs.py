@@ -155,7 +155,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
 
 
 def judge(plan: Plan) -> tuple[RunState, str]:
-    """Give the state of a run whose jobs came out so, and say why."""
+    """Return the state of a run whose jobs ended so, and a sentence on it."""
     failed = plan.count(JobState.FAILED)
     blocked = plan.count(JobState.BLOCKED)
     if failed or blocked:

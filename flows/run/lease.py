@@ -28,7 +28,7 @@ from ..provenance import Database
 __all__ = ["HeldLease", "hold_lease"]
 
 _LEASE = timedelta(minutes=3)
-"""How long a lease outlives an orchestrator of which nothing more is heard."""
+"""How long a lease outlives an orchestrator that has fallen silent."""
 
 _RENEW_S = 30.0
 
@@ -162,7 +162,7 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
 
 
 def _is_alive(host: str, pid: int) -> bool:
-    """Tell whether an orchestrator may be alive; of other hosts one cannot know."""
+    """Return whether an orchestrator may be alive; other hosts cannot be asked."""
     if host != socket.gethostname():
         return True
     try:

@@ -44,10 +44,10 @@ def make_run(request: Request, recipe: Recipe) -> Run:
 
 
 class Recording(AbstractContextManager[Run]):
-    """The record of a run from its lease on, that tells whatever ends it.
+    """The record of a run from its lease on, with whatever ends it.
 
     What is not executed yet may be found, fetched, resolved and planned in it; an
-    error there is the end of the run, and is told in its record. One that nobody
+    error there is the end of the run, and is in its record. One that nobody
     foresaw leaves as a `BugError` that says where its traceback is kept.
     """
 
@@ -80,7 +80,7 @@ class Recording(AbstractContextManager[Run]):
 
     def _finish(self, state: RunState, message: str) -> None:
         database, run_id = self._services.database, self._run.id
-        with suppress(DatabaseError):  # the error that ended the run is told first
+        with suppress(DatabaseError):  # the error that ended the run matters more
             if database.runs.get_run(run_id).state is RunState.RUNNING:
                 database.runs.finish_run(run_id, state, message, now=datetime.now(UTC))
 

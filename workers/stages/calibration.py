@@ -67,8 +67,8 @@ def calibrate(
 def _chain(job: Job, persistence: Step, inputs: Path) -> None:
     """Let the step `persistence` begin with what the exposure before left.
 
-    It keeps what it leaves itself even if no exposure follows: whether one does is
-    no matter of this job.
+    What it leaves is kept even if no exposure follows, which does not concern this
+    job.
     """
     if persistence.skip:
         return

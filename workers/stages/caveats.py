@@ -65,7 +65,7 @@ def read_headers(files: Iterable[Path]) -> list[Header]:
 
 
 def get_steps(headers: Iterable[Header], aliases: set[str]) -> tuple[StepStatus, ...]:
-    """Give the status of the steps with these aliases, as the products record it."""
+    """Return the status of the steps with these aliases, as the products record it."""
     found: dict[str, str] = {}
     for header in headers:
         for key, status in header.items():
@@ -82,7 +82,7 @@ def list_reference_conflicts(
 ) -> list[str]:
     """List where products record another reference or context than was resolved.
 
-    What an input records is no conflict: each exposure of spec3 keeps the references
+    What an input records is not a conflict: each exposure of spec3 keeps the references
     of its own spec2, and those differ between the bands of the MRS. Its sources keep
     the context too, which is another one where an exposure was calibrated elsewhere,
     or in a context in which the same references applied; a last product has its own.
@@ -248,7 +248,7 @@ def _read_tilt(file: Input) -> tuple[object, ...]:
 
 
 def _wanted_steps(job: Job) -> dict[str, str]:
-    """Give the steps that the recipe or the members ask for, with why."""
+    """Return the steps that the recipe or the members ask for, with why."""
     parameters: Any = job.parameters.get("steps", {})
     wanted = {
         _STEPS_OF_MEMBERS[file.exptype]: f"there are {file.exptype} members"

@@ -61,7 +61,7 @@ def _iterate_endings(row: ProductRow) -> Iterator[str]:
 
 
 def _holds(row: ProductRow, parameters: Parameters) -> bool:
-    """Tell whether the parameters are those of one of the cases of a row."""
+    """Return whether the parameters are those of one of the cases of a row."""
     steps: Any = parameters.get("steps", {})
     return any(
         all(
@@ -109,7 +109,7 @@ def _name(job: Job, headers: list[Mapping[str, Any]]) -> str:
 
 
 def _name_source(header: Mapping[str, Any]) -> str:
-    """Name a source ``s``, empty sky ``b``, a source that is none ``v``."""
+    """Name a source ``s``, empty sky ``b``, anything else ``v``."""
     number = int(header["SOURCEID"])
     if _BACKGROUND in str(header.get("SRCNAME", "")):
         return f"b{number:09d}"

@@ -1,6 +1,6 @@
 """Steps that steps make inside themselves, and which ask CRDS on their own.
 
-A pipeline does not tell of them, nor does a product record what they used. Those of
+A pipeline does not list them, nor does a product record what they used. Those of
 the modes that Rewebb knows are here (jwst 3.0.0); the fence around CRDS stops others.
 """
 
@@ -62,7 +62,7 @@ def list_nested_pars_types(
 
 
 def reads_metafile(pipeline: Pipeline, header: Header) -> bool:
-    """Tell whether a pipeline reads the metafile of the MSA, if there is one.
+    """Return whether a pipeline reads the metafile of the MSA, if there is one.
 
     The world coordinates of a slitlet come from it.
     """

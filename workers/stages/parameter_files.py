@@ -92,7 +92,7 @@ def _compare(
 
 
 def _convert(cls: type[Step], own: Tree) -> Tree:
-    """Give values the types that the step says: files hold numbers as text, too."""
+    """Convert values to the types of the step: files hold numbers as text, too."""
     spec = config_parser.get_merged_spec_file(cls)
     typed = config_parser.config_from_dict(own, spec, allow_missing=True)
     converted: Tree = json.loads(json.dumps({name: typed[name] for name in own}))

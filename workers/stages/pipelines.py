@@ -109,7 +109,7 @@ def configure(
 
 
 def get_parameters(pipeline: Pipeline) -> Parameters:
-    """Give the effective parameters of a pipeline and, below ``steps``, of its steps.
+    """Return the effective parameters of a pipeline and, below ``steps``, of its steps.
 
     Where files go is left out.
     """
@@ -162,7 +162,7 @@ def _find_refused(where: str, spec: Any, overrides: Parameters) -> Iterator[str]
 
 
 def is_harmless(name: str, spec: str) -> bool:
-    """Tell by its name and what stpipe says of it whether a parameter names no file."""
+    """Return whether neither name nor type of a parameter allows a file or code."""
     return spec.partition("(")[0].strip() in _VALUES or name in _TEXTS
 
 

@@ -26,7 +26,7 @@ def wrap_slits(paths: Iterable[Path], folder: Path) -> tuple[str, ...]:
     """Write a `cal` product for each exposure that slits are of, and give their names.
 
     Pixels and metadata stay as they are. That a slit is flux-calibrated, which its
-    step status may not say, is told by its unit, and noted as COMPLETE.
+    step status may not say, follows from its unit, and is noted as COMPLETE.
 
     Raises
     ------
