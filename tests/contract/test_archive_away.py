@@ -13,10 +13,11 @@ from loopback import Fault, Validator
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
 
+from config.recipe import AssociationChoice
 from flows.archive import Fetcher, FetchReport, Query
 from flows.archive.mast import MastSource
 from flows.archive.tokens import Token
-from flows.associations import AssociationOptions, associate_rows, choose_rows
+from flows.associations import associate_rows, choose_rows
 from flows.errors import AccessError, ArchiveError, UnknownProgramError
 from flows.models.exposures import Exposure, Inventory
 from flows.planning import build_graph
@@ -231,8 +232,7 @@ def test_an_exposure_of_which_no_files_are_listed_is_rejected_and_blocks_its_own
     (rejected,) = found.rejected
     assert rejected.observation == "001"
     assert f"{lost}_uncal.fits: MAST at {mast.url} knows the expo" in rejected.reason
-    options = AssociationOptions()
-    made = associate_rows(choose_rows(found, options).rows, options).associations
+    made = associate_rows(choose_rows(found).rows, AssociationChoice()).associations
     graph = build_graph(found.exposures, made, found.rejected)
     alone = f"detector1:{lost}"
     assert [job.key for job in graph if job.defect] == [alone]

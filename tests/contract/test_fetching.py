@@ -18,6 +18,7 @@ from loopback import Fault, RandomFaults, Request, ScriptedFaults, Validator
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
 
+from config.recipe import AssociationChoice
 from flows.archive import (
     Fetcher,
     FetchProgress,
@@ -27,7 +28,7 @@ from flows.archive import (
     find_records,
     load_record,
 )
-from flows.associations import AssociationOptions, associate_rows, choose_rows
+from flows.associations import associate_rows, choose_rows
 from flows.errors import ArchiveError
 from flows.models.exposures import PoolFile
 from flows.planning import build_graph
@@ -393,8 +394,7 @@ def test_of_an_observation_that_is_there_in_part_nothing_is_made(
         found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
     assert len(found.exposures) == 29
     assert [file.observation for file in found.barred] == ["001"]
-    options = AssociationOptions()
-    made = associate_rows(choose_rows(found, options).rows, options).associations
+    made = associate_rows(choose_rows(found).rows, AssociationChoice()).associations
     graph = build_graph(found.exposures, made, found.barred)
     alone = f"detector1:{name_exposure(5)}"
     assert [job.key for job in graph if job.defect] == [alone]

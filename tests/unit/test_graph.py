@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
 
-from flows.associations import AssociationOptions
+from config.recipe import AssociationChoice
 from flows.models.associations import Lack
 from flows.models.exposures import Exposure, Metafile, RejectedFile
 from flows.planning import PlannedJob, build_graph
@@ -122,7 +122,7 @@ def test_associations_need_the_rejected_files_of_their_observation() -> None:
 
 def test_a_rejected_file_that_is_asked_for_fails_though_nothing_else_needs_it() -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
+    made = associate_headers(exposures, AssociationChoice()).associations
     files = [rejected("008"), rejected("009")]
     graph = build_graph(exposures, made, files, asked=files[:1])
     [failed] = [planned for planned in graph if planned.defect]
@@ -138,7 +138,7 @@ def test_what_uses_a_background_needs_the_rejected_files_of_its_observation() ->
 
 def test_associations_need_the_rejected_files_that_they_are_linked_with() -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
+    made = associate_headers(exposures, AssociationChoice()).associations
     linked = {"001": frozenset({"001", "009"})}
     graph = build_graph(exposures, made, [rejected("009"), rejected("008")], linked)
     (alone,) = (planned.key for planned in graph if planned.defect)
@@ -155,7 +155,7 @@ def test_products_are_the_less_from_the_level_on_of_what_is_lacking(
     level: int | None, stages: set[Stage]
 ) -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
+    made = associate_headers(exposures, AssociationChoice()).associations
     lack = Lack((exposures[0].name,), "there is no NRS2", level)
     graph = build_graph(exposures, made, lacking=[lack])
     concerned = [planned for planned in graph if planned.lacking]
