@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..models.associations import Lack
-from ..models.exposures import Exposure, Inventory, RejectedFile
+from ..models.exposures import Exposure, Inventory, UnusableFile
 from ..names import (
     ExposureName,
     format_exposure_name,
@@ -64,12 +64,12 @@ _NO_NOD: Final = (
 )
 
 
-def find_missing_segments(inventory: Inventory) -> tuple[RejectedFile, ...]:
+def find_missing_segments(inventory: Inventory) -> tuple[UnusableFile, ...]:
     """Find the segments of time series that are neither there nor known as unusable.
 
     How many an exposure has is in the header of each of its segments (EXSEGTOT).
     """
-    unusable = (*inventory.rejected, *inventory.barred)
+    unusable = (*inventory.unusable, *inventory.withheld_files)
     there = {exposure.name for exposure in inventory.exposures}
     there |= {stem_of(file.path.name) for file in unusable}
     segments = (
@@ -91,11 +91,11 @@ def find_missing_segments(inventory: Inventory) -> tuple[RejectedFile, ...]:
 
 def name_missing(
     exposure: str, program: str, observation: str, why: str
-) -> RejectedFile:
+) -> UnusableFile:
     """Name a raw file that the archive does not have, and why it should."""
     file = member_file(exposure, RAW_SUFFIX)
     reason = f"{file}: {why}, the archive does not have it"
-    return RejectedFile(Path(file), program, observation, reason)
+    return UnusableFile(Path(file), program, observation, reason)
 
 
 def _count_segments(exposures: Iterable[Exposure]) -> dict[ExposureName, int]:

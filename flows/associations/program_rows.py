@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from config.recipe import LinkedObservations
 
 from ..models.associations import Lack
-from ..models.exposures import Exposure, Inventory, RejectedFile
+from ..models.exposures import Exposure, Inventory, UnusableFile
 from ..stages import RAW_SUFFIX
 from .exposure_types import SPECTRA
 from .headers import add_declared, read_headers
@@ -36,7 +36,7 @@ class ProgramRows:
     """Observations that share a candidate with an observation, itself included."""
     notes: tuple[str, ...] = ()
     """What a scientist must know of the choice."""
-    missing: tuple[RejectedFile, ...] = ()
+    missing: tuple[UnusableFile, ...] = ()
     """Spectra that the pool, or another segment, names and the archive does not have:
     what they are a member of must not become smaller unnoticed."""
     lacking: tuple[Lack, ...] = ()
@@ -65,7 +65,7 @@ def choose_rows(
         notes.append(f"of a time series the archive lacks {names}")
     notes += list_mismatches(inventory.exposures)
     chosen = replace(chosen, missing=(*chosen.missing, *segments), notes=tuple(notes))
-    files = (*inventory.rejected, *inventory.barred, *chosen.missing)
+    files = (*inventory.unusable, *inventory.withheld_files, *chosen.missing)
     known = {row.name for row in chosen.rows}
     known |= {file.path.name.removesuffix(f"_{RAW_SUFFIX}.fits") for file in files}
     detectors = find_missing_detectors(chosen.rows, known)

@@ -50,7 +50,7 @@ class _Shown:
     """What was associated."""
     pool_name: str
     """The pool that they are of; "none" if there is not one."""
-    rejected: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
     """Files that were not used, with why."""
     notes: tuple[str, ...] = ()
     """What a scientist must know of the choice of rows."""
@@ -161,8 +161,8 @@ def _join(programs: list["Associated"]) -> _Shown:
 
     made = [one.associations for one in programs]
     inventories = [one.found.inventory for one in programs]
-    rejected = [file.reason for i in inventories for file in i.rejected]
-    rejected += [
+    unusable = [file.reason for i in inventories for file in i.unusable]
+    unusable += [
         said for i in inventories for said in (*i.unchecked, *i.refused, *i.withheld)
     ]
     pools = [inventory.pool.name for inventory in inventories if inventory.pool]
@@ -175,7 +175,7 @@ def _join(programs: list["Associated"]) -> _Shown:
         ),
         rows=tuple(row for one in programs for row in one.rows),
         pool_name=pools[0] if len(pools) == len(inventories) == 1 else "none",
-        rejected=tuple(rejected),
+        unusable=tuple(unusable),
         notes=tuple(note for one in programs for note in one.notes),
     )
 
@@ -231,7 +231,7 @@ def _to_record(
         "unused": made.unused,
         "untaken": made.untaken,
         "lacking": made.lacking,
-        "rejected": shown.rejected,
+        "rejected": shown.unusable,
         "notes": shown.notes,
         "differences": differences,
     }
@@ -266,7 +266,7 @@ def _print(
         )
     for note in shown.notes:
         say(f"note      {note}")
-    for reason in shown.rejected:
+    for reason in shown.unusable:
         say(f"rejected  {reason}")
     for lacking in made.lacking:
         say(f"lacking   {lacking}")

@@ -14,8 +14,8 @@ from ..models.exposures import (
     CalibratedFile,
     Exposure,
     Metafile,
-    RejectedFile,
     Role,
+    UnusableFile,
 )
 from ..names import member_file, stem_of
 from ..stages import (
@@ -101,11 +101,11 @@ class PlannedJob:
 def build_graph(
     exposures: Iterable[Exposure],
     associations: Iterable[Association],
-    rejected: Iterable[RejectedFile] = (),
+    unusable: Iterable[UnusableFile] = (),
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
     *,
     lacking: Iterable[Lack] = (),
-    asked: Collection[RejectedFile] = (),
+    asked: Collection[UnusableFile] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
@@ -118,11 +118,11 @@ def build_graph(
     ----------
     associations
         Those of stages that the run reaches.
-    rejected
-        Files that cannot be used and of which only the names are known. What they may
-        be a member of, associations of the same observation or of one that it is
-        linked with, must not become smaller unnoticed: each file has a job that cannot
-        run, and these need it.
+    unusable
+        Files of which only the names are known. What they may be a member of,
+        associations of the same observation or of one that it is linked with, must not
+        become smaller unnoticed: each file has a job that cannot run, and these need
+        it.
     asked
         Those of them that are asked for: each has its job that cannot run, though
         nothing that could be made may need it.
@@ -133,7 +133,7 @@ def build_graph(
     reach = _reach((by_name[name] for name in needed), linked)
     unknown = [
         _unknown_job(file, start_at)
-        for file in sorted(rejected, key=lambda file: file.path.name)
+        for file in sorted(unusable, key=lambda file: file.path.name)
         if file.observation in reach or file in asked
     ]
     sources = _Sources(by_name, start_at)
@@ -204,7 +204,7 @@ def _reach(
     return reach
 
 
-def _unknown_job(file: RejectedFile, start_at: Stage) -> PlannedJob:
+def _unknown_job(file: UnusableFile, start_at: Stage) -> PlannedJob:
     """Plan the job of a file of which only its name is known."""
     exposure = Exposure(
         name=stem_of(file.path.name),

@@ -10,7 +10,7 @@ from ..archive import Archive
 from ..associations import PoolRow, associate_rows, choose_rows
 from ..errors import ArchiveError, UnknownObservationError
 from ..models.associations import AssociationSet
-from ..models.exposures import Inventory, RejectedFile
+from ..models.exposures import Inventory, UnusableFile
 from ..names import check_observations, check_program
 from ..stages import STAGES, STARTS, is_reached, stage_of
 
@@ -68,7 +68,7 @@ class Associated:
     """What was associated: the pool of DMS, or the headers."""
     associations: AssociationSet
     """Those of the whole program, of the stages that the run comes to."""
-    unusable: tuple[RejectedFile, ...]
+    unusable: tuple[UnusableFile, ...]
     """Files that may be members and cannot be used, or are not there."""
     linked: Mapping[str, frozenset[str]]
     """Observations that share a candidate with an observation."""
@@ -131,7 +131,7 @@ def associate(
         associations=replace(
             made, associations=due, lacking=(*chosen.lacking, *made.lacking)
         ),
-        unusable=(*inventory.rejected, *inventory.barred, *chosen.missing),
+        unusable=(*inventory.unusable, *inventory.withheld_files, *chosen.missing),
         linked=chosen.linked,
         notes=(*chosen.notes, *_list_unused_choices(found.recipe, start_at)),
     )
@@ -152,7 +152,7 @@ def _refuse_late_start(request: Request, inventory: Inventory) -> None:
 
 def _refuse_unknown_observations(request: Request, inventory: Inventory) -> None:
     held = {exposure.observation for exposure in inventory.exposures}
-    held |= {file.observation for file in inventory.rejected}
+    held |= {file.observation for file in inventory.unusable}
     if missing := sorted(set(request.observations) - held):
         raise UnknownObservationError(
             f"unknown observation {', '.join(missing)} of program "

@@ -16,7 +16,7 @@ from pools import COLUMNS
 from config.recipe import AssociationChoice, LinkedObservations
 from flows.associations import associate_rows, choose_rows
 from flows.errors import PoolError
-from flows.models.exposures import Exposure, Inventory, PoolFile, RejectedFile
+from flows.models.exposures import Exposure, Inventory, PoolFile, UnusableFile
 
 NAME = "jw99001_20240101t000000_pool.csv"
 
@@ -118,8 +118,8 @@ def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
 def test_a_segment_that_is_rejected_is_not_missing(suffix: str) -> None:
     first, second = number_segments(bots_program(), 2)
     path = second.path.with_name(f"{second.name}_{suffix}.fits")
-    rejected = RejectedFile(path, "99002", "001", "expected EXP_TYPE")
-    assert choose_rows(Inventory((first,), (rejected,))).missing == ()
+    unusable = UnusableFile(path, "99002", "001", "expected EXP_TYPE")
+    assert choose_rows(Inventory((first,), (unusable,))).missing == ()
 
 
 def test_a_segment_that_the_pool_knows_is_missing_once() -> None:
@@ -172,8 +172,8 @@ def test_a_pool_that_is_none_is_an_error() -> None:
 HIGH = {"GRATING": "G395H", "FILTER": "F290LP"}
 
 
-def tell(*exposures: Exposure, **others: tuple[RejectedFile, ...]) -> tuple[str, ...]:
-    inventory = Inventory(exposures, others.pop("rejected", ()), **others)
+def tell(*exposures: Exposure, **others: tuple[UnusableFile, ...]) -> tuple[str, ...]:
+    inventory = Inventory(exposures, others.pop("unusable", ()), **others)
     return tuple(map(str, choose_rows(inventory).lacking))
 
 
@@ -217,10 +217,10 @@ def test_shutters_show_no_detector_by_their_headers() -> None:
 def test_a_file_that_cannot_be_used_is_not_absent() -> None:
     """Its job fails, and what needs it waits."""
     name = "jw99006001001_02101_00001"
-    file = RejectedFile(Path(f"{name}_nrs2_uncal.fits"), "99006", "001", "It is empty.")
+    file = UnusableFile(Path(f"{name}_nrs2_uncal.fits"), "99006", "001", "It is empty.")
     exposure = make_exposure(f"{name}_nrs1", **HIGH)
-    assert tell(exposure, rejected=(file,)) == ()
-    assert tell(exposure, barred=(file,)) == ()
+    assert tell(exposure, unusable=(file,)) == ()
+    assert tell(exposure, withheld_files=(file,)) == ()
 
 
 def test_positions_of_a_pattern_that_are_missing_are_named() -> None:

@@ -23,7 +23,7 @@ from config.settings import load_settings
 from flows.associations import associate_rows, read_pool
 from flows.factory import open_services
 from flows.models.associations import Lack
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import parse_exposure_name, stem_of
 from flows.planning import (
     PlannedJob,
@@ -69,7 +69,7 @@ def draw(
     chosen = chance.randrange(len(names))
     exposures[chosen] = replace(exposures[chosen], defect="it ends early")
     refused = Path(names[chance.randrange(len(names))].replace("_0", "_1", 1))
-    file = RejectedFile(refused, "99001", names[0][7:10], "it is none")
+    file = UnusableFile(refused, "99001", names[0][7:10], "it is none")
     lacks = [Lack((names[chance.randrange(len(names))],), "no NRS2", 2)]
     due = [each for each in made if is_reached(stage_of(each), start_at)]
     return build_graph(exposures, due, [file], lacking=lacks, start_at=start_at)
