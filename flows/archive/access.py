@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import UnusableFile
 
 from .listing import Listing, RemoteFile, Source
 from .tokens import TOKEN_VARIABLE, TokenUser, probe, withhold
@@ -33,10 +33,10 @@ def admit(
     return withhold(listing, has_token=source.has_token)
 
 
-def explain_withheld(file: RemoteFile) -> RejectedFile:
+def explain_withheld(file: RemoteFile) -> UnusableFile:
     """Say when a file becomes public."""
     date = f"{file.public_from:%Y-%m-%d}" if file.public_from else "an unknown date"
-    return RejectedFile(
+    return UnusableFile(
         path=Path(file.name),
         program=file.program,
         observation=file.observation,

@@ -18,12 +18,12 @@ from flows.models.exposures import (
     Exposure,
     Inventory,
     PoolFile,
-    RejectedFile,
+    UnusableFile,
 )
 from flows.names import ExposureName, parse_file_name
 from flows.stages import RAW_SUFFIX
 
-from .headers import reject, to_exposure
+from .headers import to_exposure, to_unusable
 from .metafiles import with_metafiles
 from .progress import FetchListener
 from .rawfile import UnreadableHeaderError, read_raw_file
@@ -185,14 +185,14 @@ def _to_inventory(found: Iterable[_Found]) -> Inventory:
         by_name[file.name].append(file)
     read = [_read_all(files) for files in by_name.values()]
     exposures = [entry for entry in read if isinstance(entry, Exposure)]
-    rejected = [entry for entry in read if isinstance(entry, RejectedFile)]
+    unusable = [entry for entry in read if isinstance(entry, UnusableFile)]
     return Inventory(
         tuple(sorted(exposures, key=lambda exposure: exposure.name)),
-        tuple(sorted(rejected, key=lambda file: file.path)),
+        tuple(sorted(unusable, key=lambda file: file.path)),
     )
 
 
-def _read_all(files: Sequence[_Found]) -> Exposure | RejectedFile:
+def _read_all(files: Sequence[_Found]) -> Exposure | UnusableFile:
     """Turn the files of an exposure, the best first, into it, or say why it is none."""
     read = {file.suffix: _read(file) for file in files}
     exposures = [one for one in read.values() if isinstance(one, Exposure)]
@@ -206,9 +206,9 @@ def _read_all(files: Sequence[_Found]) -> Exposure | RejectedFile:
     return replace(exposures[0], calibrated=calibrated)
 
 
-def _to_calibrated(file: Exposure | RejectedFile) -> CalibratedFile:
+def _to_calibrated(file: Exposure | UnusableFile) -> CalibratedFile:
     """Say what a file tells of its making."""
-    if isinstance(file, RejectedFile):
+    if isinstance(file, UnusableFile):
         defect = file.reason.removeprefix(f"{file.path.name}: ")
         return CalibratedFile(file.path, defect=defect)
     return CalibratedFile(
@@ -221,7 +221,7 @@ def _to_calibrated(file: Exposure | RejectedFile) -> CalibratedFile:
     )
 
 
-def _read(file: _Found) -> Exposure | RejectedFile:
+def _read(file: _Found) -> Exposure | UnusableFile:
     """Turn a file into an exposure, or say why it is none."""
     try:
         status = file.path.stat()
@@ -229,9 +229,9 @@ def _read(file: _Found) -> Exposure | RejectedFile:
         read = read_raw_file(file.path, status.st_size, extension=extension)
     except OSError as error:
         reason = f"expected a readable file, got {error.strerror or error}"
-        return reject(file.path, file.name, reason)
+        return to_unusable(file.path, file.name, reason)
     except UnreadableHeaderError as error:
-        return reject(file.path, file.name, str(error))
+        return to_unusable(file.path, file.name, str(error))
     return to_exposure(
         file.path,
         file.name,

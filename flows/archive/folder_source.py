@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from flows.models.exposures import Exposure, Inventory, RejectedFile
+from flows.models.exposures import Exposure, Inventory, UnusableFile
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,
@@ -126,8 +126,8 @@ def _path_of(uri: str) -> Path:
 
 def _examined(inventory: Inventory) -> list[ExaminedFile]:
     """List every exposure of an inventory with its file."""
-    found: tuple[Exposure | RejectedFile, ...]
-    found = (*inventory.exposures, *inventory.rejected)
+    found: tuple[Exposure | UnusableFile, ...]
+    found = (*inventory.exposures, *inventory.unusable)
     return [ExaminedFile(_hold(one.path), one) for one in found]
 
 

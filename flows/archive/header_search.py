@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from math import asin, cos, degrees, radians, sin, sqrt
 from typing import Final
 
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import ExposureName
 
 from .listing import Access, Cone, Query
@@ -46,12 +46,12 @@ def is_asked_for(exposure: Exposure, query: Query) -> bool:
     )
 
 
-def is_asked_for_by_name(name: ExposureName | RejectedFile, query: Query) -> bool:
+def is_asked_for_by_name(name: ExposureName | UnusableFile, query: Query) -> bool:
     """Tell whether an exposure may fit a query, as far as its name says."""
     return query.access in {None, Access.PUBLIC} and _is_of(name, query)
 
 
-def _is_of(name: Exposure | ExposureName | RejectedFile, query: Query) -> bool:
+def _is_of(name: Exposure | ExposureName | UnusableFile, query: Query) -> bool:
     """Compare program and observation."""
     return query.program in {None, name.program} and (
         not query.observations or name.observation in query.observations

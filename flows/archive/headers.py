@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import ExposureName, format_exposure_name
 
 from .rawfile import RawFile
 from .roles import HeaderValue, role_of
 
-__all__ = ["reject", "to_exposure"]
+__all__ = ["to_exposure", "to_unusable"]
 
 _IDENTITY: Final = (
     ("PROGRAM", "program"),
@@ -23,7 +23,7 @@ there."""
 
 def to_exposure(
     path: Path, name: ExposureName, file: RawFile, *, size_bytes: int, mtime_ns: int
-) -> Exposure | RejectedFile:
+) -> Exposure | UnusableFile:
     """Put together what name, file and header tell, or say why it is no exposure.
 
     Parameters
@@ -36,7 +36,7 @@ def to_exposure(
         What its headers say.
     """
     if objection := _objection(name, file.header):
-        return reject(path, name, objection)
+        return to_unusable(path, name, objection)
     return Exposure(
         name=format_exposure_name(name),
         program=name.program,
@@ -52,9 +52,9 @@ def to_exposure(
     )
 
 
-def reject(path: Path, name: ExposureName, reason: str) -> RejectedFile:
+def to_unusable(path: Path, name: ExposureName, reason: str) -> UnusableFile:
     """Set a file aside."""
-    return RejectedFile(
+    return UnusableFile(
         path=path,
         program=name.program,
         observation=name.observation,

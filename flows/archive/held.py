@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flows.errors import ArchiveError, FileNameError
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import check_file_name, parse_exposure_name
 
 from .header_search import asks_headers, is_asked_for, is_asked_for_by_name, optics_of
@@ -61,7 +61,7 @@ class ExaminedFile:
 
     held: HeldFile
     """The file."""
-    found: Exposure | RejectedFile
+    found: Exposure | UnusableFile
     """What its header says, or why that is not known."""
 
 
@@ -161,7 +161,7 @@ def _put(file: HeldFile, screened: ScreenedFiles, query: Query) -> None:
             screened.exposures.append(file)
 
 
-def _is_listed(found: Exposure | RejectedFile, query: Query) -> bool:
+def _is_listed(found: Exposure | UnusableFile, query: Query) -> bool:
     """Tell whether an exposure is asked for, or may be and is to be missed."""
     if isinstance(found, Exposure):
         return is_asked_for(found, query)
@@ -170,10 +170,10 @@ def _is_listed(found: Exposure | RejectedFile, query: Query) -> bool:
 
 def _doubts(seen: Iterable[ExaminedFile], query: Query) -> list[str]:
     """Say of which exposures it is not known whether they are asked for."""
-    rejected = [one.found for one in seen if isinstance(one.found, RejectedFile)]
+    unusable = [one.found for one in seen if isinstance(one.found, UnusableFile)]
     return [
         file.reason
-        for file in rejected
+        for file in unusable
         if is_asked_for_by_name(file, query) and asks_headers(query)
     ]
 
@@ -196,7 +196,7 @@ def _to_remote_file(one: ExaminedFile, kind: FileKind) -> RemoteFile:
 
 
 def _find_companions(
-    found: Sequence[Exposure | RejectedFile], held: Iterable[HeldFile]
+    found: Sequence[Exposure | UnusableFile], held: Iterable[HeldFile]
 ) -> list[RemoteFile]:
     """Find what belongs to exposures.
 

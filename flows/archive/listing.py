@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import UnusableFile
 from flows.names import check_observations, check_program
 from workers.transfer import Body
 
@@ -128,7 +128,7 @@ class Listing:
     """Every file, by name; exclusive ones included."""
     refused: tuple[str, ...] = ()
     """Names that a server gave and that touch no path, each with why."""
-    unlisted: tuple[RejectedFile, ...] = ()
+    unlisted: tuple[UnusableFile, ...] = ()
     """Exposures that a server knows, but lists no files of."""
 
     def __iter__(self) -> Iterator[RemoteFile]:

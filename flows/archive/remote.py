@@ -14,7 +14,7 @@ from flows.models.exposures import (
     Inventory,
     Metafile,
     PoolFile,
-    RejectedFile,
+    UnusableFile,
 )
 from flows.names import ExposureName, parse_exposure_name, parse_file_name
 from workers.errors import TransferError, TransientTransferError
@@ -23,7 +23,7 @@ from workers.transfer import Pacing, RetryPolicy, retry
 from .access import admit, explain_withheld
 from .crew import assembled
 from .fetch import Fetcher, FetchReport, ToFetch
-from .headers import reject, to_exposure
+from .headers import to_exposure, to_unusable
 from .listing import FileKind, Listing, Query, RemoteFile, Source
 from .metafiles import name_metafile, refuse_metafile
 from .progress import FetchListener
@@ -66,7 +66,7 @@ class RemoteArchive:
         self._pool: PoolFile | None = None
         self._headers: dict[str, dict[str, HeaderValue]] = {}
         self._unchecked: dict[str, FetchedFile] = {}
-        self._unlisted: tuple[RejectedFile, ...] = ()
+        self._unlisted: tuple[UnusableFile, ...] = ()
         self._refused: tuple[str, ...] = ()
         self._recalled: Recollection | None = None
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
@@ -96,20 +96,20 @@ class RemoteArchive:
                 "of it"
             )
         self._begin(listing, None)
-        allowed, barred, denial = self._admit(listing)
-        here = [file for file in barred if self._vault.has(file)]
+        allowed, withheld, denial = self._admit(listing)
+        here = [file for file in withheld if self._vault.has(file)]
         self._metafiles, self._doubted = self._find_metafiles(allowed, here)
         self._pool = self._read_pool(allowed)
         found, refound = self._examine_all(allowed), self._examine_all(here, ask=False)
         known = {e.path.name for e in refound if isinstance(e, Exposure)}
         kept_back = [
             file
-            for file in barred
+            for file in withheld
             if file.kind is FileKind.UNCAL and file.name not in known
         ]
         return replace(
             self._to_inventory([*found, *(e for e in refound if e.path.name in known)]),
-            barred=tuple(explain_withheld(file) for file in kept_back),
+            withheld_files=tuple(explain_withheld(file) for file in kept_back),
             withheld=tell_withheld(kept_back),
             unchecked=self._tell_unchecked(denial or "did not tell of all files"),
         )
@@ -160,14 +160,14 @@ class RemoteArchive:
         try:
             return *admit(self._source, listing), ""
         except AccessError as error:
-            allowed, barred = withhold(listing, has_token=False)
-            if not any(self._vault.has(file) for file in barred):
+            allowed, withheld = withhold(listing, has_token=False)
+            if not any(self._vault.has(file) for file in withheld):
                 raise
-            return allowed, barred, f"gave no access ({error})"
+            return allowed, withheld, f"gave no access ({error})"
 
     def _examine_all(
         self, files: Iterable[RemoteFile], *, ask: bool = True
-    ) -> list[Exposure | RejectedFile]:
+    ) -> list[Exposure | UnusableFile]:
         """Read the headers of raw files, here or where they are."""
         raw = [file for file in files if file.kind is FileKind.UNCAL]
         with assembled(self._parallel) as crew:
@@ -176,14 +176,14 @@ class RemoteArchive:
             ]
             return [look.result() for look in looks]
 
-    def _to_inventory(self, found: Iterable[Exposure | RejectedFile]) -> Inventory:
+    def _to_inventory(self, found: Iterable[Exposure | UnusableFile]) -> Inventory:
         """Sort what was found."""
         listed = sorted(found, key=lambda one: one.path.name)
-        rejected = [one for one in listed if isinstance(one, RejectedFile)]
+        unusable = [one for one in listed if isinstance(one, UnusableFile)]
         exposures = [one for one in listed if isinstance(one, Exposure)]
         return Inventory(
             exposures=tuple(self._with_metafile(e) for e in exposures),
-            rejected=(*rejected, *self._unlisted),
+            unusable=(*unusable, *self._unlisted),
             pool=self._pool,
             refused=self._refused,
         )
@@ -287,7 +287,7 @@ class RemoteArchive:
 
     def _examine(
         self, file: RemoteFile, pacing: Pacing, *, ask: bool
-    ) -> Exposure | RejectedFile:
+    ) -> Exposure | UnusableFile:
         """Read the header of a file, here or where it is."""
         name = parse_file_name(file.name).of
         assert isinstance(name, ExposureName)
@@ -300,7 +300,7 @@ class RemoteArchive:
                 return _read_copy(self._vault.locate(copy.record), name)
             header = self._peek(file, pacing)
         except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
-            return reject(path, name, str(error))
+            return to_unusable(path, name, str(error))
         self._headers[file.name] = header.header
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
         if isinstance(found, Exposure):
@@ -359,7 +359,7 @@ class RemoteArchive:
         return self._with_metafile(exposure)
 
 
-def _read_copy(path: Path, name: ExposureName) -> Exposure | RejectedFile:
+def _read_copy(path: Path, name: ExposureName) -> Exposure | UnusableFile:
     """Read the header of a local copy."""
     status = path.stat()
     return to_exposure(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flows.errors import ArchiveError
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import parse_exposure_name, stem_of
 from workers.errors import (
     AccessDeniedError,
@@ -20,7 +20,7 @@ from workers.errors import (
 )
 from workers.transfer import Body, RetryPolicy, retry
 
-from .headers import reject, to_exposure
+from .headers import to_exposure, to_unusable
 from .held import ExaminedFile, HeldFile, keep_one_of_each, screen, to_listing
 from .listing import Listing, Query, RemoteFile
 from .rawfile import RawFile, UnreadableHeaderError, read_raw_header
@@ -149,11 +149,11 @@ class S3Source:
     def _examine(self, held: HeldFile) -> ExaminedFile:
         """Read the header of a file."""
         path, name = Path(held.name), parse_exposure_name(stem_of(held.name))
-        found: Exposure | RejectedFile
+        found: Exposure | UnusableFile
         try:
             header = self._read_header(held)
         except (AccessDeniedError, NotHeldError, UnreadableHeaderError) as error:
-            found = reject(path, name, str(error))
+            found = to_unusable(path, name, str(error))
         else:
             size_bytes = held.size_bytes
             found = to_exposure(path, name, header, size_bytes=size_bytes, mtime_ns=0)

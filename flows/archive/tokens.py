@@ -163,8 +163,8 @@ def probe(source: TokenUser, listing: Listing) -> None:
             f"{source.name}: expired or unknown token; make a new one at {_WHERE} and "
             f"set {TOKEN_VARIABLE}"
         )
-    if barred := [file for file in firsts.values() if not source.may_read(file)]:
-        told = "; ".join(f"no access to program {_tell_program(f)}" for f in barred)
+    if withheld := [file for file in firsts.values() if not source.may_read(file)]:
+        told = "; ".join(f"no access to program {_tell_program(f)}" for f in withheld)
         raise AccessError(f"{source.name}: the token gives {told}")
 
 

@@ -1,4 +1,4 @@
-"""Rows of a pool to associations."""
+"""Rows of a pool to associations: by the official rules, then by a recipe."""
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,17 +7,19 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from flows.models.associations import Association, AssociationSet, UnusedExposure
-from flows.models.exposures import Exposure
+from config.recipe import AssociationChoice
 
-from .choices import Chooser
-from .engine import apply_rules
-from .explain import explain_lacking, explain_untaken, explain_unused
-from .joining import make_level3
-from .options import AssociationOptions
+from ..models.associations import Association, AssociationSet, UnusedExposure
+from ..models.exposures import Exposure
+from .level2 import make_level2
+from .level3 import make_level3
+from .missing import find_missing_companions
 from .parts import Draft, MemberList
+from .pool import Candidate, PoolRow
 from .product_names import target_name
-from .rows import Candidate, PoolRow
+from .prune import prune
+from .recipe_choices import RecipeChooser
+from .unused import explain_untaken, explain_unused
 
 __all__ = ["associate_rows"]
 
@@ -30,8 +32,9 @@ _JOINED: Final = Candidate("a3001", "target")
 
 def associate_rows(
     rows: Sequence[PoolRow],
-    options: AssociationOptions,
+    choice: AssociationChoice | None,
     *,
+    has_grisms: bool = True,
     candidates: Sequence[str] | None = None,
     exposures: Mapping[str, Exposure] | None = None,
 ) -> AssociationSet:
@@ -42,6 +45,12 @@ def associate_rows(
 
     Parameters
     ----------
+    choice
+        What a recipe asks for; None follows the official rules to the letter, with
+        associations that are not worth processing.
+    has_grisms
+        Whether a recipe's exposures through grisms without a slit are associated; they
+        need images that are combined first.
     candidates
         Ids of the candidates to look at (``o001``, ``c1000``); all if None.
     exposures
@@ -50,50 +59,78 @@ def associate_rows(
     Raises
     ------
     FileNameError
-        A value makes a product name that is none.
+        A value makes an unsafe product name.
     """
     with _without_collection():
-        return _associate(rows, options, candidates, exposures or {})
+        drafts = _apply_rules(rows, candidates)
+        missing = tuple(find_missing_companions(drafts))
+        if choice is not None:
+            chooser = RecipeChooser(
+                rows, exposures or {}, choice, has_grisms=has_grisms
+            )
+            drafts = _name_apart(_choose(drafts, rows, chooser, choice))
+        used, taken = _find_used(drafts)
+        images = {member.exposure for draft in drafts for member in draft.extra}
+        used |= {row for row in rows if row.name in images}
+        used |= {row for row in taken if row.kind == "target_acquisition"}
+        return AssociationSet(
+            tuple(map(_finish, drafts)),
+            tuple(
+                UnusedExposure(row.name, explain_unused(row, has_grisms=has_grisms))
+                for row in sorted(rows, key=lambda row: row.name)
+                if row not in used
+            ),
+            tuple(explain_untaken(rows, taken)),
+            missing,
+        )
 
 
-def _associate(
-    rows: Sequence[PoolRow],
-    options: AssociationOptions,
-    candidates: Sequence[str] | None,
-    exposures: Mapping[str, Exposure],
-) -> AssociationSet:
-    """Apply the rules and the choices."""
-    drafts = apply_rules(rows, candidates)
-    lacking = tuple(explain_lacking(drafts))
-    if not options.is_official:
-        drafts = _tell_apart(_choose(drafts, rows, options, exposures))
-    used, taken = _find_used(drafts)
-    images = {member.exposure for draft in drafts for member in draft.extra}
-    used |= {row for row in rows if row.name in images}
-    return AssociationSet(
-        tuple(_finish(draft) for draft in drafts),
-        tuple(
-            UnusedExposure(row.name, explain_unused(row, options))
-            for row in sorted(rows, key=lambda row: row.name)
-            if row not in used and not (row in taken and _serves(row))
-        ),
-        tuple(explain_untaken(rows, taken)),
-        lacking,
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector, which looks at all that is made again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _apply_rules(rows: Iterable[PoolRow], wanted: Sequence[str] | None) -> list[Draft]:
+    """Draft what the official rules make, candidate by candidate."""
+    by_candidate: dict[Candidate, list[PoolRow]] = {}
+    for row in sorted(rows, key=lambda row: row.name):
+        for candidate in row.candidates:
+            if wanted is None or candidate.id in wanted:
+                by_candidate.setdefault(candidate, []).append(row)
+    levels = (
+        prune(
+            draft
+            for candidate in sorted(by_candidate)
+            for draft in make(candidate, by_candidate[candidate])
+        )
+        for make in (make_level2, make_level3)
     )
+    return [draft for level in levels for draft in sorted(level, key=_order)]
+
+
+def _order(draft: Draft) -> tuple[str, str, str]:
+    return draft.rule, draft.product, draft.candidate.id
 
 
 def _choose(
     drafts: Sequence[Draft],
     rows: Sequence[PoolRow],
-    options: AssociationOptions,
-    exposures: Mapping[str, Exposure],
+    chooser: RecipeChooser,
+    choice: AssociationChoice,
 ) -> list[Draft]:
     """Apply what the recipe asks for."""
-    chooser = Chooser(rows, exposures, options)
     level2 = [draft for draft in drafts if draft.is_level2]
-    level3: Iterable[Draft] = [draft for draft in drafts if not draft.is_level2]
-    if options.level3 == "target":
-        level3 = _join_targets(level3, rows)
+    level3 = [draft for draft in drafts if not draft.is_level2]
+    if choice.level3 == "target":  # time series stay apart
+        joined = make_level3(_JOINED, sorted(rows, key=lambda row: row.name))
+        level3 = [*joined, *(draft for draft in level3 if draft.asn_type == "tso3")]
     chosen = _keep_one(chain.from_iterable(map(chooser.choose, level2)))
     doubled = {draft.product for draft in chosen if draft.product != draft.first.name}
     made = {draft.product for draft in chosen}
@@ -115,31 +152,25 @@ def _keep_one(drafts: Iterable[Draft]) -> list[Draft]:
     return list(kept.values())
 
 
-def _join_targets(drafts: Iterable[Draft], rows: Sequence[PoolRow]) -> Iterator[Draft]:
-    """Join the spectra of a target over all observations; time series stay apart."""
-    yield from make_level3(_JOINED, sorted(rows, key=lambda row: row.name))
-    yield from (draft for draft in drafts if draft.asn_type == "tso3")
+def _name_apart(drafts: Iterable[Draft]) -> list[Draft]:
+    """Add numbers to associations of one product name and type.
 
-
-def _tell_apart(drafts: Iterable[Draft]) -> list[Draft]:
-    """Give associations of one product name and type a name of their own.
-
-    The official names of the MSA tell no target, those of the IFU no pattern
+    The official names of the MSA have no target, those of the IFU no pattern
     (https://github.com/spacetelescope/jwst/issues/8939); the last would win.
     """
-    told: list[Draft] = []
+    named: list[Draft] = []
     seen: dict[tuple[str, str], int] = {}
     for draft in drafts:
         key = (draft.asn_type, draft.product)
         seen[key] = count = seen.get(key, 0) + 1
-        told.append(
+        named.append(
             draft if count == 1 else replace(draft, product=f"{draft.product}-{count}")
         )
-    return told
+    return named
 
 
 def _find_used(drafts: Iterable[Draft]) -> tuple[set[PoolRow], set[PoolRow]]:
-    """Find who is science or leakcal of any, and who is a member of any."""
+    """Find who is science or leakcal of any, and who is another member of any."""
     used: set[PoolRow] = set()
     taken: set[PoolRow] = set()
     left: dict[int, frozenset[PoolRow]] = {}
@@ -152,23 +183,6 @@ def _find_used(drafts: Iterable[Draft]) -> tuple[set[PoolRow], set[PoolRow]]:
             taken |= found if place else set()
             used |= found if part.exptype in _USES else set()
     return used, taken
-
-
-def _serves(row: PoolRow) -> bool:
-    """Tell whether an exposure is only there for others: an acquisition."""
-    return row.kind == "target_acquisition"
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause the garbage collector, which looks at all that is made again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _finish(draft: Draft) -> Association:

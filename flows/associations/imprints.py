@@ -1,11 +1,11 @@
-"""Which leakcals go with an exposure."""
+"""Leakcals: which of them go with an exposure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .parts import Part
-from .rows import PoolRow
+from .pool import PoolRow
 
 __all__ = ["ImprintIndex", "prune_imprints", "trace_special"]
 
@@ -31,40 +31,31 @@ def prune_imprints(
 
 
 class ImprintIndex:
-    """Leakcals of a mode, looked up once for all exposures of a dither point.
-
-    Parameters
-    ----------
-    imprints
-        All leakcals of the mode.
-    """
+    """Leakcals of a mode, looked up once for all exposures of a dither point."""
 
     def __init__(self, imprints: Iterable[PoolRow]) -> None:
         self._anywhere: list[PoolRow] = []
         self._by_tile: dict[str, list[PoolRow]] = defaultdict(list)
         self._parts: dict[tuple[PoolRow, ...], Part] = {}
-        self._found: dict[tuple[str | None, ...], tuple[PoolRow, ...]] = {}
+        self._found: dict[tuple[str | None, ...], Part] = {}
         for row in imprints:
             if row.bkgdtarg:
                 self._anywhere.append(row)
             elif row.mostilno:
                 self._by_tile[row.mostilno].append(row)
 
-    def find(self, science: PoolRow) -> tuple[PoolRow, ...]:
-        """Find the leakcals of a science exposure: of its tile, and of any sky."""
+    def part_of(self, science: PoolRow) -> Part:
+        """Make the leakcal members of a science exposure, once for all who share them.
+
+        They are of its tile; those of the sky are shared by all, and not pruned.
+        """
         key = (science.mostilno, science.targetid, science.dithptin)
         if key not in self._found:
             here = self._by_tile.get(science.mostilno or "", [])
-            # Those of the sky are shared by all, and no pruning concerns them.
-            self._found[key] = prune_imprints([science], here)
+            found = prune_imprints([science], here)
+            part = Part("imprint", found, "rate", "leakcal of the same mode and tile")
+            self._found[key] = self._parts.setdefault(found, part)
         return self._found[key]
-
-    def part_of(self, found: tuple[PoolRow, ...]) -> Part:
-        """Make the members, once for all who share them."""
-        if found not in self._parts:
-            reason = "leakcal of the same mode and tile"
-            self._parts[found] = Part("imprint", found, "rate", reason)
-        return self._parts[found]
 
     @property
     def of_sky(self) -> tuple[PoolRow, ...]:
@@ -95,7 +86,7 @@ class _Cohort:
         return taken
 
     def has(self, row: PoolRow) -> bool:
-        """Tell whether a row is a member already."""
+        """Check whether a row is a member already."""
         return row in self.imprints or (self.after_seed and row is self.seeds[0])
 
     @property
@@ -107,10 +98,10 @@ class _Cohort:
 def trace_special(
     rows: Sequence[PoolRow],
 ) -> list[tuple[PoolRow, tuple[PoolRow, ...]]]:
-    """Give the leakcals that Asn_Lv2SpecSpecial attaches to each background.
+    """Find the leakcals that Asn_Lv2SpecSpecial attaches to each background.
 
     The official rule remembers of what kind the row before was, and takes a leakcal
-    only after a row that is none: of several leakcals in a row it takes the first.
+    only after a row that is not one: of several leakcals in a row it takes the first.
     Rows come by name here, so that the result does not depend on their order.
     """
     cohorts: list[_Cohort] = []

@@ -1,48 +1,32 @@
-"""Level-3 rules: one glance shows what each of them selects.
+"""Level-3 rules: what each of them selects, and how it joins exposures of a target.
 
 They follow the official rules of the same names (jwst 3.0.0,
 ``jwst/associations/lib/rules_level3.py``).
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
-from .cliques import Loose
-from .detectors import sees_ifu, sees_slit
+from .exposure_types import EXP_TYPES_OF
+from .grouping import Loose, bucket_by, gather_cliques
 from .level2 import is_nodded
-from .product_names import (
-    name_of_optics,
-    name_of_slit_sources,
-    name_of_sources,
-    name_without_optics,
-)
-from .rows import Candidate, PoolRow
+from .nirspec import sees_ifu, sees_slit
+from .parts import Draft, Part
+from .pool import Candidate, PoolRow
+from .product_names import join_slits, name_product, target_of
 
-__all__ = ["JOINT_RULES", "JointRule", "elements"]
+__all__ = ["make_level3"]
 
-NameProduct = Callable[[Candidate, PoolRow, Iterable[str], Iterable[str]], str]
+_SEVERAL: Final = frozenset({"background", "group", "mosaic"})
+"""Types of candidates that must be of several observations."""
 
+_TA: Final = "target_acquisition"
+_TA_REASON: Final = "acquisition of the same observation"
 
-def _nothing_loose(_row: PoolRow) -> Loose:
-    """Let nothing be loose."""
-    return ()
-
-
-def elements(row: PoolRow) -> tuple[str | None, str | None]:
-    """Give filter, and grating or pupil."""
-    return (row.filter, row.pupil or row.grating)
-
-
-def _loose_path(row: PoolRow) -> Loose:
-    """Give what of the optical path may be undefined; S200A1 and A2 go with any."""
-    slit = None if row.fxd_slit in {"s200a1", "s200a2"} else row.fxd_slit
-    return (*elements(row), slit)
-
-
-def _path(row: PoolRow) -> tuple[Hashable, ...]:
-    """Give what of the optical path must be defined."""
-    return (row.subarray,)
+_Observation = tuple[str, str, str]
+"""Program, instrument and observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +35,19 @@ class JointRule:
 
     name: str
     """Name of the official rule."""
-    exp_types: frozenset[str]
-    """EXP_TYPEs that it is for."""
     accepts: Callable[[PoolRow], bool]
-    """What its members must satisfy besides."""
-    shared: Callable[[PoolRow], tuple[Hashable, ...]]
-    """What its members share; all of it must be defined."""
-    loose: Callable[[PoolRow], Loose] = _nothing_loose
-    """What they share where it is defined."""
+    """What its members must satisfy besides their EXP_TYPE."""
+    shared: tuple[str, ...] = ()
+    """Columns that its members share; all of them must be defined."""
     optics: tuple[str, ...] = ()
-    """Columns that name the optical elements, where they are not loose."""
-    name_product: NameProduct = name_of_optics
-    """Names the product."""
-    has_aperture: bool = False
-    """Whether slit and subarray are in the name."""
+    """Columns that name the optical elements."""
+    has_loose_path: bool = False
+    """Whether members share filter, grating or pupil and slit where these are defined,
+    and the name has them and the subarray."""
+    source: str = "{target}"
+    """What stands for the source in the name."""
+    slit: str | None = None
+    """What stands for the slit in the name, if not its own name."""
     is_of_background: bool = False
     """Whether it takes backgrounds as science."""
     has_nods: bool = False
@@ -73,19 +56,33 @@ class JointRule:
     asn_type: str = "spec3"
     """spec3 or tso3."""
 
+    def kind_of(self, row: PoolRow) -> str:
+        """Determine the exptype of a row in this rule."""
+        is_science = self.is_of_background and row.kind != _TA
+        return "science" if is_science else row.kind
+
+    def loose_path_of(self, row: PoolRow) -> Loose:
+        """List what they share where it is defined; S200A1 and A2 go with any slit."""
+        if not self.has_loose_path:
+            return ()
+        slit = None if row.fxd_slit in {"s200a1", "s200a2"} else row.fxd_slit
+        return (*_elements(row), slit)
+
+
+def _elements(row: PoolRow) -> tuple[str | None, str | None]:
+    return (row.filter, row.pupil or row.grating)
+
 
 def _is_plain(row: PoolRow) -> bool:
-    """Tell whether it is no time series."""
     return not row.is_tso
 
 
 def _is_sky(row: PoolRow) -> bool:
-    """Tell whether it is a dedicated background and no time series."""
     return not row.is_tso and row.bkgdtarg == "t"
 
 
 def _is_time_series(row: PoolRow) -> bool:
-    """Tell whether it is a time series that tso3 can join."""
+    """Check that it is a time series that tso3 can join."""
     if not row.is_tso or row.subarray in _STRIPES:
         return False
     match row.exp_type:
@@ -96,7 +93,7 @@ def _is_time_series(row: PoolRow) -> bool:
             return row.nints != "1" and row.filter not in {None, "f277w"}
         case "nrs_brightobj":
             return sees_slit(row)
-    return row.exp_type not in {"mir_mrs", "nrs_ifu"}
+    return True
 
 
 _STRIPES: Final = frozenset(
@@ -107,122 +104,193 @@ _STRIPES: Final = frozenset(
 )
 """Subarrays that tso3 does not know."""
 
-_ALL: Final = frozenset(
-    [
-        *("mir_lrs-fixedslit", "mir_lrs-slitless", "mir_wfss", "nis_soss"),
-        *("nis_wfss", "nrc_tsgrism", "nrc_wfss", "nrs_brightobj"),
-        *("nrs_fixedslit", "nrs_msaspec"),
-    ]
-)
-"""EXP_TYPEs of spectra that may be time series; IFUs are none."""
-
 JOINT_RULES: Final = (
-    JointRule(
-        "Asn_Lv3MIRMRS",
-        frozenset({"mir_mrs"}),
-        _is_plain,
-        shared=lambda _row: (),
-        name_product=name_without_optics,
-    ),
-    JointRule(
-        "Asn_Lv3MIRMRSBackground",
-        frozenset({"mir_mrs"}),
-        _is_sky,
-        shared=lambda _row: (),
-        name_product=name_without_optics,
-        is_of_background=True,
-    ),
+    JointRule("Asn_Lv3MIRMRS", _is_plain),
+    JointRule("Asn_Lv3MIRMRSBackground", _is_sky, is_of_background=True),
     JointRule(
         "Asn_Lv3NRSFSS",
-        frozenset({"nrs_autoflat", "nrs_autowave", "nrs_fixedslit"}),
         lambda row: not row.is_tso and sees_slit(row),
-        shared=_path,
-        loose=_loose_path,
-        name_product=name_of_slit_sources,
-        has_aperture=True,
+        shared=("subarray",),
+        has_loose_path=True,
+        source="{target}-{{source_id}}",
+        slit="{slit_name}",
     ),
     JointRule(
         "Asn_Lv3NRSIFU",
-        frozenset({"nrs_autowave", "nrs_ifu"}),
         lambda row: not row.is_tso and sees_ifu(row),
-        shared=lambda row: (row.patttype, row.grating),
+        shared=("patttype", "grating"),
         optics=("grating",),
     ),
     JointRule(
         "Asn_Lv3NRSIFUBackground",
-        frozenset({"nrs_ifu"}),
         lambda row: _is_sky(row) and sees_ifu(row),
-        shared=lambda row: (row.grating,),
+        shared=("grating",),
         optics=("grating",),
         is_of_background=True,
     ),
     JointRule(
         "Asn_Lv3SlitlessSpectral",
-        frozenset({"nis_soss"}),
         lambda row: not row.is_tso and row.patttype is None,
-        shared=_path,
-        loose=_loose_path,
-        has_aperture=True,
+        shared=("subarray",),
+        has_loose_path=True,
     ),
     JointRule(
         "Asn_Lv3SpecAux",
-        frozenset({"mir_lrs-fixedslit", "nrs_fixedslit"}),
         _is_sky,
-        shared=lambda row: (row.exp_type, row.subarray),
-        loose=_loose_path,
-        has_aperture=True,
+        shared=("exp_type", "subarray"),
+        has_loose_path=True,
         is_of_background=True,
     ),
     JointRule(
         "Asn_Lv3SpectralSource",
-        frozenset({"nrs_autoflat", "nrs_autowave", "nrs_msaspec"}),
         lambda row: (
             not row.is_tso
             and (row.exp_type != "nrs_msaspec" or row.msametfl is not None)
         ),
-        shared=_path,
-        loose=_loose_path,
-        name_product=name_of_sources,
-        has_aperture=True,
+        shared=("subarray",),
+        has_loose_path=True,
+        source="{{source_id}}",
     ),
     JointRule(
         "Asn_Lv3SpectralTarget",
-        frozenset({"mir_lrs-fixedslit", "nis_soss"}),
         lambda row: not row.is_tso and is_nodded(row),
-        shared=lambda row: (row.subarray, row.patttype),
-        loose=_loose_path,
-        has_aperture=True,
+        shared=("subarray", "patttype"),
+        has_loose_path=True,
         has_nods=True,
     ),
     JointRule(
         "Asn_Lv3TSO",
-        _ALL,
         _is_time_series,
-        shared=lambda row: (row.exp_type, row.subarray),
-        loose=_loose_path,
-        has_aperture=True,
+        shared=("exp_type", "subarray"),
+        has_loose_path=True,
         asn_type="tso3",
     ),
-    JointRule(
-        "Asn_Lv3WFSSMIR",
-        frozenset({"mir_wfss"}),
-        lambda row: row.filter == "p750l",
-        shared=lambda _row: (),
-        optics=("filter",),
-    ),
+    JointRule("Asn_Lv3WFSSMIR", lambda row: row.filter == "p750l", optics=("filter",)),
     JointRule(
         "Asn_Lv3WFSSNIS",
-        frozenset({"nis_wfss"}),
         lambda row: row.filter in {"gr150r", "gr150c"},
-        shared=lambda row: (row.filter, row.pupil),
+        shared=("filter", "pupil"),
         optics=("filter", "pupil"),
     ),
     JointRule(
         "Asn_Lv3WFSSNRC",
-        frozenset({"nrc_wfss"}),
         lambda row: row.pupil in {"grismr", "grismc"},
-        shared=lambda row: (row.pupil, row.filter),
+        shared=("pupil", "filter"),
         optics=("pupil", "filter"),
     ),
 )
 """All of them."""
+
+
+def make_level3(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft]:
+    """Make the level-3 associations of a candidate, from its exposures by name."""
+    usable = [row for row in rows if row.is_imprt is None]
+    acquired = bucket_by((row for row in usable if row.kind == _TA), _observation)
+    by_type = bucket_by(usable, lambda row: row.exp_type)
+    for rule in JOINT_RULES:
+        found = [row for t in EXP_TYPES_OF[rule.name] for row in by_type.get(t, ())]
+        if not found or (rule.asn_type == "tso3" and candidate.type != "observation"):
+            continue
+        accepted = sorted(filter(rule.accepts, found), key=lambda row: row.name)
+        path_of = attrgetter("program", "instrume", *rule.shared)
+        for path, of_path in bucket_by(accepted, path_of).items():
+            if None not in path:
+                for clique in gather_cliques(of_path, rule.loose_path_of):
+                    yield from _join(rule, candidate, clique, acquired)
+
+
+def _observation(row: PoolRow) -> _Observation | None:
+    """Name program, instrument and observation; None if one is unknown."""
+    if row.program is None or row.instrume is None or row.obs_num is None:
+        return None
+    return (row.program, row.instrume, row.obs_num)
+
+
+class _Sky:
+    """The backgrounds of an optical path, which go with every target."""
+
+    def __init__(self, rule: JointRule, rows: Sequence[PoolRow]) -> None:
+        kind = None if rule.is_of_background else "background"
+        self.rows = tuple(row for row in rows if row.kind == kind)
+        self.observations = set(bucket_by(self.rows, _observation))
+        self.elements = _first_elements(self.rows)
+        self.slits = {row.fxd_slit for row in self.rows}
+
+
+def _join(
+    rule: JointRule,
+    candidate: Candidate,
+    rows: Sequence[PoolRow],
+    acquired: Mapping[_Observation, Sequence[PoolRow]],
+) -> Iterator[Draft]:
+    """Join the exposures of every target of an optical path, if it has science."""
+
+    def acquire(observations: Iterable[_Observation]) -> tuple[PoolRow, ...]:
+        return tuple(r for one in sorted(observations) for r in acquired.get(one, ()))
+
+    sky = _Sky(rule, rows)
+    shared = (
+        Part("background", sky.rows, "x1d", "background of the same path"),
+        Part(_TA, acquire(sky.observations), "cal", "acquisition of a background"),
+    )
+    of_target = [row for row in rows if rule.kind_of(row) != "background"]
+    for found in bucket_by(of_target, lambda r: target_of(candidate, r)).values():
+        kinds = bucket_by(found, rule.kind_of)
+        science = tuple(kinds.pop("science", ()))
+        own = set(bucket_by(found, _observation))
+        if not science or not _are_enough(rule, candidate, sky.observations, own):
+            continue
+        nods = science if rule.has_nods and len(science) > 1 else ()
+        parts = (
+            Part("science", science, "cal", f"science of {rule.name}"),
+            *(Part(k, tuple(rows), _suffix(rows[0]), k) for k, rows in kinds.items()),
+            *shared,
+            Part("background", nods, "x1d", "spectrum of another nod"),
+            Part(_TA, acquire(own - sky.observations), "cal", _TA_REASON),
+        )
+        name = _name(rule, candidate, science[0], found, sky)
+        kept = tuple(part for part in parts if part.rows)
+        yield Draft(rule.name, rule.asn_type, candidate, name, kept)
+
+
+def _are_enough(
+    rule: JointRule,
+    candidate: Candidate,
+    of_sky: set[_Observation],
+    own: set[_Observation],
+) -> bool:
+    """Check that a candidate of several observations has several."""
+    if rule.has_nods or candidate.type not in _SEVERAL:
+        return True
+    return max(len(of_sky), len(own)) > 1 or len(of_sky | own) > 1
+
+
+def _name(
+    rule: JointRule,
+    candidate: Candidate,
+    first: PoolRow,
+    rows: Sequence[PoolRow],
+    sky: _Sky,
+) -> str:
+    found = [getattr(first, name) for name in rule.optics]
+    apertures: list[str] = []
+    if rule.has_loose_path:
+        pairs = zip(_first_elements(rows), sky.elements, strict=True)
+        found = [own or of_sky for own, of_sky in pairs]
+        slits = sky.slits.union(row.fxd_slit for row in rows)
+        apertures = [rule.slit or join_slits(slits), first.subarray or ""]
+    optics = [value for value in found if value] if found else None
+    return name_product(candidate, first, optics, apertures, source=rule.source)
+
+
+def _first_elements(rows: Sequence[PoolRow]) -> tuple[str | None, ...]:
+    """Find filter, and grating or pupil: loose values, whoever has them defined."""
+    return tuple(
+        next((value for row in rows if (value := _elements(row)[place])), None)
+        for place in (0, 1)
+    )
+
+
+def _suffix(row: PoolRow) -> str:
+    """Choose what stands for an exposure that is not science: lamps have no spectra."""
+    return "rate" if row.exp_type in {"nrs_autoflat", "nrs_autowave"} else "cal"

@@ -1,25 +1,25 @@
-"""Associations as they are being made: members by the tuple, shared and unexpanded.
+"""Associations in the making, which share tuples of members.
 
 A background candidate of thousands of exposures gives every science exposure
-thousands of backgrounds. They are one tuple, shared by all; members are made of it
+thousands of backgrounds. They are one tuple that all share; members are made from it
 when they are read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
-from flows.models.associations import Member
-from flows.names import member_file
-from flows.stages import STAGES
 from workers.contract import Stage
 
-from .rows import Candidate, PoolRow
+from ..models.associations import Member
+from ..names import member_file
+from ..stages import STAGES
+from .pool import Candidate, PoolRow
 
-__all__ = ["Draft", "MemberList", "Part"]
+__all__ = ["Draft", "MemberList", "Part", "draft_exposure"]
 
-_SCIENCE_FIRST: Final = {"science": ""}
-"""What sorts before all other exptypes."""
+
+_LEVEL2: Final = STAGES[Stage.SPEC2].asn_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Part:
     exptype: str
     """As the pipeline knows them."""
     rows: tuple[PoolRow, ...]
-    """Who they are; shared by many associations."""
+    """Their rows, shared by many associations."""
     suffix: str
     """Product that they stand for: rate, cal, x1d; that of a time series adds
     ``ints``."""
     reason: str
     """Why they are members."""
     but: frozenset[PoolRow] = frozenset()
-    """Those of the rows that are not meant."""
+    """Rows that are not members after all."""
     by_integration: bool = False
     """Whether all are named as time series, whatever they are."""
     tail: str = ""
@@ -56,15 +56,7 @@ class Part:
 
 
 class MemberList(Sequence[Member]):
-    """Members that are made when they are read: science first, then by exptype.
-
-    Parameters
-    ----------
-    parts
-        What they are made of.
-    extra
-        Members that are no exposures: catalogs, combined images.
-    """
+    """Members that are made when they are read: science first, then by exptype."""
 
     __slots__ = ("_extra", "_parts")
 
@@ -77,7 +69,7 @@ class MemberList(Sequence[Member]):
 
     def __iter__(self) -> Iterator[Member]:
         made = [member for part in self._parts for member in part.members()]
-        return iter(sorted([*made, *self._extra], key=_order))
+        return iter(sorted([*made, *self._extra], key=_science_first))
 
     @overload
     def __getitem__(self, index: int) -> Member: ...
@@ -87,11 +79,7 @@ class MemberList(Sequence[Member]):
         return tuple(self)[index]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(
-            one == two for one, two in zip(self, other, strict=True)
-        )
+        return tuple(self) == tuple(other) if isinstance(other, Sequence) else False
 
     def __hash__(self) -> int:
         return hash(tuple(self))
@@ -100,10 +88,8 @@ class MemberList(Sequence[Member]):
         return repr(tuple(self))
 
 
-def _order(member: Member) -> tuple[str, str]:
-    """Order members."""
-    kind = _SCIENCE_FIRST.get(member.exptype, member.exptype)
-    return kind, member.expname
+def _science_first(member: Member) -> tuple[bool, str, str]:
+    return member.exptype != "science", member.exptype, member.expname
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,13 +101,13 @@ class Draft:
     asn_type: str
     """spec2, tso-spec2, spec3 or tso3."""
     candidate: Candidate
-    """What it is of."""
+    """The candidate whose exposures it associates."""
     product: str
     """Name of its product."""
     parts: tuple[Part, ...]
     """Its members, the science first; none empty."""
     extra: tuple[Member, ...] = ()
-    """Members that are no exposures."""
+    """Members that are not exposures: catalogs, combined images."""
 
     @property
     def first(self) -> PoolRow:
@@ -131,18 +117,31 @@ class Draft:
     @property
     def is_level2(self) -> bool:
         """Whether it is of level 2b."""
-        return self.asn_type in STAGES[Stage.SPEC2].asn_types
+        return self.asn_type in _LEVEL2
 
     @property
     def has_background(self) -> bool:
         """Whether a dedicated background is among the members."""
         return any(
-            row.kind == "background"
+            part.exptype == "background" and part.rows[0].kind == "background"
             for part in self.parts
-            if part.exptype == "background"
-            for row in part.rows[:1]
         )
 
     def __len__(self) -> int:
         """Count the members."""
         return sum(len(part) for part in self.parts) + len(self.extra)
+
+
+def draft_exposure(
+    rule: str,
+    candidate: Candidate,
+    row: PoolRow,
+    others: Iterable[Part] = (),
+    *,
+    asn_type: str = "spec2",
+    extra: tuple[Member, ...] = (),
+) -> Draft:
+    """Draft the level-2b association of one exposure; empty parts are left out."""
+    science = Part("science", (row,), "rate", f"science of {rule}")
+    kept = [part for part in others if len(part.rows) > len(part.but)]
+    return Draft(rule, asn_type, candidate, row.name, (science, *kept), extra)

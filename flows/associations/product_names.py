@@ -4,20 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from flows.errors import FileNameError
+from ..errors import FileNameError
+from .pool import Candidate, PoolRow
 
-from .rows import Candidate, PoolRow
-
-__all__ = [
-    "image_name",
-    "join_slits",
-    "name_of_optics",
-    "name_of_slit_sources",
-    "name_of_sources",
-    "name_without_optics",
-    "target_name",
-    "target_of",
-]
+__all__ = ["image_name", "join_slits", "name_product", "target_name", "target_of"]
 
 _SAFE: Final = re.compile(r"jw[a-z0-9][a-z0-9{}_-]*")
 """What a product name may be made of; values of a header end in paths."""
@@ -32,100 +22,61 @@ def target_name(candidate: Candidate, row: PoolRow) -> str | None:
 
 
 def target_of(candidate: Candidate, row: PoolRow) -> str | None:
-    """Give the number of the target."""
+    """Find the number of the target."""
     if candidate.type == "direct_image" and _DIRECT_IMAGE.fullmatch(candidate.id):
         return "000"
     return row.targetid
 
 
-def name_of_optics(
-    candidate: Candidate, first: PoolRow, optics: Iterable[str], tail: Iterable[str]
+def name_product(
+    candidate: Candidate,
+    first: PoolRow,
+    optics: Iterable[str] | None,
+    apertures: Iterable[str] = (),
+    *,
+    source: str = "{target}",
 ) -> str:
-    """Name it ``jw{program}-{acid}_{target}_{instrument}_{optics}{-slit}{-subarray}``.
+    """Name it ``jw{program}-{candidate}_{source}_{instrument}_{optics}{-apertures}``.
 
     Parameters
     ----------
     optics
-        Optical elements, in any order.
-    tail
+        Optical elements, in any order; None if the name has none.
+    apertures
         Slit and subarray, in their order.
+    source
+        What stands for the source; double braces for those that spec3 fills in.
+
+    Raises
+    ------
+    FileNameError
+        The name could lead out of its folder.
     """
-    target = target_name(candidate, first)
-    return _join(candidate, first, f"{target}_", optics, tail)
-
-
-def name_of_sources(
-    candidate: Candidate, first: PoolRow, optics: Iterable[str], tail: Iterable[str]
-) -> str:
-    """Name it with a placeholder for the source instead of the target."""
-    return _join(candidate, first, "{source_id}_", optics, tail)
-
-
-def name_of_slit_sources(
-    candidate: Candidate, first: PoolRow, optics: Iterable[str], tail: Iterable[str]
-) -> str:
-    """Name it with placeholders for source and slit."""
-    target = target_name(candidate, first)
-    *_, subarray = tail
-    return _join(
-        candidate,
-        first,
-        f"{target}-{{source_id}}_",
-        optics,
-        ("{slit_name}", subarray),
-    )
-
-
-def name_without_optics(
-    candidate: Candidate,
-    first: PoolRow,
-    optics: Iterable[str],
-    tail: Iterable[str],
-) -> str:
-    """Name it after target and instrument alone."""
-    del optics, tail
-    target = target_name(candidate, first)
-    return _check(f"{_head(candidate, first)}_{target}_{first.instrume}")
-
-
-def image_name(
-    candidate: Candidate, science: PoolRow, image: PoolRow, *, has_subarray: bool
-) -> str:
-    """Name the combined direct image of a grism exposure."""
-    pupil = None if image.instrume == "miri" else image.pupil or image.grating
-    band = None if image.instrume == "miri" else image.band
-    optics = [value for value in (image.filter or band, pupil) if value]
-    tail = [science.subarray or ""] if has_subarray else []
-    return name_of_optics(candidate, science, optics, tail)
-
-
-def _join(
-    candidate: Candidate,
-    first: PoolRow,
-    middle: str,
-    optics: Iterable[str],
-    tail: Iterable[str],
-) -> str:
-    """Put a name together."""
-    elements = "-".join(sorted(optics)) or "clear"
-    apertures = [part for part in tail if part not in {"", "full"}]
-    body = "-".join([elements, *apertures])
-    return _check(f"{_head(candidate, first)}_{middle}{first.instrume}_{body}")
-
-
-def _head(candidate: Candidate, first: PoolRow) -> str:
-    """Name program and candidate."""
-    return f"jw{first.program:0>5s}-{candidate.id}"
-
-
-def _check(name: str) -> str:
-    """Refuse a name that could lead out of its folder."""
+    named = source.format(target=target_name(candidate, first))
+    name = f"jw{first.program:0>5s}-{candidate.id}_{named}_{first.instrume}"
+    if optics is not None:
+        elements = "-".join(sorted(optics)) or "clear"
+        name += "_" + "-".join(
+            [elements, *(each for each in apertures if each not in {"", "full"})]
+        )
     if _SAFE.fullmatch(name) is None:
         raise FileNameError(
             f"a header makes the product name {name[:80]!r}: expected letters, digits, "
             "'-' and '_'"
         )
     return name
+
+
+def image_name(
+    candidate: Candidate, science: PoolRow, image: PoolRow, *, has_subarray: bool
+) -> str:
+    """Name the combined direct image of a grism exposure."""
+    elements = [image.filter or image.band, image.pupil or image.grating]
+    if image.instrume == "miri":
+        elements = [image.filter]
+    optics = [value for value in elements if value]
+    tail = [science.subarray or ""] if has_subarray else []
+    return name_product(candidate, science, optics, tail)
 
 
 def join_slits(slits: Iterable[str | None]) -> str:

@@ -1,4 +1,4 @@
-"""Which of several associations of one product is kept.
+"""Pruning: which of several associations of one product is kept.
 
 As the official generator does (``jwst/associations/lib/prune.py``, jwst 3.0.0), but
 without comparing every association with every other.
@@ -7,7 +7,7 @@ without comparing every association with every other.
 from collections.abc import Iterable, Sequence
 
 from .parts import Draft, Part
-from .rows import PoolRow
+from .pool import PoolRow
 
 __all__ = ["prune"]
 
@@ -78,7 +78,7 @@ class _Comparison:
         self._alive: list[tuple[PoolRow, ...]] = []
 
     def sign(self, draft: Draft) -> object:
-        """Give what is the same for the same members."""
+        """Make a key that is the same for the same members."""
         parts = frozenset(
             (part.exptype, part.suffix, self._id(part.rows), part.but)
             for part in draft.parts
@@ -93,10 +93,7 @@ class _Comparison:
         return self._ids[id(rows)]
 
     def is_comparable(self, one: Draft, other: Draft) -> bool:
-        """Tell whether one is to be pruned for the other.
-
-        The sizes differ, and no member has another exptype in the other.
-        """
+        """Check that sizes differ, and no member has another exptype in the other."""
         if len(one) == len(other):
             return False
         return not any(
@@ -107,12 +104,9 @@ class _Comparison:
         )
 
     def _do_meet(self, mine: Part, theirs: Part) -> bool:
-        """Tell whether two parts have a row in common."""
+        """Check whether two parts have a row in common."""
         few, many = sorted((mine, theirs), key=lambda part: len(part.rows))
-        if len(few.rows) == 1:
-            row = few.rows[0]
-            return row in self._set(many) and row not in many.but | few.but
-        if mine.but or theirs.but:
+        if len(few.rows) == 1 or mine.but or theirs.but:
             return any(
                 row in self._set(many) and row not in many.but | few.but
                 for row in few.rows
@@ -123,7 +117,6 @@ class _Comparison:
         return self._meet[key]
 
     def _set(self, part: Part) -> frozenset[PoolRow]:
-        """Give the rows of a part as a set."""
         key = self._id(part.rows)
         if key not in self._sets:
             self._sets[key] = frozenset(part.rows)

@@ -18,7 +18,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from config.recipe import Recipe
-    from flows.associations import AssociationOptions, Difference, PoolRow
+    from flows.associations import Difference, PoolRow
     from flows.models.associations import Association, AssociationSet
     from flows.run import Associated, Found
 
@@ -50,7 +50,7 @@ class _Shown:
     """What was associated."""
     pool_name: str
     """The pool that they are of; "none" if there is not one."""
-    rejected: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
     """Files that were not used, with why."""
     notes: tuple[str, ...] = ()
     """What a scientist must know of the choice of rows."""
@@ -85,16 +85,24 @@ def asn(
         fail("Give one of PROGRAM, --pool and --headers.")
     with said_in_one_sentence():
         chosen = load_recipe(recipe)
-        options = _choose_options(chosen, official=official)
         wanted = _split_candidates(candidates)
         if pool is not None:
-            shown = _associate_pool(pool, options, wanted)
+            shown = _associate_pool(pool, None if official else chosen, wanted)
         else:
             from flows.run import associate
 
             found = _find(program, headers, archive, chosen)
-            choice = None if program and not official else options  # that of a run
-            shown = _join([associate(f, choice, candidates=wanted) for f in found])
+            shown = _join(
+                [
+                    associate(
+                        each,
+                        official=official,
+                        has_grisms=headers is not None,  # else what a run processes
+                        candidates=wanted,
+                    )
+                    for each in found
+                ]
+            )
         _refuse_unknown(wanted or (), shown.rows)
         differences = _compare(shown.made, diff)
         written = _write(shown, out)
@@ -107,14 +115,6 @@ def asn(
         raise typer.Exit(FAILED)
 
 
-def _choose_options(recipe: "Recipe", *, official: bool) -> "AssociationOptions":
-    from flows.associations import AssociationOptions, options_of
-
-    if official:
-        return AssociationOptions(is_official=True)
-    return options_of(recipe.associations)
-
-
 def _split_candidates(text: str) -> tuple[str, ...] | None:
     if text == "all":
         return None
@@ -122,14 +122,15 @@ def _split_candidates(text: str) -> tuple[str, ...] | None:
 
 
 def _associate_pool(
-    path: Path, options: "AssociationOptions", candidates: tuple[str, ...] | None
+    path: Path, recipe: "Recipe | None", candidates: tuple[str, ...] | None
 ) -> _Shown:
     """Associate the rows of a pool file, whether an archive has their files or not."""
     from flows.archive import read_text
     from flows.associations import associate_rows, read_pool
 
     rows = read_pool(read_text(path), path.name)
-    return _Shown(associate_rows(rows, options, candidates=candidates), rows, path.name)
+    choice = recipe.associations if recipe else None
+    return _Shown(associate_rows(rows, choice, candidates=candidates), rows, path.name)
 
 
 def _find(
@@ -160,8 +161,8 @@ def _join(programs: list["Associated"]) -> _Shown:
 
     made = [one.associations for one in programs]
     inventories = [one.found.inventory for one in programs]
-    rejected = [file.reason for i in inventories for file in i.rejected]
-    rejected += [
+    unusable = [file.reason for i in inventories for file in i.unusable]
+    unusable += [
         said for i in inventories for said in (*i.unchecked, *i.refused, *i.withheld)
     ]
     pools = [inventory.pool.name for inventory in inventories if inventory.pool]
@@ -174,7 +175,7 @@ def _join(programs: list["Associated"]) -> _Shown:
         ),
         rows=tuple(row for one in programs for row in one.rows),
         pool_name=pools[0] if len(pools) == len(inventories) == 1 else "none",
-        rejected=tuple(rejected),
+        unusable=tuple(unusable),
         notes=tuple(note for one in programs for note in one.notes),
     )
 
@@ -230,7 +231,7 @@ def _to_record(
         "unused": made.unused,
         "untaken": made.untaken,
         "lacking": made.lacking,
-        "rejected": shown.rejected,
+        "rejected": shown.unusable,
         "notes": shown.notes,
         "differences": differences,
     }
@@ -265,7 +266,7 @@ def _print(
         )
     for note in shown.notes:
         say(f"note      {note}")
-    for reason in shown.rejected:
+    for reason in shown.unusable:
         say(f"rejected  {reason}")
     for lacking in made.lacking:
         say(f"lacking   {lacking}")

@@ -13,8 +13,8 @@ __all__ = [
     "Inventory",
     "Metafile",
     "PoolFile",
-    "RejectedFile",
     "Role",
+    "UnusableFile",
 ]
 
 
@@ -105,8 +105,12 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedFile:
-    """A raw file whose role cannot be determined."""
+class UnusableFile:
+    """A raw file that is known of and cannot be used as an exposure.
+
+    It cannot be read or contradicts itself, the archive withholds it, or the archive
+    does not have it. What needs it is blocked.
+    """
 
     path: Path
     """The file."""
@@ -134,12 +138,12 @@ class Inventory:
 
     exposures: tuple[Exposure, ...]
     """Every exposure, damaged ones included, by name."""
-    rejected: tuple[RejectedFile, ...]
-    """Raw files that are not exposures, by path."""
-    barred: tuple[RejectedFile, ...] = ()
-    """Raw files that the archive does not release to us yet."""
+    unusable: tuple[UnusableFile, ...]
+    """Raw files that cannot be read, or contradict themselves, by path."""
+    withheld_files: tuple[UnusableFile, ...] = ()
+    """Unusable files of exclusive access, which the archive withholds from us."""
     withheld: tuple[str, ...] = ()
-    """The same in words, by observation, with the date."""
+    """The same in words, by observation, with the date of release."""
     pool: PoolFile | None = None
     """The newest pool of DMS of the program, where the archive has one."""
     refused: tuple[str, ...] = ()

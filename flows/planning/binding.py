@@ -1,12 +1,21 @@
-"""A planned job becomes a job when its inputs are known."""
+"""A planned job becomes a job, with its fingerprint, when its inputs are known.
 
-from collections.abc import Mapping
+A fingerprint takes in everything that can change a pixel and nothing else. In: stage,
+content of the inputs with their names and exptypes, product name, effective
+parameters, sha1 of every reference and ``pars-*`` file, versions of the calibration
+code. Not in: paths, hosts, runs, dates, memory, the name of the context, and why
+something is a member.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from flows.associations import document_name, to_json_text
-from flows.models.associations import Association
 from workers.contract import (
+    CONTENT_VERSION,
     Caveat,
+    CaveatKind,
     FileHash,
     Input,
     Job,
@@ -15,18 +24,44 @@ from workers.contract import (
     Resolved,
 )
 
-from .fingerprint import take_fingerprint
+from ..associations import document_name, to_json_text
 from .graph import PlannedInput, PlannedJob
 
-__all__ = ["BindingError", "Made", "NothingToMakeError", "bind_job", "split_inputs"]
+__all__ = [
+    "BindingError",
+    "Made",
+    "NothingToMakeError",
+    "ResolvedSet",
+    "bind_job",
+    "list_caveats",
+    "take_fingerprint",
+]
 
 
 class BindingError(Exception):
-    """A planned job cannot become a job; the message says for want of what."""
+    """A planned job cannot become a job; the message says what is missing."""
 
 
 class NothingToMakeError(BindingError):
-    """There is no data for a job, and nothing is wrong with that."""
+    """There is no data for a job, and that is not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSet:
+    """All that was resolved for a run."""
+
+    context: str
+    """CRDS context."""
+    crds_path: str
+    """The CRDS cache."""
+    versions: Mapping[str, str]
+    """Versions of the calibration code on the workers."""
+    by_key: Mapping[str, Resolved]
+    """By key of the planned job."""
+    overrides: Mapping[str, Parameters]
+    """What the recipe sets, by key of the planned job."""
+    raw: Mapping[str, FileHash]
+    """Hashes of raw files and of what else comes from the archive, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,72 +73,100 @@ class Made:
     products: Mapping[str, Product]
     """By name."""
     without: str | None = None
-    """Why its products are to be done without: no data on the detector, or a failure
-    that the user allows."""
+    """Why jobs go on without its products: no data on the detector, or a failure that
+    the user allows."""
     partial: bool = False
-    """Whether doing without is a caveat: what should be there is not."""
+    """Whether going on without them is a caveat: what should be there is not."""
     caveats: tuple[Caveat, ...] = ()
     """What this run's plan knows of it."""
 
 
 def bind_job(
-    planned: PlannedJob,
-    *,
-    resolved: Resolved,
-    overrides: Parameters,
-    raw: Mapping[str, FileHash],
-    made: Mapping[str, Made],
-    context: str,
-    crds_path: str,
-    versions: Mapping[str, str],
+    planned: PlannedJob, resolved: ResolvedSet, made: Mapping[str, Made]
 ) -> Job:
-    """Make the job of a planned job, with its fingerprint.
-
-    Parameters
-    ----------
-    overrides
-        Parameters that the recipe sets.
-    raw
-        Hashes of files of the archive, by path.
-    made
-        What each producer made, by key.
+    """Make the job of a planned job from what each producer made, by key.
 
     Raises
     ------
     NothingToMakeError
         No science member has data on its detector.
     BindingError
-        A science input is not there, or a producer did not make what is needed.
+        A science input is missing, or a producer did not make what is needed.
     """
-    kept, left_out = split_inputs(planned, made)
-    _refuse_without_science(kept, left_out, made)
-    inputs = tuple(_bind_input(file, raw, made) for file in kept)
-    association = _without(planned.association, {file.name for file in left_out})
+    own = resolved.by_key.get(planned.key)
+    if own is None:
+        raise BindingError(
+            f"references and parameters follow {planned.exposure.name}, but: "
+            f"{planned.exposure.defect}"
+        )
+    kept, left_out = _split_inputs(planned, made)
+    _check_science(kept, left_out, made)
+    association = planned.association
+    if association is not None:
+        missing = {file.name for file in left_out}
+        members = tuple(m for m in association.members if m.expname not in missing)
+        association = replace(association, members=members)
     job = Job(
         stage=planned.stage,
         name=planned.name,
         program=planned.exposure.program,
         exp_type=planned.exposure.exp_type,
         fingerprint="",
-        inputs=inputs,
+        inputs=tuple(_bind_input(file, resolved.raw, made) for file in kept),
         association=to_json_text(association) if association else None,
         association_name=document_name(association) if association else None,
-        overrides=overrides,
-        parameters=resolved.parameters,
-        references=resolved.references,
-        pars=resolved.pars,
-        context=context,
-        mappings=resolved.mappings,
-        crds_path=crds_path,
-        versions=versions,
+        overrides=resolved.overrides.get(planned.key, {}),
+        parameters=own.parameters,
+        references=own.references,
+        pars=own.pars,
+        context=resolved.context,
+        mappings=own.mappings,
+        crds_path=resolved.crds_path,
+        versions=resolved.versions,
     )
     return replace(job, fingerprint=take_fingerprint(job))
 
 
-def split_inputs(
+def take_fingerprint(job: Job) -> str:
+    """Hash what decides the result of a job; `Job.fingerprint` is ignored."""
+    facts = {
+        "content_version": CONTENT_VERSION,
+        "stage": job.stage,
+        "name": job.name,
+        "inputs": [
+            (file.name, file.exptype, file.content_sha256) for file in job.inputs
+        ],
+        "parameters": job.parameters,
+        "references": {
+            use.reftype: use.file.sha1 if use.file else None for use in job.references
+        },
+        "pars": {use.reftype: use.file.sha1 for use in job.pars},
+        "versions": dict(job.versions),
+    }
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def list_caveats(
+    planned: PlannedJob, resolved: ResolvedSet, made: Mapping[str, Made]
+) -> tuple[Caveat, ...]:
+    """List what a scientist must know of a job and the plan knows before it runs.
+
+    It comes from the plan alone, never from what a reused product was made with: a
+    product may be reused by a run that has more, or fewer, files than the run that
+    made it. Each caveat is listed once.
+    """
+    kept, left_out = _split_inputs(planned, made)
+    partial = _list_partial(planned, left_out, made)
+    here = f"jwst {resolved.versions.get('jwst')} in {resolved.context}"
+    elsewhere = _list_elsewhere(kept, made, here)
+    return tuple(dict.fromkeys([*partial, *elsewhere]))
+
+
+def _split_inputs(
     planned: PlannedJob, made: Mapping[str, Made]
 ) -> tuple[list[PlannedInput], list[PlannedInput]]:
-    """Part the inputs into those there are and those to be done without."""
+    """Separate the inputs that are there from those that the job goes on without."""
     kept: list[PlannedInput] = []
     left_out: list[PlannedInput] = []
     for file in planned.inputs:
@@ -112,20 +175,20 @@ def split_inputs(
     return kept, left_out
 
 
-def _refuse_without_science(
+def _check_science(
     kept: list[PlannedInput], left_out: list[PlannedInput], made: Mapping[str, Made]
 ) -> None:
     if any(file.exptype == "science" for file in kept):
         return
-    science = [file for file in left_out if file.exptype == "science"]
-    if any(made[file.producer or ""].partial for file in science):
-        raise BindingError(f"no science input is left: {_why(science, made)}")
-    raise NothingToMakeError(f"no data: {_why(science, made)}")
-
-
-def _why(left_out: list[PlannedInput], made: Mapping[str, Made]) -> str:
-    reasons = (f"{file.name}: {made[file.producer or ''].without}" for file in left_out)
-    return "; ".join(reasons)
+    science = [
+        (file, made[file.producer or ""])
+        for file in left_out
+        if file.exptype == "science"
+    ]
+    why = "; ".join(f"{file.name}: {source.without}" for file, source in science)
+    if any(source.partial for _, source in science):
+        raise BindingError(f"no science input is left: {why}")
+    raise NothingToMakeError(f"no data: {why}")
 
 
 def _bind_input(
@@ -133,35 +196,70 @@ def _bind_input(
     raw: Mapping[str, FileHash],
     made: Mapping[str, Made],
 ) -> Input:
+    found: FileHash | Product | None
     if file.producer is None:
-        found = raw.get(file.path or "")
+        path = file.path or ""
+        found = raw.get(path)
         if found is None:
             raise BindingError(f"{file.path} was not hashed")
-        return _input(file, found.path, found.sha256, found.content_sha256)
-    source = made[file.producer]
-    product = source.products.get(file.name)
-    if product is None:
-        raise BindingError(
-            f"{file.producer} made no {file.name}, only "
-            f"{', '.join(sorted(source.products)) or 'nothing'}"
-        )
-    path = f"{source.folder}/{file.name}"
-    return _input(file, path, product.sha256, product.content_sha256)
-
-
-def _input(file: PlannedInput, path: str, sha256: str, content: str) -> Input:
+    else:
+        source = made[file.producer]
+        path = f"{source.folder}/{file.name}"
+        found = source.products.get(file.name)
+        if found is None:
+            raise BindingError(
+                f"{file.producer} made no {file.name}, only "
+                f"{', '.join(sorted(source.products)) or 'nothing'}"
+            )
     return Input(
         name=file.name,
         path=path,
         exptype=file.exptype,
         reason=file.reason,
-        sha256=sha256,
-        content_sha256=content,
+        sha256=found.sha256,
+        content_sha256=found.content_sha256,
     )
 
 
-def _without(association: Association | None, names: set[str]) -> Association | None:
-    if association is None:
-        return None
-    members = tuple(m for m in association.members if m.expname not in names)
-    return replace(association, members=members)
+def _list_partial(
+    planned: PlannedJob, left_out: Iterable[PlannedInput], made: Mapping[str, Made]
+) -> Iterator[Caveat]:
+    """List what should be there and is not, with why."""
+    wanting = {file.name: made[file.producer or ""] for file in left_out}
+    wanting |= {key: made[key] for key in planned.doubts}
+    messages = [
+        *planned.lacking,
+        *(
+            f"made without {name} ({source.without})"
+            for name, source in wanting.items()
+            if source.partial
+        ),
+    ]
+    yield from (Caveat(CaveatKind.PARTIAL, message) for message in messages)
+    for key in planned.producers:
+        yield from _pass_on(made[key], CaveatKind.PARTIAL)
+
+
+def _list_elsewhere(
+    kept: Iterable[PlannedInput], made: Mapping[str, Made], here: str
+) -> Iterator[Caveat]:
+    """List inputs that were not calibrated as this job is, and how they were."""
+    by_making: dict[str, list[str]] = {}
+    inherited: list[Caveat] = []
+    for file in kept:
+        if file.calibrated is not None:
+            software = file.calibrated.software or "of an unknown version"
+            context = file.calibrated.context or "an unknown context"
+            making = f"jwst {software} in {context}"
+            by_making.setdefault(making, []).append(file.name)
+        elif file.producer is not None:
+            inherited += _pass_on(made[file.producer], CaveatKind.MIXED_PROVENANCE)
+    by_making.pop(here, None)
+    for making, names in by_making.items():
+        message = f"{', '.join(names)}: calibrated elsewhere with {making}, used with "
+        yield Caveat(CaveatKind.MIXED_PROVENANCE, message + here)
+    yield from inherited
+
+
+def _pass_on(made: Made, kind: CaveatKind) -> Iterator[Caveat]:
+    return (caveat for caveat in made.caveats if caveat.kind is kind)

@@ -1,10 +1,9 @@
-"""Why a job is due, or can be reused, in words."""
+"""Explanations of why a job is due, or can be reused."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from flows.models.jobs import Content, StoredJob
 from workers.contract import (
     Input,
     Job,
@@ -15,7 +14,8 @@ from workers.contract import (
     Usage,
 )
 
-from .fingerprint import take_fingerprint
+from ..models.jobs import Content, StoredJob
+from .binding import take_fingerprint
 
 __all__ = [
     "History",
@@ -39,25 +39,25 @@ class History(Protocol):
         """Find the successes of a stage and product name, newest first."""
 
     def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
-        """Find what can be told apart in files, by their content hash."""
+        """Find what is known of the content of files, by content hash."""
 
     def find_usages(self, stage: Stage, name: str) -> Sequence[tuple[Status, Usage]]:
-        """Tell what attempts at a product of a stage took, the newest first."""
+        """Find what attempts at a product of a stage took, the newest first."""
 
 
 def explain_due(
     job: Job, history: History, fresh: Mapping[str, Content] = MappingProxyType({})
 ) -> str:
-    """Say in one line why a job is due that the store does not hold.
+    """Explain in one line why a job is due that the store does not hold.
 
-    Of all that was done it is compared with what is nearest to it: the newest may
-    have been done in another context.
+    It is compared with the most similar of all earlier jobs: the newest may have been
+    done in another context.
 
     Parameters
     ----------
     fresh
         What is known of inputs that were just read, by content hash; a plan does not
-        tell it to the history.
+        record it in the history.
     """
     earlier = history.find_earlier_jobs(job.stage, job.name)
     if not earlier:
@@ -76,10 +76,10 @@ def explain_due(
 def explain_difference(
     previous: Job, job: Job, contents: Mapping[str, Content] = MappingProxyType({})
 ) -> str:
-    """Say in one line what differs between two jobs of one stage and product name.
+    """Describe in one line how two jobs of one stage and product name differ.
 
-    Differences are those that a fingerprint takes in, so two jobs without any have
-    one fingerprint.
+    Only what a fingerprint takes in can differ, so two jobs without differences have
+    the same fingerprint.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def explain_difference(
 
 
 def explain_reuse(done: StoredJob, job: Job, history: History) -> str:
-    """Say in one line when, and in which context, what is reused was made.
+    """Explain in one line when, and in which context, what is reused was made.
 
     Its headers name that context, and references as that context calls them.
     """
@@ -112,28 +112,28 @@ def _list_renamed(previous: Job, job: Job) -> Iterator[str]:
     ):
         before = {use.reftype: use.file.name for use in uses if use.file}
         after = {use.reftype: use.file.name for use in now if use.file}
-        yield from _compare("", before, after)
+        yield from _compare(before, after)
 
 
 def _list_differences(
     previous: Job, job: Job, contents: Mapping[str, Content]
 ) -> Iterator[str]:
-    yield from _compare("", _files(previous.references), _files(job.references))
-    yield from _compare("", _files(previous.pars), _files(job.pars))
+    yield from _compare(_files(previous.references), _files(job.references))
+    yield from _compare(_files(previous.pars), _files(job.pars))
     yield from _compare(
-        "", flatten_parameters(previous.parameters), flatten_parameters(job.parameters)
+        flatten_parameters(previous.parameters), flatten_parameters(job.parameters)
     )
-    yield from _compare("", previous.versions, job.versions)
+    yield from _compare(previous.versions, job.versions)
     yield from _compare_inputs(previous, job, contents)
 
 
 def _compare(
-    label: str, before: Mapping[str, object], after: Mapping[str, object]
+    before: Mapping[str, object], after: Mapping[str, object]
 ) -> Iterator[str]:
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old != new:
-            yield f"{label}{name} {old} -> {new}"
+            yield f"{name} {old} -> {new}"
 
 
 def _files(uses: tuple[ReferenceUse, ...] | tuple[ParsUse, ...]) -> dict[str, str]:
@@ -146,7 +146,7 @@ def _files(uses: tuple[ReferenceUse, ...] | tuple[ParsUse, ...]) -> dict[str, st
 def flatten_parameters(
     parameters: Mapping[str, Any], where: str = ""
 ) -> dict[str, object]:
-    """Give parameters by dotted names, those of steps by ``step.parameter``."""
+    """Flatten parameters to dotted names, those of steps to ``step.parameter``."""
     flat: dict[str, object] = {}
     for name, value in parameters.items():
         path = f"{where}.{name}".removeprefix(".").removeprefix("steps.")
@@ -166,7 +166,7 @@ def _compare_inputs(
     for name, exptype in sorted(before.keys() - after.keys()):
         yield f"{exptype} member {name} is gone"
     for old, new in _list_changed(previous, job):
-        what = _tell_change(
+        what = _describe_change(
             contents.get(old.content_sha256), contents.get(new.content_sha256)
         )
         yield f"{new.exptype} input {new.name} has changed{what and f': {what}'}"
@@ -186,14 +186,14 @@ def _list_changed(previous: Job, job: Job) -> Iterator[tuple[Input, Input]]:
             yield before[key], after[key]
 
 
-def _tell_change(old: Content | None, new: Content | None) -> str:
-    """Tell pixels from cards of the header; say nothing where that is not known."""
+def _describe_change(old: Content | None, new: Content | None) -> str:
+    """Distinguish pixels from cards of the header; empty if that is unknown."""
     if old is None or new is None:
         return ""
-    said = ["pixels"] if old.pixels_sha256 != new.pixels_sha256 else []
+    changed = ["pixels"] if old.pixels_sha256 != new.pixels_sha256 else []
     if old.cards is not None and new.cards is not None:
-        cards = [*_compare("", old.cards, new.cards)]
+        cards = [*_compare(old.cards, new.cards)]
         more = [f"{len(cards) - _CARDS} more"] if len(cards) > _CARDS else []
         if cards:
-            said.append(f"header cards {', '.join([*cards[:_CARDS], *more])}")
-    return " and ".join(said) or "metadata, no pixels"
+            changed.append(f"header cards {', '.join([*cards[:_CARDS], *more])}")
+    return " and ".join(changed) or "metadata, no pixels"

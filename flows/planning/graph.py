@@ -1,21 +1,24 @@
-"""The graph of jobs that a set of associations needs."""
+"""The graph of the jobs that a set of associations needs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from flows.models.associations import Association, Lack, Member
-from flows.models.exposures import (
+from workers.contract import METAFILE, Stage
+
+from ..models.associations import Association, Lack, Member
+from ..models.exposures import (
     CalibratedFile,
     Exposure,
     Metafile,
-    RejectedFile,
     Role,
+    UnusableFile,
 )
-from flows.names import member_file, stem_of
-from flows.stages import (
+from ..names import member_file, stem_of
+from ..stages import (
     RAW_SUFFIX,
     STAGES,
     find_maker,
@@ -23,14 +26,13 @@ from flows.stages import (
     is_reached,
     stage_of,
 )
-from workers.contract import METAFILE, Stage
 
 __all__ = [
     "PlannedInput",
     "PlannedJob",
     "build_graph",
-    "narrow_graph",
-    "place_exposures",
+    "plan_detector1",
+    "plan_metafile",
 ]
 
 _ALONE = frozenset({"tso-spec2"})
@@ -80,9 +82,9 @@ class PlannedJob:
     """Whether spec3 reads the calibrated exposure that it makes, and nothing reads its
     spectra."""
     doubts: tuple[str, ...] = ()
-    """Keys of the jobs of files that may be members, if only one could tell."""
+    """Keys of the jobs of files that may be members; their headers are unreadable."""
     lacking: tuple[str, ...] = ()
-    """What the archive has no file of, so that its products are the less, in words."""
+    """What the archive has no file of and affects its products, in words."""
 
     @property
     def key(self) -> str:
@@ -99,52 +101,46 @@ class PlannedJob:
 def build_graph(
     exposures: Iterable[Exposure],
     associations: Iterable[Association],
-    rejected: Iterable[RejectedFile] = (),
+    unusable: Iterable[UnusableFile] = (),
     linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
     *,
     lacking: Iterable[Lack] = (),
-    asked: Collection[RejectedFile] = (),
+    asked: Collection[UnusableFile] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Build the jobs of a set of associations, producers before what needs them.
 
     A run that starts after detector1 reads what earlier stages would have made from
-    the archive. A file that is not there, or damaged, is a job of the stage that makes
-    such files that cannot run, as a damaged raw file is one.
+    the archive. A file that is missing or damaged becomes a job that cannot run, of
+    the stage that makes such files; what needs it is blocked.
 
     Parameters
     ----------
     associations
-        Those of stages that the run comes to.
-    rejected
-        Raw files of which nothing can be told but their names, or that cannot be had.
-        What they may be a member of, associations of the same observation or of one
-        that it is linked with, must not become smaller without a word: each file has
-        a job that cannot run, and these need it.
-    linked
-        Observations that share a candidate with an observation.
-    lacking
-        What the archive has no file of.
+        Those of stages that the run reaches.
+    unusable
+        Files of which only the names are known. What they may be a member of,
+        associations of the same observation or of one that it is linked with, must not
+        become smaller unnoticed: each file has a job that cannot run, and these need
+        it.
     asked
-        Rejected files that are asked for themselves: each has its job that cannot run,
-        though nothing that could be made may need it.
-    start_at
-        Stage that the run starts at.
+        Those of them that are asked for: each has its job that cannot run, though
+        nothing that could be made may need it.
     """
     by_name = {exposure.name: exposure for exposure in exposures}
     documents = sorted(associations, key=lambda asn: (_level(asn), asn.product_name))
     needed = sorted({m.exposure for asn in documents for m in asn.members})
     reach = _reach((by_name[name] for name in needed), linked)
     unknown = [
-        _unknown_job(_to_exposure(file), start_at)
-        for file in sorted(rejected, key=lambda file: file.path.name)
+        _unknown_job(file, start_at)
+        for file in sorted(unusable, key=lambda file: file.path.name)
         if file.observation in reach or file in asked
     ]
-    shelf = _Shelf(by_name, start_at)
+    sources = _Sources(by_name, start_at)
     if start_at is Stage.DETECTOR1:
-        first = [_detector1_job(by_name[name]) for name in needed]
+        first = [plan_detector1(by_name[name]) for name in needed]
     else:
-        first = _list_failed(documents, shelf)
+        first = sources.list_blocking(documents, sources.explain_defect)
     combined = _find_only_combined(documents)
     lacks: dict[str, list[Lack]] = defaultdict(list)
     for each in lacking:
@@ -153,83 +149,49 @@ def build_graph(
     jobs = [
         replace(job, only_combined=job.key in combined, lacking=_list_lacks(asn, lacks))
         for asn in documents
-        for job in [_association_job(asn, shelf, unknown, linked)]
+        for job in [_plan_association(asn, sources, unknown, linked)]
     ]
     known = {job.key for job in (*first, *unknown, *jobs)}
-    return (*first, *unknown, *_list_unmade(documents, shelf, known), *jobs)
+    unmade = sources.list_blocking(documents, partial(sources.explain_unmade, known))
+    return (*first, *unknown, *unmade, *jobs)
 
 
-def narrow_graph(
-    graph: Sequence[PlannedJob], asked: Collection[str]
-) -> tuple[PlannedJob, ...]:
-    """Keep the jobs of exposures that are asked for, and all that these jobs read.
-
-    A job is of an exposure if that is one of its science members, or the exposure of a
-    file that cannot be used. What is kept is as it was: jobs are left out of the graph
-    of a program, not planned anew for a part of it.
-
-    Parameters
-    ----------
-    graph
-        Jobs, producers before what needs them.
-    asked
-        Names of exposures.
-    """
-    kept: set[str] = set()
-    for job in reversed(graph):
-        if job.key in kept or _is_of(job, asked):
-            kept.update((job.key, *job.producers))
-    return tuple(job for job in graph if job.key in kept)
+def plan_detector1(exposure: Exposure) -> PlannedJob:
+    """Plan detector1 of an exposure."""
+    name = member_file(exposure.name, RAW_SUFFIX)
+    raw = _plan_file(name, "science", "the raw exposure itself", exposure)
+    defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
+    # A few steps read the metafile; one that is missing concerns these alone.
+    is_sound = exposure.metafile is not None and exposure.metafile.defect is None
+    inputs = (raw, *plan_metafile(exposure.metafile if is_sound else None))
+    return PlannedJob(Stage.DETECTOR1, exposure.name, inputs, exposure, defect=defect)
 
 
-def place_exposures(
-    graph: Iterable[PlannedJob], exposures: Iterable[Exposure]
-) -> tuple[PlannedJob, ...]:
-    """Let jobs read the files of exposures that were fetched, or say why they cannot.
+def plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
+    """Plan to read what the shutters are, which only the world coordinates need."""
+    if metafile is not None:
+        reason = "the shutters of the science exposure (MSAMETFL)"
+        yield _plan_file(metafile.name, METAFILE, reason, metafile)
 
-    Parameters
-    ----------
-    exposures
-        As they are now; their headers are those that the graph was built of.
-    """
-    here = {exposure.name: exposure for exposure in exposures}
-    return tuple(
-        _place(job, here[job.exposure.name]) if job.exposure.name in here else job
-        for job in graph
+
+def _plan_file(
+    name: str, exptype: str, reason: str, file: Exposure | Metafile | CalibratedFile
+) -> PlannedInput:
+    """Plan to read a file of the archive."""
+    return PlannedInput(
+        name=name,
+        exptype=exptype,
+        reason=reason,
+        producer=None,
+        path=str(file.path),
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        calibrated=file if isinstance(file, CalibratedFile) else None,
     )
 
 
-def _place(job: PlannedJob, exposure: Exposure) -> PlannedJob:
-    made = tuple(file for file in job.inputs if file.producer is not None)
-    if job.stage is Stage.DETECTOR1:
-        fresh = _detector1_job(exposure)
-        return replace(fresh, inputs=(*fresh.inputs, *made))
-    if job.association is None:  # nothing makes it, wherever its files are
-        return replace(job, exposure=exposure)
-    metafile = exposure.metafile if job.stage is Stage.SPEC2 else None
-    return replace(
-        job,
-        inputs=(*made, *_plan_metafile(metafile)),
-        exposure=exposure,
-        defect=metafile.defect if metafile else None,
-    )
-
-
-def _is_of(job: PlannedJob, asked: Collection[str]) -> bool:
-    if job.association is None:
-        return job.defect is not None and job.exposure.name in asked
-    return any(
-        member.exptype == "science" and member.exposure in asked
-        for member in job.association.members
-    )
-
-
-def _find_only_combined(associations: Iterable[Association]) -> set[str]:
-    """Find the jobs whose calibrated exposures, but no spectra, level 3 reads."""
-    members = [m for asn in associations if _level(asn) == 3 for m in asn.members]
-    science = {_find_producer(m) for m in members if m.exptype == "science"}
-    science -= {_find_producer(m) for m in members if m.exptype != "science"}
-    return {f"{stage}:{product}" for stage, product in science}
+def _level(association: Association) -> int:
+    return STAGES[stage_of(association)].level
 
 
 def _reach(
@@ -242,183 +204,9 @@ def _reach(
     return reach
 
 
-def _level(association: Association) -> int:
-    return STAGES[stage_of(association)].level
-
-
-def _detector1_job(exposure: Exposure) -> PlannedJob:
-    raw = PlannedInput(
-        name=member_file(exposure.name, RAW_SUFFIX),
-        exptype="science",
-        reason="the raw exposure itself",
-        producer=None,
-        path=str(exposure.path),
-        size_bytes=exposure.size_bytes,
-        mtime_ns=exposure.mtime_ns,
-    )
-    defect = f"{exposure.path.name}: {exposure.defect}" if exposure.defect else None
-    # A few steps read the metafile; one that is missing concerns these alone.
-    is_sound = exposure.metafile is not None and exposure.metafile.defect is None
-    metafile = _plan_metafile(exposure.metafile if is_sound else None)
-    inputs = (raw, *metafile)
-    return PlannedJob(Stage.DETECTOR1, exposure.name, inputs, exposure, defect=defect)
-
-
-def _unknown_job(exposure: Exposure, start_at: Stage) -> PlannedJob:
-    """Make the job of a file of which only its name is known."""
-    if start_at is Stage.DETECTOR1:
-        return _detector1_job(exposure)
-    before = get_stage_before(start_at)
-    defect = f"{exposure.path.name}: {exposure.defect}"
-    return PlannedJob(before, exposure.name, (), exposure, defect=defect)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shelf:
-    """What there is to read of the exposures."""
-
-    by_name: Mapping[str, Exposure]
-    """The exposures."""
-    start_at: Stage
-    """Stage that the run starts at."""
-
-    def find(self, member: Member) -> CalibratedFile | None:
-        """Find a member in the archive, with what is wrong; None if a job makes it."""
-        if is_reached(_find_producer(member)[0], self.start_at):
-            return None
-        files = self.by_name[member.exposure].calibrated.values()
-        for file in files:
-            if file.path.name == member.expname:
-                return file
-        held = ", ".join(file.path.name for file in files) or "no calibrated file of it"
-        why = f"expected it in the archive, which has {held}"
-        return CalibratedFile(Path(member.expname), defect=why)
-
-
-def _list_lacks(
-    association: Association, lacks: Mapping[str, Iterable[Lack]]
-) -> tuple[str, ...]:
-    """List what the product of an association is the less for, each once."""
-    level = _level(association)
-    said = (
-        str(each)
-        for member in association.members
-        if member.exptype == "science"
-        for each in lacks.get(member.exposure, ())
-        if each.level is not None and each.level <= level
-    )
-    return tuple(dict.fromkeys(said))
-
-
-def _list_failed(
-    associations: Iterable[Association], shelf: _Shelf
-) -> list[PlannedJob]:
-    """List the jobs that would have made what the archive lacks, each once."""
-    jobs: dict[str, PlannedJob] = {}
-    for association in associations:
-        for member in association.members:
-            file = shelf.find(member)
-            if file is not None and file.defect is not None:
-                stage, product = _find_producer(member)
-                exposure = shelf.by_name[member.exposure]
-                defect = f"{member.expname}: {file.defect}"
-                job = PlannedJob(stage, product, (), exposure, defect=defect)
-                jobs.setdefault(job.key, job)
-    return [jobs[key] for key in sorted(jobs)]
-
-
-def _list_unmade(
-    associations: Iterable[Association], shelf: _Shelf, known: Collection[str]
-) -> list[PlannedJob]:
-    """List the jobs of members that no association makes, such as a PSF of SOSS."""
-    jobs: dict[str, PlannedJob] = {}
-    for association in associations:
-        for member in association.members:
-            stage, product = _find_producer(member)
-            key = f"{stage}:{product}"
-            if key not in known and shelf.find(member) is None:
-                exposure = shelf.by_name[member.exposure]
-                defect = (
-                    f"{association.product_name} needs {member.expname} as "
-                    f"{member.exptype}, and no association makes it"
-                )
-                job = PlannedJob(stage, product, (), exposure, defect=defect)
-                jobs.setdefault(key, job)
-    return [jobs[key] for key in sorted(jobs)]
-
-
-def _association_job(
-    association: Association,
-    shelf: _Shelf,
-    unknown: Iterable[PlannedJob],
-    linked: Mapping[str, frozenset[str]],
-) -> PlannedJob:
-    members = tuple(association.members)
-    science = next(m for m in members if m.exptype == "science")
-    reach = _reach((shelf.by_name[member.exposure] for member in members), linked)
-    stage, exposure = stage_of(association), shelf.by_name[science.exposure]
-    metafile = exposure.metafile if stage is Stage.SPEC2 else None
-    others = (member for member in members if member is not science)
-    return PlannedJob(
-        stage=stage,
-        name=association.product_name,
-        inputs=(
-            *(_plan_input(member, shelf) for member in (science, *others)),
-            *_plan_metafile(metafile),
-        ),
-        exposure=exposure,
-        association=association,
-        defect=metafile.defect if metafile else None,
-        doubts=tuple(
-            job.key
-            for job in unknown
-            if job.exposure.observation in reach and association.asn_type not in _ALONE
-        ),
-    )
-
-
-def _plan_input(member: Member, shelf: _Shelf) -> PlannedInput:
-    file = shelf.find(member)
-    if file is None or file.defect is not None:
-        stage, product = _find_producer(member)
-        producer = f"{stage}:{product}"
-        return PlannedInput(member.expname, member.exptype, member.reason, producer)
-    return PlannedInput(
-        name=member.expname,
-        exptype=member.exptype,
-        reason=member.reason,
-        producer=None,
-        path=str(file.path),
-        size_bytes=file.size_bytes,
-        mtime_ns=file.mtime_ns,
-        calibrated=file,
-    )
-
-
-def _find_producer(member: Member) -> tuple[Stage, str]:
-    """Give stage and product name of the job that makes a member."""
-    product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
-    return find_maker(suffix), product
-
-
-def _plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
-    """Plan to read what the shutters are, which only the world coordinates need."""
-    if metafile is not None:
-        reason = "the shutters of the science exposure (MSAMETFL)"
-        yield PlannedInput(
-            name=metafile.name,
-            exptype=METAFILE,
-            reason=reason,
-            producer=None,
-            path=str(metafile.path),
-            size_bytes=metafile.size_bytes,
-            mtime_ns=metafile.mtime_ns,
-        )
-
-
-def _to_exposure(file: RejectedFile) -> Exposure:
-    """Make of a file that was rejected what its name tells."""
-    return Exposure(
+def _unknown_job(file: UnusableFile, start_at: Stage) -> PlannedJob:
+    """Plan the job of a file of which only its name is known."""
+    exposure = Exposure(
         name=stem_of(file.path.name),
         program=file.program,
         observation=file.observation,
@@ -430,4 +218,133 @@ def _to_exposure(file: RejectedFile) -> Exposure:
         role=Role.SCIENCE,
         header={},
         defect=file.reason.removeprefix(f"{file.path.name}: "),
+    )
+    if start_at is Stage.DETECTOR1:
+        return plan_detector1(exposure)
+    before = get_stage_before(start_at)
+    defect = f"{file.path.name}: {exposure.defect}"
+    return PlannedJob(before, exposure.name, (), exposure, defect=defect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """From where jobs get what they read of exposures."""
+
+    by_name: Mapping[str, Exposure]
+    """The exposures."""
+    start_at: Stage
+    """Stage that the run starts at."""
+
+    def find_file(self, member: Member) -> CalibratedFile | None:
+        """Find a member in the archive, with its defect; None if a job makes it."""
+        if is_reached(_find_producer(member)[0], self.start_at):
+            return None
+        files = self.by_name[member.exposure].calibrated.values()
+        for file in files:
+            if file.path.name == member.expname:
+                return file
+        held = ", ".join(file.path.name for file in files) or "no calibrated file of it"
+        why = f"expected it in the archive, which has {held}"
+        return CalibratedFile(Path(member.expname), defect=why)
+
+    def list_blocking(
+        self,
+        associations: Iterable[Association],
+        explain: Callable[[Association, Member], str | None],
+    ) -> list[PlannedJob]:
+        """List jobs that cannot run, each once: those whose products members are."""
+        jobs: dict[str, PlannedJob] = {}
+        for association in associations:
+            for member in association.members:
+                if (defect := explain(association, member)) is not None:
+                    stage, product = _find_producer(member)
+                    exposure = self.by_name[member.exposure]
+                    job = PlannedJob(stage, product, (), exposure, defect=defect)
+                    jobs.setdefault(job.key, job)
+        return [jobs[key] for key in sorted(jobs)]
+
+    def explain_defect(self, _: Association, member: Member) -> str | None:
+        """Explain why a member of the archive cannot be read."""
+        file = self.find_file(member)
+        return f"{member.expname}: {file.defect}" if file and file.defect else None
+
+    def explain_unmade(
+        self, known: Collection[str], association: Association, member: Member
+    ) -> str | None:
+        """Explain why no job makes a member, such as a PSF of SOSS."""
+        stage, product = _find_producer(member)
+        if f"{stage}:{product}" in known or self.find_file(member) is not None:
+            return None
+        return (
+            f"{association.product_name} needs {member.expname} as {member.exptype}, "
+            "and no association makes it"
+        )
+
+    def plan_input(self, member: Member) -> PlannedInput:
+        """Plan to read a member."""
+        name, exptype, reason = member.expname, member.exptype, member.reason
+        file = self.find_file(member)
+        if file is None or file.defect is not None:
+            stage, product = _find_producer(member)
+            return PlannedInput(name, exptype, reason, f"{stage}:{product}")
+        return _plan_file(name, exptype, reason, file)
+
+
+def _find_producer(member: Member) -> tuple[Stage, str]:
+    """Find stage and product name of the job that makes a member."""
+    product, _, suffix = member.expname.removesuffix(".fits").rpartition("_")
+    return find_maker(suffix), product
+
+
+def _find_only_combined(associations: Iterable[Association]) -> set[str]:
+    """Find the jobs whose calibrated exposures, but no spectra, level 3 reads."""
+    members = [m for asn in associations if _level(asn) == 3 for m in asn.members]
+    science = {_find_producer(m) for m in members if m.exptype == "science"}
+    science -= {_find_producer(m) for m in members if m.exptype != "science"}
+    return {f"{stage}:{product}" for stage, product in science}
+
+
+def _list_lacks(
+    association: Association, lacks: Mapping[str, Iterable[Lack]]
+) -> tuple[str, ...]:
+    """List the missing data that affect the product of an association, each once."""
+    level = _level(association)
+    found = (
+        str(each)
+        for member in association.members
+        if member.exptype == "science"
+        for each in lacks.get(member.exposure, ())
+        if each.level is not None and each.level <= level
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _plan_association(
+    association: Association,
+    sources: _Sources,
+    unknown: Iterable[PlannedJob],
+    linked: Mapping[str, frozenset[str]],
+) -> PlannedJob:
+    members = tuple(association.members)
+    science = next(m for m in members if m.exptype == "science")
+    exposures = [sources.by_name[member.exposure] for member in members]
+    reach = _reach(exposures, linked)
+    stage, exposure = stage_of(association), sources.by_name[science.exposure]
+    metafile = exposure.metafile if stage is Stage.SPEC2 else None
+    others = (member for member in members if member is not science)
+    return PlannedJob(
+        stage=stage,
+        name=association.product_name,
+        inputs=(
+            *map(sources.plan_input, (science, *others)),
+            *plan_metafile(metafile),
+        ),
+        exposure=exposure,
+        association=association,
+        defect=metafile.defect if metafile else None,
+        doubts=tuple(
+            job.key
+            for job in unknown
+            if job.exposure.observation in reach and association.asn_type not in _ALONE
+        ),
     )

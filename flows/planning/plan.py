@@ -1,51 +1,36 @@
-"""What is done, what is due and why: the plan of a run.
+"""The plan of a run: which jobs are done, due, or cannot run, and why.
 
 The graph is walked producers first. A job whose inputs are all there gets its
-fingerprint now; one that waits for a due job gets it when that job has run, since an
-input may come out the same as before and then nothing below it is due.
+fingerprint now; one that waits for a due job gets it when that job has run, since its
+output may be unchanged and then nothing below it is due.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.models.jobs import Content, Damage, StoredJob
-from flows.models.runs import JobState
 from workers.contract import (
     METAFILE,
     Caveat,
     CaveatKind,
-    FileHash,
     Job,
-    Parameters,
-    Resolved,
 )
 from workers.memory import estimate_bytes, learn_bytes
 
-from .binding import BindingError, Made, NothingToMakeError, bind_job
-from .caveats import list_caveats
+from ..models.jobs import Content, Damage, StoredJob
+from ..models.runs import JobState
+from .binding import (
+    BindingError,
+    Made,
+    NothingToMakeError,
+    ResolvedSet,
+    bind_job,
+    list_caveats,
+)
 from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
 
 __all__ = ["Binder", "Plan", "PlanEntry", "ResolvedSet", "build_plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedSet:
-    """All that was resolved for a run."""
-
-    context: str
-    """CRDS context."""
-    crds_path: str
-    """The CRDS cache."""
-    versions: Mapping[str, str]
-    """Versions of the calibration code on the workers."""
-    by_key: Mapping[str, Resolved]
-    """By key of the planned job."""
-    overrides: Mapping[str, Parameters]
-    """What the recipe sets, by key of the planned job."""
-    raw: Mapping[str, FileHash]
-    """Hashes of raw files and of what else comes from the archive, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +40,12 @@ class PlanEntry:
     planned: PlannedJob
     """The job."""
     state: JobState
-    """REUSED, DUE, FAILED (it can be told beforehand), BLOCKED or NO_DATA."""
+    """REUSED, DUE, FAILED (it cannot run, as is known beforehand), BLOCKED or
+    NO_DATA."""
     why: str
     """Why."""
     job: Job | None = None
-    """With its fingerprint; None while inputs are to come."""
+    """With its fingerprint; None while it waits for inputs."""
     done: StoredJob | None = None
     """What is reused."""
     blocked_by: tuple[str, ...] = ()
@@ -67,8 +53,7 @@ class PlanEntry:
     estimate_bytes: int = 0
     """Memory that it will need, when its inputs are known."""
     caveats: tuple[Caveat, ...] = ()
-    """What is known of it before it runs, or although it is reused; what the job found
-    is in `done`."""
+    """What is known before it runs or is reused; what the job found is in `done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +69,18 @@ class Plan:
 
 
 FindDone = Callable[[str], StoredJob | Damage | None]
-"""Gives the success of a fingerprint, or what is wrong with its products."""
+"""Finds the success of a fingerprint, or what is wrong with its products."""
 
 
 class Binder:
-    """Decides on one job at a time, from what its producers came to.
+    """Decides on one job at a time, from the state of its producers.
 
     Parameters
     ----------
     data_dir
-        The data folder, to say where products are.
+        The data folder, below which products are.
     allow_partial
-        Whether to do without members whose producers failed.
+        Whether to go on without members whose producers failed.
     """
 
     def __init__(
@@ -116,35 +101,34 @@ class Binder:
     def decide(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
     ) -> PlanEntry:
-        """Decide what is to be done about a job.
-
-        Parameters
-        ----------
-        producers
-            The entries of all jobs that it needs, by key.
-        """
+        """Decide on a job, from the entries of all jobs that it needs, by key."""
         if planned.defect is not None:
             return PlanEntry(planned, JobState.FAILED, planned.defect)
         planned = self._drop_unread(planned)
-        if failed := self._find_failed(planned, producers):
-            why = f"needs {'; '.join(_tell(producers[key]) for key in failed)}"
+        failed = tuple(key for key in planned.producers if _has_failed(producers[key]))
+        if failed and not self._allow_partial:
+            why = f"needs {'; '.join(_name_failed(producers[key]) for key in failed)}"
             return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
         if error := self._find_error(planned):
             return PlanEntry(planned, JobState.FAILED, error)
         waiting = [key for key in planned.producers if not _is_over(producers[key])]
+        made = {key: self._describe_made(producers[key]) for key in planned.producers}
         if waiting:
-            why = f"due, or reused if unchanged by {', '.join(waiting)}"
+            whose = f"{waiting[0]}'s" if len(waiting) == 1 else "their"
+            names = ", ".join(waiting)
+            why = f"waits for {names}; reused if {whose} output is unchanged"
             entry = PlanEntry(planned, JobState.DUE, why)
         else:
-            entry = self._decide_bound(planned, producers)
+            entry = self._decide_bound(planned, made)
         if entry.state not in {JobState.DUE, JobState.REUSED}:
             return entry
-        return replace(entry, caveats=self._list_caveats(planned, producers))
+        caveats = list_caveats(planned, self._resolved, made)
+        return replace(entry, caveats=caveats)
 
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
 
-        It has failed if its products are not there, or not intact.
+        If its products are missing or not intact it has failed.
         """
         assert entry.job is not None
         done = self._find_done(entry.job.fingerprint)
@@ -153,16 +137,15 @@ class Binder:
             why = (
                 f"it succeeded, but its products are not intact in {self._data_dir} "
                 f"(fingerprint {entry.job.fingerprint}) as seen from this host: "
-                f"{found}; see whether all hosts see the same folder, and run again"
+                f"{found}; check that all hosts see the same folder, and run again"
             )
             return replace(entry, state=JobState.FAILED, why=why)
         return replace(entry, state=JobState.SUCCEEDED, done=done)
 
-    def _decide_bound(
-        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
-    ) -> PlanEntry:
+    def _decide_bound(self, planned: PlannedJob, made: Mapping[str, Made]) -> PlanEntry:
+        """Decide on a job whose inputs are all there."""
         try:
-            job = self._bind(planned, producers)
+            job = bind_job(planned, self._resolved, made)
         except NothingToMakeError as error:
             return PlanEntry(planned, JobState.NO_DATA, str(error))
         except BindingError as error:
@@ -176,51 +159,21 @@ class Binder:
         estimate = estimate_bytes(
             job.stage,
             exp_type=job.exp_type,
-            input_bytes=self._count_bytes(planned, producers),
+            input_bytes=_count_bytes(planned, made),
         )
-        estimate = max(
-            estimate, learn_bytes(self._history.find_usages(job.stage, job.name))
-        )
+        learned = learn_bytes(self._history.find_usages(job.stage, job.name))
         why = self._explain(job, done)
-        return PlanEntry(planned, JobState.DUE, why, job, estimate_bytes=estimate)
-
-    def _list_caveats(
-        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
-    ) -> tuple[Caveat, ...]:
-        resolved = self._resolved
-        here = f"jwst {resolved.versions.get('jwst')} in {resolved.context}"
-        return list_caveats(planned, self._tell_all_made(planned, producers), here=here)
-
-    def _bind(self, planned: PlannedJob, producers: Mapping[str, PlanEntry]) -> Job:
-        resolved = self._resolved
-        if planned.key not in resolved.by_key:
-            raise BindingError(
-                f"references and parameters follow {planned.exposure.name}, but: "
-                f"{planned.exposure.defect}"
-            )
-        return bind_job(
-            planned,
-            resolved=resolved.by_key[planned.key],
-            overrides=resolved.overrides.get(planned.key, {}),
-            raw=resolved.raw,
-            made=self._tell_all_made(planned, producers),
-            context=resolved.context,
-            crds_path=resolved.crds_path,
-            versions=resolved.versions,
+        return PlanEntry(
+            planned, JobState.DUE, why, job, estimate_bytes=max(estimate, learned)
         )
 
-    def _tell_all_made(
-        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
-    ) -> dict[str, Made]:
-        return {key: self._tell_made(producers[key]) for key in planned.producers}
-
-    def _tell_made(self, entry: PlanEntry) -> Made:
+    def _describe_made(self, entry: PlanEntry) -> Made:
         if not _is_over(entry):
             return Made("", {}, caveats=entry.caveats)
         if entry.done is None:
             wrong = entry.state is not JobState.NO_DATA
             return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
-        said = [
+        no_data = [
             caveat.message
             for caveat in entry.done.caveats
             if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
@@ -228,24 +181,12 @@ class Binder:
         return Made(
             folder=str(self._data_dir / entry.done.folder),
             products={product.name: product for product in entry.done.products},
-            without="; ".join(said) or None,
+            without="; ".join(no_data) or None,
             caveats=entry.caveats,
         )
 
-    def _count_bytes(
-        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
-    ) -> int:
-        read = sum(f.size_bytes for f in planned.inputs if f.exptype != METAFILE)
-        names = {file.name for file in planned.inputs}
-        return read + sum(
-            product.size_bytes
-            for key in planned.producers
-            for product in self._tell_made(producers[key]).products.values()
-            if product.name in names
-        )
-
     def _drop_unread(self, planned: PlannedJob) -> PlannedJob:
-        """Drop the metafile of the MSA where the parameters let no step read it."""
+        """Drop the metafile of the MSA if no step reads it with these parameters."""
         resolved = self._resolved.by_key.get(planned.key)
         if resolved is None or resolved.reads_metafile:
             return planned
@@ -266,7 +207,7 @@ class Binder:
         return next(self._find_unmade(planned), None)
 
     def _find_unmade(self, planned: PlannedJob) -> Iterator[str]:
-        """Find what a job is to read and its producer, with its parameters, lacks."""
+        """Find inputs that their producers, with their parameters, do not make."""
         for file in planned.inputs:
             source = self._resolved.by_key.get(file.producer or "")
             _, _, name = (file.producer or "").partition(":")
@@ -278,14 +219,6 @@ class Binder:
                     "decide on it in the recipe (skip of a step, output_type of "
                     "cube_build)"
                 )
-
-    def _find_failed(
-        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
-    ) -> tuple[str, ...]:
-        if self._allow_partial:
-            return ()
-        failed = (JobState.FAILED, JobState.BLOCKED)
-        return tuple(key for key in planned.producers if producers[key].state in failed)
 
     def _explain(self, job: Job, damage: Damage | None) -> str:
         if damage is not None:
@@ -306,8 +239,23 @@ def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
     return Plan(tuple(entries.values()))
 
 
-def _tell(entry: PlanEntry) -> str:
-    """Name a job that failed, and why; of a blocked one the reason is elsewhere."""
+def _count_bytes(planned: PlannedJob, made: Mapping[str, Made]) -> int:
+    read = sum(file.size_bytes for file in planned.inputs if file.exptype != METAFILE)
+    names = {file.name for file in planned.inputs}
+    return read + sum(
+        product.size_bytes
+        for source in made.values()
+        for product in source.products.values()
+        if product.name in names
+    )
+
+
+def _has_failed(entry: PlanEntry) -> bool:
+    return entry.state in {JobState.FAILED, JobState.BLOCKED}
+
+
+def _name_failed(entry: PlanEntry) -> str:
+    """Name a job that failed, with why; a blocked one has its reason elsewhere."""
     key = entry.planned.key
     return f"{key} ({entry.why})" if entry.state is JobState.FAILED else key
 

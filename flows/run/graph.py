@@ -68,7 +68,7 @@ def draw(associated: Associated) -> Drawn:
             associated.unusable,
             associated.linked,
             lacking=made.lacking,
-            asked=inventory.rejected,
+            asked=inventory.unusable,
             start_at=request.start_at,
         ),
         found.recipe,
@@ -91,7 +91,7 @@ def draw(associated: Associated) -> Drawn:
             *inventory.unchecked,
             *inventory.refused,
             *inventory.withheld,
-            *(file.reason for file in inventory.rejected),
+            *(file.reason for file in inventory.unusable),
             *map(str, made.lacking),
             *(f"{e.name}: {e.reason}" for e in made.unused),
         ),
@@ -148,7 +148,7 @@ def _list_remote(
 
 def _explain_nothing(associated: Associated, made: AssociationSet) -> str:
     request, inventory = associated.found.request, associated.found.inventory
-    reasons = [file.reason for file in inventory.rejected]
+    reasons = [file.reason for file in inventory.unusable]
     reasons += inventory.withheld
     reasons += [f"{exposure.name}: {exposure.reason}" for exposure in made.unused]
     if inventory.exposures:

@@ -7,16 +7,10 @@ from config.recipe import Recipe
 from workers.contract import Stage
 
 from ..archive import Archive
-from ..associations import (
-    AssociationOptions,
-    PoolRow,
-    associate_rows,
-    choose_rows,
-    options_of,
-)
+from ..associations import PoolRow, associate_rows, choose_rows
 from ..errors import ArchiveError, UnknownObservationError
 from ..models.associations import AssociationSet
-from ..models.exposures import Inventory, RejectedFile
+from ..models.exposures import Inventory, UnusableFile
 from ..names import check_observations, check_program
 from ..stages import STAGES, STARTS, is_reached, stage_of
 
@@ -74,7 +68,7 @@ class Associated:
     """What was associated: the pool of DMS, or the headers."""
     associations: AssociationSet
     """Those of the whole program, of the stages that the run comes to."""
-    unusable: tuple[RejectedFile, ...]
+    unusable: tuple[UnusableFile, ...]
     """Files that may be members and cannot be used, or are not there."""
     linked: Mapping[str, frozenset[str]]
     """Observations that share a candidate with an observation."""
@@ -98,16 +92,20 @@ def find(request: Request, recipe: Recipe, archive: Archive) -> Found:
 
 def associate(
     found: Found,
-    options: AssociationOptions | None = None,
     *,
+    official: bool = False,
+    has_grisms: bool = False,
     candidates: Sequence[str] | None = None,
 ) -> Associated:
     """Build the associations of a program.
 
     Parameters
     ----------
-    options
-        By default those of the recipe, of exposures that a run can process.
+    official
+        Whether to follow the official rules to the letter instead of the recipe.
+    has_grisms
+        Whether exposures through grisms without a slit are associated; a run cannot
+        process them, since nothing combines their direct images yet.
     candidates
         Ids of the candidates to look at (``o001``, ``c1000``); all if None.
 
@@ -116,14 +114,15 @@ def associate(
     PoolError
         The file in the archive is not a pool.
     """
-    if options is None:
-        # Grism exposures need direct images, which nothing combines yet.
-        options = options_of(found.recipe.associations, has_grisms=False)
+    choice = None if official else found.recipe.associations
     inventory, start_at = found.inventory, found.request.start_at
-    chosen = choose_rows(inventory, options)
-    by_name = {exposure.name: exposure for exposure in inventory.exposures}
+    chosen = choose_rows(inventory, choice.candidates if choice else ())
     made = associate_rows(
-        chosen.rows, options, candidates=candidates, exposures=by_name
+        chosen.rows,
+        choice,
+        has_grisms=official or has_grisms,
+        candidates=candidates,
+        exposures={exposure.name: exposure for exposure in inventory.exposures},
     )
     due = tuple(a for a in made.associations if is_reached(stage_of(a), start_at))
     return Associated(
@@ -132,7 +131,7 @@ def associate(
         associations=replace(
             made, associations=due, lacking=(*chosen.lacking, *made.lacking)
         ),
-        unusable=(*inventory.rejected, *inventory.barred, *chosen.missing),
+        unusable=(*inventory.unusable, *inventory.withheld_files, *chosen.missing),
         linked=chosen.linked,
         notes=(*chosen.notes, *_list_unused_choices(found.recipe, start_at)),
     )
@@ -153,7 +152,7 @@ def _refuse_late_start(request: Request, inventory: Inventory) -> None:
 
 def _refuse_unknown_observations(request: Request, inventory: Inventory) -> None:
     held = {exposure.observation for exposure in inventory.exposures}
-    held |= {file.observation for file in inventory.rejected}
+    held |= {file.observation for file in inventory.unusable}
     if missing := sorted(set(request.observations) - held):
         raise UnknownObservationError(
             f"unknown observation {', '.join(missing)} of program "

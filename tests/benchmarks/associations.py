@@ -17,23 +17,22 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from large_pools import LARGE_POOLS, to_rows
 
-from flows.associations import AssociationOptions, associate_rows, read_pool
+from flows.associations import associate_rows, read_pool
 
 __all__ = ["SIZES", "main", "measure"]
 
 SIZES: Final = (500, 1000, 2000, 5000, 10_000, 50_000, 100_000)
 OFFICIAL_SIZES: Final = (100, 250, 500)
 LINKED_SIZES: Final = (50, 100)
-OFFICIAL: Final = AssociationOptions(is_official=True)
 
 _ALONE = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
 from large_pools import LARGE_POOLS
-from flows.associations import AssociationOptions, associate_rows, read_pool
+from flows.associations import associate_rows, read_pool
 rows = read_pool(LARGE_POOLS[{name!r}]({size}))
-made = associate_rows(rows, AssociationOptions(is_official=True))
+made = associate_rows(rows, None)
 status = Path("/proc/self/status").read_text()
 print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 """
@@ -63,7 +62,7 @@ def print_ours(name: str) -> None:
         rows = read_pool(text)
         read_s = time.process_time() - start
         start = time.process_time()
-        made = associate_rows(rows, OFFICIAL)
+        made = associate_rows(rows, None)
         asn_s = time.process_time() - start
         members = sum(len(one.members) for one in made.associations)
         peak = measure_peak_mb(name, size) if size in {500, 10_000, 100_000} else 0
@@ -90,7 +89,7 @@ def print_ratio(name: str, size: int) -> None:
     dicts = to_rows(text)
     official_s = measure(lambda: ask_command(dicts, "--all-candidates"))
     rows = read_pool(text)
-    ours_s = measure(lambda: associate_rows(rows, OFFICIAL))
+    ours_s = measure(lambda: associate_rows(rows, None))
     print(
         f"{name:24s} {size:7d} rows  asn_generate {official_s:8.2f} s  ours "
         f"{ours_s:7.4f} s  {official_s / ours_s:6.0f} times",

@@ -13,10 +13,11 @@ from loopback import Fault, Validator
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
 
+from config.recipe import AssociationChoice
 from flows.archive import Fetcher, FetchReport, Query
 from flows.archive.mast import MastSource
 from flows.archive.tokens import Token
-from flows.associations import AssociationOptions, associate_rows, choose_rows
+from flows.associations import associate_rows, choose_rows
 from flows.errors import AccessError, ArchiveError, UnknownProgramError
 from flows.models.exposures import Exposure, Inventory
 from flows.planning import build_graph
@@ -154,7 +155,7 @@ def test_a_copy_that_somebody_changed_is_not_used_while_the_archive_is_away(
     take_away(mast)
     found = find_again(site, mast)
     assert len(found.exposures) == 3
-    assert "is not what was fetched on" in found.rejected[0].reason
+    assert "is not what was fetched on" in found.unusable[0].reason
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_copies_of_what_became_exclusive_are_used_and_the_rest_is_withheld(
     mast.exclusive[PROGRAM] = LATER
     found = find_again(site, mast)
     assert found.exposures == fetched
-    assert len(found.barred) == 2
+    assert len(found.withheld_files) == 2
     assert "used the copies here" in found.unchecked[0]
     assert not [r for r in mast.asked("retrieve_product") if "0-0" in str(r.headers)]
 
@@ -228,12 +229,11 @@ def test_an_exposure_of_which_no_files_are_listed_is_rejected_and_blocks_its_own
     mast.lost_products[lost] = 100
     found = site.archive.find(PROGRAM)
     assert len(found.exposures) == 5
-    (rejected,) = found.rejected
-    assert rejected.observation == "001"
-    assert f"{lost}_uncal.fits: MAST at {mast.url} knows the expo" in rejected.reason
-    options = AssociationOptions()
-    made = associate_rows(choose_rows(found, options).rows, options).associations
-    graph = build_graph(found.exposures, made, found.rejected)
+    (unusable,) = found.unusable
+    assert unusable.observation == "001"
+    assert f"{lost}_uncal.fits: MAST at {mast.url} knows the expo" in unusable.reason
+    made = associate_rows(choose_rows(found).rows, AssociationChoice()).associations
+    graph = build_graph(found.exposures, made, found.unusable)
     alone = f"detector1:{lost}"
     assert [job.key for job in graph if job.defect] == [alone]
     doubted = {job.exposure.observation for job in graph if alone in job.doubts}

@@ -26,9 +26,8 @@ from official_generator import (
 )
 from pools import COLUMNS, Row, pools
 
+from config.recipe import AssociationChoice, LinkedObservations
 from flows.associations import (
-    AssociationOptions,
-    DeclaredCandidate,
     associate_rows,
     document_name,
     read_pool,
@@ -40,8 +39,6 @@ from workers.sample import Mode
 from workers.sample.catalogue import PROGRAMS
 from workers.sample.exposures import RawExposure
 from workers.sample.headers import primary_cards
-
-OFFICIAL = AssociationOptions(is_official=True)
 
 ANSWERS = load_answers()
 
@@ -62,7 +59,7 @@ def summarize_all(made: AssociationSet) -> set[Summary]:
 
 def ours(rows: Sequence[Row]) -> set[Summary]:
     """Ask our rules about a pool."""
-    made = associate_rows(read_pool(to_pool_text(rows)), OFFICIAL)
+    made = associate_rows(read_pool(to_pool_text(rows)), None)
     return summarize_all(made)
 
 
@@ -241,9 +238,10 @@ def test_headers_give_what_the_official_rules_give_of_the_pool(
     names = sorted({str(e.header["TARGNAME"]) for e in exposures})
     rows = [pool_row(e, names.index(str(e.header["TARGNAME"])) + 1) for e in exposures]
     observations = tuple(sorted({e.observation for e in exposures}))
-    linked = DeclaredCandidate("c1000", "background", observations)
-    options = AssociationOptions(is_official=True, candidates=(linked,))
-    made = associate_headers(exposures, options)
+    linked = LinkedObservations.model_construct(
+        id="c1000", type="background", observations=observations
+    )
+    made = associate_headers(exposures, None, declared=(linked,))
     assert summarize_all(made) == ask_official(sorted(rows, key=_by_name))
 
 
@@ -258,8 +256,8 @@ def _by_name(row: Row) -> str:
 def test_the_documents_are_valid_and_load(
     program: Callable[[], list[Exposure]], tmp_path: Path, *, is_official: bool
 ) -> None:
-    options = AssociationOptions(selfcal=True, is_official=is_official)
-    for association in associate_headers(program(), options).associations:
+    choice = None if is_official else AssociationChoice(selfcal=True)
+    for association in associate_headers(program(), choice).associations:
         path = tmp_path / document_name(association)
         path.write_text(to_json_text(association))
         with path.open() as stream:

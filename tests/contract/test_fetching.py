@@ -18,6 +18,7 @@ from loopback import Fault, RandomFaults, Request, ScriptedFaults, Validator
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
 
+from config.recipe import AssociationChoice
 from flows.archive import (
     Fetcher,
     FetchProgress,
@@ -27,7 +28,7 @@ from flows.archive import (
     find_records,
     load_record,
 )
-from flows.associations import AssociationOptions, associate_rows, choose_rows
+from flows.associations import associate_rows, choose_rows
 from flows.errors import ArchiveError
 from flows.models.exposures import PoolFile
 from flows.planning import build_graph
@@ -250,7 +251,7 @@ def test_headers_arrive_although_a_fifth_of_the_requests_fail(
     mast.loopback.faults = RandomFaults(0.2, kinds, seed=2)
     found = site.archive.find(PROGRAM)
     assert len(mast.loopback.struck) > 3
-    assert found.rejected == ()
+    assert found.unusable == ()
     assert [(e.name, e.header) for e in found.exposures] == [
         (e.name, e.header) for e in FolderArchive(raw).find(PROGRAM).exposures
     ]
@@ -367,7 +368,7 @@ def test_an_exposure_whose_header_cannot_be_read_is_rejected(
     bad = f"{name_exposure(0)}_uncal.fits"
     mast.loopback.faults = ScriptedFaults({bad: [Fault.CUT]}, persistent=[bad])
     found = site.archive.find(PROGRAM)
-    assert [file.path.name for file in found.rejected] == [bad]
+    assert [file.path.name for file in found.unusable] == [bad]
     assert len(found.exposures) == 29
 
 
@@ -377,11 +378,11 @@ def test_what_is_exclusive_is_withheld_with_its_date(raw: Path, tmp_path: Path) 
     with mast_server(raw, exclusive=exclusive) as mast:
         found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
     assert {exposure.observation for exposure in found.exposures} == {"001"}
-    assert len(found.barred) == 30
+    assert len(found.withheld_files) == 30
     (said,) = found.withheld
     assert "99100 observation 002: 30 files" in said
     assert "public from 2027-03-01" in said
-    assert found.rejected == ()
+    assert found.unusable == ()
 
 
 def test_of_an_observation_that_is_there_in_part_nothing_is_made(
@@ -392,10 +393,9 @@ def test_of_an_observation_that_is_there_in_part_nothing_is_made(
     with mast_server(raw, exclusive=exclusive) as mast:
         found = Site(tmp_path / "data", mast.url).archive.find(PROGRAM)
     assert len(found.exposures) == 29
-    assert [file.observation for file in found.barred] == ["001"]
-    options = AssociationOptions()
-    made = associate_rows(choose_rows(found, options).rows, options).associations
-    graph = build_graph(found.exposures, made, found.barred)
+    assert [file.observation for file in found.withheld_files] == ["001"]
+    made = associate_rows(choose_rows(found).rows, AssociationChoice()).associations
+    graph = build_graph(found.exposures, made, found.withheld_files)
     alone = f"detector1:{name_exposure(5)}"
     assert [job.key for job in graph if job.defect] == [alone]
     assert all(alone in job.doubts for job in graph if job.association)

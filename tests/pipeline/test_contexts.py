@@ -50,7 +50,7 @@ def test_spec2_is_due_and_says_by_which_file_and_parameter(
 def test_spec3_waits_for_spec2(ifu_in_0002: RunSummary) -> None:
     jobs = select(ifu_in_0002, "spec3")
     assert states(jobs) == {JobState.DUE}
-    assert all(job.why.startswith("due, or reused if unchanged") for job in jobs)
+    assert all(job.why.startswith("waits for spec2:") for job in jobs)
 
 
 def test_a_plan_leaves_no_run(ifu_in_0002: RunSummary, ifu: Processed) -> None:

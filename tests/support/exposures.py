@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from config.recipe import AssociationChoice, LinkedObservations
 from flows.archive import role_of
-from flows.associations import AssociationOptions, associate_rows, repair
+from flows.associations import associate_rows, read_headers
 from flows.models.associations import AssociationSet
 from flows.models.exposures import CalibratedFile, Exposure, Metafile
 from flows.names import parse_exposure_name
@@ -216,9 +217,12 @@ def lrs_program(program: str = "99007") -> list[Exposure]:
 
 
 def associate_headers(
-    exposures: Sequence[Exposure], options: AssociationOptions
+    exposures: Sequence[Exposure],
+    choice: AssociationChoice | None,
+    *,
+    declared: Sequence[LinkedObservations] = (),
 ) -> AssociationSet:
-    """Associate exposures by their headers."""
-    rows = repair(exposures, options.candidates)
+    """Associate exposures by their headers; to the letter without a choice."""
+    rows = read_headers(exposures, choice.candidates if choice else declared)
     by_name = {exposure.name: exposure for exposure in exposures}
-    return associate_rows(rows, options, exposures=by_name)
+    return associate_rows(rows, choice, exposures=by_name)

@@ -12,7 +12,7 @@ import stcal
 from jwst.pipeline import Detector1Pipeline, Spec2Pipeline, Spec3Pipeline
 from stdatamodels.jwst.datamodels import Level1bModel
 
-from flows.associations.rows import COLUMNS
+from flows.associations.pool import COLUMNS
 
 __all__ = ["Keyword", "list_made", "list_read"]
 

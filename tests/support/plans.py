@@ -8,8 +8,8 @@ from pathlib import Path
 from exposures import associate_headers
 from outcomes import NOON, make_reference
 
-from flows.associations import AssociationOptions
-from flows.models.exposures import Exposure, RejectedFile
+from config.recipe import AssociationChoice
+from flows.models.exposures import Exposure, UnusableFile
 from flows.models.jobs import Content, Damage, StoredJob
 from flows.planning import (
     Binder,
@@ -49,13 +49,13 @@ def make_graph(
     exposures: Sequence[Exposure],
     *,
     selfcal: bool = False,
-    rejected: Iterable[RejectedFile] = (),
+    unusable: Iterable[UnusableFile] = (),
     start_at: Stage = Stage.DETECTOR1,
 ) -> tuple[PlannedJob, ...]:
     """Make the graph of the associations that the rules give."""
-    made = associate_headers(exposures, AssociationOptions(selfcal=selfcal))
+    made = associate_headers(exposures, AssociationChoice(selfcal=selfcal))
     due = [a for a in made.associations if is_reached(stage_of(a), start_at)]
-    return build_graph(exposures, due, rejected, start_at=start_at)
+    return build_graph(exposures, due, unusable, start_at=start_at)
 
 
 def make_resolved(

@@ -10,17 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pools import COLUMNS, Row, pools
 
+from config.recipe import AssociationChoice, LinkedObservations, MemberRule
 from flows.associations import (
-    AssociationOptions,
-    DeclaredCandidate,
-    MemberChoice,
     associate_rows,
     compare_documents,
     document_name,
     name_documents,
-    options_of,
+    read_headers,
     read_pool,
-    repair,
     to_json_text,
 )
 from flows.errors import PlanError, PoolError
@@ -28,7 +25,6 @@ from flows.models.associations import Association, AssociationSet
 from flows.models.exposures import Exposure
 from flows.planning import build_graph
 
-OFFICIAL = AssociationOptions(is_official=True)
 LEVEL_2B = {"spec2", "tso-spec2"}
 
 some_pools = settings(
@@ -43,9 +39,10 @@ def text_of(rows: list[Row]) -> str:
 
 
 def associate(
-    rows: list[Row], options: AssociationOptions = OFFICIAL
+    rows: list[Row], choice: AssociationChoice | None = None
 ) -> AssociationSet:
-    return associate_rows(read_pool(text_of(rows)), options)
+    """Associate a pool, without a choice by the official rules to the letter."""
+    return associate_rows(read_pool(text_of(rows)), choice)
 
 
 def science(association: Association) -> list[str]:
@@ -65,9 +62,8 @@ def find(made: AssociationSet, product: str) -> Association:
     return found
 
 
-any_options = st.builds(
-    AssociationOptions,
-    is_official=st.booleans(),
+any_choice = st.none() | st.builds(
+    AssociationChoice,
     backgrounds=st.sampled_from(["same-program", "linked", "none"]),
     nod_backgrounds=st.sampled_from(["on", "off", "both"]),
     selfcal=st.sampled_from([False, True, "all"]),
@@ -79,13 +75,13 @@ any_options = st.builds(
 
 
 @some_pools
-@given(pools(), any_options, st.randoms())
+@given(pools(), any_choice, st.randoms())
 def test_the_order_of_rows_does_not_matter(
-    rows: list[Row], options: AssociationOptions, random: Random
+    rows: list[Row], choice: AssociationChoice | None, random: Random
 ) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
-    assert associate(shuffled, options) == associate(rows, options)
+    assert associate(shuffled, choice) == associate(rows, choice)
 
 
 @some_pools
@@ -103,11 +99,11 @@ def test_an_unrelated_observation_changes_nothing_else(rows: list[Row]) -> None:
 
 
 @some_pools
-@given(pools(), any_options)
+@given(pools(), any_choice)
 def test_a_level_2b_has_one_science_member_and_no_member_twice(
-    rows: list[Row], options: AssociationOptions
+    rows: list[Row], choice: AssociationChoice | None
 ) -> None:
-    for association in level_2b(associate(rows, options)):
+    for association in level_2b(associate(rows, choice)):
         assert len(science(association)) == 1
         names = Counter(member.expname for member in association.members)
         assert set(names.values()) == {1}
@@ -117,18 +113,18 @@ def test_a_level_2b_has_one_science_member_and_no_member_twice(
 @some_pools
 @given(pools())
 def test_an_exposure_is_in_one_level_2b_of_its_own(rows: list[Row]) -> None:
-    made = associate(rows, AssociationOptions())
+    made = associate(rows, AssociationChoice())
     names = [name for one in level_2b(made) for name in science(one)]
     doubled = {name for name, count in Counter(names).items() if count > 1}
     assert not doubled
 
 
 @some_pools
-@given(pools(), any_options)
+@given(pools(), any_choice)
 def test_every_exposure_is_of_use_or_is_told_why_not(
-    rows: list[Row], options: AssociationOptions
+    rows: list[Row], choice: AssociationChoice | None
 ) -> None:
-    made = associate(rows, options)
+    made = associate(rows, choice)
     members = {m.exposure for one in made.associations for m in one.members}
     told = {one.name for one in (*made.unused, *made.untaken)}
     names = {row["filename"].removesuffix("_uncal.fits") for row in rows}
@@ -137,14 +133,14 @@ def test_every_exposure_is_of_use_or_is_told_why_not(
 
 
 @some_pools
-@given(pools(), any_options)
+@given(pools(), any_choice)
 def test_documents_have_names_of_their_own(
-    rows: list[Row], options: AssociationOptions
+    rows: list[Row], choice: AssociationChoice | None
 ) -> None:
-    made = associate(rows, options).associations
+    made = associate(rows, choice).associations
     names = name_documents(made)
     assert len(names) == len(made)
-    if not options.is_official:
+    if choice is not None:
         assert {document_name(one) for one in made} == set(names)
     assert all("/" not in name and "{" not in name for name in names)
 
@@ -161,7 +157,7 @@ NOD = "jw99007001001_03101_00001_nrs1"
 
 
 def test_nods_of_the_msa_are_each_others_background() -> None:
-    made = associate_headers(mos_program(), AssociationOptions())
+    made = associate_headers(mos_program(), AssociationChoice())
     others = [exposure.name for exposure in mos_program()[1:]]
     assert of_type(find(made, NOD), "background") == others
 
@@ -190,19 +186,19 @@ def test_nods_next_to_each_other_in_the_small_slit_see_the_same_source(
         )
         for number, name in enumerate(names, start=1)
     ]
-    made = associate_headers(program, AssociationOptions())
+    made = associate_headers(program, AssociationChoice())
     found = of_type(find(made, names[nod - 1]), "background")
     assert found == [names[n - 1] for n in backgrounds]
 
 
 def test_nods_can_be_left_alone() -> None:
-    options = AssociationOptions(nod_backgrounds="off")
+    options = AssociationChoice(nod_backgrounds="off")
     made = associate_headers(mos_program(), options)
     assert of_type(find(made, NOD), "background") == []
 
 
 def test_the_msa_is_processed_twice_when_both_are_wanted() -> None:
-    options = AssociationOptions(nod_backgrounds="both")
+    options = AssociationChoice(nod_backgrounds="both")
     made = associate_headers(mos_program(), options)
     assert len(of_type(find(made, NOD), "background")) == 2
     assert of_type(find(made, f"{NOD}-masterbg"), "background") == []
@@ -223,7 +219,7 @@ def test_the_msa_never_gets_two_leakcals() -> None:
         )
         for n in (5, 6)
     ]
-    made = associate_headers([*mos_program(), *leakcals], AssociationOptions())
+    made = associate_headers([*mos_program(), *leakcals], AssociationChoice())
     assert len(of_type(find(made, NOD), "imprint")) == 1
 
 
@@ -245,11 +241,11 @@ def unflagged() -> list[Exposure]:
 @pytest.mark.parametrize(
     "options",
     [
-        AssociationOptions(background_observations=("002",)),
-        AssociationOptions(background_targets=("Empty Field",)),
+        AssociationChoice(background_observations=("002",)),
+        AssociationChoice(background_targets=("Empty Field",)),
     ],
 )
-def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationOptions) -> None:
+def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationChoice) -> None:
     made = associate_headers(unflagged(), options)
     assert of_type(find(made, DITHER_1), "background") == [SKY]
     assert of_type(find(made, DITHER_1), "imprint") == [SKY_LEAKCAL]
@@ -257,33 +253,38 @@ def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationOptions) -
 
 
 def test_linked_backgrounds_are_those_of_a_declared_candidate() -> None:
-    options = AssociationOptions(backgrounds="linked")
+    options = AssociationChoice(backgrounds="linked")
     made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "background") == []
-    linked = DeclaredCandidate("c1000", "background", ("001", "002"))
-    options = AssociationOptions(backgrounds="linked", candidates=(linked,))
+    linked = LinkedObservations(
+        id="c1000", type="background", observations=("001", "002")
+    )
+    options = AssociationChoice(backgrounds="linked", candidates=(linked,))
     made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "background") == [SKY]
     assert find(made, "jw99001-c1000_t002_nirspec_prism").asn_type == "spec3"
 
 
 def test_leakcals_of_backgrounds_can_be_left_out() -> None:
-    options = AssociationOptions(background_imprints=False)
+    options = AssociationChoice(background_imprints=False)
     made = associate_headers(ifu_program(), options)
     assert of_type(find(made, DITHER_1), "imprint") == [LEAKCAL]
-    made = associate_headers(ifu_program(), AssociationOptions(imprints=False))
+    made = associate_headers(ifu_program(), AssociationChoice(imprints=False))
     assert of_type(find(made, DITHER_1), "imprint") == []
 
 
 def test_selfcal_can_take_leakcals_too() -> None:
-    made = associate_headers(ifu_program(), AssociationOptions(selfcal="all"))
+    made = associate_headers(ifu_program(), AssociationChoice(selfcal="all"))
     assert LEAKCAL in of_type(find(made, SKY), "selfcal")
 
 
 def test_members_are_put_in_and_left_out_by_name() -> None:
-    options = AssociationOptions(
-        include=(MemberChoice(LEAKCAL, "selfcal", SKY),),
-        exclude=(MemberChoice("*_05101_*", "imprint"), MemberChoice(SKY, "*")),
+    options = AssociationChoice(
+        include=(MemberRule(exposure=LEAKCAL, exptype="selfcal", product=SKY),),
+        exclude=(
+            MemberRule(exposure="*_05101_*", exptype="imprint"),
+            MemberRule(exposure=SKY, exptype="*"),
+        ),
     )
     made = associate_headers(ifu_program(), options)
     assert [m.exptype for m in find(made, DITHER_1).members] == ["science"]
@@ -302,7 +303,8 @@ def test_a_background_of_another_mode_cannot_be_put_in(
 ) -> None:
     other = "jw99001003001_03101_00001_nrs1"
     exposures = [*ifu_program(), make_exposure(other, **differs)]
-    options = AssociationOptions(include=(MemberChoice(other, "background", "jw*"),))
+    put_in = MemberRule(exposure=other, exptype="background", product="jw*")
+    options = AssociationChoice(include=(put_in,))
     with pytest.raises(PlanError, match=f"{other} in as background of .*: {said}"):
         associate_headers(exposures, options)
 
@@ -310,27 +312,27 @@ def test_a_background_of_another_mode_cannot_be_put_in(
 @pytest.mark.parametrize("differs", [{"GRATING": "G395M"}, {"SUBARRAY": "SUB512"}])
 def test_a_background_of_another_mode_is_not_found(differs: dict[str, str]) -> None:
     sky = make_exposure(SKY, BKGDTARG=True, TARGNAME="SKY", **differs)
-    made = associate_headers([make_exposure(DITHER_1), sky], AssociationOptions())
+    made = associate_headers([make_exposure(DITHER_1), sky], AssociationChoice())
     assert of_type(find(made, DITHER_1), "background") == []
     assert [each.name for each in made.untaken] == [SKY]
 
 
 def test_a_target_is_joined_over_observations() -> None:
     pair = [make_exposure(f"jw9900100{n}001_03101_00001_nrs1") for n in (1, 2)]
-    options = AssociationOptions(level3="target")
+    options = AssociationChoice(level3="target")
     made = associate_headers(pair, options)
     joined = find(made, "jw99001-a3001_t001_nirspec_prism")
     assert science(joined) == [exposure.name for exposure in pair]
 
 
 def test_segments_and_visits_are_read_from_names_and_headers() -> None:
-    [first, _] = repair(bots_program())
+    [first, _] = read_headers(bots_program())
     assert (first.obs_num, first.pntgtype, first.is_tso) == ("1", "science", True)
     assert first.candidates == (("o001", "observation"),)
 
 
 def test_a_document_differs_by_its_members() -> None:
-    made = associate_headers(ifu_program(), AssociationOptions())
+    made = associate_headers(ifu_program(), AssociationChoice())
     documents = {document_name(one): to_json_text(one) for one in made.associations}
     assert compare_documents(made.associations, documents) == ()
     name = f"{DITHER_1}_spec2_asn.json"
@@ -388,8 +390,6 @@ def test_rows_without_a_candidate_or_a_value_say_so() -> None:
 
 
 def test_recipes_choose_all_of_it() -> None:
-    from config.recipe import AssociationChoice
-
     choice = AssociationChoice.model_validate(
         {
             "selfcal": "all",
@@ -399,7 +399,6 @@ def test_recipes_choose_all_of_it() -> None:
             "exclude": [{"exposure": "jw*_nrs2", "exptype": "*"}],
         }
     )
-    options = options_of(choice)
-    assert options.selfcal == "all"
-    assert options.candidates[0].observations == ("001", "002")
-    assert options.exclude == (MemberChoice("jw*_nrs2", "*"),)
+    assert choice.selfcal == "all"
+    assert choice.candidates[0].observations == ("001", "002")
+    assert choice.exclude == (MemberRule(exposure="jw*_nrs2", exptype="*"),)

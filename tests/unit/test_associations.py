@@ -15,19 +15,14 @@ from exposures import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.associations import (
-    AssociationOptions,
-    DeclaredCandidate,
-    MemberChoice,
-    document_name,
-    to_json_text,
-)
+from config.recipe import AssociationChoice, LinkedObservations, MemberRule
+from flows.associations import document_name, to_json_text
 from flows.errors import FileNameError
 from flows.models.associations import Association, AssociationSet
 from flows.models.exposures import Exposure, Role
 from flows.names import parse_file_name
 
-OFFICIAL = AssociationOptions()
+OFFICIAL = AssociationChoice()
 DITHER_1 = "jw99001001001_03101_00001_nrs1"
 DITHER_2 = "jw99001001001_03101_00002_nrs1"
 LEAKCAL = "jw99001001001_05101_00001_nrs1"
@@ -37,7 +32,7 @@ LEVEL_2B = ("spec2", "tso-spec2")
 
 
 def build(
-    exposures: Sequence[Exposure], options: AssociationOptions = OFFICIAL
+    exposures: Sequence[Exposure], options: AssociationChoice = OFFICIAL
 ) -> AssociationSet:
     return associate_headers(exposures, options)
 
@@ -85,14 +80,14 @@ def test_a_background_is_also_processed_as_science() -> None:
 
 
 def test_without_backgrounds_their_leakcals_are_left_out_too() -> None:
-    made = build(ifu_program(), AssociationOptions(backgrounds="none"))
+    made = build(ifu_program(), AssociationChoice(backgrounds="none"))
     expected = [("science", DITHER_1), ("imprint", LEAKCAL)]
     assert members(find(made, DITHER_1)) == expected
     assert find(made, SKY)
 
 
 def test_selfcal_adds_the_other_exposures_on_sky_once() -> None:
-    made = build(ifu_program(), AssociationOptions(selfcal=True))
+    made = build(ifu_program(), AssociationChoice(selfcal=True))
     expected = [("selfcal", DITHER_2)]
     assert [m for m in members(find(made, DITHER_1)) if m[0] == "selfcal"] == expected
     expected = [("selfcal", DITHER_1), ("selfcal", DITHER_2)]
@@ -100,12 +95,12 @@ def test_selfcal_adds_the_other_exposures_on_sky_once() -> None:
 
 
 def test_selfcal_takes_backgrounds_that_are_not_subtracted() -> None:
-    options = AssociationOptions(selfcal=True, backgrounds="none")
+    options = AssociationChoice(selfcal=True, backgrounds="none")
     assert ("selfcal", SKY) in members(find(build(ifu_program(), options), DITHER_1))
 
 
 def test_leakcals_are_science_only_when_asked() -> None:
-    made = build(ifu_program(), AssociationOptions(imprints_as_science=True))
+    made = build(ifu_program(), AssociationChoice(imprints_as_science=True))
     association = find(made, LEAKCAL)
     assert association.asn_rule == "Asn_Lv2SpecImprint"
     assert members(association) == [("science", LEAKCAL)]
@@ -113,7 +108,7 @@ def test_leakcals_are_science_only_when_asked() -> None:
 
 
 def mrs_members(*exposures: Exposure, **options: str) -> list[tuple[str, str]]:
-    made = build(exposures, AssociationOptions(**options))
+    made = build(exposures, AssociationChoice(**options))
     spec3 = next(a for a in made.associations if a.asn_rule == "Asn_Lv3MIRMRS")
     return [(member.exptype, member.expname[-8:]) for member in spec3.members]
 
@@ -127,8 +122,10 @@ def test_a_background_of_the_mrs_joins_spec3_as_a_spectrum_once() -> None:
 
 
 def test_a_linked_background_of_the_mrs_joins_spec3_no_second_time() -> None:
-    link = DeclaredCandidate("c1000", "background", ("001", "002"))
-    made = build(mrs_program(), AssociationOptions(candidates=(link,)))
+    link = LinkedObservations(
+        id="c1000", type="background", observations=("001", "002")
+    )
+    made = build(mrs_program(), AssociationChoice(candidates=(link,)))
     spec3 = [a for a in made.associations if a.asn_rule == "Asn_Lv3MIRMRS"]
     assert [len(a.members) for a in spec3] == [3] * len(spec3)
 
@@ -290,12 +287,13 @@ def test_what_no_rule_takes_is_listed_with_the_reason(
 
 def test_what_only_serves_others_is_still_listed() -> None:
     lone = make_exposure(SKY, BKGDTARG=True, TARGNAME="SKY")
-    leave_out = MemberChoice("*", "*")
-    options = AssociationOptions(include=(MemberChoice(SKY, "selfcal", DITHER_1),))
+    leave_out = MemberRule(exposure="*", exptype="*")
+    put_in = MemberRule(exposure=SKY, exptype="selfcal", product=DITHER_1)
+    options = AssociationChoice(include=(put_in,))
     made = build([make_exposure(DITHER_1), lone], options)
     assert ("background", SKY) in members(find(made, DITHER_1))
     bare = build(
-        [make_exposure(DITHER_1), lone], AssociationOptions(exclude=(leave_out,))
+        [make_exposure(DITHER_1), lone], AssociationChoice(exclude=(leave_out,))
     )
     assert members(find(bare, DITHER_1)) == [("science", DITHER_1)]
 
@@ -327,7 +325,7 @@ PROGRAM = [
     make_exposure("jw99001007001_03101_00001_nrs1", EXP_TYPE="MIR_MRS"),
 ]
 choices = st.builds(
-    AssociationOptions,
+    AssociationChoice,
     backgrounds=st.sampled_from(["same-program", "none"]),
     selfcal=st.booleans(),
     imprints_as_science=st.booleans(),
@@ -337,14 +335,14 @@ some = st.lists(st.sampled_from(PROGRAM), unique_by=lambda e: e.name)
 
 @given(st.permutations(PROGRAM), choices)
 def test_the_order_of_exposures_does_not_matter(
-    shuffled: list[Exposure], options: AssociationOptions
+    shuffled: list[Exposure], options: AssociationChoice
 ) -> None:
     assert build(shuffled, options) == build(PROGRAM, options)
 
 
 @given(some, choices)
 def test_every_exposure_is_of_use_or_is_told_why_not(
-    exposures: list[Exposure], options: AssociationOptions
+    exposures: list[Exposure], options: AssociationChoice
 ) -> None:
     made = build(exposures, options)
     every = [member for a in made.associations for member in a.members]
@@ -356,7 +354,7 @@ def test_every_exposure_is_of_use_or_is_told_why_not(
 
 @given(some, choices)
 def test_science_is_in_one_level_2b_and_a_level_2b_has_one_science(
-    exposures: list[Exposure], options: AssociationOptions
+    exposures: list[Exposure], options: AssociationChoice
 ) -> None:
     made = build(exposures, options)
     level_2b = [a for a in made.associations if a.asn_type in LEVEL_2B]
@@ -369,7 +367,7 @@ def test_science_is_in_one_level_2b_and_a_level_2b_has_one_science(
 
 @given(some, choices)
 def test_level_3_takes_only_what_a_level_2b_makes(
-    exposures: list[Exposure], options: AssociationOptions
+    exposures: list[Exposure], options: AssociationChoice
 ) -> None:
     made = build(exposures, options).associations
     level_2b = {a.product_name for a in made if a.asn_type in LEVEL_2B}
@@ -379,7 +377,7 @@ def test_level_3_takes_only_what_a_level_2b_makes(
 
 @given(some, choices)
 def test_no_exposure_is_twice_in_an_association(
-    exposures: list[Exposure], options: AssociationOptions
+    exposures: list[Exposure], options: AssociationChoice
 ) -> None:
     for association in build(exposures, options).associations:
         names = [member.exposure for member in association.members]
@@ -388,7 +386,7 @@ def test_no_exposure_is_twice_in_an_association(
 
 @given(some, choices)
 def test_documents_and_products_have_names_of_their_own(
-    exposures: list[Exposure], options: AssociationOptions
+    exposures: list[Exposure], options: AssociationChoice
 ) -> None:
     made = build(exposures, options).associations
     assert len({document_name(a) for a in made}) == len(made)
@@ -457,5 +455,5 @@ def test_nods_of_the_lrs_without_verification_image_are_told() -> None:
 
 
 def test_nods_that_a_recipe_does_not_subtract_lack_nothing() -> None:
-    made = build(lrs_program(), AssociationOptions(nod_backgrounds="off"))
+    made = build(lrs_program(), AssociationChoice(nod_backgrounds="off"))
     assert made.lacking == ()

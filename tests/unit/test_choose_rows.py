@@ -13,18 +13,12 @@ from exposures import (
 )
 from pools import COLUMNS
 
-from flows.associations import (
-    AssociationOptions,
-    DeclaredCandidate,
-    associate_rows,
-    choose_rows,
-)
+from config.recipe import AssociationChoice, LinkedObservations
+from flows.associations import associate_rows, choose_rows
 from flows.errors import PoolError
-from flows.models.exposures import Exposure, Inventory, PoolFile, RejectedFile
+from flows.models.exposures import Exposure, Inventory, PoolFile, UnusableFile
 
 NAME = "jw99001_20240101t000000_pool.csv"
-
-OPTIONS = AssociationOptions()
 
 
 def make_pool(exposures: list[Exposure], *, candidate: str = "c1000") -> PoolFile:
@@ -50,7 +44,7 @@ def make_pool(exposures: list[Exposure], *, candidate: str = "c1000") -> PoolFil
 
 def test_without_a_pool_there_are_the_headers() -> None:
     exposures = ifu_program()
-    chosen = choose_rows(Inventory(tuple(exposures), ()), OPTIONS)
+    chosen = choose_rows(Inventory(tuple(exposures), ()))
     assert [row.targetid for row in chosen.rows].count("7") == 0
     assert len(chosen.rows) == len(exposures)
     assert chosen.notes == ()
@@ -59,7 +53,7 @@ def test_without_a_pool_there_are_the_headers() -> None:
 def test_a_pool_that_knows_every_exposure_is_taken() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
-    chosen = choose_rows(inventory, OPTIONS)
+    chosen = choose_rows(inventory)
     assert {row.targetid for row in chosen.rows} == {"7"}
     assert all("c1000" in dict(row.candidates) for row in chosen.rows)
     assert (chosen.notes, chosen.missing) == ((), ())
@@ -69,7 +63,7 @@ def test_a_pool_that_knows_every_exposure_is_taken() -> None:
 def test_a_pool_that_lacks_an_exposure_is_not_taken_and_that_is_said() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures[1:]))
-    chosen = choose_rows(inventory, OPTIONS)
+    chosen = choose_rows(inventory)
     assert not any("c1000" in dict(row.candidates) for row in chosen.rows)
     assert chosen.notes == (
         f"{NAME} does not know {exposures[0].name}: headers are used in its place",
@@ -79,7 +73,7 @@ def test_a_pool_that_lacks_an_exposure_is_not_taken_and_that_is_said() -> None:
 def test_what_the_archive_lacks_of_a_pool_is_said() -> None:
     exposures = ifu_program()
     inventory = Inventory(tuple(exposures[2:]), (), pool=make_pool(exposures))
-    chosen = choose_rows(inventory, OPTIONS)
+    chosen = choose_rows(inventory)
     assert len(chosen.rows) == len(exposures) - 2
     names = sorted(exposure.name for exposure in exposures[:2])
     assert chosen.notes == (f"of {NAME} the archive lacks {', '.join(names)}",)
@@ -111,7 +105,7 @@ def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
 ) -> None:
     series = number_segments(bots_program(), total)
     exposures = tuple(series[place] for place in kept)
-    chosen = choose_rows(Inventory(exposures, ()), OPTIONS)
+    chosen = choose_rows(Inventory(exposures, ()))
     names = [
         f"jw99002001001_04101_00001-seg{segment}_nrs1_uncal.fits" for segment in missing
     ]
@@ -124,14 +118,14 @@ def test_a_segment_that_the_others_know_of_and_that_is_not_there_is_missing(
 def test_a_segment_that_is_rejected_is_not_missing(suffix: str) -> None:
     first, second = number_segments(bots_program(), 2)
     path = second.path.with_name(f"{second.name}_{suffix}.fits")
-    rejected = RejectedFile(path, "99002", "001", "expected EXP_TYPE")
-    assert choose_rows(Inventory((first,), (rejected,)), OPTIONS).missing == ()
+    unusable = UnusableFile(path, "99002", "001", "expected EXP_TYPE")
+    assert choose_rows(Inventory((first,), (unusable,))).missing == ()
 
 
 def test_a_segment_that_the_pool_knows_is_missing_once() -> None:
     first, second = number_segments(bots_program(), 2)
     inventory = Inventory((first,), (), pool=make_pool([first, second]))
-    [missing] = choose_rows(inventory, OPTIONS).missing
+    [missing] = choose_rows(inventory).missing
     assert missing.path == second.path
     assert NAME in missing.reason
 
@@ -140,7 +134,7 @@ def test_every_detector_has_its_own_segments() -> None:
     names = ["jw99012001001_04101_00001-seg001_nrs1"]
     names += [f"jw99012001001_04101_00001-seg00{n}_nrs2" for n in (1, 2)]
     series = number_segments([make_exposure(name) for name in names], 2)
-    [missing] = choose_rows(Inventory(tuple(series), ()), OPTIONS).missing
+    [missing] = choose_rows(Inventory(tuple(series), ())).missing
     assert missing.path.name == f"{names[0]}_uncal.fits".replace("seg001", "seg002")
     assert "expected segment 2 of 2" in missing.reason
 
@@ -148,11 +142,11 @@ def test_every_detector_has_its_own_segments() -> None:
 def test_a_time_series_of_two_subarrays_falls_apart_and_that_is_said() -> None:
     first, second = number_segments(bots_program(), 2)
     other = replace(second, header={**second.header, "SUBARRAY": "SUB1024A"})
-    chosen = choose_rows(Inventory((first, other), ()), OPTIONS)
+    chosen = choose_rows(Inventory((first, other), ()))
     [note] = chosen.notes
     assert note.startswith("jw99002001001_04101_00001: ")
     assert "different subarrays (SUB1024A, SUB512)" in note
-    made = associate_rows(chosen.rows, OPTIONS).associations
+    made = associate_rows(chosen.rows, AssociationChoice()).associations
     assert [asn.product_name[-8:] for asn in made if asn.asn_type == "tso3"] == [
         "sub1024a",
         "1-sub512",
@@ -161,24 +155,26 @@ def test_a_time_series_of_two_subarrays_falls_apart_and_that_is_said() -> None:
 
 def test_candidates_of_the_recipe_are_added_to_those_of_the_pool() -> None:
     exposures = ifu_program()
-    declared = DeclaredCandidate("c1001", "background", ("001", "002"))
+    declared = LinkedObservations(
+        id="c1001", type="background", observations=("001", "002")
+    )
     inventory = Inventory(tuple(exposures), (), pool=make_pool(exposures))
-    chosen = choose_rows(inventory, replace(OPTIONS, candidates=(declared,)))
+    chosen = choose_rows(inventory, (declared,))
     assert all({"c1000", "c1001"} <= set(dict(row.candidates)) for row in chosen.rows)
 
 
 def test_a_pool_that_is_none_is_an_error() -> None:
     inventory = Inventory(tuple(ifu_program()), (), pool=PoolFile(NAME, "a|b"))
-    with pytest.raises(PoolError, match="is no pool"):
-        choose_rows(inventory, OPTIONS)
+    with pytest.raises(PoolError, match="is not a DMS pool"):
+        choose_rows(inventory)
 
 
 HIGH = {"GRATING": "G395H", "FILTER": "F290LP"}
 
 
-def tell(*exposures: Exposure, **others: tuple[RejectedFile, ...]) -> tuple[str, ...]:
-    inventory = Inventory(exposures, others.pop("rejected", ()), **others)
-    return tuple(map(str, choose_rows(inventory, OPTIONS).lacking))
+def tell(*exposures: Exposure, **others: tuple[UnusableFile, ...]) -> tuple[str, ...]:
+    inventory = Inventory(exposures, others.pop("unusable", ()), **others)
+    return tuple(map(str, choose_rows(inventory).lacking))
 
 
 @pytest.mark.parametrize(("here", "other"), [("nrs1", "nrs2"), ("nrs2", "nrs1")])
@@ -221,10 +217,10 @@ def test_shutters_show_no_detector_by_their_headers() -> None:
 def test_a_file_that_cannot_be_used_is_not_absent() -> None:
     """Its job fails, and what needs it waits."""
     name = "jw99006001001_02101_00001"
-    file = RejectedFile(Path(f"{name}_nrs2_uncal.fits"), "99006", "001", "It is empty.")
+    file = UnusableFile(Path(f"{name}_nrs2_uncal.fits"), "99006", "001", "It is empty.")
     exposure = make_exposure(f"{name}_nrs1", **HIGH)
-    assert tell(exposure, rejected=(file,)) == ()
-    assert tell(exposure, barred=(file,)) == ()
+    assert tell(exposure, unusable=(file,)) == ()
+    assert tell(exposure, withheld_files=(file,)) == ()
 
 
 def test_positions_of_a_pattern_that_are_missing_are_named() -> None:
@@ -244,7 +240,7 @@ def test_positions_of_a_pattern_that_are_missing_are_named() -> None:
 def test_nods_are_the_less_from_spec2_on_and_dithers_where_they_are_combined(
     left: list[Exposure], level: int
 ) -> None:
-    lacking = choose_rows(Inventory(tuple(left), ()), OPTIONS).lacking
+    lacking = choose_rows(Inventory(tuple(left), ())).lacking
     assert {each.level for each in lacking} == {level}
     told = {name for each in lacking for name in each.exposures}
     assert told <= {exposure.name for exposure in left if exposure.header["PATT_NUM"]}

@@ -63,7 +63,7 @@ def test_exposures_are_found_at_any_depth_in_the_order_of_their_names(
     write_raw(OTHER_PROGRAM)
     found = archive.find("99001")
     assert [e.name for e in found.exposures] == [FIRST, SECOND, BACKGROUND]
-    assert not found.rejected
+    assert not found.unusable
     assert found.exposures[0].path == path
 
 
@@ -192,8 +192,8 @@ def test_a_header_that_belies_the_name_rejects_the_file(
     path = write_raw(FIRST, **keywords)
     found = archive.find("99001")
     assert not found.exposures
-    assert found.rejected[0].path == path
-    assert re.search(reason, found.rejected[0].reason)
+    assert found.unusable[0].path == path
+    assert re.search(reason, found.unusable[0].reason)
 
 
 @pytest.mark.parametrize(
@@ -209,23 +209,23 @@ def test_a_file_without_a_header_is_rejected_and_told_why(
     archive: FolderArchive, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / f"{FIRST}_uncal.fits").write_bytes(content)
-    [rejected] = archive.find("99001").rejected
-    assert (rejected.program, rejected.observation) == ("99001", "001")
-    assert reason in rejected.reason
+    [unusable] = archive.find("99001").unusable
+    assert (unusable.program, unusable.observation) == ("99001", "001")
+    assert reason in unusable.reason
 
 
 def test_what_is_no_regular_file_is_rejected(
     archive: FolderArchive, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / f"{FIRST}_uncal.fits")
-    [rejected] = archive.find("99001").rejected
-    assert "a pipe instead of a regular file" in rejected.reason
+    [unusable] = archive.find("99001").unusable
+    assert "a pipe instead of a regular file" in unusable.reason
 
 
 def test_a_broken_link_is_rejected(archive: FolderArchive, tmp_path: Path) -> None:
     (tmp_path / f"{FIRST}_uncal.fits").symlink_to(tmp_path / "gone")
-    [rejected] = archive.find("99001").rejected
-    assert "No such file" in rejected.reason
+    [unusable] = archive.find("99001").unusable
+    assert "No such file" in unusable.reason
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -238,7 +238,7 @@ def test_no_damage_to_a_byte_stops_the_search(
     content[at] = byte
     (folder / whole.name).write_bytes(content)
     found = FolderArchive(folder).find("99001")
-    assert len(found.exposures) + len(found.rejected) == 1
+    assert len(found.exposures) + len(found.unusable) == 1
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_an_exposure_of_which_nothing_can_be_read_is_rejected_once(
 ) -> None:
     for suffix in ("cal", "rate"):
         write_raw(suffix=suffix).write_text("no spectra")
-    [file] = calibrated.find("99001").rejected
+    [file] = calibrated.find("99001").unusable
     assert file.reason.startswith(f"{FIRST}_cal.fits: expected a FITS file")
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
 
-from flows.associations import AssociationOptions
+from config.recipe import AssociationChoice
 from flows.models.associations import Lack
-from flows.models.exposures import Exposure, Metafile, RejectedFile
+from flows.models.exposures import Exposure, Metafile, UnusableFile
 from flows.planning import PlannedJob, build_graph
 from workers.contract import Stage
 
@@ -43,9 +43,9 @@ def find(graph: tuple[PlannedJob, ...], start: str) -> list[PlannedJob]:
     return [planned for planned in graph if planned.key.startswith(start)]
 
 
-def rejected(observation: str, program: str = "99001") -> RejectedFile:
+def unusable(observation: str, program: str = "99001") -> UnusableFile:
     name = f"jw{program}{observation}001_09101_00001_nrs1_uncal.fits"
-    return RejectedFile(Path(name), program, observation, "it is no FITS file")
+    return UnusableFile(Path(name), program, observation, "it is no FITS file")
 
 
 @pytest.mark.parametrize("selfcal", [False, True])
@@ -112,7 +112,7 @@ def test_a_damaged_exposure_has_the_defect_in_its_own_job_alone() -> None:
 
 def test_associations_need_the_rejected_files_of_their_observation() -> None:
     science = [make_exposure(f"jw99001{o}001_03101_00001_nrs1") for o in ("003", "004")]
-    graph = make_graph(science, rejected=[rejected("003")])
+    graph = make_graph(science, unusable=[unusable("003")])
     [failed] = [planned for planned in graph if planned.defect]
     doubtful = {planned.name for planned in graph if failed.key in planned.producers}
     assert "it is no FITS file" in str(failed.defect)
@@ -122,8 +122,8 @@ def test_associations_need_the_rejected_files_of_their_observation() -> None:
 
 def test_a_rejected_file_that_is_asked_for_fails_though_nothing_else_needs_it() -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
-    files = [rejected("008"), rejected("009")]
+    made = associate_headers(exposures, AssociationChoice()).associations
+    files = [unusable("008"), unusable("009")]
     graph = build_graph(exposures, made, files, asked=files[:1])
     [failed] = [planned for planned in graph if planned.defect]
     assert failed.key == "detector1:jw99001008001_09101_00001_nrs1"
@@ -131,16 +131,16 @@ def test_a_rejected_file_that_is_asked_for_fails_though_nothing_else_needs_it() 
 
 
 def test_what_uses_a_background_needs_the_rejected_files_of_its_observation() -> None:
-    graph = make_graph(ifu_program(), rejected=[rejected("002")])
+    graph = make_graph(ifu_program(), unusable=[unusable("002")])
     assert all(planned.doubts for planned in find(graph, "spec2:jw99001001"))
     assert not any(planned.doubts for planned in find(graph, "detector1"))
 
 
 def test_associations_need_the_rejected_files_that_they_are_linked_with() -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
+    made = associate_headers(exposures, AssociationChoice()).associations
     linked = {"001": frozenset({"001", "009"})}
-    graph = build_graph(exposures, made, [rejected("009"), rejected("008")], linked)
+    graph = build_graph(exposures, made, [unusable("009"), unusable("008")], linked)
     (alone,) = (planned.key for planned in graph if planned.defect)
     assert alone == "detector1:jw99001009001_09101_00001_nrs1"
     doubtful = {planned.exposure.observation for planned in graph if planned.doubts}
@@ -155,7 +155,7 @@ def test_products_are_the_less_from_the_level_on_of_what_is_lacking(
     level: int | None, stages: set[Stage]
 ) -> None:
     exposures = ifu_program()
-    made = associate_headers(exposures, AssociationOptions()).associations
+    made = associate_headers(exposures, AssociationChoice()).associations
     lack = Lack((exposures[0].name,), "there is no NRS2", level)
     graph = build_graph(exposures, made, lacking=[lack])
     concerned = [planned for planned in graph if planned.lacking]
@@ -167,7 +167,7 @@ def test_products_are_the_less_from_the_level_on_of_what_is_lacking(
 
 
 def test_a_segment_alone_needs_no_rejected_file() -> None:
-    graph = make_graph(bots_program(), rejected=[rejected("001", program="99002")])
+    graph = make_graph(bots_program(), unusable=[unusable("001", program="99002")])
     assert not any(planned.doubts for planned in find(graph, "spec2"))
     assert all(planned.doubts for planned in find(graph, "tso3"))
 

@@ -23,7 +23,7 @@ from flows.archive.held import (
 )
 from flows.archive.listing import Access, Cone, FileKind, Query
 from flows.errors import ArchiveError
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import UnusableFile
 from flows.names import parse_exposure_name
 
 NAME = "jw99001001001_03101_00001_nrs1"
@@ -56,9 +56,9 @@ def examined(name: str = NAME, **keywords: Value) -> ExaminedFile:
     )
 
 
-def rejected(name: str = NAME) -> ExaminedFile:
+def unusable(name: str = NAME) -> ExaminedFile:
     path = Path(f"{name}_uncal.fits")
-    found = RejectedFile(path, name[2:7], name[7:10], f"{path}: no header")
+    found = UnusableFile(path, name[2:7], name[7:10], f"{path}: no header")
     return ExaminedFile(HeldFile(path.name, f"somewhere/{path}", 9), found)
 
 
@@ -238,7 +238,7 @@ def test_only_exposures_can_be_asked_for(kind: FileKind) -> None:
 
 
 def test_a_listing_is_sorted_whatever_the_order_of_the_files() -> None:
-    files = [examined(), examined(OTHER), rejected(NAME.replace("nrs1", "nrs2"))]
+    files = [examined(), examined(OTHER), unusable(NAME.replace("nrs1", "nrs2"))]
     listings = [to_listing(Query(), some) for some in itertools.permutations(files)]
     assert all(listing == listings[0] for listing in listings)
     assert len(listings[0].files) == 3
@@ -246,9 +246,9 @@ def test_a_listing_is_sorted_whatever_the_order_of_the_files() -> None:
 
 def test_a_file_without_a_header_is_listed_unless_headers_matter() -> None:
     for query in (Query(), Query(program="99001", observations=("001",))):
-        listing = to_listing(query, [rejected()])
+        listing = to_listing(query, [unusable()])
         assert [(file.name, file.size_bytes) for file in listing] == [(UNCAL, 9)]
-    listing = to_listing(Query(target="*"), [rejected()])
+    listing = to_listing(Query(target="*"), [unusable()])
     assert listing.files == ()
     assert listing.refused == (f"{UNCAL}: no header",)
 
@@ -256,7 +256,7 @@ def test_a_file_without_a_header_is_listed_unless_headers_matter() -> None:
 def test_a_file_without_a_header_of_another_observation_is_of_no_concern() -> None:
     for target in (None, "*"):
         query = Query(observations=("002",), target=target)
-        listing = to_listing(query, [rejected()])
+        listing = to_listing(query, [unusable()])
         assert (listing.files, listing.refused) == ((), ())
 
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from plans import DoneStore, make_binder, make_resolved
 from pools import COLUMNS, Row, pools
 
-from config.recipe import load_recipe
+from config.recipe import AssociationChoice, load_recipe
 from config.settings import load_settings
-from flows.associations import AssociationOptions, associate_rows, read_pool
+from flows.associations import associate_rows, read_pool
 from flows.factory import open_services
 from flows.models.associations import Lack
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import parse_exposure_name, stem_of
 from flows.planning import (
     PlannedJob,
@@ -46,9 +46,8 @@ steps.persistence.skip = false
 steps.persistence.persistence_time = 7200
 """
 
-any_options = st.builds(
-    AssociationOptions,
-    has_grisms=st.just(False),  # as runs have it
+any_choice = st.builds(
+    AssociationChoice,
     backgrounds=st.sampled_from(["same-program", "linked", "none"]),
     nod_backgrounds=st.sampled_from(["on", "off", "both"]),
     selfcal=st.sampled_from([False, True, "all"]),
@@ -59,18 +58,18 @@ any_options = st.builds(
 
 
 def draw(
-    rows: Sequence[Row], options: AssociationOptions, start_at: Stage, chance: Any
+    rows: Sequence[Row], choice: AssociationChoice, start_at: Stage, chance: Any
 ) -> tuple[PlannedJob, ...]:
     """Draw the graph of a pool, of which a file is damaged and one is refused."""
     lines = ["|".join(COLUMNS), *("|".join(row[c] for c in COLUMNS) for row in rows)]
     read = read_pool("\n".join(lines) + "\n")
-    made = associate_rows(read, options).associations
+    made = associate_rows(read, choice, has_grisms=False).associations
     names = sorted({stem_of(row["filename"]) for row in rows})
     exposures = [with_calibrated(make_exposure(name), "rate", "cal") for name in names]
     chosen = chance.randrange(len(names))
     exposures[chosen] = replace(exposures[chosen], defect="it ends early")
     refused = Path(names[chance.randrange(len(names))].replace("_0", "_1", 1))
-    file = RejectedFile(refused, "99001", names[0][7:10], "it is none")
+    file = UnusableFile(refused, "99001", names[0][7:10], "it is none")
     lacks = [Lack((names[chance.randrange(len(names))],), "no NRS2", 2)]
     due = [each for each in made if is_reached(stage_of(each), start_at)]
     return build_graph(exposures, due, [file], lacking=lacks, start_at=start_at)
@@ -97,11 +96,11 @@ def check(graph: Sequence[PlannedJob], asked: Collection[str]) -> None:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(pools(), any_options, st.sampled_from(STARTS), st.randoms())
+@given(pools(), any_choice, st.sampled_from(STARTS), st.randoms())
 def test_any_part_of_any_program_has_all_that_it_needs_and_no_more(
-    rows: list[Row], options: AssociationOptions, start_at: Stage, chance: Any
+    rows: list[Row], choice: AssociationChoice, start_at: Stage, chance: Any
 ) -> None:
-    graph = draw(rows, options, start_at, chance)
+    graph = draw(rows, choice, start_at, chance)
     numbers = {parse_exposure_name(job.exposure.name).observation for job in graph}
     for number in numbers:
         asked = {

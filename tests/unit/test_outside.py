@@ -95,11 +95,11 @@ def test_a_raw_file_that_is_no_regular_file_is_rejected(
     write_raw(tmp_path / f"{NAME}_uncal.fits")
     other = NAME.replace("00001_nrs1", "00002_nrs1")
     make(tmp_path / f"{other}_uncal.fits")
-    rejected = FolderArchive(tmp_path).find("99001").rejected
+    unusable = FolderArchive(tmp_path).find("99001").unusable
     listed = FolderSource(tmp_path).search(Query(program="99001")).files
     assert [file.name for file in listed if NAME in file.name]
     if what != "a folder":
-        [file] = rejected
+        [file] = unusable
         assert f"{what} instead of a regular file" in file.reason
 
 
@@ -174,8 +174,8 @@ def test_a_header_without_end_is_given_up_after_a_bounded_read(endless: Path) ->
     with pytest.raises(UnreadableHeaderError, match="expected a FITS header at byte 0"):
         read_raw_file(endless, endless.stat().st_size)
     assert count_bytes_read() - before < MOST_READ
-    [rejected] = FolderArchive(endless.parent).find("99001").rejected
-    assert "expected a FITS header" in rejected.reason
+    [unusable] = FolderArchive(endless.parent).find("99001").unusable
+    assert "expected a FITS header" in unusable.reason
 
 
 def test_a_second_header_without_end_is_a_defect_after_a_bounded_read(

@@ -95,7 +95,8 @@ def test_a_job_that_can_run_has_an_estimate_of_its_memory(
 
 def test_a_job_that_waits_says_for_what(graph: tuple[PlannedJob, ...]) -> None:
     entry = find(plan(graph, DoneStore()), f"spec2:{DITHER_1}")
-    assert entry.why.startswith("due, or reused if unchanged by detector1:")
+    assert entry.why.startswith("waits for detector1:")
+    assert entry.why.endswith("output is unchanged")
 
 
 def test_everything_is_reused_once_it_is_done(graph: tuple[PlannedJob, ...]) -> None:

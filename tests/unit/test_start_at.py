@@ -21,7 +21,7 @@ from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import ArchiveError
 from flows.factory import open_services
-from flows.models.exposures import Exposure, RejectedFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.models.runs import JobState
 from flows.planning import Plan, PlanEntry, PlannedJob, build_plan
 from flows.run import Found, Request, associate, draw, find, plan_unfetched
@@ -151,9 +151,9 @@ def test_a_damaged_file_fails_by_its_own_name() -> None:
 
 def test_a_file_that_cannot_be_read_blocks_what_it_may_be_a_member_of() -> None:
     name = "jw99001001001_09101_00001_nrs1"
-    unknown = RejectedFile(Path(f"{name}_cal.fits"), "99001", "001", "it is none")
+    unknown = UnusableFile(Path(f"{name}_cal.fits"), "99001", "001", "it is none")
     program = hold(ifu_program(), "cal", "x1d")
-    graph = make_graph(program, rejected=[unknown], start_at=Stage.SPEC3)
+    graph = make_graph(program, unusable=[unknown], start_at=Stage.SPEC3)
     made = plan(graph, DoneStore())
     assert entry_of(made, f"spec2:{name}").state is JobState.FAILED
     assert JobState.BLOCKED in {entry.state for entry in made.entries}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flows.archive.listing import Listing, Query
 from flows.errors import ArchiveError
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import UnusableFile
 
 from .criteria import fits, to_conditions
 from .datasets import Dataset, dataset_from_row
@@ -134,10 +134,10 @@ class Search:
             f"{told} Try again later."
         )
 
-    def _reject(self, dataset: Dataset) -> RejectedFile:
+    def _reject(self, dataset: Dataset) -> UnusableFile:
         """Set an exposure aside of which no files are listed."""
         name = f"{dataset.name}_{self._query.kind}.fits"
-        return RejectedFile(
+        return UnusableFile(
             path=Path(name),
             program=dataset.program,
             observation=dataset.observation,

@@ -1,24 +1,18 @@
-"""Level-2b rules of grisms without a slit, with the direct images of the field."""
+"""Level-2b rules of wide-field grism exposures, with the direct images of the field."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flows.models.associations import Member
-
-from .cliques import bucket_by
-from .parts import Draft, Part
+from ..models.associations import Member
+from .exposure_types import EXP_TYPES_OF, GRISMS
+from .grouping import bucket_by
+from .parts import Draft, Part, draft_exposure
+from .pool import Candidate, PoolRow, to_number
 from .product_names import image_name
-from .rows import Candidate, PoolRow
 
-__all__ = ["GRISM_RULES", "GrismRule", "make_slitless"]
-
-_SCIENCE: Final = frozenset({"science", "psf"})
-
-_IMAGES: Final = frozenset({"mir_image", "nis_image", "nrc_image"})
-
-Field = tuple[str | None, ...]
+__all__ = ["make_wfss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,60 +21,42 @@ class GrismRule:
 
     name: str
     """Name of the official rule."""
-    exp_types: frozenset[str]
-    """EXP_TYPEs of grisms and images."""
-    field_of: Callable[[PoolRow], Field]
-    """What grism and images share; all of it must be defined."""
+    field: tuple[str, ...]
+    """Columns that grisms and images share; all of them must be defined."""
     has_subarray: bool = False
-    """Whether the name of the image tells its subarray."""
+    """Whether the name of the image has the subarray."""
     is_parallel: bool = False
     """Whether it is for the candidates of parallel observations, and only those."""
 
-
-def _rule(name: str, instrument: str, *field: str, **flags: bool) -> GrismRule:
-    """Make the rule of an instrument."""
-    return GrismRule(
-        name,
-        frozenset({f"{instrument}_wfss", f"{instrument}_image"}),
-        lambda row: tuple(getattr(row, column) for column in field),
-        **flags,
-    )
+    def field_of(self, row: PoolRow) -> tuple[str, ...] | None:
+        """List what the exposures of a field share; None if part is undefined."""
+        values = [getattr(row, column) for column in self.field]
+        return None if None in values else tuple(values)
 
 
 GRISM_RULES: Final = (
-    _rule("Asn_Lv2WFSSMIR", "mir", "program", "targetid", "instrume", "detector"),
-    _rule(
+    GrismRule("Asn_Lv2WFSSMIR", ("program", "targetid", "instrume", "detector")),
+    GrismRule(
         "Asn_Lv2WFSSNIS",
-        "nis",
-        *("program", "targetid", "instrume", "pupil", "subarray"),
+        ("program", "targetid", "instrume", "pupil", "subarray"),
         has_subarray=True,
     ),
-    _rule("Asn_Lv2WFSSNRC", "nrc", "program", "targetid", "instrume", "detector"),
-    GrismRule(
-        "Asn_Lv2WFSSParallel",
-        _IMAGES | {"mir_wfss", "nis_wfss", "nrc_wfss"},
-        lambda row: (row.instrume,),
-        is_parallel=True,
-    ),
+    GrismRule("Asn_Lv2WFSSNRC", ("program", "targetid", "instrume", "detector")),
+    GrismRule("Asn_Lv2WFSSParallel", ("instrume",), is_parallel=True),
 )
 """Rules of grism exposures."""
 
 
-def make_slitless(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft]:
-    """Make the associations of grism exposures.
-
-    Parameters
-    ----------
-    rows
-        The exposures of a candidate, by name.
-    """
+def make_wfss(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft]:
+    """Make the associations of a candidate, from its exposures by name."""
     is_parallel = candidate.type == "direct_image"
     for rule in GRISM_RULES:
         if rule.is_parallel is is_parallel:
-            ours = [row for row in rows if row.exp_type in rule.exp_types]
-            for field in bucket_by(ours, rule.field_of).items():
-                if None not in field[0]:
-                    yield from _make(rule, candidate, field[1])
+            grisms = EXP_TYPES_OF[rule.name]
+            exp_types = grisms.union(GRISMS[grism] for grism in grisms)
+            ours = (row for row in rows if row.exp_type in exp_types)
+            for field in bucket_by(ours, rule.field_of).values():
+                yield from _make(rule, candidate, field)
 
 
 def _make(
@@ -89,38 +65,35 @@ def _make(
     """Make the associations of one field."""
     images = _Images(rule, rows)
     others = _Others(rows)
-    grisms = [place for place, row in enumerate(rows) if _is_grism(row)]
-    for number, place in enumerate(grisms if images else ()):
+    grisms = [
+        place
+        for place, row in enumerate(rows)
+        if row.is_science and row.exp_type in GRISMS
+    ]
+    for number, place in enumerate(grisms if images.are_there else ()):
         # What comes before the first grism exposure waits for it; others miss it.
         start = place if number else -1
         row = rows[place]
-        science = Part("science", (row,), "rate", f"science of {rule.name}")
-        yield Draft(
+        yield draft_exposure(
             rule.name,
-            "spec2",
             candidate,
-            row.name,
-            (science, *others.after(start)),
-            images.members(candidate, row, images.closest(row, start)),
+            row,
+            others.after(start),
+            extra=images.members(candidate, row, images.closest(row, start)),
         )
-
-
-def _is_grism(row: PoolRow) -> bool:
-    """Tell whether a row is a science exposure through a grism."""
-    return row.kind in _SCIENCE and row.exp_type not in _IMAGES
 
 
 class _Others:
     """What is neither grism nor image: backgrounds."""
 
     def __init__(self, rows: Sequence[PoolRow]) -> None:
-        found = [(p, row) for p, row in enumerate(rows) if row.kind not in _SCIENCE]
+        found = [(p, row) for p, row in enumerate(rows) if not row.is_science]
         self._places = [place for place, _ in found]
         self._rows = [row for _, row in found]
         self._shared: dict[int, tuple[Part, ...]] = {}
 
     def after(self, place: int) -> tuple[Part, ...]:
-        """Give those after a place, by their kinds."""
+        """Collect those after a place, by their kinds."""
         start = bisect_right(self._places, place)
         if start not in self._shared:
             kinds = bucket_by(self._rows[start:], lambda row: row.kind)
@@ -139,26 +112,23 @@ class _Images:
         self._places = [
             place
             for place, row in enumerate(rows)
-            if row.kind in _SCIENCE and row.exp_type in _IMAGES
+            if row.is_science and row.exp_type not in GRISMS
         ]
         self._rows = rows
         self._by_number: dict[int, list[int]] = {}
         for place in self._places:
-            number = _number(rows[place].expspcin)
+            number = to_number(rows[place].expspcin)
             if number is not None:
                 self._by_number.setdefault(number, []).append(place)
         self._numbers = sorted(self._by_number)
-
-    def __bool__(self) -> bool:
-        """Tell whether there are any."""
-        return bool(self._places)
+        self.are_there = bool(self._places)
 
     def closest(self, science: PoolRow, place: int) -> PoolRow:
         """Find the image taken next after a grism exposure, else the first."""
         if self._rule.is_parallel:
             long = [p for p in self._places if "long" in self._rows[p].name]
             return self._rows[_next(long or self._places, place)]
-        number = _number(science.expspcin)
+        number = to_number(science.expspcin)
         later = [] if number is None else self._numbers
         following = bisect_right(later, number or 0)
         if following < len(later):
@@ -173,18 +143,17 @@ class _Images:
             candidate, science, image, has_subarray=self._rule.has_subarray
         )
         reason = f"made of the direct image {image.name}"
-        return (
-            Member(f"{root}_i2d.fits", "direct_image", image.name, reason),
-            Member(f"{root}_segm.fits", "segmap", image.name, reason),
-            Member(f"{root}_cat.ecsv", "sourcecat", image.name, reason),
+        products = {
+            "direct_image": "i2d.fits",
+            "segmap": "segm.fits",
+            "sourcecat": "cat.ecsv",
+        }
+        return tuple(
+            Member(f"{root}_{ending}", exptype, image.name, reason)
+            for exptype, ending in products.items()
         )
 
 
 def _next(places: Sequence[int], place: int) -> int:
-    """Give the next of some places, round the end if need be."""
+    """Find the next of some places, round the end if need be."""
     return places[bisect_right(places, place) % len(places)]
-
-
-def _number(value: str | None) -> int | None:
-    """Read a whole number."""
-    return int(value) if value is not None and value.isdecimal() else None

@@ -1,27 +1,26 @@
 """What a recipe asks for beyond the official rules."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from flows.errors import PlanError
-from flows.models.exposures import Exposure
+from config.recipe import AssociationChoice, MemberRule
 
-from .cliques import bucket_by
+from ..errors import PlanError
+from ..models.exposures import Exposure
+from .grouping import bucket_by, loose_mode, mode_of
+from .headers import name_of_target
 from .imprints import prune_imprints
-from .modes import loose_mode, mode_of
-from .nods import NOD_REASON
-from .options import AssociationOptions, MemberChoice
-from .part_edits import is_dedicated, keep_one_imprint, leave_out, take_once
+from .nirspec import NOD_REASON
 from .parts import Draft, Part
-from .repair import name_of_target
-from .rows import PoolRow
+from .pool import PoolRow
 
-__all__ = ["Chooser"]
+__all__ = ["RecipeChooser"]
 
 _MASTER_BACKGROUND: Final = "-masterbg"
-"""What the products are called that keep their background for spec2 to model."""
+"""Ending of the products that keep their background for spec2 to model."""
 
 _IFUS: Final = frozenset({"mir_mrs", "nrs_ifu"})
 """EXP_TYPEs that `badpix_selfcal` is for."""
@@ -33,7 +32,7 @@ _MODE: Final = (
     *("exp_type", "detector", "filter", "band", "grating", "pupil", "fxd_slit"),
     *("subarray", "channel"),
 )
-"""What makes a mode, in words."""
+"""Columns of a mode that messages name."""
 
 _FOUND: Final = "dedicated background of the same program and mode, nearest in time"
 _NAMED: Final = "background named by the recipe, of the same mode"
@@ -41,41 +40,39 @@ _SKY_LEAKCAL: Final = "leakcal of the dedicated background, to be subtracted fro
 _SELFCAL: Final = "exposure of the same mode, to find outliers fixed on the detector"
 
 
-class Chooser:
-    """Chooses among exposures of a mode what else goes with a science exposure.
-
-    Parameters
-    ----------
-    rows
-        All exposures.
-    exposures
-        The same, by name, as far as their headers are known.
-    options
-        What the recipe asks for.
-    """
+class RecipeChooser:
+    """Chooses among exposures of a mode what else goes with a science exposure."""
 
     def __init__(
         self,
         rows: Sequence[PoolRow],
         exposures: Mapping[str, Exposure],
-        options: AssociationOptions,
+        choice: AssociationChoice,
+        *,
+        has_grisms: bool,
     ) -> None:
-        self._options = options
+        self._choice = choice
+        self._has_grisms = has_grisms
         self._exposures = exposures
         self._modes = bucket_by(rows, _full_mode)
-        self._shared: dict[object, tuple[Part, ...]] = {}
+        self._shared: dict[tuple[str | None, int], tuple[Part, ...]] = {}
+        self._skies: dict[int, list[list[PoolRow]]] = {}
         self._rows = rows
+        self._has_sky_leakcals = (
+            choice.imprints
+            and choice.background_imprints
+            and choice.backgrounds != "none"
+        )
 
     def choose(self, draft: Draft) -> Iterator[Draft]:
         """Apply the choices to an association of level 2b."""
         if draft.rule == "Asn_Lv2SpecImprint":
-            if self._options.imprints_as_science:
+            # The official rules make it, but there is no spectrum in a leakcal.
+            if self._choice.imprints_as_science:
                 yield draft
-            return
-        if not self._options.has_grisms and draft.extra:
-            return
-        for chosen in self._choose_nods(draft):
-            yield self._edit(self._complete(chosen))
+        elif self._has_grisms or not draft.extra:
+            for chosen in self._choose_nods(draft):
+                yield self._edit(self._complete(chosen))
 
     def choose_level3(self, draft: Draft) -> Draft:
         """Apply the choices to an association of level 3.
@@ -86,8 +83,8 @@ class Chooser:
         make their products.
         """
         parts = [part for part in draft.parts if part.exptype != "target_acquisition"]
-        if self._options.backgrounds == "none":
-            parts = [part for part in parts if not is_dedicated(part)]
+        if self._choice.backgrounds == "none":
+            parts = [part for part in parts if not _is_dedicated(part)]
         if draft.rule == "Asn_Lv3MIRMRS":
             parts += self._spectra_of_sky(parts)
         return self._edit(replace(draft, parts=tuple(parts)))
@@ -109,17 +106,16 @@ class Chooser:
     def _choose_nods(self, draft: Draft) -> Iterator[Draft]:
         """Let nods subtract each other, or not, or both."""
         parts = tuple(part for part in draft.parts if part.reason != NOD_REASON)
-        if len(parts) == len(draft.parts) or self._options.nod_backgrounds == "on":
+        chosen = self._choice.nod_backgrounds
+        if len(parts) == len(draft.parts) or chosen == "on":
             yield draft
-            return
-        is_msa = draft.first.exp_type == "nrs_msaspec"
-        if self._options.nod_backgrounds == "both":
+        elif chosen == "off":
+            yield replace(draft, parts=parts)
+        else:
             yield draft
-            if is_msa:
+            if draft.first.exp_type == "nrs_msaspec":
                 product = draft.product + _MASTER_BACKGROUND
                 yield replace(draft, parts=parts, product=product)
-            return
-        yield replace(draft, parts=parts)
 
     def _complete(self, draft: Draft) -> Draft:
         """Add backgrounds, their leakcals, and selfcal members."""
@@ -131,30 +127,24 @@ class Chooser:
             parts += self._leakcals_of_sky(science, mode)
         elif draft.asn_type == "spec2":
             parts += self._backgrounds(science, mode, parts)
-        parts = take_once(parts)
+        parts = _take_once(parts)
         if science.exp_type == "nrs_msaspec":
-            parts = keep_one_imprint(parts)
-        if self._options.selfcal and science.exp_type in _IFUS:
-            parts += self._selfcal(science, mode, parts)
+            parts = _keep_one_imprint(parts)
+        if self._choice.selfcal and science.exp_type in _IFUS:
+            parts += self._selfcal(mode, parts)
         return replace(draft, parts=tuple(parts))
 
     def _is_wanted(self, part: Part) -> bool:
-        """Tell whether members are wanted that the rules give."""
+        """Check whether the recipe wants members that the rules select."""
         if part.exptype == "imprint":
             is_of_sky = all(row.bkgdtarg == "t" for row in part.rows)
-            without = not self._has_sky_leakcals
-            return self._options.imprints and not (is_of_sky and without)
-        return self._options.backgrounds != "none" or not is_dedicated(part)
-
-    @property
-    def _has_sky_leakcals(self) -> bool:
-        """Whether leakcals of backgrounds are wanted."""
-        options = self._options
-        wanted = options.imprints and options.background_imprints
-        return wanted and options.backgrounds != "none"
+            return self._choice.imprints and (self._has_sky_leakcals or not is_of_sky)
+        return self._choice.backgrounds != "none" or not _is_dedicated(part)
 
     def _leakcals_of_sky(self, science: PoolRow, mode: Sequence[PoolRow]) -> list[Part]:
-        """Give a background its own leakcals: of its tile, target and dither."""
+        """Find the leakcals of a background: of its tile, target and dither."""
+        if not self._choice.imprints:
+            return []
         found = [
             row
             for row in mode
@@ -163,33 +153,23 @@ class Chooser:
             and row.bkgdtarg == science.bkgdtarg
         ]
         kept = prune_imprints([science], found)
-        if not kept or not self._options.imprints:
-            return []
-        return [Part("imprint", kept, "rate", "leakcal of the same observation")]
+        reason = "leakcal of the same observation"
+        return [Part("imprint", kept, "rate", reason)] if kept else []
 
     def _backgrounds(
         self, science: PoolRow, mode: Sequence[PoolRow], parts: Sequence[Part]
     ) -> tuple[Part, ...]:
         """Find backgrounds that the proposal does not link."""
-        named = self._is_named(science)
-        if named or self._options.backgrounds == "none":
+        choice = self._choice
+        if choice.backgrounds == "none" or self._is_named(science):
             return ()
-        if self._options.background_observations or self._options.background_targets:
-            return self._share("named", mode, self._find_named, _NAMED)
+        if choice.background_observations or choice.background_targets:
+            return self._share(None, mode)
         is_served = any(part.exptype == "background" for part in parts)
-        if self._options.backgrounds == "linked" or is_served:
+        if choice.backgrounds == "linked" or is_served:
             return ()
         nearest = self._nearest(science, mode)
-        if nearest is None:
-            return ()
-        return self._share(
-            nearest,
-            mode,
-            lambda rows: [
-                r for r in rows if r.kind == "background" and r.obs_num == nearest
-            ],
-            _FOUND,
-        )
+        return () if nearest is None else self._share(nearest, mode)
 
     def _spectra_of_sky(self, parts: Sequence[Part]) -> list[Part]:
         """Find the backgrounds of all science members, as spectra."""
@@ -203,16 +183,20 @@ class Chooser:
         return list(found.values())
 
     def _share(
-        self,
-        key: str,
-        mode: Sequence[PoolRow],
-        find: Callable[[Sequence[PoolRow]], list[PoolRow]],
-        reason: str,
+        self, observation: str | None, mode: Sequence[PoolRow]
     ) -> tuple[Part, ...]:
-        """Make the members of a mode once, for all who share them."""
-        full_key = (key, id(mode))
-        if full_key not in self._shared:
-            found = find(mode)
+        """Make the members of a mode once, for all who share them.
+
+        They are the backgrounds of an observation, or those that the recipe names.
+        """
+        key = (observation, id(mode))
+        if key not in self._shared:
+            if observation is None:
+                kinds = {"science", "background"}
+                found = [r for r in mode if r.kind in kinds and self._is_named(r)]
+            else:
+                sky = (row for row in mode if row.kind == "background")
+                found = [row for row in sky if row.obs_num == observation]
             linked = {row.obs_num for row in found}
             leakcals = [
                 row
@@ -221,77 +205,61 @@ class Chooser:
                 and row.obs_num in linked
                 and (row.bkgdtarg == "t" or self._is_named(row))
             ]
+            reason = _NAMED if observation is None else _FOUND
             parts = [Part("background", tuple(found), "rate", reason)]
             if self._has_sky_leakcals:
                 parts.append(Part("imprint", tuple(leakcals), "rate", _SKY_LEAKCAL))
-            self._shared[full_key] = tuple(part for part in parts if part.rows)
-        return self._shared[full_key]
-
-    def _find_named(self, rows: Sequence[PoolRow]) -> list[PoolRow]:
-        """Find the backgrounds that the recipe names."""
-        return [
-            row
-            for row in rows
-            if self._is_named(row) and row.kind in {"science", "background"}
-        ]
+            self._shared[key] = tuple(part for part in parts if part.rows)
+        return self._shared[key]
 
     def _is_named(self, row: PoolRow) -> bool:
-        """Tell whether the recipe names an exposure as a background."""
-        observation = f"{row.obs_num or '':0>3s}"
-        if observation in self._options.background_observations:
+        """Check whether the recipe names an exposure as a background."""
+        if f"{row.obs_num or '':0>3s}" in self._choice.background_observations:
             return True
         exposure = self._exposures.get(row.name)
-        names = [name.upper() for name in self._options.background_targets]
+        names = [name.upper() for name in self._choice.background_targets]
         return exposure is not None and name_of_target(exposure) in names
 
     def _nearest(self, science: PoolRow, mode: Sequence[PoolRow]) -> str | None:
-        """Tell the background observation nearest in time; the first if unknown."""
-        key = ("observations", id(mode))
-        if key not in self._shared:
+        """Find the background observation nearest in time; the first if unknown."""
+        if id(mode) not in self._skies:
             sky = [row for row in mode if row.kind == "background"]
-            by_obs = bucket_by(sky, lambda row: row.obs_num)
-            self._shared[key] = tuple(
-                Part("background", tuple(found), "", "") for found in by_obs.values()
-            )
+            by_observation = bucket_by(sky, lambda row: row.obs_num)
+            self._skies[id(mode)] = list(by_observation.values())
         start = self._start(science)
         gaps = [
-            (min(_gap(start, self._start(row)) for row in part.rows), place)
-            for place, part in enumerate(self._shared[key])
+            (min(_gap(start, self._start(row)) for row in rows), place)
+            for place, rows in enumerate(self._skies[id(mode)])
         ]
-        return self._shared[key][min(gaps)[1]].rows[0].obs_num if gaps else None
+        return self._skies[id(mode)][min(gaps)[1]][0].obs_num if gaps else None
 
     def _start(self, row: PoolRow) -> float | None:
-        """Tell when an exposure began."""
         exposure = self._exposures.get(row.name)
         value = exposure.header.get("EXPSTART") if exposure else None
         return float(value) if isinstance(value, int | float) else None
 
-    def _selfcal(
-        self, science: PoolRow, mode: Sequence[PoolRow], parts: Sequence[Part]
-    ) -> list[Part]:
-        """Take the other exposures of the mode."""
+    def _selfcal(self, mode: Sequence[PoolRow], parts: Sequence[Part]) -> list[Part]:
+        """Take the other exposures of the mode, which no official rule ever does."""
         kinds = {"science", "psf", "background"}
-        if self._options.selfcal == "all":
+        if self._choice.selfcal == "all":
             kinds.add("imprint")
-        taken = {row for part in parts for row in part.rows if row not in part.but}
-        taken.add(science)
-        found = (row for row in mode if row.kind in kinds and row not in taken)
-        others = tuple(found)
+        taken = _list_members(parts)
+        others = tuple(row for row in mode if row.kind in kinds and row not in taken)
         return [Part("selfcal", others, "rate", _SELFCAL)] if others else []
 
     def _edit(self, draft: Draft) -> Draft:
         """Put in and leave out what the recipe names."""
         parts = list(draft.parts)
-        for choice in self._options.exclude:
-            if fnmatchcase(draft.product, choice.product):
-                parts = [p for part in parts for p in leave_out(part, choice)]
-        for choice in self._options.include:
-            if fnmatchcase(draft.product, choice.product):
-                parts += self._put_in(choice, parts, draft.first)
+        for rule in self._choice.exclude:
+            if fnmatchcase(draft.product, rule.product):
+                parts = [p for part in parts for p in _leave_out(part, rule)]
+        for rule in self._choice.include:
+            if fnmatchcase(draft.product, rule.product):
+                parts += self._put_in(rule, parts, draft.first)
         return replace(draft, parts=tuple(parts))
 
     def _put_in(
-        self, choice: MemberChoice, parts: Sequence[Part], science: PoolRow
+        self, rule: MemberRule, parts: Sequence[Part], science: PoolRow
     ) -> Iterable[Part]:
         """Make the members that a recipe puts in, of the same program.
 
@@ -300,36 +268,36 @@ class Chooser:
         PlanError
             One is of another mode: the pipeline would subtract it all the same.
         """
-        taken = {row for part in parts for row in part.rows if row not in part.but}
+        taken = _list_members(parts)
         found = tuple(
             row
             for row in self._rows
-            if fnmatchcase(row.name, choice.exposure)
+            if fnmatchcase(row.name, rule.exposure)
             and row not in taken
             and row.program == science.program
         )
         modes = {_full_mode(row) for row in parts[0].rows}
         for row in found:
-            if choice.exptype in _CORRECTING and _full_mode(row) not in modes:
+            if rule.exptype in _CORRECTING and _full_mode(row) not in modes:
                 raise PlanError(
-                    f"The recipe puts {row.name} in as {choice.exptype} of "
+                    f"The recipe puts {row.name} in as {rule.exptype} of "
                     f"{science.name}, but they differ: {_differ(row, science)}."
                 )
         if found:
             suffix = parts[0].suffix
-            if suffix == "cal" and choice.exptype == "background":
+            if suffix == "cal" and rule.exptype == "background":
                 suffix = "x1d"
-            yield Part(choice.exptype, found, suffix, "put in by the recipe")
+            yield Part(rule.exptype, found, suffix, "put in by the recipe")
 
 
 def _full_mode(row: PoolRow) -> tuple[object, ...] | None:
-    """Tell the mode with all that is loose in the official rules."""
+    """Determine the mode with all that is loose in the official rules."""
     mode = mode_of(row)
     return None if mode is None else (*mode, *loose_mode(row), row.is_tso)
 
 
 def _differ(one: PoolRow, other: PoolRow) -> str:
-    """Say in what the modes of two exposures differ."""
+    """Describe in what the modes of two exposures differ."""
     pairs = ((name, getattr(one, name), getattr(other, name)) for name in _MODE)
     return ", ".join(
         f"{name.upper()} {mine} and {its}" for name, mine, its in pairs if mine != its
@@ -337,5 +305,54 @@ def _differ(one: PoolRow, other: PoolRow) -> str:
 
 
 def _gap(one: float | None, other: float | None) -> float:
-    """Measure the days between the starts of two exposures."""
     return float("inf") if one is None or other is None else abs(one - other)
+
+
+def _list_members(parts: Iterable[Part]) -> set[PoolRow]:
+    return {row for part in parts for row in part.rows if row not in part.but}
+
+
+def _is_dedicated(part: Part) -> bool:
+    """Check whether members are dedicated backgrounds."""
+    return part.exptype == "background" and part.rows[0].kind == "background"
+
+
+def _take_once(parts: Iterable[Part]) -> list[Part]:
+    """Let no exposure be a member twice: who is first stays."""
+    kept: list[Part] = []
+    by_exptype: dict[str, set[PoolRow]] = defaultdict(set)
+    for part in parts:
+        others = [rows for rows in by_exptype.values() if rows]
+        repeated = {
+            row for row in part.rows for rows in others if row in rows
+        } - part.but
+        left = replace(part, but=part.but | repeated) if repeated else part
+        if len(left):
+            kept.append(left)
+        by_exptype[part.exptype] |= set(part.rows) - left.but
+    return kept
+
+
+def _keep_one_imprint(parts: Iterable[Part]) -> list[Part]:
+    """Keep one leakcal: spec2 of jwst 3.0.0 crashes on several of the MSA."""
+    kept: list[Part] = []
+    has_one = False
+    for part in parts:
+        if part.exptype != "imprint":
+            kept.append(part)
+        elif not has_one:
+            first = next(row for row in part.rows if row not in part.but)
+            kept.append(replace(part, rows=(first,), but=frozenset()))
+            has_one = True
+    return kept
+
+
+def _leave_out(part: Part, rule: MemberRule) -> Iterator[Part]:
+    """Leave members out; science stays."""
+    if part.exptype == "science" or rule.exptype not in {"*", part.exptype}:
+        yield part
+        return
+    left = frozenset(r for r in part.rows if fnmatchcase(r.name, rule.exposure))
+    edited = replace(part, but=part.but | left)
+    if len(edited):
+        yield edited

@@ -1,7 +1,8 @@
-"""Rows that belong together though some of their values are undefined.
+"""Rows that belong together, though some of their values are undefined.
 
-A value that must be there is part of a key. A value that need not be (a *loose* one)
-must only not contradict: an undefined value goes with any, until a row has defined it.
+A value that must be defined is part of a key. A value that may be undefined (a *loose*
+one) must only not contradict: an undefined value goes with any, until a row has
+defined it.
 """
 
 from collections import defaultdict
@@ -9,14 +10,45 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .rows import PoolRow
+from .pool import PoolRow
 
-__all__ = ["Loose", "bucket_by", "gather_cliques", "gather_companions"]
+__all__ = [
+    "Loose",
+    "bucket_by",
+    "gather_cliques",
+    "gather_companions",
+    "loose_mode",
+    "mode_of",
+]
 
 Loose = tuple[Hashable, ...]
 """Loose values of a row; None where undefined."""
 
+Mode = tuple[str, ...]
+"""Program, EXP_TYPE, instrument, detector, and filter or band."""
+
 _Key = TypeVar("_Key", bound=Hashable)
+
+
+def mode_of(row: PoolRow) -> Mode | None:
+    """Determine the mode, within which exposures can correct each other at level 2b.
+
+    None for what ``Constraint_Base`` and ``Constraint_Mode`` leave out: undefined
+    values, wavefront sensing, the detector that no grism illuminates.
+    """
+    element = row.filter or row.band
+    which = "filter" if row.filter else "band"
+    mode = (row.program, row.exp_type, row.instrume, row.detector, element)
+    if any(value is None for value in mode) or "wfsc" in (row.visitype or "")[1:-1]:
+        return None
+    if row.detector == "nrcblong" and row.exp_type == "nrc_tsgrism":
+        return None
+    return (*(value for value in mode if value is not None), which)
+
+
+def loose_mode(row: PoolRow) -> Loose:
+    """List what else is the same in a mode, where it is defined."""
+    return (row.pupil or row.grating, row.fxd_slit, row.subarray, row.channel)
 
 
 def bucket_by(
@@ -40,10 +72,10 @@ class _Clique:
 
     def join(self, row: PoolRow, loose: Loose) -> bool:
         """Let a row join if it does not contradict."""
-        merged = _merge(self.loose, loose)
-        if merged is None:
+        pairs = list(zip(self.loose, loose, strict=True))
+        if any(a is not None and b is not None and a != b for a, b in pairs):
             return False
-        self.loose = merged
+        self.loose = tuple(b if a is None else a for a, b in pairs)
         self.rows.append(row)
         return True
 
@@ -91,14 +123,6 @@ def gather_companions(
 
 
 def _is_clear(found: Iterable[Loose]) -> bool:
-    """Tell whether every value is either defined in all or in none."""
+    """Check that every value is either defined in all or in none."""
     columns = zip(*found, strict=True)
     return all(len({value is None for value in column}) == 1 for column in columns)
-
-
-def _merge(one: Loose, other: Loose) -> Loose | None:
-    """Put loose values together; None if they contradict."""
-    pairs = list(zip(one, other, strict=True))
-    if any(a is not None and b is not None and a != b for a, b in pairs):
-        return None
-    return tuple(b if a is None else a for a, b in pairs)
