@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,15 +21,20 @@ from flows.crashes import is_known, to_bug
 from flows.errors import RewebbError
 from workers.errors import WorkerError
 
+from .interrupts import count_lines_with
 from .plain import to_plain
 
 if TYPE_CHECKING:
     from flows.archive import FetchListener, FetchProgress
     from flows.execution import Listener, Progress
     from flows.reports import RunSummary
+    from flows.run import Step
+
+_Value = TypeVar("_Value")
 
 __all__ = [
     "FAILED",
+    "REFUSED",
     "Listeners",
     "Told",
     "fail",
@@ -37,6 +43,10 @@ __all__ = [
     "print_summary",
     "said_in_one_sentence",
     "say",
+    "say_counts",
+    "say_state",
+    "tell",
+    "told_steps",
     "warn",
     "watched",
 ]
@@ -58,7 +68,27 @@ _err = Console(stderr=True, soft_wrap=True, highlight=False)
 _OF_TYPER = (typer.Exit, typer.Abort, TyperException, BrokenPipeError)
 """Ends of a command that typer itself tells of."""
 
-_COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
+_COLOURS = {
+    "FAILED": "red",
+    "CANNOT": "red",
+    "BLOCKED": "yellow",
+    "SUCCEEDED": "green",
+}
+
+_DOING = {
+    "start": "starting Prefect",
+    "search": "searching the archive",
+    "find": "finding exposures",
+    "associate": "building associations",
+    "draw": "drawing the graph of jobs",
+    "fetch": "fetching files",
+    "prefetch": "fetching references",
+    "resolve": "resolving references and parameters",
+    "plan": "planning",
+    "execute": "executing jobs",
+    "report": "writing the folder of the run",
+}
+"""What is shown of the steps of a run, and of what commands do besides."""
 
 
 def say(text: str = "") -> None:
@@ -69,6 +99,11 @@ def say(text: str = "") -> None:
 def warn(message: str) -> None:
     """Print what went wrong beside the work, which is done."""
     _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
+
+
+def tell(line: str) -> None:
+    """Print a line beside the work, which goes on."""
+    _err.print(Text(to_plain(line)))
 
 
 def fail(message: str) -> NoReturn:
@@ -125,7 +160,10 @@ def print_summary(summary: "RunSummary") -> None:
     """Print what a run, or a dry run, came to."""
     print_rows(
         ("job", "state", "why"),
-        [(job.key, job.state, job.why) for job in summary.jobs],
+        [
+            (job.key, say_state(job.state, is_plan=not summary.run), job.why)
+            for job in summary.jobs
+        ],
     )
     for title, lines in (("caveats", summary.caveats), ("notes", summary.notes)):
         if lines:
@@ -133,29 +171,65 @@ def print_summary(summary: "RunSummary") -> None:
             say(f"{title}:")
         for line in lines:
             say(f"  {line}")
-    counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
+    of = f"program {summary.program}, {summary.context}, {summary.recipe}"
     say()
-    say(f"program {summary.program}, {summary.context}, {summary.recipe}: {counts}")
+    say(f"{of}: {say_counts(summary)}")
+
+
+def say_counts(summary: "RunSummary") -> str:
+    """Say how many jobs came to each state."""
+    is_plan = not summary.run
+    counts = summary.counts.items()
+    return ", ".join(f"{n} {say_state(state, is_plan=is_plan)}" for state, n in counts)
+
+
+def say_state(state: str, *, is_plan: bool) -> str:
+    """Say the state of a job; in a plan nothing has failed yet."""
+    return "CANNOT RUN" if is_plan and state == "FAILED" else state
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told how far things are."""
+    """Who is told how far the command, or one of its programs, is."""
 
-    jobs: "Listener | None"
+    jobs: "Listener" = _ignore
     """Told of every job."""
-    files: "FetchListener"
+    files: "FetchListener" = _ignore
     """Told of the bytes that come."""
+    steps: Callable[[str], object] = _ignore
+    """Told of each step before it is taken, and "" when all are over."""
+
+
+def told_steps(listeners: Listeners) -> "Step":
+    """Make what takes the steps of a plan, and tells of each first."""
+
+    def take(name: str, work: Callable[[], _Value]) -> _Value:
+        listeners.steps(name)
+        return work()
+
+    return take
 
 
 @contextmanager
-def watched(*, quiet: bool) -> Iterator[Listeners]:
-    """Show the progress of a run or a fetch: live bars on a terminal, else lines."""
+def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
+    """Show progress: live bars on a terminal, else lines.
+
+    Yields
+    ------
+    Callable
+        Makes the listeners of a program; of the command itself with "".
+    """
     if quiet:
-        yield Listeners(None, lambda _: None)
+        yield lambda _: Listeners()
         return
     if not _err.is_terminal:
-        yield Listeners(_print_line, _print_tenths())
+        yield lambda program: Listeners(
+            _print_line, _print_tenths(), partial(_print_step, program)
+        )
         return
     from rich.progress import (  # only when it is wanted
         BarColumn,
@@ -172,18 +246,23 @@ def watched(*, quiet: bool) -> Iterator[Listeners]:
         console=_err,
         transient=True,
     ) as bars:
-        yield Listeners(_make_job_bar(bars), _make_file_bar(bars))
+        count_lines_with(lambda: sum(bar.visible for bar in bars.tasks))
+        yield lambda program: _make_bars(bars, f"{program}: " if program else "")
 
 
-def _make_job_bar(bars: Any) -> "Listener":
-    bar = bars.add_task("jobs", total=None, amount="", visible=False)
+def _make_bars(bars: Any, label: str) -> Listeners:
+    bar = bars.add_task("", total=None, amount="", visible=False)
+
+    def show_step(name: str) -> None:
+        doing = f"{label}{_DOING.get(name, name)}"
+        bars.update(bar, description=doing, visible=bool(name))
 
     def show(progress: "Progress") -> None:
         counts = {str(state): count for state, count in progress.counts.items()}
         running = counts.get("RUNNING", 0)
         total = sum(counts.values())
         done = total - running - counts.get("DUE", 0)
-        text = f"{running} running, {counts.get('FAILED', 0)} failed"
+        text = f"{label}{running} running, {counts.get('FAILED', 0)} failed"
         bars.update(
             bar,
             total=total,
@@ -195,10 +274,10 @@ def _make_job_bar(bars: Any) -> "Listener":
         if progress.state in {"FAILED", "BLOCKED"}:
             bars.console.print(_styled(f"{progress.state} {progress.key}"))
 
-    return show
+    return Listeners(show, _make_file_bar(bars, label), show_step)
 
 
-def _make_file_bar(bars: Any) -> "FetchListener":
+def _make_file_bar(bars: Any, label: str) -> "FetchListener":
     bar = bars.add_task("files", total=None, amount="", visible=False)
 
     def show(progress: "FetchProgress") -> None:
@@ -207,7 +286,8 @@ def _make_file_bar(bars: Any) -> "FetchListener":
             bar,
             total=progress.total_bytes,
             completed=progress.done_bytes,
-            description=f"fetched {progress.done_files} of {progress.files} files",
+            description=f"{label}fetched {progress.done_files} of {progress.files} "
+            "files",
             amount=f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
             visible=progress.done_files < progress.files,
         )
@@ -238,8 +318,14 @@ def _say_bytes(progress: "FetchProgress") -> str:
     return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 
+def _print_step(program: str, name: str) -> None:
+    if name:
+        label = f"{program}: " if program else ""
+        tell(f"{label}{_DOING.get(name, name)}")
+
+
 def _print_line(progress: Any) -> None:
-    _err.print(Text(to_plain(f"{progress.state} {progress.key}")))
+    tell(f"{progress.state} {progress.key}")
 
 
 def _styled(text: str) -> Text:

@@ -92,7 +92,9 @@ def search(
             kind=FileKind(kind),
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
-        found = find_files(make_source(settings), make_vault(settings), query)
+        with watched(quiet=as_json) as listen:
+            listen("").steps("search")
+            found = find_files(make_source(settings), make_vault(settings), query)
     if as_json:
         print_json(found)
     else:
@@ -130,8 +132,11 @@ def fetch(
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
         source = make_source(settings)
-        with watched(quiet=as_json) as listeners:
+        with watched(quiet=as_json) as listen:
+            listeners = listen("")
+            listeners.steps("search")
             listing = list_files(source, query)
+            listeners.steps("")
             with open_database(settings) as database:
                 fetched = fetch_files(
                     source,
