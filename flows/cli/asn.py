@@ -1,6 +1,7 @@
 """`rewebb asn`: associations, with their reasons."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from .output import (
     print_rows,
     said_in_one_sentence,
     say,
+    told_steps,
+    watched,
 )
 
 if TYPE_CHECKING:
@@ -92,9 +95,12 @@ def asn(
         else:
             from flows.run import associate
 
-            found = _find(program, headers, archive, chosen)
             choice = None if program and not official else options  # that of a run
-            shown = _join([associate(f, choice, candidates=wanted) for f in found])
+            with watched(quiet=as_json) as listen:
+                step = told_steps(listen(program or ""))
+                found = step("find", lambda: _find(program, headers, archive, chosen))
+                make = partial(associate, options=choice, candidates=wanted)
+                shown = step("associate", lambda: _join([*map(make, found)]))
         _refuse_unknown(wanted or (), shown.rows)
         differences = _compare(shown.made, diff)
         written = _write(shown, out)

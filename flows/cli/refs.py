@@ -20,7 +20,15 @@ from workers.cache_contract import (
 from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
 
 from .options import Archive, AsJson, Context, DataDir, RecipeName
-from .output import FAILED, fail, print_json, said_in_one_sentence, say
+from .output import (
+    FAILED,
+    fail,
+    print_json,
+    said_in_one_sentence,
+    say,
+    told_steps,
+    watched,
+)
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -85,7 +93,7 @@ def sync(
             )
         with _remembering(settings) as (crds_path, known, remember):
             request = PrefetchRequest(
-                items=_list_items(settings, programs or (), recipe),
+                items=_list_items(settings, programs or (), recipe, quiet=as_json),
                 context=settings.crds_context,
                 crds_path=crds_path,
                 server_url=settings.crds_server_url,
@@ -167,7 +175,7 @@ def _remembering(
 
 
 def _list_items(
-    settings: "Settings", programs: Sequence[str], recipe: str
+    settings: "Settings", programs: Sequence[str], recipe: str, *, quiet: bool = False
 ) -> tuple[ResolveItem, ...]:
     """List the jobs of programs whose raw files are here, and say what is not."""
     if not programs:
@@ -180,7 +188,10 @@ def _list_items(
     with open_services(settings) as services:
         for program in programs:
             request = Request(program, recipe=recipe)
-            drawn = prepare(request, load_recipe(recipe), services.archive)
+            with watched(quiet=quiet) as listen:
+                step = told_steps(listen(program))
+                loaded = load_recipe(recipe)
+                drawn = prepare(request, loaded, services.archive, step=step)
             here, away = _part(drawn.graph)
             if away:
                 _tell_left_out(program, len(away))
