@@ -5,10 +5,13 @@ from itertools import pairwise
 
 import psutil
 import pytest
-from commands import Ended, Rewebb, find_processes, query, wait_until
+from commands import Ended, Rewebb, find_processes, query, stopped, wait_until
 from terminal import in_terminal
 
 MakeRewebb = Callable[..., Rewebb]
+
+LIMIT_S = 900
+"""How long a busy machine may take for two programs."""
 
 SPANS = """
 select job.program, attempt.started_at, attempt.finished_at
@@ -22,7 +25,10 @@ def ran(make_rewebb: MakeRewebb) -> tuple[Rewebb, Ended]:
     """Two programs from empty, and one that the archive does not have."""
     rewebb = make_rewebb()
     (rewebb.folder / "programs.txt").write_text("99008  # MIRI\n99999\n")
-    return rewebb, rewebb("run", "99002", "--from", "programs.txt", "--json")
+    arguments = ("run", "99002", "--from", "programs.txt", "--json")
+    with stopped(rewebb.start(*arguments)) as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    return rewebb, Ended(process.returncode, out, err)
 
 
 def test_jobs_of_two_programs_interleave_on_one_cluster(
