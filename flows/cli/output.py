@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flows.execution import Listener, Progress
     from flows.reports import RunSummary
     from flows.run import Step
+    from workers.cache_contract import ReferenceProgress
 
 _Value = TypeVar("_Value")
 
@@ -202,6 +203,8 @@ class Listeners:
     """Told of the bytes that come."""
     steps: Callable[[str], object] = _ignore
     """Told of each step before it is taken, and "" when all are over."""
+    references: "Callable[[ReferenceProgress], None] | None" = None
+    """Told of the references that come, or are read."""
 
 
 def told_steps(listeners: Listeners) -> "Step":
@@ -228,7 +231,7 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
         return
     if not _err.is_terminal:
         yield lambda program: Listeners(
-            _print_line, _print_tenths(), partial(_print_step, program)
+            _print_line, _print_tenths(), partial(_print_step, program), _print_parts()
         )
         return
     from rich.progress import (  # only when it is wanted
@@ -274,7 +277,18 @@ def _make_bars(bars: Any, label: str) -> Listeners:
         if progress.state in {"FAILED", "BLOCKED"}:
             bars.console.print(_styled(f"{progress.state} {progress.key}"))
 
-    return Listeners(show, _make_file_bar(bars, label), show_step)
+    def show_references(progress: "ReferenceProgress") -> None:
+        doing = f"{progress.doing}: {progress.done} of {progress.total} files"
+        bars.update(
+            bar,
+            total=progress.total_bytes,
+            completed=progress.done_bytes,
+            description=doing,
+            amount=_say_bytes(progress),
+            visible=True,
+        )
+
+    return Listeners(show, _make_file_bar(bars, label), show_step, show_references)
 
 
 def _make_file_bar(bars: Any, label: str) -> "FetchListener":
@@ -314,7 +328,20 @@ def _print_tenths() -> "FetchListener":
     return show
 
 
-def _say_bytes(progress: "FetchProgress") -> str:
+def _print_parts() -> "Callable[[ReferenceProgress], None]":
+    """Print a line for each part of what is done with references."""
+    told = ""
+
+    def show(progress: "ReferenceProgress") -> None:
+        nonlocal told
+        if progress.doing != told:
+            told = progress.doing
+            tell(f"{told}: {progress.total} files, {decimal(progress.total_bytes)}")
+
+    return show
+
+
+def _say_bytes(progress: "FetchProgress | ReferenceProgress") -> str:
     return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 

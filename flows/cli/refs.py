@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 
 from workers.cache_contract import (
     PrefetchReport,
     PrefetchRequest,
     ReferenceProblem,
-    ReferenceProgress,
     VerifyReport,
     VerifyRequest,
 )
@@ -39,8 +37,6 @@ __all__ = ["refs_app"]
 refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
 
 _Report = TypeVar("_Report", PrefetchReport, VerifyReport)
-
-_Tell = Callable[[ReferenceProgress], None]
 
 Programs = Annotated[
     list[str] | None,
@@ -101,8 +97,9 @@ def sync(
                 everything=everything,
                 dry_run=dry_run,
             )
-            with _watched(quiet=as_json) as listener:
-                report = _unwrap(prefetch_references(request, listener=listener))
+            with watched(quiet=as_json) as listen:
+                tell = listen("").references
+                report = _unwrap(prefetch_references(request, listener=tell))
             remember(report.files)
     _print_sync(report, as_json=as_json)
     if report.failed:
@@ -143,8 +140,9 @@ def verify(
                 known=known,
                 repair=repair,
             )
-            with _watched(quiet=as_json) as listener:
-                report = _unwrap(verify_references(request, listener=listener))
+            with watched(quiet=as_json) as listen:
+                tell = listen("").references
+                report = _unwrap(verify_references(request, listener=tell))
             remember(report.files)
     _print_verify(report, as_json=as_json)
     if len(report.repaired) < len(report.bad) or report.failed or report.missing:
@@ -268,60 +266,3 @@ def _print_verify(report: VerifyReport, *, as_json: bool) -> None:
 def _print_problems(title: str, problems: Iterable[ReferenceProblem]) -> None:
     for problem in problems:
         say(f"{title} {problem.message}")
-
-
-@contextmanager
-def _watched(*, quiet: bool) -> Iterator[_Tell | None]:
-    """Show how far it is: a live bar on a terminal, else a line for each part."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if quiet or not console.is_terminal:
-        yield None if quiet else _make_lines(console)
-        return
-    from rich.progress import (  # only when it is wanted
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bars:
-        yield _make_bar(bars)
-
-
-def _make_lines(console: Console) -> _Tell:
-    told = ""
-
-    def show(progress: ReferenceProgress) -> None:
-        nonlocal told
-        if progress.doing != told:
-            told = progress.doing
-            size = decimal(progress.total_bytes)
-            console.print(f"{told}: {progress.total} files, {size}", markup=False)
-
-    return show
-
-
-def _make_bar(bars: Any) -> _Tell:
-    bar = bars.add_task("", total=None)
-
-    def show(progress: ReferenceProgress) -> None:
-        if not bars.tasks[bar].description.startswith(progress.doing):
-            bars.reset(bar)
-        bars.update(
-            bar,
-            description=f"{progress.doing}: {progress.done} of {progress.total} files",
-            completed=progress.done_bytes,
-            total=progress.total_bytes,
-        )
-
-    return show

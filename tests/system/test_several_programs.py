@@ -75,7 +75,7 @@ def test_each_program_is_reused_and_has_a_line_in_the_summary(
 def test_ctrl_c_ends_all_programs(rewebb: Rewebb) -> None:
     runs = "select distinct run_id from run_job where state = 'RUNNING'"
     with in_terminal(rewebb, "run", "99002", "99008") as terminal:
-        wait_until(lambda: len(query(rewebb.data, runs)) == 2)
+        wait_until(lambda: len(query(rewebb.data, runs)) == 2, timeout_s=LIMIT_S)
         below = terminal.list_below()
         terminal.press_ctrl_c()
         terminal.process.wait(20)
