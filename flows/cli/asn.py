@@ -10,12 +10,12 @@ import typer
 from .options import Archive, AsJson, RecipeName
 from .output import (
     FAILED,
+    announce_steps,
     fail,
     print_json,
     print_rows,
     said_in_one_sentence,
     say,
-    told_steps,
     watched,
 )
 
@@ -97,7 +97,7 @@ def asn(
 
             choice = None if program and not official else options  # that of a run
             with watched(quiet=as_json) as listen:
-                step = told_steps(listen(program or ""))
+                step = announce_steps(listen(program or ""))
                 found = step("find", lambda: _find(program, headers, archive, chosen))
                 make = partial(associate, options=choice, candidates=wanted)
                 shown = step("associate", lambda: _join([*map(make, found)]))

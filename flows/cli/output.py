@@ -38,6 +38,8 @@ __all__ = [
     "REFUSED",
     "Listeners",
     "Told",
+    "announce",
+    "announce_steps",
     "fail",
     "print_json",
     "print_rows",
@@ -46,8 +48,6 @@ __all__ = [
     "say",
     "say_counts",
     "say_state",
-    "tell",
-    "told_steps",
     "warn",
     "watched",
 ]
@@ -102,7 +102,7 @@ def warn(message: str) -> None:
     _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
 
 
-def tell(line: str) -> None:
+def announce(line: str) -> None:
     """Print a line beside the work, which goes on."""
     _err.print(Text(to_plain(line)))
 
@@ -207,7 +207,7 @@ class Listeners:
     """Told of the references that come, or are read."""
 
 
-def told_steps(listeners: Listeners) -> "Step":
+def announce_steps(listeners: Listeners) -> "Step":
     """Make what takes the steps of a plan, and tells of each first."""
 
     def take(name: str, work: Callable[[], _Value]) -> _Value:
@@ -336,7 +336,7 @@ def _print_parts() -> "Callable[[ReferenceProgress], None]":
         nonlocal told
         if progress.doing != told:
             told = progress.doing
-            tell(f"{told}: {progress.total} files, {decimal(progress.total_bytes)}")
+            announce(f"{told}: {progress.total} files, {decimal(progress.total_bytes)}")
 
     return show
 
@@ -348,11 +348,11 @@ def _say_bytes(progress: "FetchProgress | ReferenceProgress") -> str:
 def _print_step(program: str, name: str) -> None:
     if name:
         label = f"{program}: " if program else ""
-        tell(f"{label}{_DOING.get(name, name)}")
+        announce(f"{label}{_DOING.get(name, name)}")
 
 
 def _print_line(progress: Any) -> None:
-    tell(f"{progress.state} {progress.key}")
+    announce(f"{progress.state} {progress.key}")
 
 
 def _styled(text: str) -> Text:

@@ -20,11 +20,11 @@ from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
 from .options import Archive, AsJson, Context, DataDir, RecipeName
 from .output import (
     FAILED,
+    announce_steps,
     fail,
     print_json,
     said_in_one_sentence,
     say,
-    told_steps,
     watched,
 )
 
@@ -187,7 +187,7 @@ def _list_items(
         for program in programs:
             request = Request(program, recipe=recipe)
             with watched(quiet=quiet) as listen:
-                step = told_steps(listen(program))
+                step = announce_steps(listen(program))
                 loaded = load_recipe(recipe)
                 drawn = prepare(request, loaded, services.archive, step=step)
             here, away = _part(drawn.graph)

@@ -33,6 +33,8 @@ from .output import (
     FAILED,
     REFUSED,
     Listeners,
+    announce,
+    announce_steps,
     print_json,
     print_rows,
     print_summary,
@@ -40,8 +42,6 @@ from .output import (
     say,
     say_counts,
     say_state,
-    tell,
-    told_steps,
     warn,
     watched,
 )
@@ -123,7 +123,7 @@ def plan(
         def work(
             program: str, listeners: Listeners, shared: "Shared | None"
         ) -> "RunSummary":
-            step = told_steps(listeners)
+            step = announce_steps(listeners)
             return plan_only(settings, requests[program], step=step, shared=shared)
 
         if len(requests) == 1 and file is None:
@@ -247,7 +247,7 @@ def _work_on_all(
             program = futures[future]
             ends[program] = _to_end(program, future, elapsed_s[program])
             if not as_json:
-                tell(_say_end(ends[program]))
+                announce(_say_end(ends[program]))
     codes = {end.exit_code for end in ends.values()}
     exit_code = codes.pop() if len(codes) == 1 else FAILED
     in_order = [ends[program] for program in programs]

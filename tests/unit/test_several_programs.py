@@ -75,3 +75,8 @@ def test_each_program_of_which_nothing_can_be_done_is_named() -> None:
     assert done.exit_code == 2
     for program in ("01345", "02736"):
         assert f"error: program {program}: unknown program {program}" in done.stdout
+
+
+def test_each_step_is_announced_beside_the_output_unless_it_is_json() -> None:
+    assert plan("01345").stderr.startswith("01345: finding exposures\n")
+    assert plan("01345", "--json").stderr.startswith("error: ")

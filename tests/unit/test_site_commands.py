@@ -14,8 +14,10 @@ from typer.testing import CliRunner, Result
 from config.recipe import list_recipes, load_recipe
 from config.settings import load_settings
 from flows.cli import app
+from flows.cli.output import print_summary
 from flows.factory import open_database
-from flows.models.runs import JobState
+from flows.models.runs import JobState, RunState
+from flows.reports import JobLine, RunSummary
 from workers.contract import ParsUse, ReferenceFile, Status
 
 JOB = make_job()
@@ -262,3 +264,28 @@ def test_an_id_without_its_zeros_is_completed_in_the_error() -> None:
     done = call("plan", "2736")
     assert done.exit_code == 2
     assert "did you mean 02736?" in done.output
+
+
+@pytest.mark.parametrize(("run_id", "word"), [("", "CANNOT RUN"), ("run-1", "FAILED")])
+def test_a_job_of_a_plan_cannot_run_and_one_of_a_run_has_failed(
+    run_id: str, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned = RunSummary(
+        run=run_id,
+        program="02736",
+        recipe="official",
+        context="jwst_1464.pmap",
+        state=RunState.FAILED,
+        folder="",
+        counts={"FAILED": 1},
+        jobs=(JobLine(KEY, JobState.FAILED, "cut", None, None, ()),),
+        caveats=(),
+        notes=(),
+        products=(),
+        peak_bytes=0,
+    )
+    print_summary(planned)
+    shown = capsys.readouterr().out
+    assert f"{KEY}  {word}  cut" in " ".join(shown.split("\n"))
+    assert shown.endswith(f"1 {word}\n")
+    assert ("FAILED" in shown) is (word == "FAILED")
