@@ -45,7 +45,7 @@ _Diff = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What is shown."""
+    """What the command shows."""
 
     made: "AssociationSet"
     """The associations."""
@@ -67,9 +67,9 @@ def asn(
     pool: _Pool = None,
     headers: _Headers = None,
     archive: Archive = None,
-    explain: bool = typer.Option(False, "--explain", help="Show every member, why."),
+    explain: bool = typer.Option(False, "--explain", help="Show every member and why."),
     official: bool = typer.Option(
-        False, "--official", help="What the official rules make, to the letter."
+        False, "--official", help="Exactly what the official rules make."
     ),
     recipe: RecipeName = "official",
     candidates: _Candidates = "all",

@@ -62,7 +62,7 @@ def demo(
 
 
 def _use_crds_of(sample: "SampleSet") -> None:
-    """Let no variable of this machine lead to real references."""
+    """Ignore variables of this machine that point to real references."""
     for name in ("CRDS_SERVER_URL", "CRDS_CONTEXT"):
         os.environ.pop(name, None)
         os.environ.pop(f"REWEBB_{name}", None)

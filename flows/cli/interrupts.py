@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command in one line, within two seconds, with all it began.
+"""Ctrl-C and SIGTERM end a command and its processes in two seconds, with one line.
 
 The first signal interrupts the command, which closes its cluster, tells the database
 and lets go of its lease. A thread that watches ends it when that is done, or when it
@@ -48,7 +48,7 @@ def end_at_once() -> None:
 
 
 def count_lines_with(counter: Callable[[], int]) -> None:
-    """Let the last line of an interrupted command replace as many lines as counted."""
+    """Erase as many lines as counted when the command is interrupted."""
     _counters.append(counter)
 
 
@@ -112,7 +112,7 @@ class _Watch:
 
 
 def _say_and_be_silent(text: str) -> None:
-    """Print the last line; what the cleanup says after it is of no use to anybody."""
+    """Print the last line, and silence what the cleanup would print after it."""
     erase = ""
     if sys.stderr.isatty():
         lines = min(sum(count() for count in _counters), os.get_terminal_size(2).lines)

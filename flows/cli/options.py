@@ -62,7 +62,7 @@ Context = Annotated[
 ]
 AllowPartial = Annotated[
     bool,
-    typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
+    typer.Option("--allow-partial", help="Leave out members whose jobs failed."),
 ]
 StartAt = Annotated[
     StartName,
@@ -118,5 +118,5 @@ def _read_programs(file: Path | None) -> Iterator[tuple[str, str]]:
 
 
 def split(text: str | None) -> tuple[str, ...]:
-    """Split what is given with commas."""
+    """Split at commas."""
     return tuple(part.strip() for part in text.split(",")) if text else ()

@@ -56,7 +56,7 @@ FAILED = 1
 """Exit code: jobs failed or were blocked; the rest is done."""
 
 REFUSED = 2
-"""Exit code: nothing could be done; the message says what to mend."""
+"""Exit code: nothing could be done; the message says what to correct."""
 
 _UNBOUNDED = 2000
 """Width of what goes to a file or a pipe: long cells stay on one line."""
@@ -67,7 +67,7 @@ _out = Console(
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 _OF_TYPER = (typer.Exit, typer.Abort, TyperException, BrokenPipeError)
-"""Ends of a command that typer itself tells of."""
+"""Ends of a command that typer itself reports."""
 
 _COLOURS = {
     "FAILED": "red",
@@ -98,7 +98,7 @@ def say(text: str = "") -> None:
 
 
 def warn(message: str) -> None:
-    """Print what went wrong beside the work, which is done."""
+    """Print a warning; the work itself is done."""
     _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
 
 
@@ -115,7 +115,7 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def said_in_one_sentence() -> Iterator[None]:
-    """Turn errors that a user can mend into a sentence and an exit code."""
+    """Turn errors that a user can correct into a sentence and an exit code."""
     try:
         yield
     except (RewebbError, ConfigError, WorkerError) as error:
@@ -123,7 +123,7 @@ def said_in_one_sentence() -> Iterator[None]:
 
 
 class Told(AbstractContextManager[None]):
-    """The border of the commands: an error that nobody knows is told in a sentence."""
+    """Wraps a command: an unexpected error becomes a sentence, too."""
 
     def __exit__(
         self,
@@ -131,7 +131,7 @@ class Told(AbstractContextManager[None]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell of an error, and say where its traceback is."""
+        """Print an error, and where its traceback is."""
         if isinstance(error, Exception) and not isinstance(error, _OF_TYPER):
             fail(str(error if is_known(error) else to_bug(error)))
 
@@ -195,20 +195,20 @@ def _ignore(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told how far the command, or one of its programs, is."""
+    """Show the progress of the command, or of one of its programs."""
 
     jobs: "Listener" = _ignore
-    """Told of every job."""
+    """Shows every change of a job."""
     files: "FetchListener" = _ignore
-    """Told of the bytes that come."""
+    """Shows the bytes that were fetched."""
     steps: Callable[[str], object] = _ignore
-    """Told of each step before it is taken, and "" when all are over."""
+    """Shows each step when it begins; "" when all are over."""
     references: "Callable[[ReferenceProgress], None] | None" = None
-    """Told of the references that come, or are read."""
+    """Shows the references that were fetched or read."""
 
 
 def announce_steps(listeners: Listeners) -> "Step":
-    """Make what takes the steps of a plan, and tells of each first."""
+    """Make a `Step` that announces each step before it takes it."""
 
     def take(name: str, work: Callable[[], _Value]) -> _Value:
         listeners.steps(name)
@@ -310,7 +310,7 @@ def _make_file_bar(bars: Any, label: str) -> "FetchListener":
 
 
 def _print_tenths() -> "FetchListener":
-    """Print a line for every tenth of the bytes, with the rate since the begin."""
+    """Print a line for every tenth of the bytes, with the rate since the start."""
     told, start_s = 0, time.monotonic()
 
     def show(progress: "FetchProgress") -> None:

@@ -67,7 +67,7 @@ def sync(
 ) -> None:
     """Fetch the mappings of a context, and the references that programs need.
 
-    Jobs whose raw files are not here are left out, and that is said.
+    Jobs whose raw files are not here are left out and counted.
     """
     from config.settings import load_settings
     from flows.factory import adapt_to_sample
@@ -159,7 +159,7 @@ def _remembering(
         Callable[[Iterable[ReferenceFile]], None],
     ]
 ]:
-    """Give the cache, what the database knows of it, and what tells it more."""
+    """Give the cache, its files in the database, and what records more of them."""
     from flows.factory import find_crds_cache, open_database
 
     crds_path = str(find_crds_cache(settings))
@@ -210,7 +210,7 @@ def _part(
 
 
 def _tell_left_out(program: str, jobs: int) -> None:
-    """Say it beside the report, which may be JSON."""
+    """Print it to standard error, since the report may be JSON."""
     noun, verb, whose = ("job", "is", "its") if jobs == 1 else ("jobs", "are", "their")
     typer.echo(
         f"{jobs} {noun} of {program} {verb} left out: {whose} raw files are not here; "

@@ -98,7 +98,7 @@ def plan(
 ) -> None:
     """Show what a run would do, and why, without doing it.
 
-    Exit code 1 when the run would have jobs that cannot run, 2 when nothing can.
+    Exit code 1 when some jobs cannot run, 2 when nothing could be planned.
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
@@ -349,7 +349,7 @@ def run_flow(
             f"{os.environ.get('PREFECT_API_URL', 'the API URL of its profile')}?"
         )
     if untold:
-        warn(f"Prefect could not be told of the end of the run ({untold})")
+        warn(f"the end of the run could not be reported to Prefect ({untold})")
         end_at_once()
     if isinstance(ends[0], Exception):
         raise ends[0]
@@ -357,7 +357,7 @@ def run_flow(
 
 
 def _call_flow(parameters: dict[str, Any]) -> str:
-    """Call the flow, and give what went wrong with it on the side of Prefect."""
+    """Call the flow; return an error of Prefect itself as text."""
     import httpx
     from prefect.exceptions import PrefectException
 

@@ -159,8 +159,8 @@ def _print_use(use: "tuple[Run, RunJob] | None") -> None:
     """Say which run used the product last, and what the plan of that run knew."""
     if use is None:
         say()
-        say("used last by no run that is recorded: whether it is PARTIAL or of")
-        say("MIXED_PROVENANCE is known to the plan of a run only; see `rewebb plan`")
+        say("used last by no run that is recorded: only the plan of a run says whether")
+        say("it is PARTIAL or of MIXED_PROVENANCE; see `rewebb plan`")
         return
     run, job = use
     say()
