@@ -349,7 +349,7 @@ def run_flow(
             f"{os.environ.get('PREFECT_API_URL', 'the API URL of its profile')}?"
         )
     if untold:
-        warn(f"the end of the run could not be reported to Prefect ({untold})")
+        warn(f"Prefect could not be told of the end of the run ({untold})")
         end_at_once()
     if isinstance(ends[0], Exception):
         raise ends[0]
