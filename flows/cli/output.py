@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -103,8 +103,9 @@ def warn(message: str) -> None:
 
 
 def announce(line: str) -> None:
-    """Print a line beside the work, which goes on."""
-    _err.print(Text(to_plain(line)))
+    """Print a line beside the work, which goes on even if nobody can read it."""
+    with suppress(OSError):
+        _err.print(Text(to_plain(line)))
 
 
 def fail(message: str) -> NoReturn:
