@@ -49,7 +49,7 @@ def end_at_once() -> None:
 
 def count_lines_with(counter: Callable[[], int]) -> None:
     """Erase as many lines as counted when the command is interrupted."""
-    _counters.append(counter)
+    _counters[:] = [counter]
 
 
 class Interruptible(typer.Typer):

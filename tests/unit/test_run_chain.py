@@ -129,7 +129,7 @@ def test_runs_of_other_threads_end_when_the_command_is_interrupted(
             )
 
     step = StopAt("fetch", hang)
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     shared = Shared(settings)
     thread.start()
     assert reached.wait(60)
