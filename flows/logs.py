@@ -19,7 +19,10 @@ def get_logger(**bound: str) -> structlog.stdlib.BoundLogger:
     """Get a logger with ids bound once."""
     logger = structlog.wrap_logger(
         logging.getLogger(LOGGER),
-        processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     return cast("structlog.stdlib.BoundLogger", logger.bind(**bound))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
@@ -28,6 +28,7 @@ from prefect.settings import (
 )
 from prefect.states import Completed, Failed
 from pydantic import Field
+from structlog.contextvars import bound_contextvars
 
 from config.errors import ConfigError
 from config.settings import Settings, load_settings
@@ -41,36 +42,42 @@ from .models.runs import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
 from .notifier import Notifier
 from .reports import RunSummary
-from .run import Planned, Request, run_program
+from .run import Planned, Request, Shared, run_program
 from .stages import StartName
 
-__all__ = [
-    "FETCH_LISTENER",
-    "LISTENER",
-    "OUTCOME",
-    "ObservationId",
-    "ProgramId",
-    "reprocess_program",
-]
+__all__ = ["CALLER", "Caller", "ObservationId", "ProgramId", "reprocess_program"]
 
-LISTENER: ContextVar[Listener | None] = ContextVar("LISTENER", default=None)
-"""Who else follows progress: the terminal, when a person started the flow."""
 
-FETCH_LISTENER: ContextVar[FetchListener] = ContextVar(
-    "FETCH_LISTENER", default=lambda _: None
-)
-"""Who follows the files that are fetched."""
+def _ignore(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What the command that calls the flow is told, and what its runs share."""
+
+    on_job: Listener = _ignore
+    """Told how far the jobs are."""
+    on_file: FetchListener = _ignore
+    """Told of the files that come."""
+    on_step: Callable[[str], object] = _ignore
+    """Told of each step before it is taken."""
+    on_end: Callable[[RunSummary | Exception], object] = _ignore
+    """Given the end of the run, even if Prefect is away."""
+    shared: Shared | None = None
+    """What the run shares with those of other programs."""
+
+
+_NOBODY = Caller()
+
+CALLER: ContextVar[Caller] = ContextVar("CALLER", default=_NOBODY)
+"""The command that calls the flow, if a command does."""
 
 ProgramId = Annotated[str, Field(pattern=f"^{PROGRAM_ID}$")]
 """Id of a program; Prefect refuses others before a flow run starts."""
 
 ObservationId = Annotated[str, Field(pattern=f"^{OBSERVATION_ID}$")]
 """Id of an observation, likewise."""
-
-OUTCOME: ContextVar[Callable[[RunSummary | Exception], None]] = ContextVar(
-    "OUTCOME", default=lambda _: None
-)
-"""Who is given the end of a run, which Prefect may be away to be told of."""
 
 _Value = TypeVar("_Value")
 
@@ -130,9 +137,9 @@ def reprocess_program(
     try:
         summary = _reprocess(settings, request)
     except (RewebbError, ConfigError, WorkerError) as error:
-        OUTCOME.get()(error)
+        CALLER.get().on_end(error)
         raise
-    OUTCOME.get()(summary)
+    CALLER.get().on_end(summary)
     data = asdict(summary)
     if summary.state is RunState.SUCCEEDED:
         return Completed(message=_sentence(summary), data=data)
@@ -140,9 +147,16 @@ def reprocess_program(
 
 
 def _reprocess(settings: Settings, request: Request) -> RunSummary:
-    summary = run_program(
-        settings, request, watch=_watch, on_file=FETCH_LISTENER.get(), step=_take
-    )
+    caller = CALLER.get()
+    with bound_contextvars(program=request.program):
+        summary = run_program(
+            settings,
+            request,
+            watch=_watch,
+            on_file=caller.on_file,
+            step=_take,
+            shared=caller.shared,
+        )
     with Notifier(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
         tell(summary)
     return summary
@@ -154,9 +168,12 @@ def _take(name: str, work: Callable[[], _Value]) -> _Value:
     The engine calls no API for a task: its states are events, which a thread sends.
     """
     values: list[_Value] = []
+    caller = CALLER.get()
 
     def take() -> None:
-        values.append(work())
+        values.append(caller.shared.take(name, work) if caller.shared else work())
+
+    caller.on_step(name)
 
     task(name=name, cache_policy=NO_CACHE, persist_result=False)(take)()
     return values[0]
@@ -169,16 +186,15 @@ def _watch(planned: Planned) -> Iterator[Listener]:
     page = _RunPage(states.total())
     with Notifier(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
         tell_page(states)  # reused jobs will not change
-        yield _tell_both(tell_page, LISTENER.get())
+        yield _tell_both(tell_page, CALLER.get().on_job)
 
 
 def _tell_both(
-    page: Callable[[Mapping[JobState, int]], None], other: Listener | None
+    page: Callable[[Mapping[JobState, int]], None], other: Listener
 ) -> Listener:
     def tell(progress: Progress) -> None:
         page(progress.counts)
-        if other is not None:
-            other(progress)
+        other(progress)
 
     return tell
 

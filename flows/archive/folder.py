@@ -21,7 +21,7 @@ from flows.models.exposures import (
     UnusableFile,
 )
 from flows.names import ExposureName, parse_file_name
-from flows.stages import RAW_SUFFIX
+from flows.stages import RAW_SUFFIX, STARTS, list_start_suffixes
 
 from .headers import to_exposure, to_unusable
 from .metafiles import with_metafiles
@@ -107,7 +107,18 @@ class FolderArchive:
         return (
             f"unknown program {program}: the archive at {self._root} holds "
             f"{', '.join(held) or 'no ' + ' or '.join(self._suffixes) + ' files'}"
+            f"{self._suggest_start(program)}"
         )
+
+    def _suggest_start(self, program: str) -> str:
+        """Name the stage that can start from the files of a program, if one can."""
+        for start in STARTS:
+            there = _find_files(self._root, list_start_suffixes(start))
+            found = {file.suffix for file in there if file.name.program == program}
+            if found:
+                suffixes = ", ".join(sorted(found))
+                return f"; to start from its {suffixes} files, give --start-at {start}"
+        return ""
 
 
 def _find_files(root: Path, suffixes: Sequence[str]) -> list[_Found]:

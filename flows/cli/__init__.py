@@ -14,11 +14,12 @@ from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
 from .output import Told, say
-from .records import logs, runs, show, status
+from .records import logs, runs, status
 from .refs import refs_app
 from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
+from .show import show
 from .wrap import wrap
 
 __all__ = ["app"]

@@ -1,6 +1,7 @@
 """`rewebb asn`: associations, with their reasons."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,13 @@ import typer
 from .options import Archive, AsJson, RecipeName
 from .output import (
     FAILED,
+    announce_steps,
     fail,
     print_json,
     print_rows,
     said_in_one_sentence,
     say,
+    watched,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ _Diff = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What is shown."""
+    """What the command shows."""
 
     made: "AssociationSet"
     """The associations."""
@@ -64,9 +67,9 @@ def asn(
     pool: _Pool = None,
     headers: _Headers = None,
     archive: Archive = None,
-    explain: bool = typer.Option(False, "--explain", help="Show every member, why."),
+    explain: bool = typer.Option(False, "--explain", help="Show every member and why."),
     official: bool = typer.Option(
-        False, "--official", help="What the official rules make, to the letter."
+        False, "--official", help="Exactly what the official rules make."
     ),
     recipe: RecipeName = "official",
     candidates: _Candidates = "all",
@@ -91,18 +94,16 @@ def asn(
         else:
             from flows.run import associate
 
-            found = _find(program, headers, archive, chosen)
-            shown = _join(
-                [
-                    associate(
-                        each,
-                        official=official,
-                        has_grisms=headers is not None,  # else what a run processes
-                        candidates=wanted,
-                    )
-                    for each in found
-                ]
-            )
+            with watched(quiet=as_json) as listen:
+                step = announce_steps(listen(program or ""))
+                found = step("find", lambda: _find(program, headers, archive, chosen))
+                make = partial(
+                    associate,
+                    official=official,
+                    has_grisms=headers is not None,  # else what a run processes
+                    candidates=wanted,
+                )
+                shown = step("associate", lambda: _join([*map(make, found)]))
         _refuse_unknown(wanted or (), shown.rows)
         differences = _compare(shown.made, diff)
         written = _write(shown, out)

@@ -18,7 +18,7 @@ _HIDDEN = frozenset({"database_url"})
 
 @recipes_app.command("list")
 def list_packaged(*, as_json: AsJson = False) -> None:
-    """List the packaged recipes; --recipe also takes the path of a file of yours."""
+    """List the packaged recipes; --recipe also takes the path of your own file."""
     from config.recipe import list_recipes, load_recipe
 
     found = [load_recipe(name) for name in list_recipes()]
@@ -34,7 +34,7 @@ def show_recipe(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Check a recipe, and print its text, which is where a recipe of yours begins."""
+    """Check a recipe, and print its text; edit a copy to make your own."""
     from config.recipe import load_recipe, read_recipe
 
     with said_in_one_sentence():
@@ -50,7 +50,7 @@ def show_recipe(
 def show_settings(
     *, archive: Archive = None, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Show each setting, its value, and where that comes from."""
+    """Show each setting, its value, and where the value comes from."""
     from config.settings import find_origins, load_settings
 
     given = {"archive": archive, "data_dir": data_dir}

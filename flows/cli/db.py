@@ -14,7 +14,7 @@ db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 
 @db_app.command()
 def upgrade(*, data_dir: DataDir = None) -> None:
-    """Bring the database to the newest schema; every command does so by itself."""
+    """Upgrade the database to the newest schema, as every command does by itself."""
     from config.settings import load_settings
     from flows.factory import open_database
 
@@ -26,7 +26,7 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 
 @db_app.command()
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Record every outcome and fetched file again; what is recorded stays so."""
+    """Record all outcomes and fetched files of the data folder; delete nothing."""
     from config.settings import load_settings
     from flows.archive import find_records, load_record
     from flows.factory import open_database
@@ -58,7 +58,7 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every product of the store and compare its sha256 with what is recorded."""
+    """Read every product of the store and compare it with its recorded sha256."""
     from config.settings import load_settings
     from flows.provenance import find_damaged, set_aside
 

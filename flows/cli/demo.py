@@ -14,8 +14,9 @@ from .output import (
     print_summary,
     said_in_one_sentence,
     say,
+    watched,
 )
-from .run import run_flow
+from .run import run_flow, start_prefect
 
 if TYPE_CHECKING:
     from flows.reports import RunSummary
@@ -48,6 +49,7 @@ def demo(
             on_progress=(lambda _: None) if as_json else say,
         )
         _use_crds_of(sample)
+        start_prefect(quiet=as_json)
         summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
         checks = _check(sample, summaries, folder)
     if as_json:
@@ -60,7 +62,7 @@ def demo(
 
 
 def _use_crds_of(sample: "SampleSet") -> None:
-    """Let no variable of this machine lead to real references."""
+    """Ignore variables of this machine that point to real references."""
     for name in ("CRDS_SERVER_URL", "CRDS_CONTEXT"):
         os.environ.pop(name, None)
         os.environ.pop(f"REWEBB_{name}", None)
@@ -93,7 +95,8 @@ def _run(
         "archive": str(sample.archive),
         "data_dir": data_dir,
     }
-    return run_flow(parameters, quiet=quiet)
+    with watched(quiet=quiet) as listen:
+        return run_flow(parameters, listen(mode.program))
 
 
 def _check(

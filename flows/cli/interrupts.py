@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command in one line, within two seconds, with all it began.
+"""Ctrl-C and SIGTERM end a command and its processes in two seconds, with one line.
 
 The first signal interrupts the command, which closes its cluster, tells the database
 and lets go of its lease. A thread that watches ends it when that is done, or when it
@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -18,16 +19,21 @@ import typer
 
 from flows.companions import kill_below
 
-__all__ = ["Interruptible", "end_at_once"]
+__all__ = ["Interruptible", "count_lines_with", "end_at_once"]
 
 _LIMIT_S = 1.5
 """How long a command may take to clean up."""
 
 _SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
-_ERASE: Final = "\r\x1b[2K\x1b[?25h"
-"""Erases what a progress bar has left on a terminal, and shows its cursor again."""
+_ERASE: Final = "\r\x1b[2K"
+"""Erases a line of a terminal, such as a progress bar."""
 
+_UP: Final = "\x1b[1A"
+
+_SHOW_CURSOR: Final = "\x1b[?25h"
+
+_counters: list[Callable[[], int]] = []
 
 _at_once = threading.Event()
 
@@ -39,6 +45,11 @@ def end_at_once() -> None:
     that it still has.
     """
     _at_once.set()
+
+
+def count_lines_with(counter: Callable[[], int]) -> None:
+    """Erase as many lines as counted when the command is interrupted."""
+    _counters[:] = [counter]
 
 
 class Interruptible(typer.Typer):
@@ -101,8 +112,11 @@ class _Watch:
 
 
 def _say_and_be_silent(text: str) -> None:
-    """Print the last line; what the cleanup says after it is of no use to anybody."""
-    erase = _ERASE if sys.stderr.isatty() else ""
+    """Print the last line, and silence what the cleanup would print after it."""
+    erase = ""
+    if sys.stderr.isatty():
+        lines = min(sum(count() for count in _counters), os.get_terminal_size(2).lines)
+        erase = _ERASE + (_UP + _ERASE) * (lines - 1) + _SHOW_CURSOR
     os.write(2, f"{erase}{text}\n".encode())
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):

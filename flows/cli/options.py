@@ -1,11 +1,15 @@
 """Arguments and options that commands share."""
 
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.stages import StartName
+
+from .output import fail, warn
 
 __all__ = [
     "AllowPartial",
@@ -14,14 +18,26 @@ __all__ = [
     "Context",
     "DataDir",
     "Observations",
-    "Program",
+    "ProgramFile",
+    "Programs",
     "RecipeName",
     "StartAt",
+    "list_programs",
     "split",
 ]
 
-Program = Annotated[
-    str, typer.Argument(help="Program id, five digits.", metavar="PROGRAM")
+Programs = Annotated[
+    list[str] | None,
+    typer.Argument(help="Program ids, five digits each.", metavar="PROGRAM..."),
+]
+ProgramFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="File with further programs, one a line, # begins a comment; - for "
+        "standard input.",
+        metavar="FILE",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataDir = Annotated[
@@ -46,7 +62,7 @@ Context = Annotated[
 ]
 AllowPartial = Annotated[
     bool,
-    typer.Option("--allow-partial", help="Go on without members whose jobs failed."),
+    typer.Option("--allow-partial", help="Leave out members whose jobs failed."),
 ]
 StartAt = Annotated[
     StartName,
@@ -57,6 +73,50 @@ StartAt = Annotated[
 ]
 
 
+def list_programs(given: Sequence[str] | None, file: Path | None) -> tuple[str, ...]:
+    """List the programs that a command is given, each once, and warn of repetitions.
+
+    Raises
+    ------
+    IdError
+        One is not five digits.
+    typer.BadParameter
+        None is given.
+    """
+    from flows.errors import IdError
+    from flows.names import check_program
+
+    places: dict[str, str] = {}
+    for place, program in (*(("", one) for one in given or ()), *_read_programs(file)):
+        try:
+            check_program(program)
+        except IdError as error:
+            raise IdError(f"{place}{error}") from error
+        if program in places:
+            warn(f"{place}program {program} is named more than once; it runs once")
+        places.setdefault(program, place)
+    if not places and file is not None:
+        fail(f"{file} names no program: expected one a line, five digits such as 02736")
+    if not places:
+        raise typer.BadParameter("Give a program, or a file of them with --from.")
+    return tuple(places)
+
+
+def _read_programs(file: Path | None) -> Iterator[tuple[str, str]]:
+    """Give each program of a file, after its place."""
+    if file is None:
+        return
+    is_input = str(file) == "-"
+    try:
+        text = sys.stdin.read() if is_input else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"The programs cannot be read from {file}: {error}")
+    name = "standard input" if is_input else file
+    for number, line in enumerate(text.splitlines(), 1):
+        if program := line.partition("#")[0].strip():
+            yield f"{name}, line {number}: ", program
+
+
 def split(text: str | None) -> tuple[str, ...]:
-    """Split what is given with commas."""
+    """Split at commas."""
     return tuple(part.strip() for part in text.split(",")) if text else ()

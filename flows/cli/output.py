@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,23 +21,33 @@ from flows.crashes import is_known, to_bug
 from flows.errors import RewebbError
 from workers.errors import WorkerError
 
+from .interrupts import count_lines_with
 from .plain import to_plain
 
 if TYPE_CHECKING:
     from flows.archive import FetchListener, FetchProgress
     from flows.execution import Listener, Progress
     from flows.reports import RunSummary
+    from flows.run import Step
+    from workers.cache_contract import ReferenceProgress
+
+_Value = TypeVar("_Value")
 
 __all__ = [
     "FAILED",
+    "REFUSED",
     "Listeners",
     "Told",
+    "announce",
+    "announce_steps",
     "fail",
     "print_json",
     "print_rows",
     "print_summary",
     "said_in_one_sentence",
     "say",
+    "say_counts",
+    "say_state",
     "warn",
     "watched",
 ]
@@ -45,7 +56,7 @@ FAILED = 1
 """Exit code: jobs failed or were blocked; the rest is done."""
 
 REFUSED = 2
-"""Exit code: nothing could be done; the message says what to mend."""
+"""Exit code: nothing could be done; the message says what to correct."""
 
 _UNBOUNDED = 2000
 """Width of what goes to a file or a pipe: long cells stay on one line."""
@@ -56,9 +67,29 @@ _out = Console(
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 _OF_TYPER = (typer.Exit, typer.Abort, TyperException, BrokenPipeError)
-"""Ends of a command that typer itself tells of."""
+"""Ends of a command that typer itself reports."""
 
-_COLOURS = {"FAILED": "red", "BLOCKED": "yellow", "SUCCEEDED": "green"}
+_COLOURS = {
+    "FAILED": "red",
+    "CANNOT": "red",
+    "BLOCKED": "yellow",
+    "SUCCEEDED": "green",
+}
+
+_DOING = {
+    "start": "starting Prefect",
+    "search": "searching the archive",
+    "find": "finding exposures",
+    "associate": "building associations",
+    "draw": "drawing the graph of jobs",
+    "fetch": "fetching files",
+    "prefetch": "fetching references",
+    "resolve": "resolving references and parameters",
+    "plan": "planning",
+    "execute": "executing jobs",
+    "report": "writing the folder of the run",
+}
+"""What is shown of the steps of a run, and of what commands do besides."""
 
 
 def say(text: str = "") -> None:
@@ -67,8 +98,14 @@ def say(text: str = "") -> None:
 
 
 def warn(message: str) -> None:
-    """Print what went wrong beside the work, which is done."""
+    """Print a warning; the work itself is done."""
     _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
+
+
+def announce(line: str) -> None:
+    """Print a line beside the work, which goes on even if nobody can read it."""
+    with suppress(OSError):
+        _err.print(Text(to_plain(line)))
 
 
 def fail(message: str) -> NoReturn:
@@ -79,7 +116,7 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def said_in_one_sentence() -> Iterator[None]:
-    """Turn errors that a user can mend into a sentence and an exit code."""
+    """Turn errors that a user can correct into a sentence and an exit code."""
     try:
         yield
     except (RewebbError, ConfigError, WorkerError) as error:
@@ -87,7 +124,7 @@ def said_in_one_sentence() -> Iterator[None]:
 
 
 class Told(AbstractContextManager[None]):
-    """The border of the commands: an error that nobody knows is told in a sentence."""
+    """Wraps a command: an unexpected error becomes a sentence, too."""
 
     def __exit__(
         self,
@@ -95,7 +132,7 @@ class Told(AbstractContextManager[None]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell of an error, and say where its traceback is."""
+        """Print an error, and where its traceback is."""
         if isinstance(error, Exception) and not isinstance(error, _OF_TYPER):
             fail(str(error if is_known(error) else to_bug(error)))
 
@@ -125,7 +162,10 @@ def print_summary(summary: "RunSummary") -> None:
     """Print what a run, or a dry run, came to."""
     print_rows(
         ("job", "state", "why"),
-        [(job.key, job.state, job.why) for job in summary.jobs],
+        [
+            (job.key, say_state(job.state, is_plan=not summary.run), job.why)
+            for job in summary.jobs
+        ],
     )
     for title, lines in (("caveats", summary.caveats), ("notes", summary.notes)):
         if lines:
@@ -133,29 +173,67 @@ def print_summary(summary: "RunSummary") -> None:
             say(f"{title}:")
         for line in lines:
             say(f"  {line}")
-    counts = ", ".join(f"{count} {state}" for state, count in summary.counts.items())
+    of = f"program {summary.program}, {summary.context}, {summary.recipe}"
     say()
-    say(f"program {summary.program}, {summary.context}, {summary.recipe}: {counts}")
+    say(f"{of}: {say_counts(summary)}")
+
+
+def say_counts(summary: "RunSummary") -> str:
+    """Say how many jobs came to each state."""
+    is_plan = not summary.run
+    counts = summary.counts.items()
+    return ", ".join(f"{n} {say_state(state, is_plan=is_plan)}" for state, n in counts)
+
+
+def say_state(state: str, *, is_plan: bool) -> str:
+    """Say the state of a job; in a plan nothing has failed yet."""
+    return "CANNOT RUN" if is_plan and state == "FAILED" else state
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told how far things are."""
+    """Show the progress of the command, or of one of its programs."""
 
-    jobs: "Listener | None"
-    """Told of every job."""
-    files: "FetchListener"
-    """Told of the bytes that come."""
+    jobs: "Listener" = _ignore
+    """Shows every change of a job."""
+    files: "FetchListener" = _ignore
+    """Shows the bytes that were fetched."""
+    steps: Callable[[str], object] = _ignore
+    """Shows each step when it begins; "" when all are over."""
+    references: "Callable[[ReferenceProgress], None] | None" = None
+    """Shows the references that were fetched or read."""
+
+
+def announce_steps(listeners: Listeners) -> "Step":
+    """Make a `Step` that announces each step before it takes it."""
+
+    def take(name: str, work: Callable[[], _Value]) -> _Value:
+        listeners.steps(name)
+        return work()
+
+    return take
 
 
 @contextmanager
-def watched(*, quiet: bool) -> Iterator[Listeners]:
-    """Show the progress of a run or a fetch: live bars on a terminal, else lines."""
+def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
+    """Show progress: live bars on a terminal, else lines.
+
+    Yields
+    ------
+    Callable
+        Makes the listeners of a program; of the command itself with "".
+    """
     if quiet:
-        yield Listeners(None, lambda _: None)
+        yield lambda _: Listeners()
         return
     if not _err.is_terminal:
-        yield Listeners(_print_line, _print_tenths())
+        yield lambda program: Listeners(
+            _print_line, _print_tenths(), partial(_print_step, program), _print_parts()
+        )
         return
     from rich.progress import (  # only when it is wanted
         BarColumn,
@@ -172,18 +250,23 @@ def watched(*, quiet: bool) -> Iterator[Listeners]:
         console=_err,
         transient=True,
     ) as bars:
-        yield Listeners(_make_job_bar(bars), _make_file_bar(bars))
+        count_lines_with(lambda: sum(bar.visible for bar in bars.tasks))
+        yield lambda program: _make_bars(bars, f"{program}: " if program else "")
 
 
-def _make_job_bar(bars: Any) -> "Listener":
-    bar = bars.add_task("jobs", total=None, amount="", visible=False)
+def _make_bars(bars: Any, label: str) -> Listeners:
+    bar = bars.add_task("", total=None, amount="", visible=False)
+
+    def show_step(name: str) -> None:
+        doing = f"{label}{_DOING.get(name, name)}"
+        bars.update(bar, description=doing, visible=bool(name))
 
     def show(progress: "Progress") -> None:
         counts = {str(state): count for state, count in progress.counts.items()}
         running = counts.get("RUNNING", 0)
         total = sum(counts.values())
         done = total - running - counts.get("DUE", 0)
-        text = f"{running} running, {counts.get('FAILED', 0)} failed"
+        text = f"{label}{running} running, {counts.get('FAILED', 0)} failed"
         bars.update(
             bar,
             total=total,
@@ -195,10 +278,21 @@ def _make_job_bar(bars: Any) -> "Listener":
         if progress.state in {"FAILED", "BLOCKED"}:
             bars.console.print(_styled(f"{progress.state} {progress.key}"))
 
-    return show
+    def show_references(progress: "ReferenceProgress") -> None:
+        doing = f"{progress.doing}: {progress.done} of {progress.total} files"
+        bars.update(
+            bar,
+            total=progress.total_bytes,
+            completed=progress.done_bytes,
+            description=doing,
+            amount=_say_bytes(progress),
+            visible=True,
+        )
+
+    return Listeners(show, _make_file_bar(bars, label), show_step, show_references)
 
 
-def _make_file_bar(bars: Any) -> "FetchListener":
+def _make_file_bar(bars: Any, label: str) -> "FetchListener":
     bar = bars.add_task("files", total=None, amount="", visible=False)
 
     def show(progress: "FetchProgress") -> None:
@@ -207,7 +301,8 @@ def _make_file_bar(bars: Any) -> "FetchListener":
             bar,
             total=progress.total_bytes,
             completed=progress.done_bytes,
-            description=f"fetched {progress.done_files} of {progress.files} files",
+            description=f"{label}fetched {progress.done_files} of {progress.files} "
+            "files",
             amount=f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
             visible=progress.done_files < progress.files,
         )
@@ -216,7 +311,7 @@ def _make_file_bar(bars: Any) -> "FetchListener":
 
 
 def _print_tenths() -> "FetchListener":
-    """Print a line for every tenth of the bytes, with the rate since the begin."""
+    """Print a line for every tenth of the bytes, with the rate since the start."""
     told, start_s = 0, time.monotonic()
 
     def show(progress: "FetchProgress") -> None:
@@ -234,12 +329,31 @@ def _print_tenths() -> "FetchListener":
     return show
 
 
-def _say_bytes(progress: "FetchProgress") -> str:
+def _print_parts() -> "Callable[[ReferenceProgress], None]":
+    """Print a line for each part of what is done with references."""
+    told = ""
+
+    def show(progress: "ReferenceProgress") -> None:
+        nonlocal told
+        if progress.doing != told:
+            told = progress.doing
+            announce(f"{told}: {progress.total} files, {decimal(progress.total_bytes)}")
+
+    return show
+
+
+def _say_bytes(progress: "FetchProgress | ReferenceProgress") -> str:
     return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 
+def _print_step(program: str, name: str) -> None:
+    if name:
+        label = f"{program}: " if program else ""
+        announce(f"{label}{_DOING.get(name, name)}")
+
+
 def _print_line(progress: Any) -> None:
-    _err.print(Text(to_plain(f"{progress.state} {progress.key}")))
+    announce(f"{progress.state} {progress.key}")
 
 
 def _styled(text: str) -> Text:

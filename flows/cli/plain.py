@@ -1,4 +1,4 @@
-"""Text of others, made fit for a terminal."""
+"""Text from outside, made safe for a terminal."""
 
 __all__ = ["to_plain"]
 

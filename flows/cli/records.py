@@ -1,7 +1,8 @@
-"""`rewebb status`, `runs`, `show` and `logs`: what is recorded."""
+"""`rewebb status`, `runs` and `logs`: what is recorded, and finding it by name."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,16 +14,38 @@ from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from flows.models.exposures import FetchedFile
-    from flows.models.jobs import JobRecord, StoredProduct
+    from flows.models.jobs import StoredProduct
     from flows.models.runs import Run, RunJob
     from flows.provenance import Database
-    from workers.contract import Job
+    from workers.contract import Outcome
 
-__all__ = ["logs", "runs", "show", "status"]
+__all__ = ["Found", "find_recorded", "logs", "open_recorded", "runs", "status"]
 
-_FINGERPRINT = re.compile("[0-9a-f]{8,64}")
-"""A fingerprint, or enough of its beginning."""
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name stands for: a job, one of its products, or one of its attempts."""
+
+    fingerprint: str
+    """Of the job."""
+    product: "StoredProduct | None" = None
+    """The product that was named."""
+    attempt: str | None = None
+    """Id of the attempt that was named."""
+    others: tuple[str, ...] = ()
+    """Fingerprints of other jobs that the name could stand for, newest first."""
+
+
+@contextmanager
+def open_recorded(data_dir: Path | None) -> Iterator[tuple["Database", Path]]:
+    """Open what is recorded, and give the data folder too."""
+    from config.settings import load_settings
+    from flows.factory import open_records
+
+    with said_in_one_sentence():
+        settings = load_settings(data_dir=data_dir)
+        with open_records(settings) as database:
+            yield database, settings.data_dir
 
 
 def runs(
@@ -34,15 +57,13 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs."""
-    from config.settings import load_settings
-    from flows.factory import open_records
     from flows.names import check_program
 
     with said_in_one_sentence():
         if program is not None:
             check_program(program)
-        with open_records(load_settings(data_dir=data_dir)) as database:
-            found = database.runs.list_runs(program)
+    with open_recorded(data_dir) as (database, _):
+        found = database.runs.list_runs(program)
     if as_json:
         print_json(found)
         return
@@ -50,13 +71,9 @@ def runs(
         ("run", "program", "state", "started (UTC)", "context", "recipe", "message"),
         [
             (
-                run.id[:8],
-                run.program,
-                run.state,
+                *(run.id[:8], run.program, run.state),
                 f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-                run.context,
-                run.recipe_name,
-                run.message or "",
+                *(run.context, run.recipe_name, run.message or ""),
             )
             for run in found
         ],
@@ -72,85 +89,47 @@ def status(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a run is, job by job."""
-    from config.settings import load_settings
-    from flows.factory import open_records
-
-    with (
-        said_in_one_sentence(),
-        open_records(load_settings(data_dir=data_dir)) as database,
-    ):
+    """Show how far a run is, job by job, and where the logs are."""
+    with open_recorded(data_dir) as (database, folder):
         newest = database.runs.list_runs(limit=1)
         if run is None and not newest:
             fail("There is no run yet; start one with `rewebb run PROGRAM`.")
         record = database.runs.get_run(run) if run else newest[0]
         jobs = database.runs.get_run_jobs(record.id)
         caveats = _join_caveats(database, jobs)
+        paths = _find_logs(database, folder, jobs)
     if as_json:
-        print_json({"run": record, "jobs": jobs, "caveats": caveats})
+        told = {"run": record, "jobs": jobs, "caveats": caveats}
+        print_json({**told, "logs": paths})
         return
     print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
-    if caveats:
-        say()
-        say("caveats:")
-    for line in caveats:
-        say(f"  {line}")
+    for title, lines in (
+        ("caveats", caveats),
+        ("logs of what failed", [f"{key}: {path}" for key, path in paths.items()]),
+    ):
+        if lines:
+            say()
+            say(f"{title}:")
+        for line in lines:
+            say(f"  {line}")
     say()
-    if any(job.state in {"FAILED", "BLOCKED"} for job in jobs):
-        say("why in full: `rewebb logs JOB`")
+    if any(job.state == "RUNNING" for job in jobs):
+        say(
+            f"logs of what runs: {folder}/scratch/{record.program}/*/publish/{LOG_NAME}"
+        )
     say(
         f"run {record.id[:8]} of program {record.program}: {record.state}"
         f"{', ' + record.message if record.message else ''}"
     )
 
 
-def show(
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="A product (its path, or just its name), a job (stage:name), or the "
-            "beginning of a fingerprint.",
-            metavar="PRODUCT|JOB|FINGERPRINT",
-        ),
-    ],
-    *,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Explain a product or a job: inputs, members, parameters, references, attempts."""
-    from config.settings import load_settings
-    from flows.factory import open_records
-
-    with (
-        said_in_one_sentence(),
-        open_records(load_settings(data_dir=data_dir)) as database,
-    ):
-        fingerprint = _find_job(database, target)
-        found = () if fingerprint else _find_products(database, target)
-        product = found[0] if found else None
-        record = database.jobs.get_job(fingerprint or found[0].fingerprint)
-        made = record.job.fingerprint
-        origins = database.files.find_fetched(file.sha256 for file in record.job.inputs)
-        use = database.runs.find_last_use(made)
-    if as_json:
-        told = {"product": product, "record": record, "origins": origins}
-        last = use and {"run": use[0], "job": use[1]}
-        print_json({**told, "last_use": last})
-        return
-    if product is not None:
-        say(f"{product.product.name}  ({product.product.size_bytes} bytes)")
-        say(f"sha256       {product.product.sha256}")
-    _print_record(record, origins)
-    _print_use(use)
-    _print_others({one.fingerprint: one for one in found if one.fingerprint != made})
-
-
 def logs(
     job: Annotated[
         str,
         typer.Argument(
-            help="A job (stage:name), or the beginning of its fingerprint.",
-            metavar="JOB",
+            help="A job (stage:name), or the beginning of its fingerprint or of the id "
+            "of an attempt.",
+            metavar="JOB|ATTEMPT",
         ),
     ],
     *,
@@ -158,19 +137,15 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Print the log of the newest attempt at a job, as the pipeline wrote it."""
-    from config.settings import load_settings
-    from flows.factory import open_records
-
-    with said_in_one_sentence():
-        settings = load_settings(data_dir=data_dir)
-        with open_records(settings) as database:
-            fingerprint = _find_job(database, job)
-            if fingerprint is None:
-                fail(f"{job} is not a job: give stage:name, as `rewebb status` does.")
-            attempts = database.jobs.get_job(fingerprint).attempts
-    outcome = attempts[-1].outcome
-    path = settings.data_dir / outcome.folder / LOG_NAME
-    if not outcome.folder or not path.is_file():
+    with open_recorded(data_dir) as (database, folder):
+        found = find_recorded(database, job)
+        if not isinstance(found, Found) or found.product is not None:
+            fail(f"{job} is not a job: give stage:name, as `rewebb status` does.")
+        attempts = database.jobs.get_job(found.fingerprint).attempts
+    outcomes = {attempt.outcome.attempt: attempt.outcome for attempt in attempts}
+    outcome = outcomes[found.attempt or attempts[-1].outcome.attempt]
+    path = _find_log(outcome, folder)
+    if path is None:
         why = f": {outcome.error.message}" if outcome.error else ""
         fail(f"The newest attempt at {job}, {outcome.status}, left no log{why}")
     lines = path.read_text("utf-8", "backslashreplace").splitlines()
@@ -179,6 +154,26 @@ def logs(
         return
     for line in lines:
         say(line)
+
+
+def _find_log(outcome: "Outcome", folder: Path) -> Path | None:
+    """Find the log that an attempt has left."""
+    path = folder / outcome.folder / LOG_NAME
+    return path if outcome.folder and path.is_file() else None
+
+
+def _find_logs(
+    database: "Database", folder: Path, jobs: "Sequence[RunJob]"
+) -> Mapping[str, Path]:
+    """Find the logs of the newest attempts at jobs that failed, by key."""
+    failed = {j.key: j.fingerprint for j in jobs if j.state == "FAILED"}
+    found: dict[str, Path] = {}
+    for key, fingerprint in failed.items():
+        if fingerprint and database.jobs.find_jobs(fingerprint):
+            *_, newest = database.jobs.get_job(fingerprint).attempts
+            if path := _find_log(newest.outcome, folder):
+                found[key] = path
+    return found
 
 
 def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
@@ -193,157 +188,57 @@ def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     return [line for key, caveats in joined for line in tell_caveats(key, caveats)]
 
 
-def _find_job(database: "Database", target: str) -> str | None:
-    """Find the fingerprint of the job that is named, if it is one."""
+def find_recorded(database: "Database", target: str) -> "Found | Run":
+    """Find what a name stands for; refuse one that stands for different things."""
     from workers.contract import Stage
 
+    if Path(target).is_file():
+        return _find_by_bytes(database, Path(target))
     stage, _, name = target.partition(":")
     if name and stage in set(Stage):
-        found = database.jobs.find_newest(Stage(stage), name)
-        if found is None:
+        found = database.jobs.find_namesakes(Stage(stage), name)
+        if not found:
             fail(f"No attempt at {target} is recorded; see `rewebb status`.")
-        return found
-    if _FINGERPRINT.fullmatch(target) and not Path(target).exists():
-        return database.jobs.get_job(target).job.fingerprint
-    return None
+        return Found(found[0], others=tuple(found[1:]))
+    if products := database.jobs.find_products(name=Path(target).name):
+        first, *_ = products
+        makers = dict.fromkeys(one.fingerprint for one in products)
+        return Found(first.fingerprint, first, others=(*makers,)[1:])
+    return _find_by_id(database, target)
 
 
-def _find_products(database: "Database", file: str) -> "Sequence[StoredProduct]":
-    """Find a product by its bytes when the file is there, else by its name."""
+def _find_by_bytes(database: "Database", path: Path) -> Found:
+    """Find the product that a file is, wherever it lies."""
     from workers.content import file_sha256
 
-    path = Path(file)
-    if path.is_file():
-        found = database.jobs.find_products(sha256=file_sha256(path))
-        if not found:
-            fail(
-                f"{path} was not made here, or was changed since: no recorded product "
-                "has its sha256."
-            )
-        return found[:1]
-    found = database.jobs.find_products(name=path.name)
+    found = database.jobs.find_products(sha256=file_sha256(path))
     if not found:
-        fail(f"No file {file}, and no recorded product of the name {path.name}.")
-    return found
-
-
-def _print_others(others: Mapping[str, "StoredProduct"]) -> None:
-    """List the other jobs that have made a product of the name, newest first."""
-    if others:
-        say()
-        say("other jobs have made a product of this name; this is the newest:")
-        print_rows(
-            ("fingerprint", "context", "finished (UTC)", "sha256"),
-            [
-                (
-                    *(one.fingerprint[:16], one.context),
-                    f"{one.finished_at:%Y-%m-%d %H:%M:%S}",
-                    one.product.sha256,
-                )
-                for one in others.values()
-            ],
+        fail(
+            f"{path} was not made here, or was changed since: no recorded product has "
+            "its sha256."
         )
+    return Found(found[0].fingerprint, found[0])
 
 
-def _print_record(record: "JobRecord", origins: Mapping[str, "FetchedFile"]) -> None:
-    job = record.job
-    say(f"job          {job.stage}:{job.name}")
-    say(f"fingerprint  {job.fingerprint}")
-    say(f"context      {job.context}  ({job.crds_path})")
-    say(f"versions     {', '.join(f'{n} {v}' for n, v in job.versions.items())}")
-    if job.association_name:
-        say(f"association  {job.association_name}")
-    _print_inputs(job)
-    _print_origins(origins)
-    _print_references(job)
-    _print_parameters(job)
-    _print_attempts(record)
-
-
-def _print_use(use: "tuple[Run, RunJob] | None") -> None:
-    """Say which run used the product last, and what the plan of that run knew."""
-    if use is None:
-        say()
-        say("used last by no run that is recorded: whether it is PARTIAL or of")
-        say("MIXED_PROVENANCE is known to the plan of a run only; see `rewebb plan`")
-        return
-    run, job = use
-    say()
-    say(
-        f"used last by run {run.id[:8]} of {run.started_at:%Y-%m-%d %H:%M} UTC in "
-        f"{run.context}: {job.state} ({job.why})"
-    )
-    for caveat in job.caveats:
-        say(f"    caveat {caveat.kind}: {caveat.message}")
-
-
-def _print_inputs(job: "Job") -> None:
-    say()
-    say("inputs:")
-    print_rows(
-        ("exptype", "file", "sha256", "why"),
-        [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
-    )
-
-
-def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
-    """Say where raw files were fetched."""
-    if origins:
-        say()
-        say("fetched:")
-        print_rows(
-            ("file", "version", "from", "URI", "when (UTC)", "verified"),
-            [
-                (
-                    *(file.name, file.version, file.source, file.uri),
-                    f"{file.fetched_at:%Y-%m-%d %H:%M:%S}",
-                    ", ".join(file.checks) or "-",
-                )
-                for file in origins.values()
-            ],
+def _find_by_id(database: "Database", target: str) -> "Found | Run":
+    """Find a job, an attempt or a run by the beginning of its id."""
+    jobs = database.jobs.find_jobs(target)
+    attempts = database.jobs.find_attempts(target)
+    runs = database.runs.find_runs(target)
+    listed = [
+        *(f"job {found} ({key})" for found, key in jobs.items()),
+        *(f"attempt {found} of job {job[:12]}" for found, job in attempts.items()),
+        *(f"run {run.id} of program {run.program}" for run in runs),
+    ]
+    if not listed:
+        fail(
+            f"No file {target}, and no recorded product, job, attempt or run of this "
+            "name; see `rewebb runs` and `rewebb status`."
         )
-
-
-def _print_references(job: "Job") -> None:
-    used = [(use.reftype, use.file) for use in job.references if use.file]
-    used += [(use.reftype, use.file) for use in job.pars]
-    used += [("mapping", file) for file in job.mappings]
-    say()
-    say("references, parameter references and mappings:")
-    print_rows(
-        ("type", "file", "sha1"),
-        [(kind, file.name, file.sha1) for kind, file in used],
-    )
-    unneeded = [use.reftype for use in job.references if use.file is None]
-    say(f"N/A: {', '.join(unneeded) or 'none'}")
-
-
-def _print_parameters(job: "Job") -> None:
-    from flows.planning import flatten_parameters
-
-    overridden = flatten_parameters(job.overrides)
-    say()
-    say("effective parameters (* set by the recipe):")
-    for name, value in flatten_parameters(job.parameters).items():
-        say(f"  {'*' if name in overridden else ' '} {name} = {value!r}")
-
-
-def _print_attempts(record: "JobRecord") -> None:
-    say()
-    say("attempts:")
-    for attempt in record.attempts:
-        outcome = attempt.outcome
-        usage = outcome.usage
-        say(
-            f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
-            f"{outcome.finished_at.isoformat()}: {usage.elapsed_s:.1f} s, "
-            f"{usage.cpu_s:.1f} CPU s, "
-            f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB"
-        )
-        say(f"    log {outcome.folder}/{LOG_NAME}")
-        steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
-        say(f"    steps {steps or '-'}")
-        for caveat in outcome.caveats:
-            say(f"    caveat {caveat.kind}: {caveat.message}")
-        if outcome.error:
-            say(f"    error {outcome.error.type}: {outcome.error.message}")
+    if len(listed) > 1 and target not in {*jobs, *attempts}:
+        fail(f"{target} is ambiguous, give more of it: {'; '.join(listed)}")
+    if runs:
+        return runs[0]
+    for attempt, fingerprint in attempts.items():
+        return Found(fingerprint, attempt=attempt)
+    return Found(target if target in jobs else next(iter(jobs)))

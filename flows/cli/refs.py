@@ -3,24 +3,30 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 
 from workers.cache_contract import (
     PrefetchReport,
     PrefetchRequest,
     ReferenceProblem,
-    ReferenceProgress,
     VerifyReport,
     VerifyRequest,
 )
 from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
 
 from .options import Archive, AsJson, Context, DataDir, RecipeName
-from .output import FAILED, fail, print_json, said_in_one_sentence, say
+from .output import (
+    FAILED,
+    announce_steps,
+    fail,
+    print_json,
+    said_in_one_sentence,
+    say,
+    watched,
+)
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -31,8 +37,6 @@ __all__ = ["refs_app"]
 refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
 
 _Report = TypeVar("_Report", PrefetchReport, VerifyReport)
-
-_Tell = Callable[[ReferenceProgress], None]
 
 Programs = Annotated[
     list[str] | None,
@@ -63,7 +67,7 @@ def sync(
 ) -> None:
     """Fetch the mappings of a context, and the references that programs need.
 
-    Jobs whose raw files are not here are left out, and that is said.
+    Jobs whose raw files are not here are left out and counted.
     """
     from config.settings import load_settings
     from flows.factory import adapt_to_sample
@@ -85,7 +89,7 @@ def sync(
             )
         with _remembering(settings) as (crds_path, known, remember):
             request = PrefetchRequest(
-                items=_list_items(settings, programs or (), recipe),
+                items=_list_items(settings, programs or (), recipe, quiet=as_json),
                 context=settings.crds_context,
                 crds_path=crds_path,
                 server_url=settings.crds_server_url,
@@ -93,8 +97,9 @@ def sync(
                 everything=everything,
                 dry_run=dry_run,
             )
-            with _watched(quiet=as_json) as listener:
-                report = _unwrap(prefetch_references(request, listener=listener))
+            with watched(quiet=as_json) as listen:
+                tell = listen("").references
+                report = _unwrap(prefetch_references(request, listener=tell))
             remember(report.files)
     _print_sync(report, as_json=as_json)
     if report.failed:
@@ -135,8 +140,9 @@ def verify(
                 known=known,
                 repair=repair,
             )
-            with _watched(quiet=as_json) as listener:
-                report = _unwrap(verify_references(request, listener=listener))
+            with watched(quiet=as_json) as listen:
+                tell = listen("").references
+                report = _unwrap(verify_references(request, listener=tell))
             remember(report.files)
     _print_verify(report, as_json=as_json)
     if len(report.repaired) < len(report.bad) or report.failed or report.missing:
@@ -153,7 +159,7 @@ def _remembering(
         Callable[[Iterable[ReferenceFile]], None],
     ]
 ]:
-    """Give the cache, what the database knows of it, and what tells it more."""
+    """Give the cache, its files in the database, and what records more of them."""
     from flows.factory import find_crds_cache, open_database
 
     crds_path = str(find_crds_cache(settings))
@@ -167,7 +173,7 @@ def _remembering(
 
 
 def _list_items(
-    settings: "Settings", programs: Sequence[str], recipe: str
+    settings: "Settings", programs: Sequence[str], recipe: str, *, quiet: bool = False
 ) -> tuple[ResolveItem, ...]:
     """List the jobs of programs whose raw files are here, and say what is not."""
     if not programs:
@@ -180,7 +186,10 @@ def _list_items(
     with open_services(settings) as services:
         for program in programs:
             request = Request(program, recipe=recipe)
-            drawn = prepare(request, load_recipe(recipe), services.archive)
+            with watched(quiet=quiet) as listen:
+                step = announce_steps(listen(program))
+                loaded = load_recipe(recipe)
+                drawn = prepare(request, loaded, services.archive, step=step)
             here, away = _part(drawn.graph)
             if away:
                 _tell_left_out(program, len(away))
@@ -201,7 +210,7 @@ def _part(
 
 
 def _tell_left_out(program: str, jobs: int) -> None:
-    """Say it beside the report, which may be JSON."""
+    """Print it to standard error, since the report may be JSON."""
     noun, verb, whose = ("job", "is", "its") if jobs == 1 else ("jobs", "are", "their")
     typer.echo(
         f"{jobs} {noun} of {program} {verb} left out: {whose} raw files are not here; "
@@ -257,60 +266,3 @@ def _print_verify(report: VerifyReport, *, as_json: bool) -> None:
 def _print_problems(title: str, problems: Iterable[ReferenceProblem]) -> None:
     for problem in problems:
         say(f"{title} {problem.message}")
-
-
-@contextmanager
-def _watched(*, quiet: bool) -> Iterator[_Tell | None]:
-    """Show how far it is: a live bar on a terminal, else a line for each part."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if quiet or not console.is_terminal:
-        yield None if quiet else _make_lines(console)
-        return
-    from rich.progress import (  # only when it is wanted
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bars:
-        yield _make_bar(bars)
-
-
-def _make_lines(console: Console) -> _Tell:
-    told = ""
-
-    def show(progress: ReferenceProgress) -> None:
-        nonlocal told
-        if progress.doing != told:
-            told = progress.doing
-            size = decimal(progress.total_bytes)
-            console.print(f"{told}: {progress.total} files, {size}", markup=False)
-
-    return show
-
-
-def _make_bar(bars: Any) -> _Tell:
-    bar = bars.add_task("", total=None)
-
-    def show(progress: ReferenceProgress) -> None:
-        if not bars.tasks[bar].description.startswith(progress.doing):
-            bars.reset(bar)
-        bars.update(
-            bar,
-            description=f"{progress.doing}: {progress.done} of {progress.total} files",
-            completed=progress.done_bytes,
-            total=progress.total_bytes,
-        )
-
-    return show

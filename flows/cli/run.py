@@ -1,11 +1,17 @@
 """`rewebb plan` and `rewebb run`."""
 
 import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from flows.crashes import is_known, to_bug
 from flows.errors import PlanError
 
 from .interrupts import end_at_once
@@ -16,25 +22,38 @@ from .options import (
     Context,
     DataDir,
     Observations,
-    Program,
+    ProgramFile,
+    Programs,
     RecipeName,
     StartAt,
+    list_programs,
     split,
 )
 from .output import (
     FAILED,
+    REFUSED,
+    Listeners,
+    announce,
+    announce_steps,
     print_json,
+    print_rows,
     print_summary,
     said_in_one_sentence,
     say,
+    say_counts,
+    say_state,
     warn,
     watched,
 )
 
 if TYPE_CHECKING:
     from flows.reports import RunSummary
+    from flows.run import Shared
 
-__all__ = ["plan", "run", "run_flow"]
+__all__ = ["plan", "run", "run_flow", "start_prefect"]
+
+_Work = Callable[[str, Listeners, "Shared | None"], "RunSummary"]
+"""Works on a program, and may share a cluster with others."""
 
 _PREFECT = {
     "DO_NOT_TRACK": "1",
@@ -48,9 +67,26 @@ _PREFECT = {
 """Defaults for Prefect when it is started from here; variables that are set win."""
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What one of several programs came to."""
+
+    program: str
+    """Five digits."""
+    exit_code: int
+    """That of a command for this program alone."""
+    elapsed_s: float
+    """Wall time."""
+    summary: "RunSummary | None"
+    """None if nothing could be done."""
+    error: str | None
+    """Why nothing could be done."""
+
+
 def plan(
-    program: Program,
+    programs: Programs = None,
     *,
+    file: ProgramFile = None,
     archive: Archive = None,
     observations: Observations = None,
     recipe: RecipeName = "official",
@@ -62,34 +98,44 @@ def plan(
 ) -> None:
     """Show what a run would do, and why, without doing it.
 
-    Exit code 1 when the run would have jobs that cannot run, 2 when nothing can.
+    Exit code 1 when some jobs cannot run, 2 when nothing could be planned.
     """
+    from config.recipe import load_recipe
     from config.settings import load_settings
-    from flows.run import Request, plan_only
+    from flows.run import Request, Shared, plan_only
     from workers.contract import Stage
 
     with said_in_one_sentence():
         settings = load_settings(archive=archive, data_dir=data_dir)
-        request = Request(
-            program,
-            split(observations),
-            recipe,
-            context,
-            allow_partial,
-            Stage(start_at),
-        )
-        summary = plan_only(settings, request)
-    if as_json:
-        print_json(summary)
-    else:
-        print_summary(summary)
-    if summary.state != "SUCCEEDED":
-        raise typer.Exit(FAILED)
+        load_recipe(recipe)
+        requests = {
+            program: Request(
+                program,
+                split(observations),
+                recipe,
+                context,
+                allow_partial,
+                Stage(start_at),
+            )
+            for program in list_programs(programs, file)
+        }
+
+        def work(
+            program: str, listeners: Listeners, shared: "Shared | None"
+        ) -> "RunSummary":
+            step = announce_steps(listeners)
+            return plan_only(settings, requests[program], step=step, shared=shared)
+
+        if len(requests) == 1 and file is None:
+            _work_on_one(work, *requests, as_json=as_json)
+        shared = Shared(settings, read_only=True)
+        _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
 
 
 def run(
-    program: Program,
+    programs: Programs = None,
     *,
+    file: ProgramFile = None,
     archive: Archive = None,
     observations: Observations = None,
     recipe: RecipeName = "official",
@@ -100,18 +146,19 @@ def run(
     dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess a program through the Prefect flow `reprocess-program`.
+    """Reprocess programs, each in a run of the Prefect flow `reprocess-program`.
 
-    The server is that of PREFECT_API_URL, else one of Prefect's own for the time of
-    the run. Exit code 1 when jobs failed or were blocked, 2 when nothing could be done.
+    Several programs share one cluster and take turns on it; one that fails does not
+    stop the others. The server is that of PREFECT_API_URL, else one of Prefect's own
+    for the time of the command. Exit code 1 when jobs failed or were blocked, 2 when
+    nothing could be done.
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
-    from flows.run import Request
+    from flows.factory import open_database
+    from flows.run import Request, Shared
 
-    parameters = {
-        "program": program,
-        "observations": list(split(observations)),
+    options = {
         "recipe": recipe,
         "context": context,
         "archive": archive,
@@ -120,24 +167,166 @@ def run(
         "start_at": start_at,
     }
     if dry_run:
-        del parameters["observations"]
-        plan(**parameters, observations=observations, as_json=as_json)  # type: ignore[arg-type]  # just parsed
+        given = {"file": file, "observations": observations, "as_json": as_json}
+        plan(programs, **given, **options)  # type: ignore[arg-type]  # just parsed
         return
     with said_in_one_sentence():
-        folder = load_settings(archive=archive, data_dir=data_dir).data_dir
+        settings = load_settings(archive=archive, data_dir=data_dir)
         load_recipe(recipe)
-        Request(program, split(observations))  # ids are refused before Prefect starts
-        summary = run_flow(parameters, quiet=as_json)
+        asked = split(observations)
+        wanted = list_programs(programs, file)
+        for program in wanted:
+            Request(program, asked)  # ids are refused before Prefect starts
+
+        def work(
+            program: str, listeners: Listeners, shared: "Shared | None"
+        ) -> "RunSummary":
+            parameters = {"program": program, "observations": list(asked), **options}
+            return run_flow(parameters, listeners, shared=shared)
+
+        start_prefect(quiet=as_json)
+        folder = settings.data_dir
+        if len(wanted) == 1 and file is None:
+            _work_on_one(work, wanted[0], as_json=as_json, folder=folder)
+        with open_database(settings):
+            pass  # alembic, which may upgrade it, works in one thread only
+        _work_on_all(work, wanted, Shared(settings), as_json=as_json, folder=folder)
+
+
+def _work_on_one(
+    work: _Work, program: str, *, as_json: bool, folder: Path | None = None
+) -> None:
+    """Work on a program, print what it came to, and exit."""
+    with watched(quiet=as_json) as listen:
+        summary = work(program, listen(program), None)
     if as_json:
         print_json(summary)
     else:
         print_summary(summary)
-        say(f"products: {folder / summary.folder}")
-    if summary.state != "SUCCEEDED":
-        raise typer.Exit(FAILED)
+        if folder is not None:
+            say(f"products: {folder / summary.folder}")
+    raise typer.Exit(_to_exit_code(summary))
 
 
-def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
+def _work_on_all(
+    work: _Work,
+    programs: Sequence[str],
+    shared: "Shared",
+    *,
+    as_json: bool,
+    folder: Path | None = None,
+    at_once: int | None = None,
+) -> None:
+    """Work on programs in threads, print one summary, and exit.
+
+    Parameters
+    ----------
+    shared
+        Ends all of them when this thread is interrupted.
+    folder
+        The data folder, if there are products.
+    at_once
+        Programs that are worked on at once; None for all.
+    """
+    elapsed_s: dict[str, float] = {}
+    ends: dict[str, _End] = {}
+
+    def do(program: str) -> "RunSummary":
+        started_s, listeners = time.monotonic(), listen(program)
+        try:
+            return work(program, listeners, shared)
+        finally:
+            elapsed_s[program] = round(time.monotonic() - started_s, 1)
+            listeners.steps("")
+
+    with watched(quiet=as_json) as listen, shared:
+        # Not left by `with`: that would wait for threads, which may wait for anything.
+        pool = ThreadPoolExecutor(at_once or len(programs), "program")
+        futures = {pool.submit(do, program): program for program in programs}
+        for future in as_completed(futures):
+            program = futures[future]
+            ends[program] = _to_end(program, future, elapsed_s[program])
+            if not as_json:
+                announce(_say_end(ends[program]))
+    codes = {end.exit_code for end in ends.values()}
+    exit_code = codes.pop() if len(codes) == 1 else FAILED
+    in_order = [ends[program] for program in programs]
+    if as_json:
+        print_json({"exit_code": exit_code, "programs": in_order})
+    else:
+        _print_ends(in_order, folder)
+    raise typer.Exit(exit_code)
+
+
+def _to_end(program: str, future: "Future[RunSummary]", elapsed_s: float) -> _End:
+    """Give what a thread came to; an error ends its own program alone."""
+    error = future.exception()
+    if error is None:
+        summary = future.result()
+        return _End(program, _to_exit_code(summary), elapsed_s, summary, None)
+    if not isinstance(error, Exception):
+        raise error
+    said = str(error if is_known(error) else to_bug(error))
+    return _End(program, REFUSED, elapsed_s, None, said)
+
+
+def _to_exit_code(summary: "RunSummary") -> int:
+    return 0 if summary.state == "SUCCEEDED" else FAILED
+
+
+def _say_end(end: _End) -> str:
+    if end.summary is None:
+        return f"{end.program}: error: {end.error}"
+    return f"{end.program}: {say_counts(end.summary)} in {end.elapsed_s:.0f} s"
+
+
+def _print_ends(ends: Sequence[_End], folder: Path | None) -> None:
+    """Print a line for each program, and why nothing could be done for some."""
+    made = [end.summary for end in ends if end.summary]
+    states = sorted({state for summary in made for state in summary.counts})
+    titles = [say_state(state, is_plan=folder is None) for state in states]
+    rows = []
+    for end in ends:
+        counts = end.summary.counts if end.summary else {}
+        row = [end.program, *(counts.get(name, 0) for name in states)]
+        row.append(f"{end.elapsed_s:.0f} s")
+        if folder is not None:
+            row.append(folder / end.summary.folder if end.summary else "error")
+        rows.append(row)
+    last = [] if folder is None else ["products"]
+    print_rows(["program", *titles, "time", *last], rows)
+    say()
+    for end in ends:
+        if end.error:
+            say(f"error: program {end.program}: {end.error}")
+    sound = sum(end.exit_code == 0 for end in ends)
+    say(f"{sound} of {len(ends)} programs have no job that failed or was blocked")
+
+
+def start_prefect(*, quiet: bool) -> None:
+    """Start a Prefect server for the time of the command, unless one is set.
+
+    Raises
+    ------
+    PlanError
+        It does not start.
+    """
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+    from flows.prefect_server import ensure_server
+
+    with watched(quiet=quiet) as listen:
+        listen("").steps("start")
+        ensure_server()
+        import flows.reprocess  # noqa: F401  # takes seconds, and not in a thread
+
+
+def run_flow(
+    parameters: dict[str, Any],
+    listeners: Listeners,
+    *,
+    shared: "Shared | None" = None,
+) -> "RunSummary":
     """Run the flow here, and give its summary.
 
     Raises
@@ -145,20 +334,15 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
     RewebbError, ConfigError
         Nothing could be done.
     """
-    for name, value in _PREFECT.items():
-        os.environ.setdefault(name, value)
-    from flows.prefect_server import ensure_server
-
-    ensure_server()
-    from flows.reprocess import FETCH_LISTENER, LISTENER, OUTCOME
+    from flows.reprocess import CALLER, Caller
 
     ends: list[RunSummary | Exception] = []
-    with watched(quiet=quiet) as listeners:
-        context = copy_context()
-        context.run(LISTENER.set, listeners.jobs)
-        context.run(FETCH_LISTENER.set, listeners.files)
-        context.run(OUTCOME.set, ends.append)
-        untold = context.run(_call_flow, parameters)
+    caller = Caller(
+        listeners.jobs, listeners.files, listeners.steps, ends.append, shared
+    )
+    context = copy_context()
+    context.run(CALLER.set, caller)
+    untold = context.run(_call_flow, parameters)
     if not ends:
         raise PlanError(
             f"Prefect did not run the flow ({untold}); is there a server at "
@@ -173,7 +357,7 @@ def run_flow(parameters: dict[str, Any], *, quiet: bool) -> "RunSummary":
 
 
 def _call_flow(parameters: dict[str, Any]) -> str:
-    """Call the flow, and give what went wrong with it on the side of Prefect."""
+    """Call the flow; return an error of Prefect itself as text."""
     import httpx
     from prefect.exceptions import PrefectException
 

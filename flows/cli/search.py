@@ -41,10 +41,10 @@ _Optics = Annotated[
     str | None, typer.Option(help="Optical elements, comma-separated: G395H,F290LP.")
 ]
 _From = Annotated[
-    datetime | None, typer.Option("--from", help="Begun at this time or later; UTC.")
+    datetime | None, typer.Option("--from", help="Started at this time or later; UTC.")
 ]
 _Until = Annotated[
-    datetime | None, typer.Option("--until", help="Begun before this time; UTC.")
+    datetime | None, typer.Option("--until", help="Started before this time; UTC.")
 ]
 _Access = Annotated[
     Literal["public", "exclusive"] | None, typer.Option(help="Who may have it.")
@@ -92,7 +92,9 @@ def search(
             kind=FileKind(kind),
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
-        found = find_files(make_source(settings), make_vault(settings), query)
+        with watched(quiet=as_json) as listen:
+            listen("").steps("search")
+            found = find_files(make_source(settings), make_vault(settings), query)
     if as_json:
         print_json(found)
     else:
@@ -108,14 +110,14 @@ def fetch(
     observations: Observations = None,
     kind: _Kind = "uncal",
     dry_run: bool = typer.Option(
-        False, "--dry-run", help="Only say what there is to fetch."
+        False, "--dry-run", help="Only list what would be fetched."
     ),
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a program, every byte verified; what is here already is not fetched.
+    """Fetch the files of a program that are not here, and verify every byte.
 
-    Interrupt it at any time: the next fetch goes on where it stopped. Exit code 1 when
+    It can be interrupted: the next fetch goes on where it stopped. Exit code 1 when
     files could not be fetched, 2 when nothing could be done.
     """
     from config.settings import load_settings
@@ -130,8 +132,11 @@ def fetch(
         )
         settings = load_settings(archive=archive, data_dir=data_dir)
         source = make_source(settings)
-        with watched(quiet=as_json) as listeners:
+        with watched(quiet=as_json) as listen:
+            listeners = listen("")
+            listeners.steps("search")
             listing = list_files(source, query)
+            listeners.steps("")
             with open_database(settings) as database:
                 fetched = fetch_files(
                     source,

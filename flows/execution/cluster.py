@@ -10,13 +10,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dask
 from dask.system import cpu_count
-from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
 from distributed.system import memory_limit
@@ -25,6 +25,7 @@ from workers.contract import CHILD_LOST, ErrorInfo
 
 from ..companions import start_companion, stop_companion
 from ..errors import PlanError
+from .order import Turns
 
 __all__ = [
     "MEMORY",
@@ -91,11 +92,35 @@ class CallError(Exception):
 
 
 class Cluster:
-    """Slots and memory to run functions of `workers.run` on."""
+    """Slots and memory to run functions of `workers.run` on.
 
-    def __init__(self, client: Client, *, notes: tuple[str, ...] = ()) -> None:
+    Parameters
+    ----------
+    client
+        Of this run alone: what it has submitted is dropped when it is closed.
+    turns
+        Deals the slots to the runs that share the cluster.
+    """
+
+    def __init__(
+        self, client: Client, turns: Turns, *, notes: tuple[str, ...] = ()
+    ) -> None:
         self.notes = notes
         self._client = client
+        self._turns = turns
+        self._news = threading.Event()
+        self._seat = turns.join(self._news.set)
+
+    @contextmanager
+    def share(self) -> Iterator["Cluster"]:
+        """Open the same cluster for another run, which takes turns with the others."""
+        address, security = self._client.scheduler.address, self._client.security
+        with closing(_connect(address, security)) as client:
+            cluster = Cluster(client, self._turns, notes=self.notes)
+            try:
+                yield cluster
+            finally:
+                self._turns.leave(cluster._seat)
 
     def get_slots(self) -> int:
         """Count the jobs that can run at a time."""
@@ -117,11 +142,22 @@ class Cluster:
             )
         return int(max(offers))
 
+    def take_slots(self, *, held: int, wanted: int) -> int:
+        """Give the number of further jobs that a run may submit now.
+
+        Parameters
+        ----------
+        held, wanted
+            Jobs that the run has submitted and that are not over, and further ones.
+        """
+        slots = max(self.get_slots(), 1)  # a job may wait for the first worker
+        return self._turns.take(self._seat, slots=slots, held=held, wanted=wanted)
+
     def submit(
         self, work: Callable[..., Any], *args: Any, memory_bytes: int, **kwargs: Any
     ) -> "Future[Any]":
         """Submit one call; nothing is retried and nothing is cached."""
-        return self._client.submit(
+        future = self._client.submit(
             work,
             *args,
             **kwargs,
@@ -129,6 +165,8 @@ class Cluster:
             pure=False,
             retries=0,
         )
+        future.add_done_callback(lambda _: self._news.set())
+        return future
 
     def map(
         self,
@@ -169,9 +207,9 @@ class Cluster:
         return [answers[index] for index in range(len(items))]
 
     def wait_any(self, futures: list["Future[Any]"]) -> list["Future[Any]"]:
-        """Wait a while for futures to be over, and give those that are."""
-        with suppress(TimeoutError):
-            wait(futures, timeout=_PATIENCE_S, return_when="FIRST_COMPLETED")
+        """Wait a while for a future to be over, or for a turn; give those over."""
+        self._news.wait(_PATIENCE_S)
+        self._news.clear()
         return [future for future in futures if future.done()]
 
     def _get_workers(self) -> list[Any]:
@@ -218,7 +256,7 @@ def _gone(error: Exception) -> PlanError:
 def open_cluster(
     *, scheduler: str | None, slots: int | None, memory_bytes: int | None, scratch: Path
 ) -> Iterator[Cluster]:
-    """Open the cluster of a run.
+    """Open the cluster of a run; another thread may close it.
 
     Parameters
     ----------
@@ -238,8 +276,8 @@ def open_cluster(
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
-            with _connect(scheduler) as client:
-                yield Cluster(client, notes=_list_cautions(scheduler))
+            with closing(_connect(scheduler)) as client:
+                yield Cluster(client, Turns(), notes=_list_cautions(scheduler))
             return
         security = Security.temporary()
         slots = slots or cpu_count()
@@ -255,15 +293,15 @@ def open_cluster(
                 },
             ) as local,
             _Node(local.scheduler_address, security, slots, memory_bytes, scratch),
-            Client(local) as client,
+            closing(Client(local)) as client,
         ):
             _wait_for_worker(client)
-            yield Cluster(client)
+            yield Cluster(client, Turns())
 
 
-def _connect(scheduler: str) -> Client:
+def _connect(scheduler: str, security: Security | None = None) -> Client:
     try:
-        return Client(scheduler, timeout="10s")
+        return Client(scheduler, timeout="10s", security=security, set_as_default=False)
     except TypeError as error:  # what distributed says without credentials
         raise PlanError(
             f"The Dask scheduler {scheduler} needs TLS credentials: set "

@@ -135,13 +135,14 @@ class Orchestrator:
             for future in self._cluster.wait_any(list(self._running)):
                 self._finish(self._running.pop(future), future, largest_bytes)
             self._recorder.keep_alive()
+        self._cluster.take_slots(held=0, wanted=0)
         return Plan(tuple(self._entries.values()))
 
     def _fill(self, largest_bytes: int) -> None:
-        """Hand out as many jobs as there are slots, those nearest to an end first."""
+        """Submit as many jobs as may run now, those nearest to an end first."""
         self._ready.sort(key=self._order.rank)
-        free = max(self._cluster.get_slots(), 1) - len(self._running)
-        for _ in range(min(free, len(self._ready))):
+        held, wanted = len(self._running), len(self._ready)
+        for _ in range(self._cluster.take_slots(held=held, wanted=wanted)):
             entry = self._entries[self._ready.pop(0)]
             assert entry.job is not None
             granted_bytes = min(entry.estimate_bytes, largest_bytes)

@@ -1,12 +1,15 @@
-"""Which of the jobs that could run should run first."""
+"""Which of the jobs that could run should run first, and of which run."""
 
+import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 
 from ..planning import PlannedJob
 from ..stages import STAGES
 
-__all__ = ["Order"]
+__all__ = ["Order", "Seat", "Turns"]
 
 _LATENESS = {stage: -place for place, stage in enumerate(STAGES)}
 
@@ -51,3 +54,79 @@ class Order:
             of_below = frozenset[str]().union(*(ends[key] for key in below))
             ends[planned.key] = of_below or frozenset({planned.key})
         return ends
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """What one of several runs holds of their cluster, and wants."""
+
+    wake: Callable[[], object]
+    """Called, in the thread of another run, when slots become free for this one."""
+    held: int = 0
+    """Slots that its jobs have."""
+    wanted: int = 0
+    """Slots that further jobs could use."""
+    turn: int = 0
+    """When it was last given a slot."""
+
+
+class Turns:
+    """Deals the slots of a cluster to the runs that share it.
+
+    A free slot goes to the run that holds the fewest; of several, to the one whose
+    last turn is longest ago. It stays free until that run takes it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seats: list[Seat] = []
+        self._clock = count(1)
+        self._slots = 1
+
+    def join(self, wake: Callable[[], object]) -> Seat:
+        """Take part."""
+        seat = Seat(wake)
+        with self._lock:
+            self._seats.append(seat)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Leave to others what the seat holds."""
+        with self._lock:
+            self._seats.remove(seat)
+            self._wake(self._deal())
+
+    def take(self, seat: Seat, *, slots: int, held: int, wanted: int) -> int:
+        """Give the number of slots that a run may use now, besides those it holds.
+
+        Parameters
+        ----------
+        slots
+            All slots of the cluster.
+        held, wanted
+            Slots that its jobs have, and that further jobs could use.
+        """
+        with self._lock:
+            self._slots = slots
+            seat.held, seat.wanted = held, wanted
+            dealt = self._deal()
+            if mine := dealt.count(seat):
+                seat.held, seat.wanted = held + mine, wanted - mine
+                seat.turn = next(self._clock)
+            self._wake(set(dealt) - {seat})
+        return mine
+
+    def _deal(self) -> list[Seat]:
+        """Give the seat that each free slot goes to."""
+        free = self._slots - sum(seat.held for seat in self._seats)
+        line = sorted(
+            (seat.held + more, seat.turn, number)
+            for number, seat in enumerate(self._seats)
+            for more in range(min(seat.wanted, free))
+        )
+        return [self._seats[number] for *_, number in line[:free]] if line else []
+
+    @staticmethod
+    def _wake(seats: Iterable[Seat]) -> None:
+        for seat in set(seats):
+            seat.wake()

@@ -40,6 +40,8 @@ _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 _USAGES = 20
 """How many attempts are looked at for the memory of the next."""
+_LISTED = 10
+"""How many are listed of those whose names begin alike."""
 _EARLIER = 10
 """How many successes of a product are looked at to find the one that is nearest."""
 
@@ -114,6 +116,37 @@ class Jobs(Tables):
         return JobRecord(job=job, attempts=load_attempts(session, job))
 
     @reads
+    def find_jobs(self, session: Session, beginning: str) -> Mapping[str, str]:
+        """Find the jobs whose fingerprints begin so, with their keys; the first few."""
+        query = (
+            select(SQLJob.fingerprint, SQLJob.stage, SQLJob.name)
+            .where(SQLJob.fingerprint.startswith(beginning, autoescape=True))
+            .order_by(SQLJob.fingerprint)
+            .limit(_LISTED)
+        )
+        rows = session.execute(query).tuples()
+        return {fingerprint: f"{stage}:{name}" for fingerprint, stage, name in rows}
+
+    @reads
+    def find_attempts(self, session: Session, beginning: str) -> Mapping[str, str]:
+        """Find the attempts whose ids begin so, with their fingerprints."""
+        query = (
+            select(SQLAttempt.id, SQLAttempt.fingerprint)
+            .where(SQLAttempt.id.startswith(beginning, autoescape=True))
+            .order_by(SQLAttempt.id)
+            .limit(_LISTED)
+        )
+        return dict(session.execute(query).tuples().all())
+
+    @reads
+    def find_namesakes(
+        self, session: Session, stage: Stage, name: str
+    ) -> tuple[str, ...]:
+        """List the fingerprints of the jobs of a name, the last attempted first."""
+        query = _newest(select(SQLJob.fingerprint), stage, name)
+        return tuple(dict.fromkeys(session.scalars(query)))
+
+    @reads
     def find_products(
         self, session: Session, *, name: str | None = None, sha256: str | None = None
     ) -> tuple[StoredProduct, ...]:
@@ -135,12 +168,6 @@ class Jobs(Tables):
         """Find a job by its whole fingerprint."""
         row = session.get(SQLJob, fingerprint)
         return None if row is None else load_jobs(session, [row])[0]
-
-    @reads
-    def find_newest(self, session: Session, stage: Stage, name: str) -> str | None:
-        """Find the fingerprint of the job of this name that was attempted last."""
-        query = _newest(select(SQLJob.fingerprint), stage, name).limit(1)
-        return session.scalar(query)
 
     @reads
     def find_earlier_jobs(
@@ -222,12 +249,14 @@ def _find_job(session: Session, beginning: str) -> SQLJob:
         select(SQLJob)
         .where(SQLJob.fingerprint.startswith(beginning, autoescape=True))
         .order_by(SQLJob.fingerprint)
-        .limit(2)
+        .limit(_LISTED)
     )
     rows = session.scalars(query).all()
     if len(rows) == 1 or (rows and rows[0].fingerprint == beginning):
         return rows[0]
     count = "several jobs" if rows else "no job"
+    listed = ": " * bool(rows) + ", ".join(f"{row.fingerprint}" for row in rows)
     raise UnknownRecordError(
-        f"The database holds {count} whose fingerprint begins with {beginning!r}."
+        f"The database holds {count} whose fingerprint begins with "
+        f"{beginning!r}{listed}."
     )

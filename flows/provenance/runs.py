@@ -17,6 +17,7 @@ __all__ = ["Runs"]
 
 _UNFINISHED = (JobState.DUE, JobState.RUNNING)
 _DONE = (JobState.SUCCEEDED, JobState.REUSED)
+_LISTED = 10
 
 
 class Runs(Tables):
@@ -86,8 +87,7 @@ class Runs(Tables):
             query = query.where(SQLRun.program == program)
         return to_records(Run, session.scalars(query.limit(limit)))
 
-    @reads
-    def get_run(self, session: Session, run_id: str) -> Run:
+    def get_run(self, run_id: str) -> Run:
         """Return a run, by the beginning of its id.
 
         Raises
@@ -95,14 +95,21 @@ class Runs(Tables):
         UnknownRecordError
             No run or several begin so.
         """
-        begins = SQLRun.id.startswith(run_id, autoescape=True)
-        found = session.scalars(select(SQLRun).where(begins).limit(2)).all()
+        found = self.find_runs(run_id)
         if len(found) == 1:
-            return to_record(Run, found[0])
+            return found[0]
         count = "several runs" if found else "no run"
+        listed = ": " * bool(found) + ", ".join(f"{r.id} of {r.program}" for r in found)
         raise UnknownRecordError(
-            f"The database holds {count} whose id begins with {run_id!r}."
+            f"The database holds {count} whose id begins with {run_id!r}{listed}."
         )
+
+    @reads
+    def find_runs(self, session: Session, beginning: str) -> tuple[Run, ...]:
+        """Find the runs whose ids begin so, newest first; of many the first few."""
+        begins = SQLRun.id.startswith(beginning, autoescape=True)
+        query = select(SQLRun).where(begins).order_by(SQLRun.started_at.desc())
+        return to_records(Run, session.scalars(query.limit(_LISTED)))
 
     @reads
     def get_run_jobs(self, session: Session, run_id: str) -> tuple[RunJob, ...]:

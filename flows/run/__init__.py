@@ -6,13 +6,14 @@ services or the cluster passed in. `chain` holds the order; the commands `plan`,
 and `refs sync` are prefixes of it.
 """
 
-from .chain import plan_only, prepare, run_program
+from .chain import Step, plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
 from .program import Associated, Found, Request, associate, find
 from .record import Recording, make_run
 from .resolution import list_items, resolve
+from .shared import Shared
 
 __all__ = [
     "Associated",
@@ -21,6 +22,8 @@ __all__ = [
     "Planned",
     "Recording",
     "Request",
+    "Shared",
+    "Step",
     "associate",
     "draw",
     "execute",

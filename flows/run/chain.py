@@ -1,11 +1,9 @@
 """The order of a run, which stands here alone."""
 
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from config.recipe import Recipe, load_recipe
@@ -21,6 +19,7 @@ from .lease import hold_lease
 from .program import Request, associate, find
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
+from .shared import Shared
 
 __all__ = ["Step", "plan_only", "prepare", "run_program"]
 
@@ -46,6 +45,7 @@ def run_program(
     watch: Callable[[Planned], AbstractContextManager[Listener]],
     on_file: FetchListener = lambda _: None,
     step: Step = _take,
+    shared: Shared | None = None,
 ) -> RunSummary:
     """Reprocess a program; all that happens under its lease is in its record.
 
@@ -53,6 +53,8 @@ def run_program(
     ----------
     watch
         Opened when the plan is made; gives the listener of the progress of jobs.
+    shared
+        What it shares with the runs of other programs; None for a cluster of its own.
 
     Raises
     ------
@@ -60,15 +62,20 @@ def run_program(
         Nothing could be done, or no more.
     """
     with ExitStack() as stack:
+        if shared is not None:
+            shared.join(stack)
         services = stack.enter_context(
             open_services(settings, start_at=request.start_at)
         )
         lease = stack.enter_context(hold_lease(services, request.program))
         recipe = load_recipe(request.recipe)
-        run = stack.enter_context(Recording(services, make_run(request, recipe)))
+        run = make_run(request, recipe)
+        is_stopped = shared.is_over if shared else None
+        stack.enter_context(Recording(services, run, is_stopped=is_stopped))
         drawn = prepare(request, recipe, services.archive, step=step)
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
-        cluster = stack.enter_context(open_configured_cluster(settings))
+        local = shared.open_cluster() if shared else open_configured_cluster(settings)
+        cluster = stack.enter_context(local)
         planned = _plan(drawn, services, cluster, step=step)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
@@ -78,11 +85,24 @@ def run_program(
             return step("report", partial(report, executed, services))
 
 
-def plan_only(settings: Settings, request: Request) -> RunSummary:
+def plan_only(
+    settings: Settings,
+    request: Request,
+    *,
+    step: Step = _take,
+    shared: Shared | None = None,
+) -> RunSummary:
     """Plan a program and stop there; nothing is recorded, made or changed.
 
     With a CRDS server the mappings and ``pars-*`` files that the cache lacks are
     fetched: without them there is nothing to tell.
+
+    Parameters
+    ----------
+    step
+        Takes each step.
+    shared
+        What it shares with the plans of other programs.
 
     Raises
     ------
@@ -93,16 +113,15 @@ def plan_only(settings: Settings, request: Request) -> RunSummary:
         services = stack.enter_context(
             open_services(settings, start_at=request.start_at, read_only=True)
         )
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="rewebb-plan-"))
         recipe = load_recipe(request.recipe)
         run = make_run(request, recipe)
-        drawn = prepare(request, recipe, services.archive)
+        drawn = prepare(request, recipe, services.archive, step=step)
         if drawn.remote:
             planned = plan_unfetched(drawn)
         else:
-            local = open_configured_cluster(settings, scratch=Path(name))
-            cluster = stack.enter_context(local)
-            planned = _plan(drawn, services, cluster, dry_run=True)
+            opener = shared or stack.enter_context(Shared(settings, read_only=True))
+            cluster = stack.enter_context(opener.open_cluster())
+            planned = _plan(drawn, services, cluster, step=step, dry_run=True)
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
     return summarize(planned.plan, run=run, folder="", notes=planned.notes)

@@ -4,7 +4,7 @@ import getpass
 import platform
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,11 +49,23 @@ class Recording(AbstractContextManager[Run]):
     What is not executed yet may be found, fetched, resolved and planned in it; an
     error there is the end of the run, and is in its record. One that nobody
     foresaw leaves as a `BugError` that says where its traceback is kept.
+
+    Parameters
+    ----------
+    is_stopped
+        Tells whether errors come from the end of the command, by Ctrl-C for instance.
     """
 
-    def __init__(self, services: Services, run: Run) -> None:
+    def __init__(
+        self,
+        services: Services,
+        run: Run,
+        *,
+        is_stopped: Callable[[], bool] | None = None,
+    ) -> None:
         self._services = services
         self._run = run
+        self._is_stopped = is_stopped or (lambda: False)
 
     def __enter__(self) -> Run:
         """Record that the run began."""
@@ -69,7 +81,7 @@ class Recording(AbstractContextManager[Run]):
         """Record what ended the run, unless that is recorded already."""
         if error is None:
             return
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or self._is_stopped():
             self._finish(RunState.CANCELLED, "stopped before its end")
         elif is_known(error):
             self._finish(RunState.FAILED, str(error))

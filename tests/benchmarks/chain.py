@@ -3,15 +3,21 @@
     python tests/benchmarks/chain.py [SAMPLE_FOLDER]
 
 The plain script makes the same pipeline calls in one process, one after the other.
+The command `rewebb run` is measured too, for several programs one after the other and
+at once, every job reused: the difference is what starting Prefect and Dask costs.
 Nothing is asserted: times depend on the machine and on what else it does.
 """
 
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,6 +25,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import plain_script
+from commands import BIN
 from processing import make_request, make_settings, process, write_calls
 from rich.console import Console
 from rich.table import Table
@@ -95,6 +102,28 @@ def count_cpu_s(settings: Settings) -> float:
     return sum(load_outcome(path).usage.cpu_s for path in outcomes)
 
 
+def measure_commands(
+    sample: SampleSet, programs: Sequence[str], data_dir: Path
+) -> tuple[float, float]:
+    """Measure a command for each program, and one for all; their jobs are done."""
+    environment = {
+        **os.environ,
+        "CRDS_PATH": str(sample.crds),
+        "REWEBB_ARCHIVE": str(sample.archive),
+        "REWEBB_DATA_DIR": str(data_dir),
+        "REWEBB_SLOTS": str(CORES),
+    }
+
+    def run(*arguments: str) -> None:
+        command = [BIN / "rewebb", *arguments, "--json"]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+    run("db", "rebuild")
+    run("run", *programs)  # hashes raw files
+    each_s = sum(clock(partial(run, "run", program)) for program in programs)
+    return each_s, clock(partial(run, "run", *programs))
+
+
 def make_table(measured: list[Measured]) -> Table:
     """Make the table of all programs and their sum."""
     table = Table(title=f"Sample programs on {CORES} slots")
@@ -144,7 +173,22 @@ def main() -> None:
         psutil.cpu_percent()
         measured = [measure(sample, mode, folder / mode) for mode in Mode]
         others = psutil.cpu_percent()
+        official = [mode for mode in Mode if mode.recipe == "official"]
+        for mode in official:
+            store = folder / mode / "data" / "store"
+            shutil.copytree(
+                store,
+                folder / "all" / "store",
+                copy_function=os.link,
+                dirs_exist_ok=True,
+            )
+        programs = [mode.program for mode in official]
+        each_s, all_s = measure_commands(sample, programs, folder / "all")
     console.print(make_table(measured))
+    console.print(
+        f"`rewebb run` of {len(programs)} programs, every job reused: {each_s:.1f} s "
+        f"one after the other, {all_s:.1f} s at once."
+    )
     console.print(
         "ratio: Rewebb over plain. again: every job reused. cores busy: CPU time of the"
         f" jobs over {CORES} x wall time. The machine was {others:.0f} % busy."

@@ -79,9 +79,10 @@ class FakeCluster:
         self._attempts: dict[str, int] = defaultdict(int)
         self._waiting: list[FakeFuture] = []
 
-    def get_slots(self) -> int:
-        """Count the slots."""
-        return self._slots
+    def take_slots(self, *, held: int, wanted: int) -> int:
+        """Give as many slots as are free."""
+        assert held == len(self._waiting)
+        return min(self._slots - held, wanted)
 
     def get_largest_bytes(self) -> int:
         """Return the memory of the only node."""

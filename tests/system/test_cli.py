@@ -128,13 +128,13 @@ def test_show_explains_a_product_by_path_and_by_name(
     name: str, finished: Rewebb
 ) -> None:
     (path,) = finished.data.glob(f"runs/99002/*/{name}")
-    shown = finished("show", str(path))
+    shown = finished("show", str(path), "--parameters")
     record = finished("show", name, "--json").record
     assert shown.code == 0, shown
     facts = list(list_facts(record))
     assert len(facts) > 50
     assert [fact for fact in facts if fact not in shown.out] == []
-    assert finished("show", name).out == shown.out
+    assert finished("show", name, "--parameters").out == shown.out
 
 
 def list_facts(record: Any) -> Iterator[str]:

@@ -104,7 +104,7 @@ def test_how_a_run_was_recorded_to_end_is_not_told_again(services: Services) -> 
 def test_a_command_tells_a_fault_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flows_run, "plan_only", lambda *_: {}["spec2:jw99001"])
+    monkeypatch.setattr(flows_run, "plan_only", lambda *_, **__: {}["spec2:jw99001"])
     ended = CliRunner().invoke(app, ["plan", "99001", "--archive", str(tmp_path)])
     assert ended.exit_code == 2
     told = ended.output.replace("\n", "")

@@ -327,3 +327,18 @@ def test_raw_archives_have_no_use_for_calibrated_files(
     write_raw(SECOND, suffix="cal")
     [exposure] = archive.find("99001").exposures
     assert exposure.calibrated == {}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "stage"), [("rateints", "spec2"), ("calints", "spec3")]
+)
+def test_a_folder_of_what_a_later_stage_starts_from_names_that_stage(
+    tmp_path: Path, suffix: str, stage: str
+) -> None:
+    (tmp_path / f"jw99002001001_04101_00001_nrs1_{suffix}.fits").touch()
+    archive = FolderArchive(tmp_path, suffixes=["uncal"])
+    with pytest.raises(UnknownProgramError, match=f"{suffix}.* --start-at {stage}"):
+        archive.find("99002")
+    with pytest.raises(UnknownProgramError) as refused:
+        archive.find("99001")
+    assert "--start-at" not in str(refused.value)

@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+from random import Random
+
 from exposures import bots_program, ifu_program
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
 
-from flows.execution.order import Order
+from flows.execution.order import Order, Turns
 
 GRAPH = make_graph([*ifu_program("99001"), *bots_program("99002")], selfcal=True)
 KEYS = [planned.key for planned in GRAPH]
@@ -45,3 +48,97 @@ def test_dependants_are_those_that_read_a_product() -> None:
         for key in planned.producers:
             assert planned.key in order.get_dependants(key)
     assert list(order.get_dependants(KEYS[-1])) == []
+
+
+class Contender:
+    """A run that takes slots for its jobs when it is its turn."""
+
+    def __init__(self, turns: Turns, jobs: int) -> None:
+        self.waiting = jobs
+        self.running = 0
+        self.is_awake = True
+        self._turns = turns
+        self._seat = turns.join(self.wake)
+
+    def wake(self) -> None:
+        """Look up."""
+        self.is_awake = True
+
+    def take(self, slots: int) -> int:
+        """Start as many jobs as it may."""
+        self.is_awake = False
+        taken = self._turns.take(
+            self._seat, slots=slots, held=self.running, wanted=self.waiting
+        )
+        self.waiting -= taken
+        self.running += taken
+        return taken
+
+    def leave(self) -> None:
+        """Be over, or fail."""
+        self.running = self.waiting = 0
+        self._turns.leave(self._seat)
+
+
+def settle(runs: Sequence[Contender], slots: int) -> None:
+    """Let all runs that are awake take what they may."""
+    while awake := [run for run in runs if run.is_awake]:
+        awake[-1].take(slots)
+
+
+@given(
+    st.integers(1, 4), st.lists(st.integers(0, 6), min_size=1, max_size=4), st.randoms()
+)
+def test_slots_are_shared_evenly_and_none_stays_free_for_long(
+    slots: int, jobs: list[int], chance: Random
+) -> None:
+    turns = Turns()
+    runs = [Contender(turns, number) for number in jobs]
+    settle(runs, slots)
+    while any(run.running for run in runs):
+        assert sum(run.running for run in runs) <= slots
+        over = chance.choice([run for run in runs if run.running])
+        over.running -= 1
+        over.wake()
+        settle(runs, slots)
+        waiting = [run for run in runs if run.waiting]
+        assert not waiting or sum(run.running for run in runs) == slots
+    assert not any(run.waiting for run in runs)
+
+
+def test_runs_take_turns_on_a_single_slot() -> None:
+    turns = Turns()
+    runs = {name: Contender(turns, 3) for name in "abc"}
+    order = []
+    for _ in range(9):
+        settle([*runs.values()], 1)
+        (name,) = (name for name, run in runs.items() if run.running)
+        order.append(name)
+        runs[name].running = 0
+        runs[name].wake()
+    assert [set(order[i : i + 3]) for i in (0, 3, 6)] == [set("abc")] * 3
+
+
+def test_a_run_that_comes_late_gets_the_next_slots_up_to_its_share() -> None:
+    turns = Turns()
+    first = Contender(turns, 9)
+    settle([first], 4)
+    late = Contender(turns, 9)
+    settle([first, late], 4)
+    assert (first.running, late.running) == (4, 0)
+    for expected in ((3, 1), (2, 2)):
+        first.running -= 1
+        first.wake()
+        settle([first, late], 4)
+        assert (first.running, late.running) == expected
+
+
+def test_what_a_run_held_goes_to_others_when_it_leaves() -> None:
+    turns = Turns()
+    first, second = Contender(turns, 2), Contender(turns, 2)
+    settle([first], 2)
+    settle([second], 2)
+    assert (first.running, second.running) == (2, 0)
+    first.leave()
+    settle([second], 2)
+    assert second.running == 2

@@ -1,7 +1,9 @@
 """The steps of a run in their order, each from the value before it."""
 
 import json
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +26,15 @@ from flows.factory import open_services
 from flows.models.exposures import Exposure, Metafile
 from flows.models.runs import RunState
 from flows.planning import chain_exposures, place_exposures
-from flows.run import Drawn, Request, fetch, hold_lease, prepare, run_program
+from flows.run import (
+    Drawn,
+    Request,
+    Shared,
+    fetch,
+    hold_lease,
+    prepare,
+    run_program,
+)
 from workers.contract import Stage
 
 GLOWING = """
@@ -100,6 +110,37 @@ def test_a_run_holds_its_lease_and_is_recorded_before_anything_is_found(
         [run] = services.database.runs.list_runs("99001")
         assert (run.state, run.message) == (RunState.FAILED, "far enough")
         assert services.database.leases.get_lease("99001") is None
+
+
+def test_runs_of_other_threads_end_when_the_command_is_interrupted(
+    settings: Settings,
+) -> None:
+    reached, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        if step.names[-1] == "fetch":
+            reached.set()
+            goes_on.wait()
+
+    def run() -> None:
+        with suppress(PlanError):
+            run_program(
+                settings, Request("99001"), watch=refuse, step=step, shared=shared
+            )
+
+    step = StopAt("fetch", hang)
+    thread = threading.Thread(target=run, daemon=True)
+    shared = Shared(settings)
+    thread.start()
+    assert reached.wait(60)
+    with pytest.raises(SystemExit), shared:
+        raise SystemExit(130)
+    with open_services(settings) as services:
+        [ended] = services.database.runs.list_runs("99001")
+        assert ended.state is RunState.CANCELLED
+        assert services.database.leases.get_lease("99001") is None
+    goes_on.set()
+    thread.join()
 
 
 def place(exposure: Exposure, chance: Any) -> Exposure:

@@ -1,19 +1,24 @@
 """Commands to look around with: versions, recipes, settings, what is recorded."""
 
+import hashlib
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
+import asdf
 import pytest
-from outcomes import make_job, make_outcome
+from outcomes import make_job, make_outcome, make_run, make_run_job
 from typer.testing import CliRunner, Result
 
 from config.recipe import list_recipes, load_recipe
 from config.settings import load_settings
 from flows.cli import app
+from flows.cli.output import print_summary
 from flows.factory import open_database
-from workers.contract import Status
+from flows.models.runs import JobState, RunState
+from flows.reports import JobLine, RunSummary
+from workers.contract import ParsUse, ReferenceFile, Status
 
 JOB = make_job()
 KEY = f"{JOB.stage}:{JOB.name}"
@@ -122,6 +127,103 @@ def test_a_job_is_shown_by_its_key_and_by_the_begin_of_its_fingerprint() -> None
 
 
 @pytest.mark.usefixtures("recorded")
+def test_an_attempt_is_shown_by_the_begin_of_its_id() -> None:
+    shown = run("show", "brok")
+    assert f"job          {KEY}" in shown
+    assert "broken FAILED on node1" in shown
+    assert "    Trace" in shown
+    told = json.loads(run("show", "brok", "--json"))
+    assert told["attempt"]["outcome"]["attempt"] == "broken"
+
+
+@pytest.fixture
+def ended() -> None:
+    """Record a run with the failed job, and another that begins alike."""
+    with open_database(load_settings()) as database:
+        for name in ("run-1", "run-2"):
+            database.runs.start_run(make_run(name))
+        database.jobs.record_outcome(FAILED, run_id="run-1")
+        job = replace(make_run_job(JOB.name, JobState.FAILED), fingerprint="ef" * 32)
+        database.runs.set_jobs("run-1", [job])
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_run_is_shown_by_its_id() -> None:
+    shown = run("show", "run-1")
+    assert "program      02736" in shown
+    assert "recipe       nirspec-mos" in shown
+    assert "jobs         1 FAILED" in shown
+    assert json.loads(run("show", "run-1", "--json"))["run"]["id"] == "run-1"
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize("command", ["show", "status"])
+def test_what_a_name_may_stand_for_is_listed(command: str) -> None:
+    done = call(command, "run-")
+    assert done.exit_code == 2
+    assert "run-1" in done.output
+    assert "run-2" in done.output
+
+
+@pytest.mark.usefixtures("ended")
+def test_status_names_the_logs_of_what_failed(here: Path) -> None:
+    assert json.loads(run("status", "run-1", "--json"))["logs"] == {}
+    log = here / "rewebb-data" / FAILED.folder / "job.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    path = str(Path("rewebb-data", FAILED.folder, "job.log"))
+    assert json.loads(run("status", "run-1", "--json"))["logs"] == {KEY: path}
+    assert path in run("status", "run-1")
+
+
+def write_pars(cache: Path, name: str, **content: object) -> ParsUse:
+    """Write a parameter reference, and say that a job uses it."""
+    path = cache / "references/jwst/nirspec" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    asdf.AsdfFile(content).write_to(path)
+    sha1 = hashlib.sha1(path.read_bytes()).hexdigest()  # noqa: S324  # as CRDS does
+    return ParsUse(name.split("_")[2], ReferenceFile(name, sha1, 1, 1))
+
+
+def test_show_names_what_sets_a_parameter_and_lists_no_defaults(here: Path) -> None:
+    steps = {
+        "jump": {"rejection_threshold": 5.0, "after_jump_flag_time1": 2},
+        "outlier_detection": {"snr": "5", "skip": False},
+        "cube_build": {"output_type": "multi", "coord_system": "skyalign"},
+    }
+    pars = (
+        write_pars(
+            here,
+            "jwst_nirspec_pars-spec2pipeline_0001.asdf",
+            parameters={},
+            steps=[{"name": "cube_build", "parameters": {"output_type": "multi"}}],
+        ),
+        write_pars(
+            here,
+            "jwst_nirspec_pars-outlierdetectionstep_0001.asdf",
+            parameters={"snr": "5", "input_dir": ""},
+        ),
+        ParsUse("pars-gonestep", ReferenceFile("gone.asdf", "0" * 40, 1, 1)),
+    )
+    job = replace(JOB, parameters={"steps": steps}, pars=pars, crds_path=str(here))
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome(job))
+    shown, everything = run("show", KEY), run("show", KEY, "--parameters")
+    pipeline, outliers, _ = (use.file.name for use in pars)
+    for line in (
+        "jump.rejection_threshold = 5.0  (recipe)",
+        f"cube_build.output_type = 'multi'  ({pipeline})",
+        f"outlier_detection.snr = '5'  ({outliers})",
+        "what gone.asdf sets is not known: it is not in the cache",
+        "and 3 others",
+    ):
+        assert line in shown
+    for name in ("jump.after_jump_flag_time1 = 2", "cube_build.coord_system = "):
+        assert name not in shown
+        assert name in everything
+
+
+@pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize("target", ["spec2:nothing", "0123456789ab", "nothing.fits"])
 def test_what_is_not_recorded_is_refused(target: str) -> None:
     done = call("show", target)
@@ -162,3 +264,28 @@ def test_an_id_without_its_zeros_is_completed_in_the_error() -> None:
     done = call("plan", "2736")
     assert done.exit_code == 2
     assert "did you mean 02736?" in done.output
+
+
+@pytest.mark.parametrize(("run_id", "word"), [("", "CANNOT RUN"), ("run-1", "FAILED")])
+def test_a_job_of_a_plan_cannot_run_and_one_of_a_run_has_failed(
+    run_id: str, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned = RunSummary(
+        run=run_id,
+        program="02736",
+        recipe="official",
+        context="jwst_1464.pmap",
+        state=RunState.FAILED,
+        folder="",
+        counts={"FAILED": 1},
+        jobs=(JobLine(KEY, JobState.FAILED, "cut", None, None, ()),),
+        caveats=(),
+        notes=(),
+        products=(),
+        peak_bytes=0,
+    )
+    print_summary(planned)
+    shown = capsys.readouterr().out
+    assert f"{KEY}  {word}  cut" in " ".join(shown.split("\n"))
+    assert shown.endswith(f"1 {word}\n")
+    assert ("FAILED" in shown) is (word == "FAILED")

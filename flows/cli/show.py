@@ -1,0 +1,294 @@
+"""`rewebb show`: all that is recorded of a product, a job, an attempt or a run."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workers.job_layout import LOG_NAME
+
+from .options import AsJson, DataDir
+from .output import print_json, print_rows, say
+from .records import find_recorded, open_recorded
+
+if TYPE_CHECKING:
+    from flows.models.exposures import FetchedFile
+    from flows.models.jobs import Attempt, JobRecord, StoredProduct
+    from flows.models.runs import Run, RunJob
+    from workers.contract import Job
+
+__all__ = ["show"]
+
+
+def show(
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A product (its path, or just its name), a job (stage:name), or the "
+            "beginning of a fingerprint or of the id of an attempt or a run.",
+            metavar="PRODUCT|JOB|FINGERPRINT|ATTEMPT|RUN",
+        ),
+    ],
+    *,
+    parameters: Annotated[
+        bool,
+        typer.Option("--parameters", help="Show all parameters, also the defaults."),
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a product, a job, an attempt or a run: all that is recorded of it."""
+    from flows.models.runs import Run
+
+    with open_recorded(data_dir) as (database, folder):
+        found = find_recorded(database, target)
+        if isinstance(found, Run):
+            jobs = database.runs.get_run_jobs(found.id)
+            _show_run(found, jobs, folder, as_json=as_json)
+            return
+        record = database.jobs.get_job(found.fingerprint)
+        if found.attempt is not None:
+            (one,) = (a for a in record.attempts if a.outcome.attempt == found.attempt)
+            _show_attempt(one, record.job, folder, as_json=as_json)
+            return
+        inputs = (file.sha256 for file in record.job.inputs)
+        origins = database.files.find_fetched(inputs)
+        use = database.runs.find_last_use(found.fingerprint)
+        others = [database.jobs.get_job(other).job for other in found.others]
+    if as_json:
+        told = {"product": found.product, "record": record, "origins": origins}
+        last = use and {"run": use[0], "job": use[1]}
+        print_json({**told, "last_use": last, "others": found.others})
+        return
+    if found.product is not None:
+        _print_product(found.product, folder)
+    _print_record(record, folder, origins, all_parameters=parameters)
+    _print_use(use)
+    _print_others(others, of="product" if found.product else "job")
+
+
+def _show_run(
+    run: "Run", jobs: "Sequence[RunJob]", folder: Path, *, as_json: bool
+) -> None:
+    from flows.layout import get_run_folder
+
+    if as_json:
+        print_json({"run": run, "jobs": jobs})
+        return
+    counts = Counter(str(job.state) for job in jobs)
+    place = folder / get_run_folder(run)
+    asked = {name: value for name, value in run.request.items() if value}
+    for title, text in (
+        ("run", run.id),
+        ("program", run.program),
+        ("state", f"{run.state}{': ' + run.message if run.message else ''}"),
+        ("started", f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC by {run.requested_by}"),
+        ("finished", f"{run.finished_at:%Y-%m-%d %H:%M:%S} UTC")
+        if run.finished_at
+        else ("finished", "-"),
+        ("context", run.context),
+        ("recipe", f"{run.recipe_name}  (sha256 {run.recipe_sha256})"),
+        ("asked for", ", ".join(f"{n} {v}" for n, v in asked.items())),
+        ("environment", ", ".join(f"{n} {v}" for n, v in run.environment.items())),
+        ("jobs", ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))),
+        ("products", place if place.is_dir() else "-"),
+    ):
+        say(f"{title:12} {text}")
+    say()
+    say(f"its jobs: `rewebb status {run.id[:8]}`")
+
+
+def _show_attempt(
+    attempt: "Attempt", job: "Job", folder: Path, *, as_json: bool
+) -> None:
+    if as_json:
+        print_json({"attempt": attempt})
+        return
+    say(f"job          {job.stage}:{job.name}")
+    say(f"fingerprint  {job.fingerprint}")
+    _print_attempt(attempt, folder)
+    error = attempt.outcome.error
+    for line in error.traceback.splitlines() if error else ():
+        say(f"    {line}")
+
+
+def _print_product(one: "StoredProduct", folder: Path) -> None:
+    say(f"{one.product.name}  ({one.product.size_bytes} bytes)")
+    say(f"path         {folder / one.folder / one.product.name}")
+    say(f"sha256       {one.product.sha256}")
+
+
+def _print_others(others: "Sequence[Job]", *, of: str) -> None:
+    """List the other jobs that the name could stand for, newest first."""
+    if not others:
+        return
+    what = "have made a product of this name" if of == "product" else "have this name"
+    say()
+    say(f"other jobs {what}; this is the newest:")
+    rows = [(job.fingerprint[:16], job.context) for job in others]
+    print_rows(("fingerprint", "context"), rows)
+
+
+def _print_record(
+    record: "JobRecord",
+    folder: Path,
+    origins: Mapping[str, "FetchedFile"],
+    *,
+    all_parameters: bool,
+) -> None:
+    job = record.job
+    say(f"job          {job.stage}:{job.name}")
+    say(f"fingerprint  {job.fingerprint}")
+    say(f"context      {job.context}  ({job.crds_path})")
+    say(f"versions     {', '.join(f'{n} {v}' for n, v in job.versions.items())}")
+    if job.association_name:
+        say(f"association  {job.association_name}")
+    _print_inputs(job)
+    _print_origins(origins)
+    _print_references(job)
+    _print_parameters(job, all_parameters=all_parameters)
+    say()
+    say("attempts:")
+    for attempt in record.attempts:
+        _print_attempt(attempt, folder)
+
+
+def _print_use(use: "tuple[Run, RunJob] | None") -> None:
+    """Say which run used the product last, and what the plan of that run knew."""
+    if use is None:
+        say()
+        say("used last by no run that is recorded: only the plan of a run says whether")
+        say("it is PARTIAL or of MIXED_PROVENANCE; see `rewebb plan`")
+        return
+    run, job = use
+    say()
+    say(
+        f"used last by run {run.id[:8]} of {run.started_at:%Y-%m-%d %H:%M} UTC in "
+        f"{run.context}: {job.state} ({job.why}), recipe {run.recipe_name}"
+    )
+    for caveat in job.caveats:
+        say(f"    caveat {caveat.kind}: {caveat.message}")
+
+
+def _print_inputs(job: "Job") -> None:
+    say()
+    say("inputs:")
+    print_rows(
+        ("exptype", "file", "sha256", "why"),
+        [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
+    )
+
+
+def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
+    """Say where raw files were fetched."""
+    if origins:
+        say()
+        say("fetched:")
+        print_rows(
+            ("file", "version", "from", "URI", "when (UTC)", "verified"),
+            [
+                (
+                    *(file.name, file.version, file.source, file.uri),
+                    f"{file.fetched_at:%Y-%m-%d %H:%M:%S}",
+                    ", ".join(file.checks) or "-",
+                )
+                for file in origins.values()
+            ],
+        )
+
+
+def _print_references(job: "Job") -> None:
+    used = [(use.reftype, use.file) for use in job.references if use.file]
+    used += [(use.reftype, use.file) for use in job.pars]
+    used += [("mapping", file) for file in job.mappings]
+    say()
+    say("references, parameter references and mappings:")
+    print_rows(
+        ("type", "file", "sha1"),
+        [(kind, file.name, file.sha1) for kind, file in used],
+    )
+    unneeded = [use.reftype for use in job.references if use.file is None]
+    say(f"N/A: {', '.join(unneeded) or 'none'}")
+
+
+def _print_parameters(job: "Job", *, all_parameters: bool) -> None:
+    """Print what a parameter reference or the recipe sets, with which; or all."""
+    from flows.planning import flatten_parameters
+
+    effective = flatten_parameters(job.parameters)
+    origins, unknown = _find_origins(job)
+    say()
+    say("parameters that are set, and by what:")
+    for name, value in effective.items():
+        if name in origins:
+            say(f"    {name} = {value!r}  ({origins[name]})")
+    for reftype, why in unknown.items():
+        say(f"    what {reftype} sets is not known: {why}")
+    defaults = {n: value for n, value in effective.items() if n not in origins}
+    if not all_parameters:
+        say(f"and {len(defaults)} others; see --parameters")
+        return
+    say("the others:")
+    for name, value in defaults.items():
+        say(f"    {name} = {value!r}")
+
+
+def _find_origins(job: "Job") -> tuple[dict[str, str], dict[str, str]]:
+    """Say what sets each parameter that is set, and which files are not known.
+
+    The recipe wins over files of the pipeline, and these over files of steps.
+    """
+    from flows.planning import flatten_parameters
+
+    steps: Any = job.parameters.get("steps", {})
+    origins: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for use in sorted(job.pars, key=lambda use: use.reftype.endswith("pipeline")):
+        kind = use.reftype.removeprefix("pars-")
+        aliases = (name for name in steps if f"{name.replace('_', '')}step" == kind)
+        alias = "" if kind.endswith("pipeline") else next(aliases, None)
+        names = _read_names(Path(job.crds_path), use.file.name, use.file.sha1)
+        if names is None or alias is None:
+            why = "it is not in the cache" if names is None else "no step is named so"
+            unknown[use.file.name] = why
+            continue
+        origins |= {f"{alias}.{n}".removeprefix("."): use.file.name for n in names}
+    return origins | dict.fromkeys(flatten_parameters(job.overrides), "recipe"), unknown
+
+
+def _read_names(cache: Path, name: str, sha1: str) -> list[str] | None:
+    """List the parameters in a file of the cache, if it is there as it was used."""
+    import hashlib
+
+    import asdf  # only when it is wanted
+
+    from flows.planning import flatten_parameters
+
+    for path in (cache / "references" / "jwst").rglob(name):
+        if hashlib.sha1(path.read_bytes()).hexdigest() == sha1:  # noqa: S324  # of CRDS
+            with asdf.open(path) as file:
+                tree = file.tree
+                steps = {s["name"]: s["parameters"] for s in tree.get("steps", ())}
+                own = tree.get("parameters", {})
+                return [*flatten_parameters({**own, "steps": steps})]
+    return None
+
+
+def _print_attempt(attempt: "Attempt", folder: Path) -> None:
+    outcome, usage = attempt.outcome, attempt.outcome.usage
+    run = f" in run {attempt.run_id[:8]}" if attempt.run_id else ""
+    say(
+        f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
+        f"{outcome.finished_at.isoformat()}: {usage.elapsed_s:.1f} s, "
+        f"{usage.cpu_s:.1f} CPU s, "
+        f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB{run}"
+    )
+    say(f"    log {folder / outcome.folder}/{LOG_NAME}")
+    steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
+    say(f"    steps {steps or '-'}")
+    for caveat in outcome.caveats:
+        say(f"    caveat {caveat.kind}: {caveat.message}")
+    if outcome.error:
+        say(f"    error {outcome.error.type}: {outcome.error.message}")

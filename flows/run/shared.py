@@ -1,0 +1,95 @@
+"""What the runs of several programs in one process share: a cluster, and an end."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Final, TypeVar
+
+from config.settings import Settings
+
+from ..execution import Cluster
+from ..factory import open_configured_cluster
+
+__all__ = ["Shared"]
+
+_Value = TypeVar("_Value")
+
+_IN_TURN: Final = frozenset({"find", "fetch"})
+"""Steps that ask the archive: the setting `requests` holds for all runs together."""
+
+
+class Shared(AbstractContextManager["Shared"]):
+    """A cluster that is opened when the first run needs it.
+
+    Each run is in a thread of its own. When an error leaves the block, such as that of
+    Ctrl-C in the main thread, all runs are ended: whatever a thread waits for, its run
+    is CANCELLED and its lease given back before the process ends.
+
+    Parameters
+    ----------
+    read_only
+        Whether nothing is to be written below the data folder.
+    """
+
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+        self._settings = settings
+        self._read_only = read_only
+        self._stack = ExitStack()
+        self._cluster: Cluster | None = None
+        self._opening = threading.Lock()
+        self._asking = threading.Lock()
+        self._over = threading.Event()
+        self._runs: list[ExitStack] = []
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the cluster, and end the runs that are still under way."""
+        self._over.set()
+        self._stack.close()  # first, so that no job writes when its scratch is cleared
+        for run in self._runs:
+            run.__exit__(kind, error, trace)
+
+    def join(self, run: ExitStack) -> None:
+        """Take part; what the run holds by then is let go of at the end."""
+        self._runs.append(run)
+
+    def is_over(self) -> bool:
+        """Tell whether runs that end now were stopped."""
+        return self._over.is_set()
+
+    @contextmanager
+    def open_cluster(self) -> Iterator[Cluster]:
+        """Open the cluster for a run.
+
+        Raises
+        ------
+        PlanError
+            It does not answer, or does not start.
+        """
+        with self._opening:
+            if self._cluster is None:
+                self._cluster = self._open()
+        with self._cluster.share() as cluster:
+            yield cluster
+
+    def take(self, name: str, work: Callable[[], _Value]) -> _Value:
+        """Take a step of a run; one run at a time asks the archive."""
+        if name not in _IN_TURN:
+            return work()
+        with self._asking:
+            return work()
+
+    def _open(self) -> Cluster:
+        scratch: Path | None = None
+        if self._read_only:
+            folder = TemporaryDirectory(prefix="rewebb-plan-")
+            scratch = Path(self._stack.enter_context(folder))
+        local = open_configured_cluster(self._settings, scratch=scratch)
+        return self._stack.enter_context(local)
