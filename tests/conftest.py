@@ -30,7 +30,6 @@ _SAMPLE = (
     "test_persistence.py",
     "test_prefetch.py",
     "test_reference_verification.py",
-    "test_resolve.py",
 )
 """Files of `pipeline` whose tests need only the sample."""
 
