@@ -23,7 +23,14 @@ sample, the other begins with what needs none."""
 _TOGETHER = frozenset({"pipeline", "system"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
-_SAMPLE = ("test_sample_*.py", "test_*_geometry.py")
+_SAMPLE = (
+    "test_sample_*.py",
+    "test_*_geometry.py",
+    "test_nested_steps.py",
+    "test_persistence.py",
+    "test_prefetch.py",
+    "test_reference_verification.py",
+)
 """Files of `pipeline` whose tests need only the sample."""
 
 

@@ -120,11 +120,15 @@ def test_refs_sync_of_a_program_brings_what_its_exposures_need(
 def test_refs_verify_fails_on_a_bad_file_until_it_is_repaired(
     refs: CliRunner, filled: Path
 ) -> None:
+    sound = find(filled, PHOTOM).read_bytes()
     spoil(filled, PHOTOM)
     found = refs.invoke(refs_app, ["verify"])
     assert found.exit_code == 1
     assert f"bad {find(filled, PHOTOM)} is bad: expected sha1" in found.output
+    told = json.loads(refs.invoke(refs_app, ["verify", "--json"]).stdout)
+    assert [one["name"] for one in told["bad"]] == [PHOTOM]
     assert refs.invoke(refs_app, ["verify", "--repair"]).exit_code == 0
+    assert find(filled, PHOTOM).read_bytes() == sound
     assert refs.invoke(refs_app, ["verify"]).exit_code == 0
 
 

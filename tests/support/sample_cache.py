@@ -58,8 +58,14 @@ def _list_sources(workers_dir: Path) -> Iterator[Path]:
 
 
 def provide(directory: Path, *, cache: Path, key: str, make: Make) -> SampleSet:
-    """Put a sample into a folder: that of the cache, made first if it is not there."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """Put a sample into a folder: that of the cache, made first if it is not there.
+
+    Where no cache can be, the sample is made in the folder.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return make(directory)
     with FileLock(cache / ".lock"):
         entry = cache / key
         if not _is_whole(entry):

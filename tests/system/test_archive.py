@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from commands import Rewebb, assert_refused, query, stopped, wait_until
+from commands import Ended, Rewebb, assert_refused, query, stopped, wait_until
 from loopback import Fault, ScriptedFaults
 from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
@@ -30,12 +30,23 @@ def far(rewebb: Rewebb, mast: MastServer) -> Rewebb:
     return rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
 
 
+@pytest.fixture(scope="module")
+def run_from_mast(
+    make_rewebb: Callable[..., Rewebb], finished: Rewebb, sample: SampleSet
+) -> Iterator[tuple[Rewebb, Ended]]:
+    """Run a program whose products are there from MAST, which stays."""
+    with mast_server(sample.archive) as mast:
+        far = make_rewebb(finished).given(
+            REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url
+        )
+        yield far, far("run", "99002", "--json")
+
+
 def test_a_program_from_mast_gives_the_same_fingerprints_and_pixels(
-    make_rewebb: Callable[..., Rewebb], finished: Rewebb, mast: MastServer
+    run_from_mast: tuple[Rewebb, Ended], finished: Rewebb
 ) -> None:
     """What was made from the folder is found to be just what is asked for."""
-    far = make_rewebb(finished).given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
-    ended = far("run", "99002", "--json")
+    far, ended = run_from_mast
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"REUSED"}
     assert {path.name for path in far.data.glob("raw/99002/v1/*.fits")} == {
@@ -205,19 +216,20 @@ def test_the_sample_programs_are_an_archive(rewebb: Rewebb, sample: SampleSet) -
 
 
 def test_show_says_where_raw_files_were_fetched_also_after_a_rebuild(
-    make_rewebb: Callable[..., Rewebb], finished: Rewebb, mast: MastServer
+    run_from_mast: tuple[Rewebb, Ended],
 ) -> None:
-    far = make_rewebb(finished).given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
-    ended = far("run", "99002", "--json")
+    far, ended = run_from_mast
+    url = far.variables["REWEBB_MAST_URL"]
     (rate,) = [name for name in ended.record["products"] if "seg001_nrs1_rate" in name][
         :1
     ]
-    origins = list(far("show", rate, "--json").record["origins"].values())
-    assert [one["source"] for one in origins] == [f"MAST at {mast.url}"]
-    assert mast.url in far("show", rate).out
+    show = ("show", rate, "--json")
+    origins = list(far.call_here(*show).record["origins"].values())
+    assert [one["source"] for one in origins] == [f"MAST at {url}"]
+    assert url in far.call_here("show", rate).out
     (far.data / "rewebb.db").unlink()
-    assert far("db", "rebuild", "--json").record["fetched"] == 2
-    assert list(far("show", rate, "--json").record["origins"].values()) == origins
+    assert far.call_here("db", "rebuild", "--json").record["fetched"] == 2
+    assert list(far.call_here(*show).record["origins"].values()) == origins
 
 
 def test_requests_say_who_asks(far: Rewebb, mast: MastServer) -> None:

@@ -128,13 +128,13 @@ def test_show_explains_a_product_by_path_and_by_name(
     name: str, finished: Rewebb
 ) -> None:
     (path,) = finished.data.glob(f"runs/99002/*/{name}")
-    shown = finished("show", str(path), "--parameters")
-    record = finished("show", name, "--json").record
+    shown = finished.call_here("show", str(path), "--parameters")
+    record = finished.call_here("show", name, "--json").record
     assert shown.code == 0, shown
     facts = list(list_facts(record))
     assert len(facts) > 50
     assert [fact for fact in facts if fact not in shown.out] == []
-    assert finished("show", name, "--parameters").out == shown.out
+    assert finished.call_here("show", name, "--parameters").out == shown.out
 
 
 def list_facts(record: Any) -> Iterator[str]:
@@ -171,19 +171,22 @@ def test_a_rebuilt_database_explains_a_product_as_before(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
     rewebb = make_rewebb(finished)
-    assert rewebb("db", "rebuild").code == 0
-    before, _, used = finished("show", SPEC).out.partition("used last by ")
-    after, _, unused = rewebb("show", SPEC).out.partition("used last by ")
+    assert rewebb.call_here("db", "rebuild").code == 0
+    before, _, used = finished.call_here("show", SPEC).out.partition("used last by ")
+    after, _, unused = rewebb.call_here("show", SPEC).out.partition("used last by ")
     assert after == before
     assert used.startswith("run ")
     assert unused.startswith("no run that is recorded")
 
 
-def test_show_says_so_when_a_file_was_not_made_here(rewebb: Rewebb) -> None:
-    assert rewebb("db", "upgrade").code == 0
+def test_show_says_so_when_a_file_was_not_made_here(
+    rewebb: Rewebb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rewebb.call_here("db", "upgrade").code == 0
     (rewebb.folder / SPEC).write_text("mine")
-    assert_refused(rewebb("show", SPEC), SPEC, "not made here")
-    assert_refused(rewebb("show", TSO), TSO)
+    monkeypatch.chdir(rewebb.folder)
+    assert_refused(rewebb.call_here("show", SPEC), SPEC, "not made here")
+    assert_refused(rewebb.call_here("show", TSO), TSO)
 
 
 def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
@@ -272,9 +275,10 @@ def test_runs_and_status_tell_of_the_newest_run(
     finished: Rewebb, first_run: tuple[Rewebb, Ended]
 ) -> None:
     run = first_run[1].record["run"]
-    assert [each["id"] for each in finished("runs", "--json").record] == [run]
-    status = finished("status", "--json").record
+    found = finished.call_here("runs", "--json").record
+    assert [each["id"] for each in found] == [run]
+    status = finished.call_here("status", "--json").record
     assert status["run"]["state"] == "SUCCEEDED"
     assert len(status["jobs"]) == 5
-    assert finished("status", run[:8], "--json").record == status
-    assert_refused(finished("status", "ffffffffff"), "ffffffffff")
+    assert finished.call_here("status", run[:8], "--json").record == status
+    assert_refused(finished.call_here("status", "ffffffffff"), "ffffffffff")

@@ -25,7 +25,8 @@ def test_the_demo_checks_the_products_of_a_sample_against_its_truth(
     assert {job["state"] for job in run["jobs"]} == {"REUSED"}
     checks = ended.record["checks"]
     assert len(checks) > 0
-    assert [check for check in checks if not check["passed"]] == []
+    for check in checks:
+        assert abs(check["measured"] - check["expected"]) <= check["tolerance"], check
     assert query(rewebb.data, "select program, state from run") == [
         (Mode.NIRSPEC_BOTS_PRISM.program, "SUCCEEDED")
     ]
@@ -40,7 +41,7 @@ def test_the_demo_refuses_a_mode_that_is_unknown(rewebb: Rewebb) -> None:
 def test_a_sample_that_is_there_is_told_and_not_made_again(
     rewebb: Rewebb, sample: SampleSet
 ) -> None:
-    before = sample.manifest.stat()
+    before = sample.manifest.stat().st_mtime_ns
     ended = rewebb.call_here("sample", "make", str(sample.directory), "--json")
     assert ended.code == 0, ended
     assert ended.record == {
@@ -50,6 +51,6 @@ def test_a_sample_that_is_there_is_told_and_not_made_again(
         "truth": str(sample.truth),
         "programs": [mode.program for mode in Mode],
     }
-    assert sample.manifest.stat() == before
+    assert sample.manifest.stat().st_mtime_ns == before
     said = rewebb.call_here("sample", "make", str(sample.directory)).out
     assert f"The sample in {sample.directory} is whole." in said

@@ -125,13 +125,13 @@ def test_a_run_that_is_cancelled_in_prefect_ends_as_by_ctrl_c(
     ended = run_deployment(deployed, 'program="99001"')
     assert ended.code == 0, ended
     at_work = "select state from run_job where state = 'RUNNING'"
-    wait_until(lambda: query(deployed.data, at_work))
+    wait_until(lambda: query(deployed.data, at_work), timeout_s=300)
     running = {"state": {"type": {"any_": ["RUNNING"]}}}
     (run,) = ask(deployed, "flow_runs/filter", flow_runs=running)
     state = {"type": "CANCELLING", "name": "Cancelling"}
     ask(deployed, f"flow_runs/{run['id']}/set_state", state=state, force=False)
     of_it = "select state from run where program = '99001'"
-    wait_until(lambda: query(deployed.data, of_it) == [("CANCELLED",)])
+    wait_until(lambda: query(deployed.data, of_it) == [("CANCELLED",)], timeout_s=300)
     wait_until(lambda: query(deployed.data, "select program from lease") == [])
     assert query(deployed.data, at_work) == []
     cancelled = {"state": {"type": {"any_": ["CANCELLED"]}}}

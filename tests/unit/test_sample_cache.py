@@ -120,6 +120,15 @@ def test_what_was_half_made_is_never_used(
     assert [p.name for p in (tmp_path / "cache").iterdir() if p.is_dir()] == ["k"]
 
 
+def test_without_a_place_for_a_cache_a_sample_is_made_where_it_is_used(
+    give: Provide, maker: Maker, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    for number in (1, 2):
+        assert (give().folder / TABLE).read_text() == f"sample {number}"
+    assert maker.made == 2
+
+
 def test_only_the_newest_are_kept(give: Provide, tmp_path: Path) -> None:
     for number in range(KEPT + 2):
         give(f"k{number}")
