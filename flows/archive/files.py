@@ -6,12 +6,10 @@ from pathlib import Path
 
 from flows.errors import ArchiveError
 
-from .access import admit
+from .access import admit, describe_withheld
 from .fetch import Fetcher, FetchReport
-from .folder_source import FolderSource
-from .listing import Listing, Query, RemoteFile, Source
-from .progress import FetchListener
-from .tokens import tell_withheld
+from .folder import FolderArchive
+from .source import FetchListener, Listing, Query, RemoteFile, Source
 from .vault import Vault
 
 __all__ = ["FetchedFiles", "FoundFiles", "fetch_files", "find_files", "list_files"]
@@ -66,7 +64,7 @@ def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
     ArchiveError
         The archive gave no whole answer, or all of it is asked for.
     """
-    is_local = isinstance(source, FolderSource)
+    is_local = isinstance(source, FolderArchive)
     if not is_local and _is_for_all(query):
         raise ArchiveError(
             f"Say what to search {source.name} for: a program, a target, a cone, a "
@@ -90,7 +88,7 @@ def list_files(source: Source, query: Query) -> Listing:
     ArchiveError
         The archive is a folder, holds nothing of it, or gave no whole answer.
     """
-    if isinstance(source, FolderSource):
+    if isinstance(source, FolderArchive):
         raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
     listing = source.search(query)
     if not listing.files:
@@ -137,7 +135,7 @@ def fetch_files(
         files=tuple(sorted(names)),
         size_bytes=sum(f.size_bytes for f in missing if f.name in names),
         have=len(decided.have),
-        withheld=tell_withheld(withheld),
+        withheld=describe_withheld(withheld),
         refused=listing.refused,
         failed={**report.failed, **_tell_unlisted(listing)},
         unchecked=decided.unchecked,

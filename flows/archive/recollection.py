@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows.models.exposures import FetchedFile, PoolFile
 
-from .listing import FileKind, RemoteFile
-from .roles import HeaderValue
+from .headers import HeaderValue
+from .source import FileKind, RemoteFile
 from .texts import read_text, write_texts
 
 __all__ = ["Recollection", "recall", "remember", "tell_unchecked", "to_remote_file"]

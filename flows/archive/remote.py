@@ -1,6 +1,5 @@
 """An archive far away: headers are read where they are, files come when needed."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,20 +16,23 @@ from flows.models.exposures import (
     RejectedFile,
 )
 from flows.names import ExposureName, parse_exposure_name, parse_file_name
-from workers.errors import TransferError, TransientTransferError
-from workers.transfer import Pacing, RetryPolicy, retry
+from workers.errors import TransferError
+from workers.transfer import Pacing, RetryPolicy, read_begin, retry
+from workers.transfer.fits_checks import FitsError
 
-from .access import admit, explain_withheld
-from .crew import assembled
-from .fetch import Fetcher, FetchReport, ToFetch
-from .headers import reject, to_exposure
-from .listing import FileKind, Listing, Query, RemoteFile, Source
+from .access import admit, describe_withheld, reject_withheld, withhold
+from .fetch import Fetcher, FetchReport, ToFetch, open_pool
+from .headers import (
+    HeaderValue,
+    RawFile,
+    read_exposure,
+    read_raw_header,
+    reject,
+    to_exposure,
+)
 from .metafiles import name_metafile, refuse_metafile
-from .progress import FetchListener
-from .rawfile import RawFile, UnreadableHeaderError, read_raw_file, read_raw_header
 from .recollection import Recollection, tell_unchecked
-from .roles import HeaderValue
-from .tokens import tell_withheld, withhold
+from .source import FetchListener, FileKind, Listing, Query, RemoteFile, Source
 from .vault import Vault
 
 __all__ = ["RemoteArchive"]
@@ -109,8 +111,8 @@ class RemoteArchive:
         ]
         return replace(
             self._to_inventory([*found, *(e for e in refound if e.path.name in known)]),
-            barred=tuple(explain_withheld(file) for file in kept_back),
-            withheld=tell_withheld(kept_back),
+            barred=tuple(reject_withheld(file) for file in kept_back),
+            withheld=describe_withheld(kept_back),
             unchecked=self._tell_unchecked(denial or "did not tell of all files"),
         )
 
@@ -170,9 +172,9 @@ class RemoteArchive:
     ) -> list[Exposure | RejectedFile]:
         """Read the headers of raw files, here or where they are."""
         raw = [file for file in files if file.kind is FileKind.UNCAL]
-        with assembled(self._parallel) as crew:
+        with open_pool(self._parallel) as pool:
             looks = [
-                crew.submit(self._examine, file, crew.pacing, ask=ask) for file in raw
+                pool.submit(self._examine, file, pool.pacing, ask=ask) for file in raw
             ]
             return [look.result() for look in looks]
 
@@ -297,9 +299,9 @@ class RemoteArchive:
             if copy is not None:
                 if copy.unchecked:
                     self._unchecked[file.name] = copy.record
-                return _read_copy(self._vault.locate(copy.record), name)
+                return read_exposure(self._vault.locate(copy.record), name)
             header = self._peek(file, pacing)
-        except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
+        except (TransferError, FitsError, ArchiveError, OSError) as error:
             return reject(path, name, str(error))
         self._headers[file.name] = header.header
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
@@ -313,25 +315,17 @@ class RemoteArchive:
             if (header := self._headers.get(file.name)) is None:
                 raise ArchiveError("is not here, and its archive could not be asked")
             return RawFile(header, None)
-        return read_raw_header(io.BytesIO(self._read(file, _HEADER_BYTES, pacing)))
+        return read_raw_header(self._read(file, _HEADER_BYTES, pacing))
 
     def _read(self, file: RemoteFile, end_byte: int, pacing: Pacing) -> bytes:
         """Read the begin of a file into memory."""
-
-        def read() -> bytes:
-            begin = bytearray()
-            with self._source.open(file, end_byte=end_byte) as body:
-                for chunk in body.chunks:
-                    begin += chunk
-                    if len(begin) >= end_byte:  # a server may know no ranges
-                        break
-            if len(begin) < min(end_byte, file.size_bytes):
-                raise TransientTransferError(
-                    f"{file.uri}: the body ended after {len(begin)} bytes"
-                )
-            return bytes(begin)
-
-        return retry(file.uri, read, policy=self._policy, pacing=pacing)
+        opener = self._source.opener(file)
+        return retry(
+            file.uri,
+            lambda: read_begin(opener, min(end_byte, file.size_bytes)),
+            policy=self._policy,
+            pacing=pacing,
+        )
 
     def _settle(self, exposure: Exposure, report: FetchReport) -> Exposure:
         """Say where an exposure and its metafile are, or why they are not here."""
@@ -342,8 +336,8 @@ class RemoteArchive:
             copy = report.files.get(name) or self._vault.find(self._files[name])
             assert copy is not None
             path = self._vault.locate(copy)
-            found = _read_copy(path, parse_exposure_name(exposure.name))
-        except (UnreadableHeaderError, ArchiveError, OSError) as error:
+            found = read_exposure(path, parse_exposure_name(exposure.name))
+        except (FitsError, ArchiveError, OSError) as error:
             return replace(exposure, defect=f"{name}: {error}")
         if not isinstance(found, Exposure) or found.header != exposure.header:
             why = "the archive changed it while it was fetched; run again"
@@ -357,15 +351,3 @@ class RemoteArchive:
         if name in report.files:
             self._metafiles[name] = report.files[name]
         return self._with_metafile(exposure)
-
-
-def _read_copy(path: Path, name: ExposureName) -> Exposure | RejectedFile:
-    """Read the header of a local copy."""
-    status = path.stat()
-    return to_exposure(
-        path,
-        name,
-        read_raw_file(path, status.st_size),
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-    )

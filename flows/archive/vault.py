@@ -23,8 +23,8 @@ from flows.names import check_file_name, check_folder
 from workers.outside import open_outside
 from workers.transfer import Received
 
-from .listing import RemoteFile
 from .recollection import Recollection, recall, remember
+from .source import RemoteFile
 from .texts import read_text, write_texts
 
 __all__ = ["Vault", "find_records", "load_record"]

@@ -23,9 +23,10 @@ from workers.errors import WorkerError
 from .plain import to_plain
 
 if TYPE_CHECKING:
-    from flows.archive import FetchListener, FetchProgress
+    from flows.archive import FetchListener
     from flows.execution import Listener, Progress
     from flows.reports import RunSummary
+    from workers.cache_contract import FileProgress
 
 __all__ = [
     "FAILED",
@@ -201,15 +202,15 @@ def _make_job_bar(bars: Any) -> "Listener":
 def _make_file_bar(bars: Any) -> "FetchListener":
     bar = bars.add_task("files", total=None, amount="", visible=False)
 
-    def show(progress: "FetchProgress") -> None:
+    def show(progress: "FileProgress") -> None:
         rate = bars.tasks[bar].speed or 0.0
         bars.update(
             bar,
             total=progress.total_bytes,
             completed=progress.done_bytes,
-            description=f"fetched {progress.done_files} of {progress.files} files",
+            description=f"fetched {progress.done} of {progress.total} files",
             amount=f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
-            visible=progress.done_files < progress.files,
+            visible=progress.done < progress.total,
         )
 
     return show
@@ -219,14 +220,14 @@ def _print_tenths() -> "FetchListener":
     """Print a line for every tenth of the bytes, with the rate since the begin."""
     told, start_s = 0, time.monotonic()
 
-    def show(progress: "FetchProgress") -> None:
+    def show(progress: "FileProgress") -> None:
         nonlocal told
         tenth = 10 * progress.done_bytes // max(progress.total_bytes, 1)
         if tenth > told:
             told = tenth
             rate = progress.done_bytes / max(time.monotonic() - start_s, 1e-3)
             _err.print(
-                f"fetched {progress.done_files} of {progress.files} files, "
+                f"fetched {progress.done} of {progress.total} files, "
                 f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
                 markup=False,
             )
@@ -234,7 +235,7 @@ def _print_tenths() -> "FetchListener":
     return show
 
 
-def _say_bytes(progress: "FetchProgress") -> str:
+def _say_bytes(progress: "FileProgress") -> str:
     return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 

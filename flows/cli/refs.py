@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from workers.cache_contract import (
+    FileProgress,
     PrefetchReport,
     PrefetchRequest,
     ReferenceProblem,
-    ReferenceProgress,
     VerifyReport,
     VerifyRequest,
 )
@@ -32,7 +32,7 @@ refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
 
 _Report = TypeVar("_Report", PrefetchReport, VerifyReport)
 
-_Tell = Callable[[ReferenceProgress], None]
+_Tell = Callable[[FileProgress], None]
 
 Programs = Annotated[
     list[str] | None,
@@ -290,7 +290,7 @@ def _watched(*, quiet: bool) -> Iterator[_Tell | None]:
 def _make_lines(console: Console) -> _Tell:
     told = ""
 
-    def show(progress: ReferenceProgress) -> None:
+    def show(progress: FileProgress) -> None:
         nonlocal told
         if progress.doing != told:
             told = progress.doing
@@ -303,7 +303,7 @@ def _make_lines(console: Console) -> _Tell:
 def _make_bar(bars: Any) -> _Tell:
     bar = bars.add_task("", total=None)
 
-    def show(progress: ReferenceProgress) -> None:
+    def show(progress: FileProgress) -> None:
         if not bars.tasks[bar].description.startswith(progress.doing):
             bars.reset(bar)
         bars.update(

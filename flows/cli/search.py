@@ -137,7 +137,7 @@ def fetch(
                     source,
                     make_vault(settings, database.fetched.remember_fetched),
                     listing,
-                    parallel=settings.requests,
+                    parallel=settings.archive_connections,
                     dry_run=dry_run,
                     listener=listeners.files,
                 )

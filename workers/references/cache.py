@@ -14,7 +14,7 @@ from typing import Any
 
 from ..contract import ParsUse, ReferenceFile, ReferenceUse
 from ..errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
-from .identity import identify_file, refuse_truncated
+from .verdict import identify_file, refuse_truncated
 
 __all__ = [
     "OBSERVATORY",
@@ -160,7 +160,7 @@ class ReferenceCache:
             return known
         try:
             found = identify_file(path, known)
-            if found is not known and path.suffix == ".fits":
+            if found is not known:
                 refuse_truncated(path)
         except OSError as error:
             raise ReferenceMissingError(

@@ -1,7 +1,6 @@
 """What is known of the files of CRDS: from its server, or from memory without one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,8 +8,9 @@ from ..contract import ReferenceFile
 from ..errors import CrdsCacheError, TransferError
 from ..transfer import Opener
 from .layout import read_server_config
+from .verdict import FileFacts
 
-__all__ = ["Catalogue", "FileFacts", "RememberedCatalogue", "is_operational"]
+__all__ = ["Catalogue", "RememberedCatalogue", "is_operational"]
 
 _OPERATIONAL = {
     "latest",
@@ -19,18 +19,6 @@ _OPERATIONAL = {
     "jwst-operational",
 }
 """Words of CRDS for the context that is in use at the archive."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What a file of CRDS must be."""
-
-    name: str
-    """Bare file name."""
-    size_bytes: int | None
-    """Its size, where it is known."""
-    sha1: str | None
-    """SHA-1 of its bytes, where it is known."""
 
 
 class Catalogue(Protocol):

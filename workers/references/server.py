@@ -6,25 +6,25 @@ answers for the life of the process, and by default tries once.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-import httpx
-
-from ..errors import (
-    AccessDeniedError,
-    CrdsCacheError,
-    NotHeldError,
-    TransientTransferError,
-)
+from ..contract import ReferenceFile
+from ..errors import AccessDeniedError, CrdsCacheError, NotHeldError, TransferError
 from ..transfer import Opener, Pacing, RetryPolicy, retry
-from ..transfer.http import HttpOpener, check_status, mapped_errors
+from ..transfer.http import HttpClient, HttpOpener
 from .cache import OBSERVATORY
-from .catalogue import FileFacts, is_operational
+from .catalogue import Catalogue, RememberedCatalogue, is_operational
+from .verdict import FileFacts
 
-__all__ = ["CrdsServer"]
+__all__ = ["AT_ONCE", "CrdsServer", "open_catalogue"]
+
+AT_ONCE: Final = 4
+"""Files that are fetched, or read, together: polite, and enough to fill a line."""
 
 _MAPPING = re.compile(r".*\.[pir]map")
 
@@ -60,7 +60,7 @@ class CrdsServer:
     def __init__(
         self,
         url: str,
-        client: httpx.Client,
+        client: HttpClient,
         *,
         policy: RetryPolicy = _POLICY,
         pacing: Pacing = _PACING,
@@ -174,7 +174,15 @@ class CrdsServer:
         call_id = f"rewebb-{next(self._ids):08x}"
         call = {"jsonrpc": "1.0", "method": method, "params": params, "id": call_id}
         url = f"{self._url}/json/{method}/{call_id}/"
-        answer = self._post_or_give_up(url, call)
+        try:
+            answer = retry(
+                f"{method} of the CRDS server {self._url}",
+                lambda: self._client.ask_json(url, call),
+                policy=self._policy,
+                pacing=self._pacing,
+            )
+        except (AccessDeniedError, NotHeldError) as error:
+            raise CrdsCacheError(f"{self._url} is no CRDS server: {error}.") from error
         if not isinstance(answer, dict) or "result" not in answer:
             raise CrdsCacheError(f"{self._url} is no CRDS server: it has no JSON-RPC.")
         if answer.get("error"):
@@ -185,25 +193,38 @@ class CrdsServer:
             )
         return answer["result"]
 
-    def _post_or_give_up(self, url: str, call: Mapping[str, Any]) -> Any:
-        what = f"{call['method']} of the CRDS server {self._url}"
-        return retry(
-            what,
-            lambda: self._post(url, call),
-            policy=self._policy,
-            pacing=self._pacing,
-        )
 
-    def _post(self, url: str, call: Mapping[str, Any]) -> Any:
-        with mapped_errors(url):
-            response = self._client.post(url, json=call)
+@contextmanager
+def open_catalogue(
+    url: str | None, *, root: Path, known: Sequence[ReferenceFile]
+) -> Iterator[Catalogue]:
+    """Open the catalogue of a server; or, if it is away, what is remembered.
+
+    Parameters
+    ----------
+    url
+        Of the server; None, or what CRDS takes for no server, if there is none.
+    root
+        The CRDS cache.
+    known
+        Files that were seen before.
+
+    Raises
+    ------
+    CrdsCacheError
+        There is a server, and it is no CRDS server for JWST.
+    """
+    if url is None or "serverless" in url or "server-less" in url:
+        yield RememberedCatalogue(root, known, "No CRDS server is set")
+        return
+    agent = f"rewebb/{version('rewebb')}"
+    with HttpClient(user_agent=agent, connections=AT_ONCE) as client:
         try:
-            check_status(response)
-            return response.json()
-        except (AccessDeniedError, NotHeldError) as error:
-            raise CrdsCacheError(f"{self._url} is no CRDS server: {error}.") from error
-        except ValueError as error:
-            raise TransientTransferError(f"{url} answered no JSON: {error}") from error
+            catalogue: Catalogue = CrdsServer(url, client)
+        except TransferError as error:
+            reason = str(error).rstrip(".")
+            catalogue = RememberedCatalogue(root, known, reason)
+        yield catalogue
 
 
 def _get_message(error: object) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import TypeVar
@@ -23,19 +24,23 @@ from ..errors import (
     TransientTransferError,
     WorkerError,
 )
-from ..transfer import Expected, Pacing, RetryPolicy, receive
-from .catalogue import Catalogue, FileFacts
-from .identity import identify_file, refuse_truncated
-from .inspection import Finding, Verdict, describe_bad, inspect
+from ..transfer import Expected, Meter, Pacing, RetryPolicy, Tell, receive
+from ..transfer.fits_checks import FitsError, verify_structure
+from .catalogue import Catalogue
 from .layout import get_lock_path, place, set_aside, write_subdir_mode
-from .meter import Meter, Tell
+from .server import AT_ONCE
+from .verdict import (
+    FileFacts,
+    Finding,
+    Verdict,
+    describe_bad,
+    identify_file,
+    inspect,
+)
 
 __all__ = ["Account", "ReferenceSync"]
 
 _Named = TypeVar("_Named", ReferenceFile, DueFile, ReferenceProblem)
-
-_AT_ONCE = 4
-"""Files that are read or fetched together: polite, and enough to fill a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +142,12 @@ class ReferenceSync:
         self, wanted: dict[str, FileFacts | None], what: str
     ) -> Sequence[Finding]:
         """Find what is lacking, and remember what is not."""
-        sizes = [(facts and facts.size_bytes) or 0 for facts in wanted.values()]
+        sizes = {name: (f and f.size_bytes) or 0 for name, f in wanted.items()}
         lacking = []
         with Meter(f"checking {what}", self._tell, sizes) as meter, _pool() as pool:
             findings = pool.map(self._inspect, wanted.items())
-            for size, finding in zip(sizes, findings, strict=True):
-                meter.finish(size)
+            for name, finding in zip(wanted, findings, strict=True):
+                meter.finish(name)
                 if finding is not None and finding.verdict.is_lacking:
                     lacking.append(finding)
                 elif finding is not None and finding.found is not None:
@@ -159,7 +164,7 @@ class ReferenceSync:
 
     def _mend(self, lacking: Sequence[Finding], what: str) -> None:
         self._refuse_if_no_room(lacking)
-        sizes = [_size_bytes(each) for each in lacking]
+        sizes = {each.name: _size_bytes(each) for each in lacking}
         with Meter(f"fetching {what}", self._tell, sizes) as meter, _pool() as pool:
             list(pool.map(lambda each: self._mend_one(each, meter), lacking))
 
@@ -183,7 +188,7 @@ class ReferenceSync:
         self._files[name] = self._fetched[name] = found
         if problem is not None:
             self._repaired[name] = problem
-        meter.finish()
+        meter.finish(name)
 
     def _give_up(self, finding: Finding, why: str) -> None:
         is_bad = finding.verdict is Verdict.BAD
@@ -203,7 +208,7 @@ class ReferenceSync:
                 expected=_expect(finding),
                 policy=self._policy,
                 pacing=self._pacing,
-                on_bytes=meter.add_bytes,
+                on_bytes=partial(meter.add_bytes, finding.name),
             )
         except FileExistsError:  # by another hand than ours, which knows no lock
             return _take_theirs(finding), problem
@@ -241,12 +246,12 @@ class ReferenceSync:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            with Meter("waiting for another process", self._tell, ()):
+            with Meter("waiting for another process", self._tell, {}):
                 lock.acquire()
 
 
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_AT_ONCE)
+    return ThreadPoolExecutor(AT_ONCE)
 
 
 def _sorted(by_name: dict[str, _Named]) -> tuple[_Named, ...]:
@@ -272,9 +277,9 @@ def _verify_structure(part: Path) -> tuple[str, ...]:
     if ".fits" not in part.suffixes:
         return ()
     try:
-        refuse_truncated(part)
-    except (CrdsCacheError, OSError) as error:
-        raise TransientTransferError(f"it is no whole FITS file: {error}") from error
+        verify_structure(part)
+    except (FitsError, OSError) as error:
+        raise TransientTransferError(f"it is truncated: {error}") from error
     return ("structure",)
 
 

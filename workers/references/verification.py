@@ -5,18 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..cache_contract import ReferenceProblem, VerifyReport, VerifyRequest
+from ..transfer import Meter, Tell
 from .cache import pin
 from .catalogue import Catalogue
 from .contexts import explain_absence
-from .inspection import Finding, Verdict, describe_bad, inspect
 from .layout import iterate_files
-from .meter import Meter, Tell
-from .opening import open_catalogue
+from .server import AT_ONCE, open_catalogue
 from .sync import Account, ReferenceSync
+from .verdict import Finding, Verdict, describe_bad, inspect
 
 __all__ = ["verify_cache"]
-
-_AT_ONCE = 4
 
 
 def verify_cache(request: VerifyRequest, tell: Tell) -> VerifyReport:
@@ -45,13 +43,13 @@ def _read_all(root: Path, catalogue: Catalogue, tell: Tell) -> Sequence[Finding]
     """Look at all files; those that others move away meanwhile are missing."""
     files = list(iterate_files(root))
     facts = catalogue.describe(path.name for path, _ in files)
-    sizes = [size_bytes for _, size_bytes in files]
-    with Meter("reading", tell, sizes) as meter, ThreadPoolExecutor(_AT_ONCE) as pool:
+    sizes = {str(path): size_bytes for path, size_bytes in files}
+    with Meter("reading", tell, sizes) as meter, ThreadPoolExecutor(AT_ONCE) as pool:
 
         def read(file: tuple[Path, int]) -> Finding:
-            path, size_bytes = file
+            path, _ = file
             finding = inspect(path, facts.get(path.name), None)
-            meter.finish(size_bytes)
+            meter.finish(str(path))
             return finding
 
         return list(pool.map(read, files))

@@ -1,23 +1,49 @@
-"""Product lists: what of them we use, and what is refused.
+"""Rows of MAST: datasets of a search, and what of their product lists we use.
 
-MAST lists everything that belongs to a dataset. Of guide stars, previews and products
-of higher levels we take no notice; what looks like a file that we use has to have the
-name of one.
+One dataset is an exposure of all detectors, or a level-3 one. MAST lists everything
+that belongs to it. Of guide stars, previews and products of higher levels we take no
+notice; what looks like a file that we use has to have the name of one.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from flows.archive.listing import Access, FileKind, Listing, RemoteFile
+from flows.archive.selection import Facts, parse_utc
+from flows.archive.source import Access, FileKind, Listing, RemoteFile
 from flows.errors import FileNameError
-from flows.names import ExposureName, check_file_name, parse_file_name
+from flows.names import (
+    ExposureName,
+    check_file_name,
+    parse_companion_name,
+    parse_file_name,
+)
 
-from .datasets import Dataset, access_of
+__all__ = [
+    "SEARCH_COLUMNS",
+    "Dataset",
+    "choose_files",
+    "dataset_from_row",
+    "find_unlisted",
+]
 
-__all__ = ["choose_files", "find_unlisted"]
+SEARCH_COLUMNS: Final = (
+    *("ArchiveFileID", "fileSetName", "productLevel", "program", "observtn"),
+    *("instrume", "exp_type", "opticalElements", "targprop", "date_obs"),
+    *("access", "publicReleaseDate"),
+)
+"""Columns that we ask for: all are of the default output, as STScI shows it in
+``mast_notebooks`` (Querying_MAST_for_JWST_Metadata, June 2024)."""
+
+_NAME: Final = re.compile(
+    r"jw(?P<program>[0-9]{5})"
+    r"(?:(?P<observation>[0-9]{3})[0-9]{3}_[0-9a-z]{5}_[0-9]{5}(?:-seg[0-9]{3})?"
+    r"|-(?P<candidate>[a-z0-9]+)(?:_[a-z0-9-]+)*)"
+)
+"""``jw02736007001_03103_00001`` or, of level 3, ``jw02736-o007_t001_nirspec``."""
 
 _LEVELS: Final = {FileKind.UNCAL: "1b", FileKind.RATE: "2a"}
 """Level of the products of a kind, as datasets tell them."""
@@ -35,21 +61,22 @@ _GUIDE_STAR: Final = re.compile(r"jw[0-9]{11}_gs-[a-z0-9_-]+\.fits")
 """Guide-star products end as ours do: ``jw02736001001_gs-fg_2022157042205_uncal.fits``
 (JWST docs, Guide Star Data Products)."""
 
-_COMPANIONS: Final = {
-    FileKind.MSA: re.compile(
-        r"jw(?P<program>[0-9]{5})(?P<observation>[0-9]{3})[0-9]{3}"
-        r"(?:_[a-z0-9-]+)+_msa\.fits"
-    ),
-    FileKind.POOL: re.compile(
-        r"jw(?P<program>[0-9]{5})(?P<observation>)(?:_[a-z0-9-]+)+_pool\.csv"
-    ),
-    FileKind.ASN: re.compile(
-        r"jw(?P<program>[0-9]{5})-(?:o(?P<observation>[0-9]{3})|[ca][0-9]{4})"
-        r"(?:_[a-z0-9-]+)+_asn\.json"
-    ),
-}
-"""``jw02736007001_01_msa.fits``, ``jw02736_20240614t123456_pool.csv`` and
-``jw02736-o007_20240614t123456_spec2_00001_asn.json``."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Facts):
+    """What a row of a search tells."""
+
+    name: str
+    """``fileSetName``, of a known form."""
+    levels: frozenset[str]
+    """Levels of the products that there are: ``1b``, ``2a``; empty if not told."""
+    public_from: datetime | None
+    """When it becomes, or became, public."""
+
+    @property
+    def is_exposure(self) -> bool:
+        """Whether it is an exposure, and not combined from several."""
+        return bool(self.observation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +92,26 @@ class _Identity:
 
 class _RefusedError(Exception):
     """A product is not used; a sentence says why."""
+
+
+def dataset_from_row(row: Mapping[str, object]) -> Dataset | None:
+    """Read a row of a search; give None where its name is of no known form."""
+    match = _NAME.fullmatch(_text(row, "fileSetName"))
+    if match is None:
+        return None
+    return Dataset(
+        name=match[0],
+        program=match["program"],
+        observation=match["observation"] or "",
+        levels=frozenset(re.findall(r"\w+", _text(row, "productLevel"))),
+        instrument=_text(row, "instrume").upper(),
+        exp_type=_text(row, "exp_type").upper(),
+        optics=_text(row, "opticalElements"),
+        target=_text(row, "targprop"),
+        taken=parse_utc(_text(row, "date_obs")),
+        access=_access_of(row),
+        public_from=parse_utc(_text(row, "publicReleaseDate")),
+    )
 
 
 def choose_files(
@@ -92,7 +139,15 @@ def choose_files(
                 chosen[name].add(file)
         except _RefusedError as error:
             refused.add(str(error))
-    files = [min(same, key=_rank) for same in chosen.values() if _agree(same)]
+    # Of rows that mean the same file public ones go first, then early dates.
+    files = [
+        min(
+            same,
+            key=lambda file: (file.access is Access.EXCLUSIVE, str(file.public_from)),
+        )
+        for same in chosen.values()
+        if _agree(same)
+    ]
     refused |= {_disagreement(same) for same in chosen.values() if not _agree(same)}
     files = _without_strangers(files, kind)
     files.sort(key=lambda file: file.name)
@@ -110,6 +165,21 @@ def find_unlisted(
             there |= {name, name.partition("-seg")[0]}
     expected = (one for one in datasets if one.is_exposure and _has(one, kind))
     return tuple(one.name for one in expected if one.name not in there)
+
+
+def _text(row: Mapping[str, object], column: str) -> str:
+    """Read a cell; the recorded answers pad some with blanks."""
+    value = row.get(column)
+    return "" if value is None else str(value).strip()
+
+
+def _access_of(row: Mapping[str, object]) -> Access:
+    """Read who may have a dataset or a product; what is not told is taken for public.
+
+    The server has the last word when the file is asked for.
+    """
+    told = _text(row, "access").upper()
+    return Access.PUBLIC if told in {"", "PUBLIC"} else Access.EXCLUSIVE
 
 
 def _has(dataset: Dataset, kind: FileKind) -> bool:
@@ -143,8 +213,8 @@ def _to_file(
         instrument=dataset.instrument if of_exposure else "",
         exp_type=dataset.exp_type if of_exposure else "",
         optics=dataset.optics if of_exposure else "",
-        target=dataset.target if of_exposure else "",
-        access=access_of(product),
+        target=(dataset.target or "") if of_exposure else "",
+        access=_access_of(product),
         public_from=dataset.public_from,
     )
 
@@ -166,11 +236,14 @@ def _check(name: str) -> str:
 
 def _identify(name: str, kind: FileKind) -> _Identity:
     """Take the name of a file that we use apart."""
-    if kind in _COMPANIONS:
-        match = _COMPANIONS[kind].fullmatch(name)
-        if match is None:
-            raise _RefusedError(f"{name}: expected the name of a JWST {kind} file")
-        return _Identity(kind, match["program"], match["observation"] or "", "")
+    if kind not in _LEVELS:
+        try:
+            companion = parse_companion_name(name)
+        except FileNameError as error:
+            raise _RefusedError(
+                f"{name}: expected the name of a JWST {kind} file"
+            ) from error
+        return _Identity(kind, companion.program, companion.observation, "")
     try:
         parsed = parse_file_name(name)
     except FileNameError as error:
@@ -219,11 +292,6 @@ def _disagreement(same: Collection[RemoteFile]) -> str:
     """Say how rows that give the same name differ."""
     told = sorted(f"{file.uri} of {file.size_bytes} bytes" for file in same)
     return f"{min(file.name for file in same)}: is listed as {' and as '.join(told)}"
-
-
-def _rank(file: RemoteFile) -> tuple[bool, str]:
-    """Order rows that mean the same file: public ones first, then early dates."""
-    return file.access is Access.EXCLUSIVE, str(file.public_from)
 
 
 def _without_strangers(files: Iterable[RemoteFile], kind: FileKind) -> list[RemoteFile]:

@@ -1,17 +1,30 @@
-"""What is asked of an archive, and what it says that it holds."""
+"""What is asked of an archive, what it holds, and what a run needs of it."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import Exposure, Inventory, RejectedFile
 from flows.names import check_observations, check_program
-from workers.transfer import Body
+from workers.cache_contract import FileProgress
+from workers.transfer import Opener
 
-__all__ = ["Access", "Cone", "FileKind", "Listing", "Query", "RemoteFile", "Source"]
+__all__ = [
+    "Access",
+    "Archive",
+    "Cone",
+    "FetchListener",
+    "FileKind",
+    "Listing",
+    "Query",
+    "RemoteFile",
+    "Source",
+]
+
+FetchListener = Callable[[FileProgress], None]
+"""Called from a thread of its own, with the newest alone (`Telling`)."""
 
 
 class Access(StrEnum):
@@ -137,7 +150,7 @@ class Listing:
 
 
 class Source(Protocol):
-    """Where files come from."""
+    """Where files come from; subclasses that know no tokens need not tell of them."""
 
     @property
     def name(self) -> str:
@@ -157,21 +170,71 @@ class Source(Protocol):
         """
         ...
 
-    def open(
-        self,
-        file: RemoteFile,
-        *,
-        start_byte: int = 0,
-        end_byte: int | None = None,
-        entity: str | None = None,
-    ) -> AbstractContextManager[Body]:
-        """Open a file as `workers.transfer.Opener` says; one try, no retries.
+    def opener(self, file: RemoteFile) -> Opener:
+        """Give what opens a file; one try each time, no retries.
 
-        Parameters
-        ----------
-        start_byte, end_byte
-            The bytes that are wanted; the end is not included.
-        entity
-            Only of this version, else all of the new one is given from its begin.
+        Raises
+        ------
+        NotHeldError
+            The file is of another source.
+        """
+        ...
+
+    @property
+    def has_token(self) -> bool:
+        """Whether files of exclusive access are asked for with a token."""
+        return False
+
+    def whoami(self) -> str | None:
+        """Say whose the token is; None if the server does not know it.
+
+        Raises
+        ------
+        ArchiveError
+            The server does not tell.
+        """
+        return None
+
+    def may_read(self, file: RemoteFile) -> bool:  # noqa: ARG002  # everybody may
+        """Tell whether the server gives a file.
+
+        Raises
+        ------
+        ArchiveError
+            The server does not tell.
+        """
+        return True
+
+
+class Archive(Protocol):
+    """What a run needs: the exposures of a program, and their files here."""
+
+    def find(self, program: str) -> Inventory:
+        """Find the exposures of a program.
+
+        Raises
+        ------
+        UnknownProgramError
+            There is no raw exposure of it.
+        ArchiveError
+            The archive cannot be read.
+        """
+        ...
+
+    def fetch(
+        self, exposures: Iterable[Exposure], *, listener: FetchListener
+    ) -> tuple[Exposure, ...]:
+        """Make the files of exposures local.
+
+        Returns
+        -------
+        tuple of Exposure
+            The same ones, with where they are; one that could not be fetched has that
+            as its defect.
+
+        Raises
+        ------
+        ArchiveError
+            There is no room for them.
         """
         ...
