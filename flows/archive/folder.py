@@ -35,7 +35,6 @@ from workers.transfer.fits_checks import FitsError
 from .headers import read_exposure, reject
 from .metafiles import with_metafiles
 from .selection import (
-    ExaminedFile,
     HeldFile,
     have_same_bytes,
     keep_one_of_each,
@@ -94,6 +93,7 @@ class FolderArchive(Source):
             raw exposures nor countrates are asked for.
         """
         screened = screen(map(_hold, _walk_files(self._root)), query)
+        held = {file.uri: file for file in screened.exposures}
         archive = FolderArchive(self._root, suffixes=(query.kind,))
         programs = [p for p in archive.programs() if query.program in {None, p}]
         inventories = [archive.find(program) for program in programs]
@@ -102,7 +102,7 @@ class FolderArchive(Source):
             found += [*inventory.exposures, *inventory.rejected]
         return to_listing(
             query,
-            [ExaminedFile(_hold(one.path), one) for one in found],
+            [(held[u], one) for one in found if (u := one.path.as_uri()) in held],
             companions=keep_one_of_each(
                 sorted(screened.companions, key=lambda file: file.uri),
                 lambda file: file.uri,

@@ -18,7 +18,7 @@ from .headers import HeaderValue
 from .source import FileKind, RemoteFile
 from .texts import read_text, write_texts
 
-__all__ = ["Recollection", "recall", "remember", "tell_unchecked", "to_remote_file"]
+__all__ = ["Recollection", "describe_unchecked", "recall", "remember"]
 
 _NAME: Final = "listing.json"
 """Name of the file, in the folder of the program."""
@@ -45,12 +45,7 @@ _RECOLLECTION: Final = TypeAdapter(Recollection)
 
 
 def remember(folder: Path, known: Recollection) -> None:
-    """Keep what an archive has said of a program.
-
-    Parameters
-    ----------
-    folder
-        Of the program, below that of the copies.
+    """Keep what an archive has said of a program, in its folder of copies.
 
     Raises
     ------
@@ -62,41 +57,32 @@ def remember(folder: Path, known: Recollection) -> None:
 
 
 def recall(folder: Path, records: Iterable[FetchedFile]) -> Recollection:
-    """Recall what an archive said last; if that is lost, list the copies alone.
-
-    Parameters
-    ----------
-    folder
-        Of the program, below that of the copies.
-    records
-        The newest copy of each file.
-    """
+    """Recall what an archive said last; if that is lost, list the copies alone."""
     path = folder / _NAME
     if path.is_file():
         try:
             return _RECOLLECTION.validate_json(read_text(path))
         except ValidationError:
             pass  # of another version of Rewebb, or damaged: the copies tell less
-    files = (to_remote_file(record) for record in records)
-    return Recollection(None, tuple(file for file in files if file is not None))
-
-
-def to_remote_file(record: FetchedFile) -> RemoteFile | None:
-    """Say of a copy what its archive said of the file; None for what no run uses."""
-    plain = record.name.rpartition(".")[0].rpartition("_")[2]
-    if plain not in {FileKind.UNCAL, FileKind.MSA}:
-        return None
-    return RemoteFile(
-        name=record.name,
-        uri=record.uri,
-        kind=FileKind(plain),
-        size_bytes=record.size_bytes,
-        program=record.program,
-        observation=record.name[7:10],
+    return Recollection(
+        None,
+        tuple(
+            RemoteFile(
+                name=record.name,
+                uri=record.uri,
+                kind=FileKind(suffix),
+                size_bytes=record.size_bytes,
+                program=record.program,
+                observation=record.name[7:10],
+            )
+            for record in records
+            if (suffix := record.name.rpartition(".")[0].rpartition("_")[2])
+            in {FileKind.UNCAL, FileKind.MSA}
+        ),
     )
 
 
-def tell_unchecked(copies: Mapping[str, FetchedFile], why: str) -> str:
+def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> str:
     """Say that copies are used that were not compared with the archive."""
     names = sorted(copies)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

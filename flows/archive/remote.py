@@ -31,7 +31,7 @@ from .headers import (
     to_exposure,
 )
 from .metafiles import name_metafile, refuse_metafile
-from .recollection import Recollection, tell_unchecked
+from .recollection import Recollection, describe_unchecked
 from .source import FetchListener, FileKind, Listing, Query, RemoteFile, Source
 from .vault import Vault
 
@@ -194,7 +194,7 @@ class RemoteArchive:
         """Say which copies are used that were not compared with the source."""
         if not self._unchecked:
             return ()
-        return (tell_unchecked(self._unchecked, f"{self._source.name} {why}"),)
+        return (describe_unchecked(self._unchecked, f"{self._source.name} {why}"),)
 
     def fetch(
         self, exposures: Iterable[Exposure], *, listener: FetchListener
@@ -322,7 +322,7 @@ class RemoteArchive:
         opener = self._source.opener(file)
         return retry(
             file.uri,
-            lambda: read_begin(opener, min(end_byte, file.size_bytes)),
+            lambda: read_begin(opener, end_byte, file.size_bytes),
             policy=self._policy,
             pacing=pacing,
         )

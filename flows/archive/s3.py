@@ -28,7 +28,7 @@ from workers.transfer.fits_checks import FitsError
 from workers.transfer.http import HttpClient, HttpOpener
 
 from .headers import RawFile, read_raw_header, reject, to_exposure
-from .selection import ExaminedFile, HeldFile, keep_one_of_each, screen, to_listing
+from .selection import HeldFile, keep_one_of_each, screen, to_listing
 from .source import Listing, Query, RemoteFile, Source
 
 __all__ = ["S3Source", "find_server"]
@@ -171,26 +171,23 @@ class S3Source(Source):
                 f"{self._server_url}: expected a listing in XML: {error}"
             ) from error
 
-    def _examine(self, held: HeldFile) -> ExaminedFile:
+    def _examine(self, file: RemoteFile) -> tuple[RemoteFile, Exposure | RejectedFile]:
         """Read the header of a file."""
-        path, name = Path(held.name), parse_exposure_name(stem_of(held.name))
-        found: Exposure | RejectedFile
+        path, name = Path(file.name), parse_exposure_name(stem_of(file.name))
         try:
-            header = self._read_header(held)
+            header = self._read_header(file)
         except (AccessDeniedError, NotHeldError, FitsError) as error:
-            found = reject(path, name, str(error))
-        else:
-            size_bytes = held.size_bytes
-            found = to_exposure(path, name, header, size_bytes=size_bytes, mtime_ns=0)
-        return ExaminedFile(held, found)
+            return file, reject(path, name, str(error))
+        size_bytes = file.size_bytes
+        return file, to_exposure(path, name, header, size_bytes=size_bytes, mtime_ns=0)
 
-    def _read_header(self, held: HeldFile) -> RawFile:
+    def _read_header(self, file: RemoteFile) -> RawFile:
         """Read so much of a file as its header takes."""
         begin = b""
         for most_bytes in _HEADER_BYTES:
-            end_byte = min(most_bytes, held.size_bytes)
-            question = partial(read_begin, self._open(held.uri), end_byte)
-            begin = retry(held.uri, question, policy=self._policy)
+            opener = self._open(file.uri)
+            question = partial(read_begin, opener, most_bytes, file.size_bytes)
+            begin = retry(file.uri, question, policy=self._policy)
             if len(begin) < most_bytes or _END.match(begin):
                 break
         return read_raw_header(begin)
@@ -216,7 +213,7 @@ def _is_hostile(file: HeldFile) -> bool:
     return not {".", ".."}.isdisjoint(file.uri.split("/"))
 
 
-def _keep_one_of_each(files: list[HeldFile]) -> list[HeldFile]:
+def _keep_one_of_each(files: list[RemoteFile]) -> list[RemoteFile]:
     """Keep one object of each name; the listing tells whether others are the same."""
     return keep_one_of_each(
         sorted(files, key=lambda file: file.uri),

@@ -8,7 +8,7 @@ tell against the search of MAST. Nothing here asks a source.
 import filecmp
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import asin, cos, degrees, radians, sin, sqrt
 from pathlib import Path
@@ -25,11 +25,9 @@ from flows.names import (
 )
 
 from .headers import HeaderValue
-from .source import Access, Cone, FileKind, Listing, Query, RemoteFile
+from .source import Access, Cone, Facts, FileKind, Listing, Query, RemoteFile
 
 __all__ = [
-    "ExaminedFile",
-    "Facts",
     "HeldFile",
     "ScreenedFiles",
     "fits",
@@ -61,31 +59,9 @@ _GUIDE_STAR: Final = "_gs-"
 """In the names of guide-star exposures, which are never asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a query compares, whoever gives it."""
-
-    program: str
-    """Five digits."""
-    observation: str
-    """Three digits; empty where it is of several."""
-    instrument: str = ""
-    """INSTRUME."""
-    exp_type: str = ""
-    """EXP_TYPE."""
-    optics: str = ""
-    """``F115W;CLEAR, F444W;CLEAR``."""
-    target: str | None = None
-    """TARGPROP."""
-    taken: datetime | None = None
-    """Begin of the exposure, UTC."""
-    access: Access = Access.PUBLIC
-    """Who may have it."""
-
-
 @dataclass(frozen=True, slots=True)
 class HeldFile:
-    """A file of a source of which nothing was read yet."""
+    """A file of a source of which nothing was read yet, not even its name."""
 
     name: str
     """Bare file name, as the source gives it."""
@@ -98,22 +74,12 @@ class HeldFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ExaminedFile:
-    """A raw exposure or a countrate of which the primary header was read."""
-
-    held: HeldFile
-    """The file."""
-    found: Exposure | RejectedFile
-    """What its header says, or why that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
 class ScreenedFiles:
     """Files, sorted by what their names say."""
 
-    exposures: list[HeldFile] = field(default_factory=list)
+    exposures: list[RemoteFile] = field(default_factory=list)
     """Of the kind that is asked for, and not excluded by name."""
-    companions: list[HeldFile] = field(default_factory=list)
+    companions: list[RemoteFile] = field(default_factory=list)
     """MSA metafiles, pools and associations."""
     refused: list[str] = field(default_factory=list)
     """Names that touch no path, each with why."""
@@ -138,7 +104,9 @@ def fits(facts: Facts, query: Query) -> bool:
 
 def is_asked_for(exposure: Exposure, query: Query) -> bool:
     """Tell whether an exposure that everybody may have fits a query."""
-    return fits(_facts_of(exposure), query) and _is_within(exposure.header, query.cone)
+    return fits(_read_facts(exposure), query) and _is_within(
+        exposure.header, query.cone
+    )
 
 
 def is_asked_for_by_name(name: ExposureName | RejectedFile, query: Query) -> bool:
@@ -226,9 +194,9 @@ def have_same_bytes(one: Path, other: Path) -> bool:
 
 def to_listing(
     query: Query,
-    examined: Iterable[ExaminedFile],
+    examined: Iterable[tuple[RemoteFile, Exposure | RejectedFile]],
     *,
-    companions: Iterable[HeldFile] = (),
+    companions: Iterable[RemoteFile] = (),
     refused: Iterable[str] = (),
 ) -> Listing:
     """List what is asked for.
@@ -239,23 +207,27 @@ def to_listing(
     Parameters
     ----------
     examined
-        What its name does not exclude already.
+        What its name does not exclude already, and what its header says, or why that
+        is not known.
     companions
         Files of which those are listed that belong to the listed exposures.
     refused
         Names that were refused before.
     """
-    seen = tuple(examined)
-    doubted = [
-        one.found.reason
-        for one in seen
-        if isinstance(one.found, RejectedFile)
-        and is_asked_for_by_name(one.found, query)
-        and _asks_headers(query)
-    ]
-    kept = [one for one in seen if _is_listed(one.found, query)]
-    files = [_to_remote_file(one, query.kind) for one in kept]
-    files += _find_companions([one.found for one in kept], companions)
+    files, found, doubted = list[RemoteFile](), list[Exposure | RejectedFile](), []
+    for file, one in examined:
+        if isinstance(one, Exposure):
+            if not is_asked_for(one, query):
+                continue
+            file = _describe(file, one)  # noqa: PLW2901  # the same, better known
+        elif not is_asked_for_by_name(one, query):
+            continue
+        elif _asks_headers(query):
+            doubted.append(one.reason)
+            continue
+        files.append(file)
+        found.append(one)
+    files += _find_companions(found, companions)
     files.sort(key=lambda file: file.name)
     return Listing(tuple(files), tuple(sorted([*refused, *doubted])))
 
@@ -267,12 +239,27 @@ def _put(file: HeldFile, screened: ScreenedFiles, query: Query) -> None:
     if _GUIDE_STAR in plain or not plain.endswith((ending, *_COMPANION_ENDINGS)):
         return
     check_file_name(file.name)
-    if _companion_name(file.name):
-        screened.companions.append(file)
+    if companion := _companion_name(file.name):
+        kind = FileKind(companion.kind)
+        screened.companions.append(_to_remote_file(file, companion, kind))
     elif plain.endswith(ending):
         name = parse_exposure_name(file.name.removesuffix(ending))
         if is_asked_for_by_name(name, query):
-            screened.exposures.append(file)
+            screened.exposures.append(_to_remote_file(file, name, query.kind))
+
+
+def _to_remote_file(
+    file: HeldFile, name: ExposureName | CompanionName, kind: FileKind
+) -> RemoteFile:
+    return RemoteFile(
+        name=file.name,
+        uri=file.uri,
+        kind=kind,
+        size_bytes=file.size_bytes,
+        entity=file.entity,
+        program=name.program,
+        observation=name.observation,
+    )
 
 
 def _companion_name(name: str) -> CompanionName | None:
@@ -292,33 +279,8 @@ def _asks_headers(query: Query) -> bool:
     )
 
 
-def _is_listed(found: Exposure | RejectedFile, query: Query) -> bool:
-    """Tell whether an exposure is asked for, or may be and is to be missed."""
-    if isinstance(found, Exposure):
-        return is_asked_for(found, query)
-    return is_asked_for_by_name(found, query) and not _asks_headers(query)
-
-
-def _to_remote_file(one: ExaminedFile, kind: FileKind) -> RemoteFile:
-    """Say of an exposure what sources say of their files."""
-    exposure = one.found if isinstance(one.found, Exposure) else None
-    facts = _facts_of(exposure) if exposure else None
-    return RemoteFile(
-        name=one.held.name,
-        uri=one.held.uri,
-        kind=kind,
-        size_bytes=one.held.size_bytes,
-        program=one.found.program,
-        observation=one.found.observation,
-        instrument=facts.instrument if facts else "",
-        exp_type=facts.exp_type if facts else "",
-        optics=facts.optics if facts else "",
-        target=(facts.target or "") if facts else "",
-    )
-
-
 def _find_companions(
-    found: Sequence[Exposure | RejectedFile], held: Iterable[HeldFile]
+    found: Sequence[Exposure | RejectedFile], held: Iterable[RemoteFile]
 ) -> list[RemoteFile]:
     """Find what belongs to exposures.
 
@@ -331,29 +293,32 @@ def _find_companions(
     observed = {(one.program, one.observation) for one in found}
     observed |= {(program, "") for program, _ in observed}
     return [
-        RemoteFile(
-            name=file.name,
-            uri=file.uri,
-            kind=FileKind(name.kind),
-            size_bytes=file.size_bytes,
-            program=name.program,
-            observation=name.observation,
-        )
+        file
         for file in held
-        if (name := _companion_name(file.name))
-        and (
+        if (
             file.name in metafiles
-            if name.kind == FileKind.MSA
-            else (name.program, name.observation) in observed
+            if file.kind is FileKind.MSA
+            else (file.program, file.observation) in observed
         )
     ]
 
 
-def _facts_of(exposure: Exposure) -> Facts:
+def _describe(file: RemoteFile, exposure: Exposure) -> RemoteFile:
+    facts = _read_facts(exposure)
+    return replace(
+        file,
+        instrument=facts.instrument,
+        exp_type=facts.exp_type,
+        optics=facts.optics,
+        target=facts.target,
+        taken=facts.taken,
+    )
+
+
+def _read_facts(exposure: Exposure) -> Facts:
     """Read in a header what a query may ask for."""
     header = exposure.header
     elements = (str(header.get(keyword, "")).strip().upper() for keyword in _OPTICS)
-    target = header.get("TARGPROP")
     observed = f"{header.get('DATE-OBS')}T{header.get('TIME-OBS')}"  # MAST's date_obs
     return Facts(
         program=exposure.program,
@@ -361,7 +326,7 @@ def _facts_of(exposure: Exposure) -> Facts:
         instrument=str(header.get("INSTRUME", "")).upper(),
         exp_type=exposure.exp_type,
         optics=";".join(one for one in elements if one not in _NO_ELEMENT),
-        target=target if isinstance(target, str) else None,
+        target=str(header.get("TARGPROP", "")),
         taken=parse_utc(observed) or parse_utc(str(header.get("DATE-BEG"))),
     )
 
@@ -384,8 +349,8 @@ def _has_optics(optics: str, wanted: Collection[str]) -> bool:
     return not wanted or any(_is_any(one, wanted) for one in elements)
 
 
-def _has_target(target: str | None, wanted: str | None) -> bool:
-    if wanted is None or target is None:
+def _has_target(target: str, wanted: str | None) -> bool:
+    if wanted is None or not target:
         return wanted is None
     pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
     flags = re.IGNORECASE | re.DOTALL

@@ -15,6 +15,7 @@ __all__ = [
     "Access",
     "Archive",
     "Cone",
+    "Facts",
     "FetchListener",
     "FileKind",
     "Listing",
@@ -103,8 +104,32 @@ class Query:
         check_observations(self.observations)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a query compares, whoever tells it; empty where it is not known."""
+
+    program: str
+    """Five digits."""
+    observation: str
+    """Three digits; empty where it is of the whole program."""
+    instrument: str = ""
+    """INSTRUME, of an exposure."""
+    exp_type: str = ""
+    """EXP_TYPE, of an exposure."""
+    optics: str = ""
+    """Optical elements, as the source says them: ``F115W;CLEAR, F444W;CLEAR``."""
+    target: str = ""
+    """Name of the target (TARGPROP)."""
+    taken: datetime | None = None
+    """Begin of the exposure, UTC."""
+    access: Access = Access.PUBLIC
+    """Who may have it."""
+    public_from: datetime | None = None
+    """When it becomes, or became, public; UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile(Facts):
     """A file that a source holds."""
 
     name: str
@@ -115,22 +140,8 @@ class RemoteFile:
     """What it is."""
     size_bytes: int
     """How long the source says it is."""
-    program: str
-    """Five digits."""
-    observation: str
-    """Three digits; empty where it is of the whole program."""
-    instrument: str = ""
-    """INSTRUME, where it is of an exposure."""
-    exp_type: str = ""
-    """EXP_TYPE, where it is of an exposure."""
-    optics: str = ""
-    """Optical elements, as the source says them."""
-    target: str = ""
-    """Name of the target."""
-    access: Access = Access.PUBLIC
-    """Who may have it."""
-    public_from: datetime | None = None
-    """When it becomes, or became, public; UTC."""
+    entity: str = ""
+    """How a listing calls this version of it, if it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Small text files: association documents and pools, read and written whole."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from flows.errors import ArchiveError
 from flows.names import check_file_name
 from workers.outside import read_outside
+from workers.publishing import replace
 
 __all__ = ["read_text", "read_texts", "write_texts"]
 
@@ -68,18 +68,15 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
 
 def _write(folder: Path, name: str, text: str) -> bool:
     """Write a file if it changes; nobody ever sees half of it."""
-    path = folder / check_file_name(name)
-    data = text.encode()
+    path, data = folder / check_file_name(name), text.encode()
     if path.is_file() and path.read_bytes() == data:
         return False
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        draft = Path(file.name)
-        try:
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            draft.chmod(0o644)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+
+    replace(path, write)
     return True

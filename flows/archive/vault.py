@@ -96,7 +96,9 @@ class Vault:
     def _look(self, path: Path, file: RemoteFile) -> FetchedFile:
         record_path = _name_record(path)
         if not record_path.is_file():
-            adopted = _adopt(path, file, self._data_dir)
+            # Its fetching died after its publication: it had passed the checks, or it
+            # were not there, but nobody remembers which.
+            adopted = self._describe(path, file, _sha256(path))
             # Who fetched it may have recorded it, while it was read.
             if not record_path.is_file():
                 return self._save(adopted)
@@ -122,14 +124,9 @@ class Vault:
     def recall(self, program: str) -> Recollection:
         """Recall what the archive said of a program last."""
         folder = self._data_dir / _RAW / check_file_name(program)
-        newest: dict[str, FetchedFile] = {}
-        for path in find_records(self._data_dir, program):
-            record = load_record(path)
-            if record.version > (
-                newest[record.name].version if record.name in newest else 0
-            ):
-                newest[record.name] = record
-        return recall(folder, newest.values())
+        records = map(load_record, find_records(self._data_dir, program))
+        by_version = sorted(records, key=lambda record: record.version)
+        return recall(folder, {record.name: record for record in by_version}.values())
 
     def path_of_next(self, file: RemoteFile) -> Path:
         """Name the place of the next version of a file."""
@@ -143,7 +140,7 @@ class Vault:
         a date that was another one for them says nothing of them any more.
         """
         same = self._find_same(file, received)
-        found = same or _describe(received.path, file, received.sha256, self._data_dir)
+        found = same or self._describe(received.path, file, received.sha256)
         is_dated = same is None or same.modified == received.modified
         return self._save(
             replace(
@@ -171,6 +168,25 @@ class Vault:
             return None
         received.path.unlink()
         return record
+
+    def _describe(self, path: Path, file: RemoteFile, sha256: str) -> FetchedFile:
+        """Describe a file at its place, of unknown source."""
+        status = path.stat()
+        return FetchedFile(
+            name=file.name,
+            program=file.program,
+            version=_version_of(path),
+            folder=str(path.parent.relative_to(self._data_dir)),
+            source="unknown",
+            uri=file.uri,
+            size_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            sha256=sha256,
+            entity=None,
+            modified=None,
+            fetched_at=datetime.now(UTC),
+            checks=(),
+        )
 
     def _save(self, record: FetchedFile) -> FetchedFile:
         path = _name_record(self.locate(record))
@@ -222,34 +238,6 @@ def _name_record(path: Path) -> Path:
 
 def _version_of(path: Path) -> int:
     return int(path.parent.name.removeprefix("v"))
-
-
-def _describe(path: Path, file: RemoteFile, sha256: str, data_dir: Path) -> FetchedFile:
-    """Describe a file at its place, of unknown source."""
-    status = path.stat()
-    return FetchedFile(
-        name=file.name,
-        program=file.program,
-        version=_version_of(path),
-        folder=str(path.parent.relative_to(data_dir)),
-        source="unknown",
-        uri=file.uri,
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        sha256=sha256,
-        entity=None,
-        modified=None,
-        fetched_at=datetime.now(UTC),
-        checks=(),
-    )
-
-
-def _adopt(path: Path, file: RemoteFile, data_dir: Path) -> FetchedFile:
-    """Describe a file whose fetching died after its publication.
-
-    It had passed the checks, or it were not there, but nobody remembers which.
-    """
-    return _describe(path, file, _sha256(path), data_dir)
 
 
 def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:

@@ -13,7 +13,7 @@ from loopback import Answer, Fault, Request, Validator, serving
 from s3_server import S3Mirror, s3_mirror
 
 from flows.archive.s3 import S3Source, find_server
-from flows.archive.source import Query, RemoteFile
+from flows.archive.source import FileKind, Query, RemoteFile
 from flows.errors import ArchiveError
 from workers.errors import (
     AccessDeniedError,
@@ -78,6 +78,17 @@ def names(source: S3Source, query: Query = PROGRAM) -> list[str]:
 
 def first_of(source: S3Source) -> RemoteFile:
     return source.search(PROGRAM).files[0]
+
+
+def make_file(uri: str) -> RemoteFile:
+    return RemoteFile(
+        name=FIRST,
+        uri=uri,
+        kind=FileKind.UNCAL,
+        size_bytes=10,
+        program="99001",
+        observation="001",
+    )
 
 
 def read(source: S3Source, file: RemoteFile) -> bytes:
@@ -303,7 +314,7 @@ def test_a_server_that_knows_neither_ranges_nor_versions_gives_all() -> None:
     def answer(_: Request) -> Answer:
         return Answer(200, b"everything", {"ETag": '"new"'})
 
-    file = RemoteFile(FIRST, f"s3://bucket/{FIRST}", "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
+    file = make_file(f"s3://bucket/{FIRST}")
     with serving(answer) as server:
         source = S3Source("s3://bucket", endpoint=server.url, parallel=4)
         with source.opener(file)(start_byte=5, end_byte=7, entity='"old"') as body:
@@ -318,7 +329,7 @@ def test_a_server_that_gives_the_rest_of_another_version_is_asked_for_all() -> N
             return Answer(200, b"everything", etag)
         return Answer(206, b"thing", etag | {"Content-Range": "bytes 5-9/10"})
 
-    file = RemoteFile(FIRST, f"s3://bucket/{FIRST}", "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
+    file = make_file(f"s3://bucket/{FIRST}")
     with serving(answer) as server:
         source = S3Source("s3://bucket", endpoint=server.url, parallel=4)
         with source.opener(file)(start_byte=5, entity='"old"') as body:
@@ -336,7 +347,7 @@ def test_an_empty_file_is_opened_with_an_end(
 
 def test_a_file_of_another_mirror_is_not_held(source: S3Source) -> None:
     uri = "s3://elsewhere/jwst/public/x"
-    file = RemoteFile(FIRST, uri, "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
+    file = make_file(uri)
     with pytest.raises(NotHeldError, match="elsewhere"), source.opener(file)():
         pass
 

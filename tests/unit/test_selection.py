@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.archive.selection import (
-    ExaminedFile,
     HeldFile,
     is_asked_for,
     is_asked_for_by_name,
@@ -22,9 +21,9 @@ from flows.archive.selection import (
     screen,
     to_listing,
 )
-from flows.archive.source import Access, Cone, FileKind, Query
+from flows.archive.source import Access, Cone, FileKind, Query, RemoteFile
 from flows.errors import ArchiveError
-from flows.models.exposures import RejectedFile
+from flows.models.exposures import Exposure, RejectedFile
 from flows.names import parse_exposure_name
 
 NAME = "jw99001001001_03101_00001_nrs1"
@@ -50,17 +49,24 @@ def fits(query: Query, **changes: Value) -> bool:
     return is_asked_for(make_exposure(NAME, **{**KEYWORDS, **changes}), query)
 
 
-def examined(name: str = NAME, **keywords: Value) -> ExaminedFile:
-    file = f"{name}_uncal.fits"
-    return ExaminedFile(
-        HeldFile(file, f"somewhere/{file}", 2880), make_exposure(name, **keywords)
-    )
+Examined = tuple[RemoteFile, Exposure | RejectedFile]
 
 
-def rejected(name: str = NAME) -> ExaminedFile:
+def examined(name: str = NAME, **keywords: Value) -> Examined:
+    return remote(f"{name}_uncal.fits", 2880), make_exposure(name, **keywords)
+
+
+def rejected(name: str = NAME) -> Examined:
     path = Path(f"{name}_uncal.fits")
     found = RejectedFile(path, name[2:7], name[7:10], f"{path}: no header")
-    return ExaminedFile(HeldFile(path.name, f"somewhere/{path}", 9), found)
+    return remote(path.name, 9), found
+
+
+def remote(name: str, size_bytes: int) -> RemoteFile:
+    [file] = screen(
+        [HeldFile(name, f"somewhere/{name}", size_bytes)], Query()
+    ).exposures
+    return file
 
 
 def held(*names: str) -> list[HeldFile]:
@@ -261,8 +267,10 @@ def test_a_file_without_a_header_of_another_observation_is_of_no_concern() -> No
         assert (listing.files, listing.refused) == ((), ())
 
 
-def companions_of(files: Iterable[ExaminedFile], *names: str) -> list[str]:
-    listing = to_listing(Query(), files, companions=held(*names))
+def companions_of(files: Iterable[Examined], *names: str) -> list[str]:
+    listing = to_listing(
+        Query(), files, companions=screen(held(*names), Query()).companions
+    )
     return [file.name for file in listing if file.kind is not FileKind.UNCAL]
 
 

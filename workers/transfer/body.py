@@ -67,8 +67,8 @@ class Opener(Protocol):
         ...
 
 
-def read_begin(opener: Opener, end_byte: int) -> bytes:
-    """Read the bytes of a file up to an end that it has; one try.
+def read_begin(opener: Opener, end_byte: int, size_bytes: int) -> bytes:
+    """Read the begin of a file, or all of one that is shorter; one try.
 
     Raises
     ------
@@ -76,11 +76,11 @@ def read_begin(opener: Opener, end_byte: int) -> bytes:
         They did not come.
     """
     with opener(end_byte=end_byte) as body:
-        return first_bytes(body, end_byte)
+        return first_bytes(body, min(end_byte, size_bytes))
 
 
 def first_bytes(body: Body, end_byte: int) -> bytes:
-    """Read a body likewise."""
+    """Read so many bytes of a body, all of which must come."""
     begin = bytearray()
     for chunk in body.chunks:
         begin += chunk

@@ -9,11 +9,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
-from flows.archive.selection import Facts, parse_utc
-from flows.archive.source import Access, FileKind, Listing, RemoteFile
+from flows.archive.selection import parse_utc
+from flows.archive.source import Access, Facts, FileKind, Listing, RemoteFile
 from flows.errors import FileNameError
 from flows.names import (
     ExposureName,
@@ -70,8 +69,6 @@ class Dataset(Facts):
     """``fileSetName``, of a known form."""
     levels: frozenset[str]
     """Levels of the products that there are: ``1b``, ``2a``; empty if not told."""
-    public_from: datetime | None
-    """When it becomes, or became, public."""
 
     @property
     def is_exposure(self) -> bool:
@@ -213,7 +210,8 @@ def _to_file(
         instrument=dataset.instrument if of_exposure else "",
         exp_type=dataset.exp_type if of_exposure else "",
         optics=dataset.optics if of_exposure else "",
-        target=(dataset.target or "") if of_exposure else "",
+        target=dataset.target if of_exposure else "",
+        taken=dataset.taken if of_exposure else None,
         access=_access_of(product),
         public_from=dataset.public_from,
     )

@@ -118,7 +118,9 @@ class MastSource(Source):
     def may_read(self, file: RemoteFile) -> bool:
         """Tell whether MAST gives a file, to us with our token if we have one."""
         try:
-            self._ask(file.name, lambda: read_begin(self.opener(file), 1))
+            self._ask(
+                file.name, lambda: read_begin(self.opener(file), 1, file.size_bytes)
+            )
         except AccessError:
             return False
         return True
