@@ -74,11 +74,6 @@ def find_token(
     """Find the token: in ``MAST_API_TOKEN``, or else in a Prefect Secret block.
 
     What `load_block`, which reads a block, raises is passed on.
-
-    Raises
-    ------
-    AccessError
-        What is found is no token.
     """
     secret = environment.get(_TOKEN_VARIABLE, "").strip()
     if not secret and block is not None and load_block is not None:
@@ -89,15 +84,7 @@ def find_token(
 
 
 def admit(source: Source, listing: Listing) -> tuple[Files, Files]:
-    """Separate what we may have from what we may not, after a look at the token.
-
-    Raises
-    ------
-    AccessError
-        The token is expired, or gives no access to a program of the listing.
-    ArchiveError
-        The source does not tell.
-    """
+    """Separate what we may have from what we may not, after a look at the token."""
     probe(source, listing)
     return withhold(listing, has_token=source.has_token)
 

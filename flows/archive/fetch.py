@@ -129,10 +129,7 @@ def open_pool(threads: int) -> Iterator[StoppablePool]:
 class Fetcher:
     """Brings files of a source to the vault.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
+    With so many requests at a time as `parallel` says.
     """
 
     def __init__(
@@ -152,10 +149,7 @@ class Fetcher:
     def decide(self, files: Iterable[RemoteFile], *, ask: bool = True) -> ToFetch:
         """Find out what is not here, or has changed in the archive.
 
-        Parameters
-        ----------
-        ask
-            Whether to ask the archive of copies that are here.
+        Unless it is not to be asked of copies that are here.
         """
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
@@ -217,10 +211,7 @@ class Fetcher:
     ) -> Copy | None:
         """Give the local copy of a file, unless the archive says that it has another.
 
-        Parameters
-        ----------
-        ask
-            Whether to ask it; its listing has told the size.
+        Its listing has told the size; it is asked for more only if it is to be.
 
         Raises
         ------

@@ -57,13 +57,7 @@ class FetchedFiles:
 
 
 def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
-    """Find what an archive holds of what is asked for.
-
-    Raises
-    ------
-    ArchiveError
-        The archive gave no whole answer, or all of it is asked for.
-    """
+    """Find what an archive holds of what is asked for; not all that it holds."""
     is_local = isinstance(source, FolderArchive)
     if not is_local and _is_for_all(query):
         raise ArchiveError(
@@ -81,13 +75,7 @@ def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
 
 
 def list_files(source: Source, query: Query) -> Listing:
-    """List the files to fetch.
-
-    Raises
-    ------
-    ArchiveError
-        The archive is a folder, holds nothing of it, or gave no whole answer.
-    """
+    """List the files to fetch; not those of a folder, and there must be some."""
     if isinstance(source, FolderArchive):
         raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
     listing = source.search(query)
@@ -108,17 +96,7 @@ def fetch_files(
 ) -> FetchedFiles:
     """Fetch the listed files that we may have and that are not here.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
-    dry_run
-        Whether to list only what would be fetched.
-
-    Raises
-    ------
-    ArchiveError
-        There is no room.
+    Or, in a dry run, list only what would be fetched.
     """
     allowed, withheld = admit(source, listing)
     fetcher = Fetcher(source, vault, parallel=parallel)

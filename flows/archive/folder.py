@@ -84,14 +84,7 @@ class FolderArchive(Source):
         return f"the folder {self._root}"
 
     def search(self, query: Query) -> Listing:
-        """List what the folder holds of what is asked for.
-
-        Raises
-        ------
-        ArchiveError
-            The folder cannot be read, one name stands for different files, or neither
-            raw exposures nor countrates are asked for.
-        """
+        """List what the folder holds of what is asked for."""
         screened = screen(map(_hold, _walk_files(self._root)), query)
         held = {file.uri: file for file in screened.exposures}
         archive = FolderArchive(self._root, suffixes=(query.kind,))
@@ -131,19 +124,9 @@ class FolderArchive(Source):
         return dict(sorted(counts.items()))
 
     def find(self, program: str) -> Inventory:
-        """Find the exposures of a program.
+        """Find the exposures of a program; see `Archive`.
 
-        Parameters
-        ----------
-        program
-            Five digits.
-
-        Raises
-        ------
-        UnknownProgramError
-            There is no file of the program.
-        ArchiveError
-            The folder cannot be read, or one name stands for different files.
+        One name that stands for different files is an error.
         """
         there = _find_files(self._root, self._suffixes)
         found = [file for file in there if file.name.program == program]

@@ -103,12 +103,7 @@ def read_exposure(
 ) -> Exposure | RejectedFile:
     """Read a file; tell what exposure it is of, or why it is no exposure.
 
-    Raises
-    ------
-    FitsError
-        It is no FITS file, or its primary header is damaged.
-    OSError
-        The file cannot be opened or read.
+    Raises what `read_raw_file` does.
     """
     status = path.stat()
     return to_exposure(
@@ -125,14 +120,7 @@ def to_exposure(
 ) -> Exposure | RejectedFile:
     """Put together what name, file and header tell, or say why it is no exposure.
 
-    Parameters
-    ----------
-    path
-        Where the file is, or will be.
-    name
-        What its name says.
-    file
-        What its headers say.
+    `path` is where the file is, or will be.
     """
     if objection := _objection(name, file.header):
         return reject(path, name, objection)
@@ -162,13 +150,7 @@ def reject(path: Path, name: ExposureName, reason: str) -> RejectedFile:
 
 
 def role_of(header: Mapping[str, HeaderValue]) -> Role:
-    """Tell what an exposure is for, as the official rules tell it.
-
-    Parameters
-    ----------
-    header
-        Its primary header, upper-case keywords, with EXP_TYPE.
-    """
+    """Tell what an exposure is for, as the official rules tell it from its header."""
     if str(header["EXP_TYPE"]).upper() in _ACQUISITION_EXP_TYPES:
         return Role.TARGET_ACQUISITION
     set_roles = (role for keyword, role in _MODIFIERS if header.get(keyword) is True)

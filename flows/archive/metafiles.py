@@ -27,12 +27,8 @@ def with_metafiles(
 ) -> Inventory:
     """Give exposures the metafiles that they name.
 
-    A file beside the raw one goes before others of its name.
-
-    Parameters
-    ----------
-    walk
-        Lists all files of the archive; asked at most once.
+    A file beside the raw one goes before others of its name; for those all files of the
+    archive are listed, at most once.
     """
     needy = [exposure for exposure in inventory.exposures if name_metafile(exposure)]
     if not needy:

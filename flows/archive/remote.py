@@ -44,10 +44,7 @@ _HEADER_BYTES: Final = 64 * 2880
 class RemoteArchive:
     """Exposures of a source, and local copies of those that are needed.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
+    With so many requests at a time as `parallel` says.
     """
 
     def __init__(
@@ -77,16 +74,7 @@ class RemoteArchive:
         """Find the exposures of a program; of files that are not here, the headers.
 
         If the source cannot be asked, or does not answer, what it said last is taken,
-        with the copies that are here.
-
-        Raises
-        ------
-        UnknownProgramError
-            There is no raw file of the program.
-        AccessError
-            The token is expired, or gives no access to the program.
-        ArchiveError
-            The source gave no whole answer, and nothing of the program is here.
+        with the copies that are here; it is an error only if nothing is here.
         """
         try:
             listing = self._source.search(Query(program=program))
@@ -117,13 +105,7 @@ class RemoteArchive:
         )
 
     def _find_here(self, program: str, error: ArchiveError) -> Inventory:
-        """Find what is known of a program without asking.
-
-        Raises
-        ------
-        ArchiveError
-            The one that is given, if that is nothing.
-        """
+        """Find what is known of a program without asking; if that is nothing, raise."""
         known = self._vault.recall(program)
         if not any(self._vault.has(file) for file in known.files):
             raise error
@@ -154,10 +136,7 @@ class RemoteArchive:
     ) -> tuple[tuple[RemoteFile, ...], tuple[RemoteFile, ...], str]:
         """Separate what we may have; say what is wrong with a token.
 
-        Raises
-        ------
-        AccessError
-            Something is wrong, and nothing of what needs the token is here.
+        It is an error only if nothing of what needs the token is here.
         """
         try:
             return *admit(self._source, listing), ""
@@ -199,19 +178,7 @@ class RemoteArchive:
     def fetch(
         self, exposures: Iterable[Exposure], *, listener: FetchListener
     ) -> tuple[Exposure, ...]:
-        """Fetch the files of exposures that `find` has found.
-
-        Returns
-        -------
-        tuple of Exposure
-            The same ones, with where they are; one that could not be fetched has that
-            as its defect.
-
-        Raises
-        ------
-        ArchiveError
-            There is no room for them.
-        """
+        """Fetch the files of exposures that `find` has found; see `Archive`."""
         wanted = tuple(exposures)
         self._remember()
         missing = self._list_missing(e for e in wanted if e.is_remote)

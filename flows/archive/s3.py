@@ -94,16 +94,10 @@ class S3Source(Source):
         return f"the S3 mirror {self._uri_of(self._root)}"
 
     def search(self, query: Query) -> Listing:
-        """List what the mirror holds of what is asked for.
+        """List what the mirror holds of what is asked for, which must name a program.
 
         Names come from the listing of the bucket; headers are read of those files only
         that may be asked for by their names.
-
-        Raises
-        ------
-        ArchiveError
-            The query names no program, the mirror gave no whole answer, or one name
-            stands for different files.
         """
         if query.program is None:
             raise ArchiveError(

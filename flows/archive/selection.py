@@ -123,13 +123,7 @@ def parse_utc(text: str) -> datetime | None:
 
 
 def refuse_other_kinds(query: Query) -> None:
-    """Refuse a query for anything but exposures.
-
-    Raises
-    ------
-    ArchiveError
-        It is one.
-    """
+    """Refuse a query for anything but exposures, raw or as countrates."""
     if query.kind not in {FileKind.UNCAL, FileKind.RATE}:
         raise ArchiveError(
             f"expected a search for uncal or rate, got one for {query.kind}"
@@ -137,13 +131,7 @@ def refuse_other_kinds(query: Query) -> None:
 
 
 def screen(held: Iterable[HeldFile], query: Query) -> ScreenedFiles:
-    """Sort files by what their names say.
-
-    Raises
-    ------
-    ArchiveError
-        Neither raw exposures nor countrates are asked for.
-    """
+    """Sort files by what their names say."""
     refuse_other_kinds(query)
     screened = ScreenedFiles()
     for file in held:
@@ -161,15 +149,8 @@ def keep_one_of_each(
 ) -> list[_File]:
     """Keep one file of each name, the first that is given.
 
-    Parameters
-    ----------
-    place_of
-        Gives the path or URI of a file; it ends with the name.
-
-    Raises
-    ------
-    ArchiveError
-        One name stands for different bytes.
+    The path or URI of a file ends with its name. One name that stands for different
+    bytes is an error.
     """
     kept: dict[str, _File] = {}
     for file in files:
@@ -207,12 +188,9 @@ def to_listing(
     Parameters
     ----------
     examined
-        What its name does not exclude already, and what its header says, or why that
-        is not known.
+        What its name does not exclude already, and what its header says.
     companions
         Files of which those are listed that belong to the listed exposures.
-    refused
-        Names that were refused before.
     """
     files, found, doubted = list[RemoteFile](), list[Exposure | RejectedFile](), []
     for file, one in examined:

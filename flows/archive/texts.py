@@ -17,13 +17,7 @@ _MOST_BYTES: Final = 1 << 28
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises
-    ------
-    ArchiveError
-        It cannot be read, is no regular file, is too large, or is no text.
-    """
+    """Read a text file: regular, not too large, and text; else `ArchiveError`."""
     try:
         return read_outside(path, most_bytes=_MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -31,13 +25,7 @@ def read_text(path: Path) -> str:
 
 
 def read_texts(path: Path, pattern: str) -> Mapping[str, str]:
-    """Read a file, or those of a folder whose names fit a pattern.
-
-    Raises
-    ------
-    ArchiveError
-        One cannot be read, or there is none.
-    """
+    """Read a file, or those of a folder whose names fit a pattern, if there are any."""
     paths = sorted(path.glob(pattern)) if path.is_dir() else [path]
     if not paths:
         raise ArchiveError(f"{path} holds no {pattern}")
@@ -45,19 +33,12 @@ def read_texts(path: Path, pattern: str) -> Mapping[str, str]:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Write texts as files, those that are new or differ from what is there.
-
-    Returns
-    -------
-    tuple of str
-        Names of the files that were written.
+    """Write those texts as files that are new or differ from what is there; name them.
 
     Raises
     ------
     ArchiveError
         The folder cannot be written to.
-    FileNameError
-        A name is refused.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -58,14 +58,7 @@ class Catalogue(Protocol):
 class RememberedCatalogue:
     """What is known without a server: the cache's own word, and what was seen.
 
-    Parameters
-    ----------
-    root
-        The CRDS cache.
-    known
-        Files that were seen before.
-    reason
-        Why there is no server, without a full stop.
+    And the reason why there is no server, without a full stop.
     """
 
     def __init__(self, root: Path, known: Iterable[ReferenceFile], reason: str) -> None:
@@ -86,13 +79,7 @@ class RememberedCatalogue:
         """Nothing new."""
 
     def name_context(self, wanted: str | None) -> str:
-        """Give a name, or the one that was operational at the last sync.
-
-        Raises
-        ------
-        CrdsCacheError
-            Only a server knows.
-        """
+        """Give a name, or the one that was operational at the last sync."""
         if wanted is not None and not is_operational(wanted):
             if wanted.endswith(".pmap"):
                 return wanted
@@ -107,13 +94,7 @@ class RememberedCatalogue:
         return [context]
 
     def list_references(self, context: str) -> Sequence[str]:
-        """Refuse.
-
-        Raises
-        ------
-        CrdsCacheError
-            Always.
-        """
+        """Refuse: only a server knows."""
         raise CrdsCacheError(
             f"{self._reason}, and only a server lists all references of {context}."
         )
@@ -123,13 +104,7 @@ class RememberedCatalogue:
         return {name: self._known[name] for name in names if name in self._known}
 
     def make_opener(self, name: str) -> Opener:  # noqa: ARG002  # signature is given
-        """Refuse.
-
-        Raises
-        ------
-        TransferError
-            Always.
-        """
+        """Refuse likewise."""
         raise TransferError(f"{self._reason}.")
 
 

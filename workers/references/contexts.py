@@ -52,13 +52,7 @@ def explain_absence(
 
 
 def refuse_if_alone(account: Account, root: Path, catalogue: Catalogue) -> None:
-    """Refuse to go on with files missing and no server to get them from.
-
-    Raises
-    ------
-    ReferenceMissingError
-        That is so.
-    """
+    """Refuse to go on with files missing and no server to get them from."""
     if catalogue.absence is not None and account.failed:
         raise ReferenceMissingError(
             f"{catalogue.absence}, and {len(account.failed)} files are missing from "

@@ -24,18 +24,7 @@ def fenced(uses: Iterable[ReferenceUse | ParsUse], *, job: str) -> Iterator[None
     """Let CRDS hand out only these files to this process.
 
     A step may catch the error that stops it; at the end it is raised all the same.
-
-    Parameters
-    ----------
-    uses
-        What was resolved.
-    job
-        Name of the job, for the message.
-
-    Raises
-    ------
-    ResolvedNotUsedError
-        Another file was asked for.
+    Messages name the job.
     """
     import crds  # two seconds
 

@@ -40,13 +40,7 @@ _SUBDIR_MODE = "instrument"
 
 
 def place(name: str) -> Path:
-    """Give the place of a file in the pinned cache.
-
-    Raises
-    ------
-    CrdsCacheError
-        The name is none that CRDS would give, or tells no place.
-    """
+    """Give the place of a file in the pinned cache; an error for names of no place."""
     import crds  # two seconds
 
     if not _NAME.fullmatch(name):
@@ -85,13 +79,7 @@ def set_aside(root: Path, path: Path, sha1: str) -> Path:
 
 
 def read_server_config(root: Path) -> Mapping[str, Any]:
-    """Read what the server said at the last sync.
-
-    Raises
-    ------
-    CrdsCacheError
-        There is none, or none that can be read.
-    """
+    """Read what the server said at the last sync; an error if that is not there."""
     path = _get_config(root) / "server_config"
     try:
         config = ast.literal_eval(path.read_text())

@@ -38,16 +38,7 @@ _PACING = Pacing()
 
 
 class CrdsServer:
-    """A CRDS server that answers.
-
-    Parameters
-    ----------
-    url
-        As in ``CRDS_SERVER_URL``.
-    client
-        What asks; closed by whoever made it.
-    policy, pacing
-        When it is asked again.
+    """A CRDS server that answers; see `Catalogue`.
 
     Raises
     ------
@@ -83,13 +74,7 @@ class CrdsServer:
         return self._info
 
     def name_context(self, wanted: str | None) -> str:
-        """Give the final name of a context.
-
-        Raises
-        ------
-        CrdsCacheError
-            The server does not know it.
-        """
+        """Give the final name of a context that the server knows."""
         if wanted is None or is_operational(wanted):
             return str(
                 self._info.get("latest_context") or self._info["operational_context"]
@@ -103,13 +88,7 @@ class CrdsServer:
         return str(self._call("get_context_by_date", wanted, OBSERVATORY))
 
     def list_mappings(self, context: str) -> Sequence[str]:
-        """List the mappings of a context.
-
-        Raises
-        ------
-        CrdsCacheError
-            The server does not know it.
-        """
+        """List the mappings of a context that the server knows."""
         return [str(name) for name in self._call("get_mapping_names", context)]
 
     def list_references(self, context: str) -> Sequence[str]:
@@ -131,13 +110,7 @@ class CrdsServer:
         }
 
     def make_opener(self, name: str) -> Opener:
-        """Make what opens a file of the server.
-
-        Raises
-        ------
-        NotHeldError
-            The server says of no place where such files are.
-        """
+        """Make what opens a file of the server."""
         kind = "mapping_url" if _MAPPING.fullmatch(name) else "reference_url"
         try:
             base = self._info[kind][OBSERVATORY]
@@ -200,19 +173,8 @@ def open_catalogue(
 ) -> Iterator[Catalogue]:
     """Open the catalogue of a server; or, if it is away, what is remembered.
 
-    Parameters
-    ----------
-    url
-        Of the server; None, or what CRDS takes for no server, if there is none.
-    root
-        The CRDS cache.
-    known
-        Files that were seen before.
-
-    Raises
-    ------
-    CrdsCacheError
-        There is a server, and it is no CRDS server for JWST.
+    Without a URL, or with what CRDS takes for no server, there is none. One that is no
+    CRDS server for JWST is an error.
     """
     if url is None or "serverless" in url or "server-less" in url:
         yield RememberedCatalogue(root, known, "No CRDS server is set")

@@ -70,18 +70,13 @@ class Finding:
     """Why it is bad, if not for its size or sha1."""
 
 
-def identify_file(path: Path, known: ReferenceFile | None) -> ReferenceFile:
-    """Give name, sha1, size and time of a file.
+def identify_file(
+    path: Path, known: ReferenceFile | None, *, sha1: str | None = None
+) -> ReferenceFile:
+    """Give name, sha1, size and time of a file that can be read.
 
-    Parameters
-    ----------
-    known
-        The file as it was; while size and time stand, so does its sha1.
-
-    Raises
-    ------
-    OSError
-        It is not there, or cannot be read.
+    While size and time stand as they were known, so does the sha1; one that was just
+    taken need not be taken again.
     """
     stat = path.stat()
     if (
@@ -90,19 +85,14 @@ def identify_file(path: Path, known: ReferenceFile | None) -> ReferenceFile:
         and known.sha1
     ):
         return known
-    with open_outside(path) as stream:
-        sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
+    if sha1 is None:
+        with open_outside(path) as stream:
+            sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
     return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)
 
 
 def refuse_truncated(path: Path) -> None:
-    """Refuse a FITS file that ends before its last header says; others may.
-
-    Raises
-    ------
-    CrdsCacheError
-        It does.
-    """
+    """Refuse a FITS file that ends before its last header says; others may."""
     if path.suffix != ".fits":
         return
     try:
@@ -130,12 +120,7 @@ def inspect(
 ) -> Finding:
     """Look at a file; one that cannot be read is bad, whatever it is.
 
-    Parameters
-    ----------
-    facts
-        What it must be.
-    known
-        The file as it was seen; without it, it is read.
+    Unless it is known as it was seen, it is read.
     """
     try:
         found = identify_file(path, known)

@@ -18,13 +18,7 @@ __all__ = ["verify_cache"]
 
 
 def verify_cache(request: VerifyRequest, tell: Tell) -> VerifyReport:
-    """Verify a cache against its server or, without one, against what was seen of it.
-
-    Raises
-    ------
-    CrdsCacheError
-        It is no cache, or the server does not know the context.
-    """
+    """Verify a cache against its server or, without one, what was seen of it."""
     root, known = Path(request.crds_path), request.known
     pin(crds_path=str(root), context=None)
     with open_catalogue(request.server_url, root=root, known=known) as catalogue:

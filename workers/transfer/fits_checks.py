@@ -75,15 +75,7 @@ class Hdu:
 
 
 def verify_fits(path: Path) -> tuple[str, ...]:
-    """Name the checks that a FITS file has passed; for `Expected.verify`.
-
-    Raises
-    ------
-    TransientTransferError
-        It is damaged.
-    OSError
-        It cannot be read.
-    """
+    """Name the checks that a FITS file has passed; for `Expected.verify`."""
     report = inspect_fits(path)
     if report.defect is not None:
         raise TransientTransferError(f"expected a whole FITS file; {report.defect}")
@@ -91,28 +83,14 @@ def verify_fits(path: Path) -> tuple[str, ...]:
 
 
 def verify_structure(path: Path) -> None:
-    """Check that a FITS file does not end before its last header says.
-
-    Raises
-    ------
-    FitsError
-        It does, or is none.
-    OSError
-        It cannot be read.
-    """
+    """Check that a FITS file does not end before its last header says (`FitsError`)."""
     with open_outside(path) as stream:
         for _ in read_hdus(stream):
             pass
 
 
 def inspect_fits(path: Path) -> FitsReport:
-    """Look for damage in a FITS file.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    """
+    """Look for damage in a FITS file."""
     tally = _Tally()
     with path.open("rb", buffering=0) as stream:
         try:
@@ -131,11 +109,6 @@ def read_hdus(stream: BinaryIO, *, whole: bool = False) -> Iterator[Hdu]:
     ----------
     whole
         Whether behind the last HDU there may be nothing but zeros.
-
-    Raises
-    ------
-    FitsError
-        The file ends too early, or is none.
     """
     size_bytes = os.fstat(stream.fileno()).st_size
     position, number = 0, 0
@@ -156,13 +129,7 @@ def read_hdus(stream: BinaryIO, *, whole: bool = False) -> Iterator[Hdu]:
 
 
 def read_header(stream: BinaryIO, *, is_first: bool) -> bytes | None:
-    """Read a header; None if something else is there, behind the last HDU.
-
-    Raises
-    ------
-    FitsError
-        It is the first and no FITS header, or any that does not end.
-    """
+    """Read a header; None if something else is there, behind the last HDU."""
     position, header = stream.tell(), bytearray()
     while len(header) < _LONGEST_HEADER_BYTES:
         block = _read(stream, _BLOCK_BYTES)

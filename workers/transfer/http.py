@@ -145,13 +145,7 @@ class HttpClient:
         body: bytes | None = None,
         read_timeout_s: float | None = None,
     ) -> Iterator[_Answer]:
-        """Send a request; status and body of the answer are still to be looked at.
-
-        Raises
-        ------
-        TransferError
-            There is no answer.
-        """
+        """Send a request; status and body of the answer are still to be looked at."""
         timeout = urllib3.Timeout(
             connect=self._connect_timeout_s, read=read_timeout_s or self._read_timeout_s
         )

@@ -185,14 +185,7 @@ def open_part(
 ) -> Iterator[Part]:
     """Open the part of a file, with what can be gone on with; nobody else may.
 
-    Parameters
-    ----------
-    target
-        The file.
-    uri
-        Where its bytes come from; those of another one are thrown away.
-    lock_wait_s
-        How long to wait for others.
+    Bytes of another URI are thrown away; others are waited for, not for ever.
 
     Raises
     ------

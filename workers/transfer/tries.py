@@ -67,20 +67,7 @@ def retry(
     policy: RetryPolicy,
     pacing: Pacing = Pacing(),  # frozen
 ) -> _Answer:
-    """Ask a short question until there is an answer.
-
-    Parameters
-    ----------
-    what
-        How messages call it.
-    question
-        One try.
-
-    Raises
-    ------
-    TransferError
-        There is none, after so many tries.
-    """
+    """Ask a short question until there is an answer; messages call it by `what`."""
     tries = Tries(what, policy, pacing)
     while True:
         tries.begin()
@@ -110,13 +97,7 @@ def wait_s(
 
 
 class Tries:
-    """The tries at one file.
-
-    Parameters
-    ----------
-    what
-        How messages call the file.
-    """
+    """The tries at one file, which messages call by `what`."""
 
     def __init__(self, what: str, policy: RetryPolicy, pacing: Pacing) -> None:
         self._what = what
@@ -140,7 +121,7 @@ class Tries:
     def fail(
         self, error: TransientTransferError, *, is_fruitful: bool, is_wrong: bool
     ) -> None:
-        """Wait for the next try.
+        """Wait for the next try, or raise if there is none.
 
         Parameters
         ----------
@@ -148,11 +129,6 @@ class Tries:
             It brought more of the file than any before.
         is_wrong
             What it brought was not the file.
-
-        Raises
-        ------
-        TransferError
-            There is no next try.
         """
         self._fruitless = 0 if is_fruitful else self._fruitless + 1
         self._fruitless_in_all += not is_fruitful

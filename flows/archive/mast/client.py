@@ -68,15 +68,8 @@ class MastClient:
     """Asks MAST; one try each. Can be shared by threads.
 
     All methods raise `TransferError` if there is no answer, and a transient one if it
-    is not what MAST answers.
-
-    Parameters
-    ----------
-    server_url
-        ``https://mast.stsci.edu``.
-    http
-        Sends all requests. Its token goes with `whoami` alone: what is searched is
-        public.
+    is not what MAST answers. The token of `http` goes with `whoami` alone: what is
+    searched is public.
     """
 
     def __init__(self, server_url: str, http: "HttpClient", limits: MastLimits) -> None:
@@ -87,15 +80,7 @@ class MastClient:
     def search(
         self, conditions: Mapping[str, str], cone: Cone | None, *, first: int
     ) -> Page:
-        """Ask for a page of a search.
-
-        Parameters
-        ----------
-        conditions
-            By column; at least one.
-        first
-            Row that the page begins with, from 0.
-        """
+        """Ask for a page of a search, from a row on, counted from 0."""
         question = {
             "limit": self._limits.page_rows,
             "offset": first,
@@ -145,12 +130,7 @@ class MastClient:
 def read_pages(ask: Callable[[int], Page], *, what: str) -> tuple[Row, ...]:
     """Read all pages; if rows are lost, doubled or changing, once more from the first.
 
-    Parameters
-    ----------
-    ask
-        Gives the page that begins with this row, counted from 0.
-    what
-        How messages call the search.
+    `ask` gives the page that begins with a row, counted from 0.
 
     Raises
     ------

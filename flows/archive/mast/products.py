@@ -7,7 +7,7 @@ notice; what looks like a file that we use has to have the name of one.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,21 +76,6 @@ class Dataset(Facts):
         return bool(self.observation)
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """What the name of a file tells."""
-
-    kind: FileKind
-    program: str
-    observation: str
-    dataset: str
-    """Name of the dataset that it is of; empty if not of one exposure."""
-
-
-class _RefusedError(Exception):
-    """A product is not used; a sentence says why."""
-
-
 def dataset_from_row(row: Mapping[str, object]) -> Dataset | None:
     """Read a row of a search; give None where its name is of no known form."""
     match = _NAME.fullmatch(_text(row, "fileSetName"))
@@ -116,38 +101,26 @@ def choose_files(
     datasets: Mapping[str, Dataset],
     kind: FileKind,
 ) -> Listing:
-    """Choose the files that we use.
+    """Choose the files that we use from the rows of product lists.
 
-    Parameters
-    ----------
-    products
-        Rows of product lists.
-    datasets
-        What was asked for, by name.
-    kind
-        The exposures to list, raw or as countrates.
+    Of a kind, raw or as countrates, and of datasets that were asked for, by name.
     """
     chosen: dict[str, set[RemoteFile]] = defaultdict(set)
-    refused = set()
+    files, refused = list[RemoteFile](), set[str]()
     for product in products:
         name = str(product.get("filename"))
         try:
             if file := _to_file(name, product, datasets, kind):
                 chosen[name].add(file)
-        except _RefusedError as error:
+        except FileNameError as error:
             refused.add(str(error))
-    # Of rows that mean the same file public ones go first, then early dates.
-    files = [
-        min(
-            same,
-            key=lambda file: (file.access is Access.EXCLUSIVE, str(file.public_from)),
-        )
-        for same in chosen.values()
-        if _agree(same)
-    ]
-    refused |= {_disagreement(same) for same in chosen.values() if not _agree(same)}
-    files = _without_strangers(files, kind)
-    files.sort(key=lambda file: file.name)
+    for name, same in chosen.items():
+        told = sorted({f"{file.uri} of {file.size_bytes} bytes" for file in same})
+        if len(told) > 1:
+            refused.add(f"{name}: is listed as {' and as '.join(told)}")
+        else:  # by rows that mean the same file: public ones first, then early dates
+            files.append(min(same, key=_rank))
+    files = sorted(_without_strangers(files, kind), key=lambda file: file.name)
     return Listing(tuple(files), tuple(sorted(refused)))
 
 
@@ -158,7 +131,7 @@ def find_unlisted(
     there: set[str] = set()
     for file in listing:
         if file.kind is kind:
-            name = _identify(file.name, kind).dataset
+            *_, name = _identify(file.name, kind)
             there |= {name, name.partition("-seg")[0]}
     expected = (one for one in datasets if one.is_exposure and _has(one, kind))
     return tuple(one.name for one in expected if one.name not in there)
@@ -191,22 +164,27 @@ def _to_file(
     kind: FileKind,
 ) -> RemoteFile | None:
     """Read a row of a product list; give None for what we do not use."""
-    wanted = _kind_by_ending(name, kind)
+    wanted = _kind_by_ending(check_file_name(name), kind)
     if wanted is None or _GUIDE_STAR.fullmatch(name):
-        _check(name)
         return None
-    identity = _identify(_check(name), wanted)
-    dataset = _dataset_of(identity, product, datasets)
-    if dataset is None:
-        raise _RefusedError(f"{name}: expected a file of what was asked for")
-    of_exposure = identity.dataset != ""
+    program, observation, of_exposure = _identify(name, wanted)
+    names = [of_exposure, of_exposure.partition("-seg")[0]]
+    names = names if of_exposure else [str(product.get("dataset"))]
+    dataset = next((datasets[name] for name in names if name in datasets), None)
+    if dataset is None or dataset.program != program:
+        raise FileNameError(f"{name}: expected a file of what was asked for")
+    uri, size_bytes = str(product.get("uri")), product.get("size")
+    if uri.rpartition("/")[2] != name:
+        raise FileNameError(f"{name}: expected a URI that ends so, got {uri[:80]!r}")
+    if not isinstance(size_bytes, int) or size_bytes is True or size_bytes <= 0:
+        raise FileNameError(f"{name}: expected a size in bytes, got {size_bytes!r}")
     return RemoteFile(
         name=name,
-        uri=_uri(name, product),
+        uri=uri,
         kind=wanted,
-        size_bytes=_size_bytes(name, product),
-        program=identity.program,
-        observation=identity.observation,
+        size_bytes=size_bytes,
+        program=program,
+        observation=observation,
         instrument=dataset.instrument if of_exposure else "",
         exp_type=dataset.exp_type if of_exposure else "",
         optics=dataset.optics if of_exposure else "",
@@ -224,72 +202,20 @@ def _kind_by_ending(name: str, kind: FileKind) -> FileKind | None:
     return next((one for one in kinds if plain.endswith(_ENDINGS[one])), None)
 
 
-def _check(name: str) -> str:
-    """Refuse a name that is not safe in a path."""
-    try:
-        return check_file_name(name)
-    except FileNameError as error:
-        raise _RefusedError(str(error)) from error
-
-
-def _identify(name: str, kind: FileKind) -> _Identity:
-    """Take the name of a file that we use apart."""
+def _identify(name: str, kind: FileKind) -> tuple[str, str, str]:
+    """Give program, observation and, of an exposure, the dataset that a name tells."""
     if kind not in _LEVELS:
-        try:
-            companion = parse_companion_name(name)
-        except FileNameError as error:
-            raise _RefusedError(
-                f"{name}: expected the name of a JWST {kind} file"
-            ) from error
-        return _Identity(kind, companion.program, companion.observation, "")
-    try:
-        parsed = parse_file_name(name)
-    except FileNameError as error:
-        raise _RefusedError(f"{name}: {error}") from error
+        companion = parse_companion_name(name)
+        return companion.program, companion.observation, ""
+    parsed = parse_file_name(name)
     if not isinstance(parsed.of, ExposureName) or parsed.candidate is not None:
-        raise _RefusedError(f"{name}: expected the name of an exposure")
+        raise FileNameError(f"{name}: expected the name of an exposure")
     dataset = name.removesuffix(_ENDINGS[kind]).rpartition("_")[0]
-    return _Identity(kind, parsed.of.program, parsed.of.observation, dataset)
+    return parsed.of.program, parsed.of.observation, dataset
 
 
-def _dataset_of(
-    identity: _Identity,
-    product: Mapping[str, object],
-    datasets: Mapping[str, Dataset],
-) -> Dataset | None:
-    """Find what a file is of, among what was asked for."""
-    if identity.dataset:
-        names = (identity.dataset, identity.dataset.partition("-seg")[0])
-        return next((datasets[name] for name in names if name in datasets), None)
-    dataset = datasets.get(str(product.get("dataset")))
-    return dataset if dataset and dataset.program == identity.program else None
-
-
-def _uri(name: str, product: Mapping[str, object]) -> str:
-    """Read the URI, which must be of the file."""
-    uri = str(product.get("uri"))
-    if uri.rpartition("/")[2] != name:
-        raise _RefusedError(f"{name}: expected a URI that ends so, got {uri[:80]!r}")
-    return uri
-
-
-def _size_bytes(name: str, product: Mapping[str, object]) -> int:
-    """Read the size."""
-    size = product.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-        raise _RefusedError(f"{name}: expected a size in bytes, got {size!r}")
-    return size
-
-
-def _agree(same: Collection[RemoteFile]) -> bool:
-    """Tell whether rows that give the same name mean the same file."""
-    return len({(file.uri, file.size_bytes) for file in same}) == 1
-
-
-def _disagreement(same: Collection[RemoteFile]) -> str:
-    """Say how rows that give the same name differ."""
-    told = sorted(f"{file.uri} of {file.size_bytes} bytes" for file in same)
-    return f"{min(file.name for file in same)}: is listed as {' and as '.join(told)}"
+def _rank(file: RemoteFile) -> tuple[bool, str]:
+    return file.access is Access.EXCLUSIVE, str(file.public_from)
 
 
 def _without_strangers(files: Iterable[RemoteFile], kind: FileKind) -> list[RemoteFile]:

@@ -45,16 +45,8 @@ class Ask(Protocol):
 class Search:
     """Asks for what fits a query.
 
-    Parameters
-    ----------
-    where
-        How messages call the source.
-    client
-        Asks once.
-    ask
-        Asks again where that makes sense.
-    parallel
-        Most requests at a time.
+    `where` is how messages call the source; `client` asks once, `ask` again where that
+    makes sense, with `parallel` requests at a time.
     """
 
     def __init__(
@@ -78,13 +70,7 @@ class Search:
         self._what = f"search for {asked}"
 
     def run(self) -> Listing:
-        """List everything; what is no name of a dataset is refused.
-
-        Raises
-        ------
-        ArchiveError
-            There was no, or no whole, answer; it says what was tried.
-        """
+        """List everything; what is no name of a dataset is refused."""
         read = [(row, dataset_from_row(row)) for row in self._list_rows()]
         found = [dataset for _, dataset in read if dataset is not None]
         listing = self._list_files(
@@ -154,17 +140,9 @@ class Search:
 
 
 def to_conditions(query: Query) -> dict[str, str]:
-    """Put a query, but for its cone, in the words of MAST.
+    """Put a query, but for its cone, in the words of MAST, by column.
 
-    Returns
-    -------
-    dict
-        Conditions by column; everything that fits the query fits them.
-
-    Raises
-    ------
-    ArchiveError
-        The query asks for what cannot be.
+    Everything that fits the query fits them. A query for what cannot be is an error.
     """
     refuse_other_kinds(query)
     instruments = [query.instrument] if query.instrument else []

@@ -90,11 +90,6 @@ class MastSource(Source):
 
         The rows of MAST are exposures of all detectors together: of an exposure that
         fits, the files of all its detectors are listed.
-
-        Raises
-        ------
-        ArchiveError
-            MAST gave no, or no whole, answer; it says what was tried.
         """
         search = Search(
             query,
