@@ -13,10 +13,13 @@ from flows.names import check_file_name
 
 from .selection import have_same_bytes, keep_one_of_each
 
-__all__ = ["name_metafile", "refuse_metafile", "with_metafiles"]
+__all__ = ["NO_SUCH_FILE", "name_metafile", "refuse_metafile", "with_metafiles"]
 
 _NO_NAMES: Final = frozenset({"", "N/A", "NONE"})
 """What MSAMETFL holds where there is none."""
+
+NO_SUCH_FILE: Final = "expected it in the archive, got no such file"
+"""Why there is no metafile, most often."""
 
 _NEEDED_BY: Final = "NRS_MSASPEC"
 """Exposure type that cannot be calibrated without."""
@@ -68,8 +71,7 @@ def _find(exposure: Exposure, list_files: Callable[[], Sequence[Path]]) -> Metaf
         return refuse_metafile(exposure, name, str(error))
     there = [beside] if beside.exists() else [p for p in list_files() if p.name == name]
     if not there:
-        why = "expected it in the archive, got no such file"
-        return refuse_metafile(exposure, name, why)
+        return refuse_metafile(exposure, name, NO_SUCH_FILE)
     try:
         [path] = keep_one_of_each(there, str, have_same_bytes)
         status = path.stat()

@@ -82,15 +82,17 @@ def recall(folder: Path, records: Iterable[FetchedFile]) -> Recollection:
     )
 
 
-def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> str:
-    """Say that copies are used that were not compared with the archive."""
+def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> tuple[str, ...]:
+    """Describe which copies, if any, are used that were not compared."""
+    if not copies:
+        return ()
     names = sorted(copies)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    days = sorted(
-        {f"{one.fetched_at.astimezone(UTC):%Y-%m-%d}" for one in copies.values()}
-    )
+    fetched = {one.fetched_at.astimezone(UTC) for one in copies.values()}
+    days = sorted({f"{time:%Y-%m-%d}" for time in fetched})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return (
+    told = (
         f"{why}; used the copies here, verified on {when}, without asking whether the "
         f"archive has changed them: {', '.join(names[:_SHOWN])}{more}"
     )
+    return (told,)

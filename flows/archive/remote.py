@@ -30,7 +30,7 @@ from .headers import (
     reject,
     to_exposure,
 )
-from .metafiles import name_metafile, refuse_metafile
+from .metafiles import NO_SUCH_FILE, name_metafile, refuse_metafile
 from .recollection import Recollection, describe_unchecked
 from .source import FetchListener, FileKind, Listing, Query, RemoteFile, Source
 from .vault import Vault
@@ -65,8 +65,7 @@ class RemoteArchive:
         self._pool: PoolFile | None = None
         self._headers: dict[str, dict[str, HeaderValue]] = {}
         self._unchecked: dict[str, FetchedFile] = {}
-        self._unlisted: tuple[RejectedFile, ...] = ()
-        self._refused: tuple[str, ...] = ()
+        self._listing = Listing(())
         self._recalled: Recollection | None = None
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
 
@@ -97,11 +96,11 @@ class RemoteArchive:
             for file in barred
             if file.kind is FileKind.UNCAL and file.name not in known
         ]
+        found += [e for e in refound if e.path.name in known]
         return replace(
-            self._to_inventory([*found, *(e for e in refound if e.path.name in known)]),
+            self._to_inventory(found, denial or "did not tell of all files"),
             barred=tuple(reject_withheld(file) for file in kept_back),
             withheld=describe_withheld(kept_back),
-            unchecked=self._tell_unchecked(denial or "did not tell of all files"),
         )
 
     def _find_here(self, program: str, error: ArchiveError) -> Inventory:
@@ -121,12 +120,12 @@ class RemoteArchive:
             else "what else it has of the program, such as a pool, is not known"
         )
         why = f"could not be asked ({error}); {since}"
-        return replace(self._to_inventory(found), unchecked=self._tell_unchecked(why))
+        return self._to_inventory(found, why)
 
     def _begin(self, listing: Listing, recalled: Recollection | None) -> None:
         """Begin with another listing."""
         self._files = {file.name: file for file in listing}
-        self._unlisted, self._refused = listing.unlisted, listing.refused
+        self._listing = listing
         self._recalled = recalled
         self._headers = dict(recalled.headers) if recalled else {}
         self._unchecked = {}
@@ -157,23 +156,20 @@ class RemoteArchive:
             ]
             return [look.result() for look in looks]
 
-    def _to_inventory(self, found: Iterable[Exposure | RejectedFile]) -> Inventory:
-        """Sort what was found."""
+    def _to_inventory(
+        self, found: Iterable[Exposure | RejectedFile], why: str
+    ) -> Inventory:
+        """Sort what was found; say why some copies were not compared."""
         listed = sorted(found, key=lambda one: one.path.name)
         rejected = [one for one in listed if isinstance(one, RejectedFile)]
         exposures = [one for one in listed if isinstance(one, Exposure)]
         return Inventory(
             exposures=tuple(self._with_metafile(e) for e in exposures),
-            rejected=(*rejected, *self._unlisted),
+            rejected=(*rejected, *self._listing.unlisted),
             pool=self._pool,
-            refused=self._refused,
+            refused=self._listing.refused,
+            unchecked=describe_unchecked(self._unchecked, f"{self._source.name} {why}"),
         )
-
-    def _tell_unchecked(self, why: str) -> tuple[str, ...]:
-        """Say which copies are used that were not compared with the source."""
-        if not self._unchecked:
-            return ()
-        return (describe_unchecked(self._unchecked, f"{self._source.name} {why}"),)
 
     def fetch(
         self, exposures: Iterable[Exposure], *, listener: FetchListener
@@ -188,8 +184,7 @@ class RemoteArchive:
     def _remember(self) -> None:
         """Keep what the source has said, for when it cannot be asked."""
         if self._recalled is None:
-            files = tuple(self._files.values())
-            now = datetime.now(UTC)
+            files, now = self._listing.files, datetime.now(UTC)
             known = Recollection(now, files, self._headers, self._pool)
             for program in {file.program for file in files}:
                 self._vault.remember(program, known)
@@ -211,10 +206,8 @@ class RemoteArchive:
         name = name_metafile(exposure)
         if not name:
             return exposure
-        if name not in self._files or name in self._doubted:
-            why = self._doubted.get(
-                name, "expected it in the archive, got no such file"
-            )
+        why = None if name in self._files else NO_SUCH_FILE
+        if why := self._doubted.get(name, why):
             return replace(exposure, metafile=refuse_metafile(exposure, name, why))
         copy = self._metafiles.get(name)
         if copy is None:
