@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     """Prefect Secret block with a token of MAST; ``MAST_API_TOKEN`` is stronger."""
     s3_endpoint: Annotated[str | None, PERSONAL] = None
     """URL of an S3 service other than that of AWS."""
-    requests: int = Field(default=4, ge=1, le=32)
+    archive_connections: int = Field(default=4, ge=1, le=32)
     """Requests to an archive at a time."""
     crds_path: Path | None = Field(default_factory=lambda: _path_from("CRDS_PATH"))
     """CRDS cache; by default that of ``CRDS_PATH``."""

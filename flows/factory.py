@@ -14,7 +14,6 @@ from workers.contract import Stage
 from .archive import (
     Archive,
     FolderArchive,
-    FolderSource,
     RemoteArchive,
     Source,
     Vault,
@@ -174,7 +173,7 @@ def make_archive(
     return RemoteArchive(
         make_source(settings),
         make_vault(settings, remember),
-        parallel=settings.requests,
+        parallel=settings.archive_connections,
     )
 
 
@@ -188,7 +187,7 @@ def make_source(settings: Settings) -> Source:
     """
     folder = _find_folder(settings)
     if folder is not None:
-        return FolderSource(folder)
+        return FolderArchive(folder)
     if settings.archive == _MAST:
         return _make_mast(settings)
     return _make_s3(settings)
@@ -218,12 +217,14 @@ def _find_folder(settings: Settings) -> Path | None:
 
 
 def _make_mast(settings: Settings) -> Source:
-    from .archive.mast import MastSource  # astroquery: only when needed
+    from .archive.mast import MastSource  # urllib3: only when needed
 
     token = find_token(
         os.environ, block=settings.mast_token_block, load_block=_load_block
     )
-    return MastSource(settings.mast_url, token=token, parallel=settings.requests)
+    return MastSource(
+        settings.mast_url, token=token, parallel=settings.archive_connections
+    )
 
 
 def _load_block(name: str) -> str:
@@ -245,10 +246,12 @@ def _load_block(name: str) -> str:
 
 
 def _make_s3(settings: Settings) -> Source:
-    from .archive.s3 import S3Source  # s3fs: only when needed
+    from .archive.s3 import S3Source  # urllib3: only when needed
 
     url = settings.archive or ""
-    return S3Source(url, endpoint=settings.s3_endpoint, parallel=settings.requests)
+    return S3Source(
+        url, endpoint=settings.s3_endpoint, parallel=settings.archive_connections
+    )
 
 
 def _make_sample() -> "SampleSet":

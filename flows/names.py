@@ -28,6 +28,7 @@ __all__ = [
     "OBSERVATION_ID",
     "PROGRAM_ID",
     "SUFFIXES",
+    "CompanionName",
     "ExposureName",
     "FileName",
     "ProductName",
@@ -37,6 +38,7 @@ __all__ = [
     "check_program",
     "format_exposure_name",
     "member_file",
+    "parse_companion_name",
     "parse_exposure_name",
     "parse_file_name",
     "parse_product_name",
@@ -126,6 +128,18 @@ class FileName:
     """Candidate of the association that has flagged an exposure again (level 2c)."""
 
 
+@dataclass(frozen=True, slots=True)
+class CompanionName:
+    """Parts of the name of a file that belongs to exposures, and is of none alone."""
+
+    kind: str
+    """``msa`` (an MSA metafile), ``pool`` or ``asn`` (of DMS)."""
+    program: str
+    """Five digits."""
+    observation: str
+    """Three digits; empty where it is of the whole program."""
+
+
 _EXPOSURE: Final = re.compile(
     r"jw(?P<program>[0-9]{5})(?P<observation>[0-9]{3})(?P<visit>[0-9]{3})"
     r"_(?P<visit_group>[0-9]{2})(?P<parallel>[0-9])(?P<activity>[0-9a-z]{2})"
@@ -139,6 +153,12 @@ _PRODUCT: Final = re.compile(
 )
 _LEVEL2C: Final = re.compile(
     r"(?P<stem>.+_[a-z][a-z0-9]*)_(?P<candidate>o[0-9]{3}|[ca][0-9]{4})"
+)
+_COMPANION: Final = re.compile(
+    r"jw(?P<program>[0-9]{5})"
+    r"(?:(?P<visited>[0-9]{3})[0-9]{3}(?=.*_msa\.fits)"
+    r"|-(?:o(?P<joined>[0-9]{3})|[ca][0-9]{4})(?=.*_asn\.json)"
+    r"|(?=.*_pool\.csv))(?:_[a-z0-9-]+)+_(?P<kind>msa|asn|pool)\.[a-z]+"
 )
 _EXTENSION: Final = re.compile(r"[a-z0-9]+")
 
@@ -213,6 +233,30 @@ def parse_product_name(name: str) -> ProductName:
             f"jwPPPPP-oOOO_tTTT_instrument[_optical], got {name!r}"
         )
     return ProductName(**match.groupdict())
+
+
+def parse_companion_name(name: str) -> CompanionName:
+    """Take the name of an MSA metafile, of a pool or of an association apart.
+
+    Parameters
+    ----------
+    name
+        ``jw02736007001_01_msa.fits``, ``jw02736_20240614t123456_pool.csv`` or
+        ``jw02736-o007_20240614t123456_spec2_00001_asn.json``.
+
+    Raises
+    ------
+    FileNameError
+        The name is hostile, or of another file.
+    """
+    match = _COMPANION.fullmatch(check_file_name(name))
+    if match is None:
+        raise FileNameError(
+            f"expected the name of an MSA metafile, a pool or an association, got "
+            f"{name!r}"
+        )
+    observation = match["visited"] or match["joined"] or ""
+    return CompanionName(match["kind"], match["program"], observation)
 
 
 def parse_file_name(name: str) -> FileName:

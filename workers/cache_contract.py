@@ -9,10 +9,10 @@ from .contract import ReferenceFile, ResolveItem
 
 __all__ = [
     "DueFile",
+    "FileProgress",
     "PrefetchReport",
     "PrefetchRequest",
     "ReferenceProblem",
-    "ReferenceProgress",
     "VerifyReport",
     "VerifyRequest",
 ]
@@ -125,8 +125,8 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceProgress:
-    """How far a prefetch or a verification is."""
+class FileProgress:
+    """How far work over many files is: a fetch, a verification."""
 
     doing: str
     """What is going on, in a few words."""

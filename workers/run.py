@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .cache_contract import (
+    FileProgress,
     PrefetchReport,
     PrefetchRequest,
-    ReferenceProgress,
     VerifyReport,
     VerifyRequest,
 )
@@ -171,7 +171,7 @@ def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
 def prefetch_references(
     request: PrefetchRequest,
     *,
-    listener: Callable[[ReferenceProgress], None] | None = None,
+    listener: Callable[[FileProgress], None] | None = None,
 ) -> PrefetchReport | ErrorInfo:
     """Bring the references of a batch of jobs into the cache, in a child."""
     with listening(listener) as sender:
@@ -181,7 +181,7 @@ def prefetch_references(
 def verify_references(
     request: VerifyRequest,
     *,
-    listener: Callable[[ReferenceProgress], None] | None = None,
+    listener: Callable[[FileProgress], None] | None = None,
 ) -> VerifyReport | ErrorInfo:
     """Verify every file of a CRDS cache, in a child."""
     with listening(listener) as sender:

@@ -1,17 +1,23 @@
 """Where exposures come from: MAST, an S3 mirror, a folder, the sample programs."""
 
-from .access import admit
-from .archive import Archive
+from .access import describe_withheld, find_token
 from .fetch import Fetcher, FetchReport, ToFetch
 from .files import FetchedFiles, FoundFiles, fetch_files, find_files, list_files
 from .folder import FolderArchive
-from .folder_source import FolderSource
-from .listing import Access, Cone, FileKind, Listing, Query, RemoteFile, Source
-from .progress import FetchListener, FetchProgress
+from .headers import role_of
 from .remote import RemoteArchive
-from .roles import role_of
+from .source import (
+    Access,
+    Archive,
+    Cone,
+    FetchListener,
+    FileKind,
+    Listing,
+    Query,
+    RemoteFile,
+    Source,
+)
 from .texts import read_text, read_texts, write_texts
-from .tokens import find_token, tell_withheld
 from .vault import Vault, find_records, load_record
 
 __all__ = [
@@ -19,13 +25,11 @@ __all__ = [
     "Archive",
     "Cone",
     "FetchListener",
-    "FetchProgress",
     "FetchReport",
     "FetchedFiles",
     "Fetcher",
     "FileKind",
     "FolderArchive",
-    "FolderSource",
     "FoundFiles",
     "Listing",
     "Query",
@@ -34,7 +38,7 @@ __all__ = [
     "Source",
     "ToFetch",
     "Vault",
-    "admit",
+    "describe_withheld",
     "fetch_files",
     "find_files",
     "find_records",
@@ -44,6 +48,5 @@ __all__ = [
     "read_text",
     "read_texts",
     "role_of",
-    "tell_withheld",
     "write_texts",
 ]

@@ -1,39 +1,37 @@
 """Files of a source become local copies: decided first, then done in parallel."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from rich.filesize import decimal
 
-from flows.errors import ArchiveError
-from flows.models.exposures import FetchedFile
-from flows.notifier import Notifier
-from workers.errors import (
-    AccessDeniedError,
-    NotHeldError,
-    TransferError,
-    TransientTransferError,
-)
+from workers.errors import AccessDeniedError, NotHeldError, TransferError
 from workers.transfer import (
     Expected,
+    Meter,
     Pacing,
     RetryPolicy,
+    first_bytes,
     receive,
     retry,
 )
 from workers.transfer.fits_checks import verify_fits
 
-from .crew import Crew, assembled
-from .listing import RemoteFile, Source
-from .progress import FetchListener, FetchProgress
+from ..errors import ArchiveError
+from ..models.exposures import FetchedFile
+from ..notifier import Notifier
+from .source import FetchListener, RemoteFile, Source
 from .vault import Vault
 
-__all__ = ["Copy", "FetchReport", "Fetcher", "ToFetch"]
+__all__ = ["Copy", "FetchReport", "Fetcher", "StoppablePool", "ToFetch", "open_pool"]
+
+_Given = ParamSpec("_Given")
+_Answer = TypeVar("_Answer")
 
 _BEGIN_BYTES: Final = 1 << 16
 """How much of a file is compared of which its archive says no version: raw files of
@@ -81,13 +79,57 @@ class FetchReport:
     """Why the others are not here, by name."""
 
 
+class _StoppedError(Exception):
+    """Nobody waits any more; what is here already is kept."""
+
+
+class StoppablePool:
+    """Threads that stop when nobody waits for them any more, be they asleep."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._over = threading.Event()
+        self.pacing = Pacing(sleep=self._sleep)
+
+    def submit(
+        self,
+        work: Callable[_Given, _Answer],
+        *args: _Given.args,
+        **kwargs: _Given.kwargs,
+    ) -> Future[_Answer]:
+        """Let a thread do something."""
+        return self._pool.submit(work, *args, **kwargs)
+
+    def check(self) -> None:
+        """Raise `_StoppedError` if nobody waits any more."""
+        if self._over.is_set():
+            raise _StoppedError
+
+    def stop(self) -> None:
+        """Stop: what has not begun never does, and nobody sleeps on."""
+        self._over.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._over.wait(seconds):
+            raise _StoppedError
+
+
+@contextmanager
+def open_pool(threads: int) -> Iterator[StoppablePool]:
+    """Keep threads until the block is left, be it by Ctrl-C."""
+    with ThreadPoolExecutor(threads) as pool:
+        stoppable = StoppablePool(pool)
+        try:
+            yield stoppable
+        finally:
+            stoppable.stop()
+
+
 class Fetcher:
     """Brings files of a source to the vault.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
+    With so many requests at a time as `parallel` says.
     """
 
     def __init__(
@@ -107,17 +149,14 @@ class Fetcher:
     def decide(self, files: Iterable[RemoteFile], *, ask: bool = True) -> ToFetch:
         """Find out what is not here, or has changed in the archive.
 
-        Parameters
-        ----------
-        ask
-            Whether to ask the archive of copies that are here.
+        Unless it is not to be asked of copies that are here.
         """
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
-        with assembled(self._parallel) as crew:
+        with open_pool(self._parallel) as pool:
             looks = [
-                crew.submit(self._look, file, crew.pacing, ask=ask) for file in listed
+                pool.submit(self._look, file, pool.pacing, ask=ask) for file in listed
             ]
             seen = [look.result() for look in looks]
         found = list(zip(places, listed, seen, strict=True))
@@ -137,21 +176,19 @@ class Fetcher:
     ) -> FetchReport:
         """Fetch what is missing; whatever fails, the rest is completed.
 
-        Raises
-        ------
-        ArchiveError
-            There is no room for it.
+        That there is no room for it is an error.
         """
         self._check_room(decided)
         come: dict[str, FetchedFile] = {}
         failed = dict(decided.unknown)
+        sizes = {file.name: file.size_bytes for file in decided.missing.values()}
         with (
             Notifier(listener, to="whoever watches the fetch", interval_s=0.1) as tell,
-            assembled(self._parallel) as crew,
+            Meter("fetching files", tell, sizes) as meter,
+            open_pool(self._parallel) as pool,
         ):
-            counter = _Counter(decided, tell, crew)
             futures = {
-                crew.submit(self._fetch_one, file, target, counter): file
+                pool.submit(self._fetch_one, file, target, meter, pool): file
                 for target, file in decided.missing.items()
             }
             for future in as_completed(futures):
@@ -171,10 +208,7 @@ class Fetcher:
     ) -> Copy | None:
         """Give the local copy of a file, unless the archive says that it has another.
 
-        Parameters
-        ----------
-        ask
-            Whether to ask it; its listing has told the size.
+        Its listing has told the size; it is asked for more only if it is to be.
 
         Raises
         ------
@@ -210,18 +244,14 @@ class Fetcher:
         end_byte = 1 if is_said else min(_BEGIN_BYTES, record.size_bytes)
 
         def compare() -> bool:
-            with self._source.open(file, end_byte=end_byte) as body:
+            with self._source.opener(file)(end_byte=end_byte) as body:
                 if body.entity is not None and record.entity is not None:
                     return body.entity == record.entity
                 if body.total_bytes not in {None, record.size_bytes}:
                     return False
                 if record.modified is not None:
                     return body.modified == record.modified
-                begin = b"".join(body.chunks)
-            if len(begin) < end_byte:
-                raise TransientTransferError(
-                    f"expected {end_byte} bytes, the body ended after {len(begin)}"
-                )
+                begin = first_bytes(body, end_byte)
             return begin == self._vault.read_begin(record, end_byte)
 
         return self._ask(file, compare, pacing)
@@ -248,7 +278,7 @@ class Fetcher:
         """See whether the ETag of bytes that came again stays, or changes always."""
 
         def stays() -> bool:
-            with self._source.open(file, end_byte=1) as body:
+            with self._source.opener(file)(end_byte=1) as body:
                 return body.entity == record.entity
 
         try:
@@ -258,23 +288,27 @@ class Fetcher:
         return record if is_same else self._vault.forget_entity(record)
 
     def _fetch_one(
-        self, file: RemoteFile, target: Path, counter: "_Counter"
+        self, file: RemoteFile, target: Path, meter: Meter, pool: StoppablePool
     ) -> FetchedFile | str:
         """Fetch a file; give its record, or why it is not here."""
+
+        def count(new_bytes: int) -> None:
+            pool.check()
+            meter.add_bytes(file.name, new_bytes)
+
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             received = receive(
-                partial(self._source.open, file),
+                self._source.opener(file),
                 target,
                 expected=_expect(file),
                 policy=self._policy,
-                on_bytes=counter.count_of(file),
-                pacing=counter.crew.pacing,
+                on_bytes=count,
+                pacing=pool.pacing,
             )
             record = self._vault.add(file, received, source=self._source.name)
             is_new = self._vault.locate(record) == target
-            pacing = counter.crew.pacing
-            return record if is_new else self._settle_entity(file, record, pacing)
+            return record if is_new else self._settle_entity(file, record, pool.pacing)
         except FileExistsError:  # another process was faster
             return self._vault.find(file) or f"{file.uri} is being fetched by another"
         except (TransferError, ArchiveError) as error:
@@ -282,7 +316,7 @@ class Fetcher:
         except OSError as error:
             return f"{file.uri} cannot be written to {target.parent}: {error.strerror}"
         finally:
-            counter.add_file(file)
+            meter.finish(file.name)
 
     def _check_room(self, decided: ToFetch) -> None:
         """Refuse what does not fit on the disk."""
@@ -292,45 +326,6 @@ class Fetcher:
                 f"{len(decided.missing)} files of {decimal(decided.missing_bytes)} are "
                 f"to be fetched, but {self._vault.data_dir} has only {decimal(free)} "
                 "left; make room, or ask for fewer observations."
-            )
-
-
-class _Counter:
-    """Counts what has arrived, for several threads."""
-
-    def __init__(self, decided: ToFetch, listener: FetchListener, crew: Crew) -> None:
-        self.crew = crew
-        self._files = len(decided.missing)
-        self._total_bytes = decided.missing_bytes
-        self._left_bytes = {f.name: f.size_bytes for f in decided.missing.values()}
-        self._done_files = self._done_bytes = 0
-        self._listener = listener
-        self._lock = threading.Lock()
-
-    def count_of(self, file: RemoteFile) -> Callable[[int], None]:
-        """Give the counter of a file, of which no byte is counted twice."""
-
-        def add(count: int) -> None:
-            self.crew.check()
-            self._add(file, count, files=0)
-
-        return add
-
-    def add_file(self, file: RemoteFile) -> None:
-        """Count a file that is over, and what of it had come before."""
-        self._add(file, file.size_bytes, files=1)
-
-    def _add(self, file: RemoteFile, count_bytes: int, *, files: int) -> None:
-        with self._lock:
-            left = self._left_bytes[file.name]
-            new = min(count_bytes, left)
-            self._left_bytes[file.name] = left - new
-            self._done_files += files
-            self._done_bytes += new
-            self._listener(
-                FetchProgress(
-                    self._files, self._done_files, self._total_bytes, self._done_bytes
-                )
             )
 
 

@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.errors import ArchiveError
-from flows.layout import RAW
-
-from .access import admit
+from ..errors import ArchiveError
+from ..layout import RAW
+from .access import admit, describe_withheld
 from .fetch import Fetcher, FetchReport
-from .folder_source import FolderSource
-from .listing import Listing, Query, RemoteFile, Source
-from .progress import FetchListener
-from .tokens import tell_withheld
+from .folder import FolderArchive
+from .source import FetchListener, Listing, Query, RemoteFile, Source
 from .vault import Vault
 
 __all__ = ["FetchedFiles", "FoundFiles", "fetch_files", "find_files", "list_files"]
@@ -60,14 +57,8 @@ class FetchedFiles:
 
 
 def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
-    """Find what an archive holds of what is asked for.
-
-    Raises
-    ------
-    ArchiveError
-        The archive gave no whole answer, or all of it is asked for.
-    """
-    is_local = isinstance(source, FolderSource)
+    """Find what an archive holds of what is asked for; not all that it holds."""
+    is_local = isinstance(source, FolderArchive)
     if not is_local and _is_for_all(query):
         raise ArchiveError(
             f"Say what to search {source.name} for: a program, a target, a cone, a "
@@ -84,14 +75,8 @@ def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
 
 
 def list_files(source: Source, query: Query) -> Listing:
-    """List the files to fetch.
-
-    Raises
-    ------
-    ArchiveError
-        The archive is a folder, holds nothing of it, or gave no whole answer.
-    """
-    if isinstance(source, FolderSource):
+    """List the files to fetch; not those of a folder, and there must be some."""
+    if isinstance(source, FolderArchive):
         raise ArchiveError(f"{source.name} is used where it is: there is no fetching")
     listing = source.search(query)
     if not listing.files:
@@ -111,17 +96,7 @@ def fetch_files(
 ) -> FetchedFiles:
     """Fetch the listed files that we may have and that are not here.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
-    dry_run
-        Whether to list only what would be fetched.
-
-    Raises
-    ------
-    ArchiveError
-        There is no room.
+    Or, in a dry run, list only what would be fetched.
     """
     allowed, withheld = admit(source, listing)
     fetcher = Fetcher(source, vault, parallel=parallel)
@@ -138,7 +113,7 @@ def fetch_files(
         files=tuple(sorted(names)),
         size_bytes=sum(f.size_bytes for f in missing if f.name in names),
         have=len(decided.have),
-        withheld=tell_withheld(withheld),
+        withheld=describe_withheld(withheld),
         refused=listing.refused,
         failed={**report.failed, **_tell_unlisted(listing)},
         unchecked=decided.unchecked,

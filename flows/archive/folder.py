@@ -1,35 +1,54 @@
-"""A folder of files of exposures as an archive."""
+"""A folder of files of exposures: an archive, and a source that is searched."""
 
-import filecmp
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from flows.errors import (
-    ArchiveError,
-    FileNameError,
-    UnknownProgramError,
+from workers.errors import (
+    AccessDeniedError,
+    NotHeldError,
+    TransferError,
+    TransientTransferError,
 )
-from flows.models.exposures import (
+from workers.outside import OutsideFileError, open_outside
+from workers.transfer import Body, Opener
+from workers.transfer.fits_checks import FitsError
+
+from ..errors import ArchiveError, FileNameError, UnknownProgramError
+from ..models.exposures import (
     CalibratedFile,
     Exposure,
     Inventory,
     PoolFile,
     UnusableFile,
 )
-from flows.names import ExposureName, parse_file_name
-from flows.stages import RAW_SUFFIX, STARTS, list_start_suffixes
-
-from .headers import to_exposure, to_unusable
+from ..names import ExposureName, parse_file_name
+from ..stages import RAW_SUFFIX, STARTS, list_start_suffixes
+from .headers import read_exposure, to_unusable
 from .metafiles import with_metafiles
-from .progress import FetchListener
-from .rawfile import UnreadableHeaderError, read_raw_file
+from .selection import (
+    HeldFile,
+    have_same_bytes,
+    keep_one_of_each,
+    screen,
+    to_listing,
+)
+from .source import FetchListener, Listing, Query, RemoteFile, Source
 from .texts import read_text
 
-__all__ = ["FolderArchive", "walk_files"]
+__all__ = ["FolderArchive"]
+
+_BLOCK_BYTES: Final = 1 << 20
+"""How much is read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +60,8 @@ class _Found:
     suffix: str
 
 
-class FolderArchive:
-    """Files of exposures anywhere below a folder.
+class FolderArchive(Source):
+    """Files of exposures anywhere below a folder; the sample programs are one.
 
     Parameters
     ----------
@@ -54,43 +73,66 @@ class FolderArchive:
     """
 
     def __init__(self, root: Path, *, suffixes: Sequence[str] = (RAW_SUFFIX,)) -> None:
-        self._root = root
+        self._root = root.absolute()
         self._suffixes = tuple(suffixes)
 
-    def programs(self) -> Mapping[str, int]:
-        """Count the exposures of every program, by file name alone.
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"the folder {self._root}"
 
-        Raises
-        ------
-        ArchiveError
-            The folder is missing or cannot be read.
-        """
+    def search(self, query: Query) -> Listing:
+        """List what the folder holds of what is asked for."""
+        screened = screen(map(_hold, _walk_files(self._root)), query)
+        held = {file.uri: file for file in screened.exposures}
+        archive = FolderArchive(self._root, suffixes=(query.kind,))
+        programs = [p for p in archive.programs() if query.program in {None, p}]
+        inventories = [archive.find(program) for program in programs]
+        found: list[Exposure | UnusableFile] = []
+        for inventory in inventories:
+            found += [*inventory.exposures, *inventory.unusable]
+        return to_listing(
+            query,
+            [(held[u], one) for one in found if (u := one.path.as_uri()) in held],
+            companions=keep_one_of_each(
+                sorted(screened.companions, key=lambda file: file.uri),
+                lambda file: file.uri,
+                lambda a, b: have_same_bytes(_path_of(a.uri), _path_of(b.uri)),
+            ),
+            refused=screened.refused,
+        )
+
+    def opener(self, file: RemoteFile) -> Opener:
+        """Give what opens a file; see `Source`."""
+        path = _path_of(file.uri)
+        if not path.is_relative_to(self._root) or ".." in path.parts:
+            raise NotHeldError(f"{file.uri} is not in {self.name}")
+        return partial(_open, path)
+
+    def programs(self) -> Mapping[str, int]:
+        """Count the exposures of every program, by file name alone."""
         names = {file.name for file in _find_files(self._root, self._suffixes)}
         counts = Counter(name.program for name in names)
         return dict(sorted(counts.items()))
 
     def find(self, program: str) -> Inventory:
-        """Find the exposures of a program.
+        """Find the exposures of a program; see `Archive`.
 
-        Parameters
-        ----------
-        program
-            Five digits.
-
-        Raises
-        ------
-        UnknownProgramError
-            There is no file of the program.
-        ArchiveError
-            The folder cannot be read, or one name stands for different files.
+        One name that stands for different files is an error.
         """
         there = _find_files(self._root, self._suffixes)
         found = [file for file in there if file.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
-        inventory = _to_inventory(_without_twins(found))
+        inventory = _to_inventory(
+            keep_one_of_each(
+                found,
+                lambda file: str(file.path),
+                lambda one, other: have_same_bytes(one.path, other.path),
+            )
+        )
         inventory = replace(inventory, pool=_find_pool(self._root, program))
-        return with_metafiles(inventory, lambda: walk_files(self._root))
+        return with_metafiles(inventory, lambda: _walk_files(self._root))
 
     def fetch(
         self,
@@ -103,7 +145,10 @@ class FolderArchive:
 
     def _unknown_program(self, program: str) -> str:
         """Say what there is instead."""
-        held = [f"{name} ({_count(n)})" for name, n in self.programs().items()]
+        held = [
+            f"{name} ({n} exposure{'s' * (n != 1)})"
+            for name, n in self.programs().items()
+        ]
         return (
             f"unknown program {program}: the archive at {self._root} holds "
             f"{', '.join(held) or 'no ' + ' or '.join(self._suffixes) + ' files'}"
@@ -124,7 +169,7 @@ class FolderArchive:
 def _find_files(root: Path, suffixes: Sequence[str]) -> list[_Found]:
     """Find the files of some suffixes below a folder: the best first, then by path."""
     endings = tuple(f"_{suffix}.fits" for suffix in suffixes)
-    paths = (path for path in walk_files(root) if path.name.endswith(endings))
+    paths = (path for path in _walk_files(root) if path.name.endswith(endings))
     found = (file for path in paths if (file := _take_apart(path)))
     return sorted(found, key=lambda file: (suffixes.index(file.suffix), file.path))
 
@@ -140,7 +185,7 @@ def _take_apart(path: Path) -> _Found | None:
     return _Found(path, name.of, name.suffix)
 
 
-def walk_files(root: Path) -> Iterator[Path]:
+def _walk_files(root: Path) -> Iterator[Path]:
     """Give all files below a folder; every folder once, however often it is linked."""
     seen: set[tuple[int, int]] = set()
     for folder, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
@@ -163,30 +208,9 @@ def _refuse(error: OSError) -> None:
 def _find_pool(root: Path, program: str) -> PoolFile | None:
     """Find the newest pool of a program; its name tells the time it was made."""
     pattern = f"jw{program}_*_pool.csv"
-    found = [path for path in walk_files(root) if fnmatch(path.name, pattern)]
+    found = [path for path in _walk_files(root) if fnmatch(path.name, pattern)]
     newest = max(found, key=lambda path: (path.name, str(path)), default=None)
     return None if newest is None else PoolFile(newest.name, read_text(newest))
-
-
-def _without_twins(found: Iterable[_Found]) -> list[_Found]:
-    """Keep one path per name; the paths of a name must lead to the same bytes."""
-    kept: dict[str, _Found] = {}
-    for file in found:
-        first = kept.setdefault(file.path.name, file)
-        if first is not file and not _is_same_file(first.path, file.path):
-            raise ArchiveError(
-                f"two different files are named {file.path.name}: {first.path} and "
-                f"{file.path}; remove one"
-            )
-    return list(kept.values())
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    """Compare by inode, then by content."""
-    try:
-        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
-    except OSError:
-        return False
 
 
 def _to_inventory(found: Iterable[_Found]) -> Inventory:
@@ -235,23 +259,84 @@ def _to_calibrated(file: Exposure | UnusableFile) -> CalibratedFile:
 def _read(file: _Found) -> Exposure | UnusableFile:
     """Turn a file into an exposure, or say why it is none."""
     try:
-        status = file.path.stat()
         extension = "EXTRACT1D" if file.suffix.startswith("x1d") else "SCI"
-        read = read_raw_file(file.path, status.st_size, extension=extension)
+        return read_exposure(file.path, file.name, extension=extension)
     except OSError as error:
         reason = f"expected a readable file, got {error.strerror or error}"
         return to_unusable(file.path, file.name, reason)
-    except UnreadableHeaderError as error:
+    except FitsError as error:
         return to_unusable(file.path, file.name, str(error))
-    return to_exposure(
-        file.path,
-        file.name,
-        read,
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-    )
 
 
-def _count(exposures: int) -> str:
-    """Say a number of exposures."""
-    return f"{exposures} exposure" + ("s" if exposures != 1 else "")
+def _hold(path: Path) -> HeldFile:
+    """Say what is known of a file without reading it; of a broken link not much."""
+    try:
+        size_bytes = path.stat().st_size
+    except OSError:
+        size_bytes = 0
+    return HeldFile(path.name, path.as_uri(), size_bytes)
+
+
+def _path_of(uri: str) -> Path:
+    """Take the URI of a file apart."""
+    return Path(url2pathname(urlsplit(uri).path))
+
+
+@contextmanager
+def _open(
+    path: Path,
+    *,
+    start_byte: int = 0,
+    end_byte: int | None = None,
+    entity: str | None = None,
+) -> Iterator[Body]:
+    """Open a file as `workers.transfer.Opener` says."""
+    try:
+        stream = open_outside(path)
+    except OSError as error:
+        raise _transfer_error(error) from error
+    with stream:
+        status = os.fstat(stream.fileno())
+        now = _entity(status)
+        if entity not in {None, now} or start_byte > status.st_size:
+            start_byte, end_byte = 0, None
+        stream.seek(start_byte)
+        end = status.st_size if end_byte is None else min(end_byte, status.st_size)
+        yield Body(
+            start_byte=start_byte,
+            total_bytes=status.st_size,
+            entity=now,
+            modified=formatdate(status.st_mtime, usegmt=True),
+            chunks=_read_blocks(stream, end - start_byte, now),
+        )
+
+
+def _read_blocks(stream: BinaryIO, left_bytes: int, entity: str) -> Iterator[bytes]:
+    """Read blocks; at the end the file must still be the one that was opened."""
+    while left_bytes > 0:
+        try:
+            block = stream.read(min(left_bytes, _BLOCK_BYTES))
+            status = os.fstat(stream.fileno())
+        except OSError as error:
+            raise _transfer_error(error) from error
+        if not block or _entity(status) != entity:
+            raise TransientTransferError(f"{stream.name} was changed while it was read")
+        yield block
+        left_bytes -= len(block)
+
+
+def _entity(status: os.stat_result) -> str:
+    """Name a version of a file: whoever writes or replaces it changes this."""
+    return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def _transfer_error(error: OSError) -> TransferError:
+    """Sort an error of the file system by what should happen next."""
+    message = f"{error.filename}: {error.strerror or error}"
+    match error:
+        case FileNotFoundError() | NotADirectoryError() | OutsideFileError():
+            return NotHeldError(message)
+        case PermissionError():
+            return AccessDeniedError(message)
+        case _:
+            return TransientTransferError(message)

@@ -1,20 +1,24 @@
 """Metafiles of the MSA, which exposures name in their headers (MSAMETFL)."""
 
-import filecmp
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from flows.errors import FileNameError
-from flows.models.exposures import Exposure, Inventory, Metafile
-from flows.names import check_file_name
+from ..errors import ArchiveError, FileNameError
+from ..models.exposures import Exposure, Inventory, Metafile
+from ..names import check_file_name
+from .selection import have_same_bytes, keep_one_of_each
 
-__all__ = ["name_metafile", "refuse_metafile", "with_metafiles"]
+__all__ = ["NO_SUCH_FILE", "name_metafile", "refuse_metafile", "with_metafiles"]
 
 _NO_NAMES: Final = frozenset({"", "N/A", "NONE"})
 """What MSAMETFL holds where there is none."""
+
+NO_SUCH_FILE: Final = "expected it in the archive, got no such file"
+"""Why there is no metafile, most often."""
 
 _NEEDED_BY: Final = "NRS_MSASPEC"
 """Exposure type that cannot be calibrated without."""
@@ -25,38 +29,20 @@ def with_metafiles(
 ) -> Inventory:
     """Give exposures the metafiles that they name.
 
-    A file beside the raw one goes before others of its name.
-
-    Parameters
-    ----------
-    walk
-        Lists all files of the archive; asked at most once.
+    A file beside the raw one goes before others of its name; for those all files of the
+    archive are listed, at most once.
     """
     needy = [exposure for exposure in inventory.exposures if name_metafile(exposure)]
     if not needy:
         return inventory
-    there = _Shelf(walk)
-    found = {exposure.name: _find(exposure, there) for exposure in needy}
+    # A header may name a file that ends otherwise: edited copies do.
+    list_files = cache(lambda: sorted(p for p in walk() if p.suffix == ".fits"))
+    found = {exposure.name: _find(exposure, list_files) for exposure in needy}
     exposures = [
         replace(exposure, metafile=found.get(exposure.name))
         for exposure in inventory.exposures
     ]
     return replace(inventory, exposures=tuple(exposures))
-
-
-class _Shelf:
-    """Metafiles anywhere in the archive, listed when one is first asked for."""
-
-    def __init__(self, walk: Callable[[], Iterable[Path]]) -> None:
-        self._walk = walk
-        self._paths: list[Path] | None = None
-
-    def find(self, name: str) -> list[Path]:
-        """Find all files of a name."""
-        if self._paths is None:
-            # A header may name a file that ends otherwise: edited copies do.
-            self._paths = sorted(p for p in self._walk() if p.suffix == ".fits")
-        return [path for path in self._paths if path.name == name]
 
 
 def name_metafile(exposure: Exposure) -> str:
@@ -69,40 +55,31 @@ def name_metafile(exposure: Exposure) -> str:
     return name if is_named else ""
 
 
-def _find(exposure: Exposure, shelf: _Shelf) -> Metafile:
+def refuse_metafile(exposure: Exposure, name: str, why: str) -> Metafile:
+    """Say why there is no metafile to use."""
+    defect = f"the MSA metafile {name} that {exposure.name} names (MSAMETFL): {why}"
+    return Metafile(name, Path(name), defect=defect)
+
+
+def _find(exposure: Exposure, list_files: Callable[[], Sequence[Path]]) -> Metafile:
+    """Take a file; several of its name must be the same."""
     name = name_metafile(exposure)
     try:
         beside = exposure.path.parent / check_file_name(name)
     except FileNameError as error:
         return refuse_metafile(exposure, name, str(error))
-    return _choose(exposure, name, [beside] if beside.exists() else shelf.find(name))
-
-
-def _choose(exposure: Exposure, name: str, paths: list[Path]) -> Metafile:
-    """Take a file; several must be the same."""
-    if not paths:
-        return refuse_metafile(
-            exposure, name, "expected it in the archive, got no such file"
-        )
-    first, *others = paths
+    there = [beside] if beside.exists() else [p for p in list_files() if p.name == name]
+    if not there:
+        return refuse_metafile(exposure, name, NO_SUCH_FILE)
     try:
-        for other in others:
-            if not filecmp.cmp(first, other, shallow=False):
-                why = f"expected one file of this name, got {first} and {other}"
-                return refuse_metafile(exposure, name, why)
-        status = first.stat()
+        [path] = keep_one_of_each(there, str, have_same_bytes)
+        status = path.stat()
+    except ArchiveError as error:
+        return refuse_metafile(exposure, name, str(error))
     except OSError as error:
-        return refuse_metafile(
-            exposure, name, f"expected a readable file, got {error.strerror}"
-        )
+        why = f"expected a readable file, got {error.strerror}"
+        return refuse_metafile(exposure, name, why)
     if not stat.S_ISREG(status.st_mode):
-        return refuse_metafile(
-            exposure, name, "expected a regular file, got another kind"
-        )
-    return Metafile(name, first, status.st_size, status.st_mtime_ns)
-
-
-def refuse_metafile(exposure: Exposure, name: str, why: str) -> Metafile:
-    """Say why there is no metafile to use."""
-    defect = f"the MSA metafile {name} that {exposure.name} names (MSAMETFL): {why}"
-    return Metafile(name, Path(name), defect=defect)
+        why = "expected a regular file, got another kind"
+        return refuse_metafile(exposure, name, why)
+    return Metafile(name, path, status.st_size, status.st_mtime_ns)

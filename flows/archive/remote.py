@@ -1,14 +1,17 @@
 """An archive far away: headers are read where they are, files come when needed."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from flows.errors import AccessError, ArchiveError, UnknownProgramError
-from flows.models.exposures import (
+from workers.errors import TransferError
+from workers.transfer import Pacing, RetryPolicy, read_begin, retry
+from workers.transfer.fits_checks import FitsError
+
+from ..errors import AccessError, ArchiveError, UnknownProgramError
+from ..models.exposures import (
     Exposure,
     FetchedFile,
     Inventory,
@@ -16,22 +19,20 @@ from flows.models.exposures import (
     PoolFile,
     UnusableFile,
 )
-from flows.names import ExposureName, parse_exposure_name, parse_file_name
-from workers.errors import TransferError, TransientTransferError
-from workers.transfer import Pacing, RetryPolicy, retry
-
-from .access import admit, explain_withheld
-from .crew import assembled
-from .fetch import Fetcher, FetchReport, ToFetch
-from .headers import to_exposure, to_unusable
-from .listing import FileKind, Listing, Query, RemoteFile, Source
-from .metafiles import name_metafile, refuse_metafile
-from .progress import FetchListener
-from .rawfile import RawFile, UnreadableHeaderError, read_raw_file, read_raw_header
-from .recollection import Recollection, tell_unchecked
-from .roles import HeaderValue
-from .tokens import tell_withheld, withhold
-from .vault import Vault
+from ..names import ExposureName, parse_exposure_name, parse_file_name
+from .access import admit, describe_withheld, explain_withheld, withhold
+from .fetch import Fetcher, FetchReport, ToFetch, open_pool
+from .headers import (
+    HeaderValue,
+    RawFile,
+    read_exposure,
+    read_raw_header,
+    to_exposure,
+    to_unusable,
+)
+from .metafiles import NO_SUCH_FILE, name_metafile, refuse_metafile
+from .source import FetchListener, FileKind, Listing, Query, RemoteFile, Source
+from .vault import Recollection, Vault, describe_unchecked
 
 __all__ = ["RemoteArchive"]
 
@@ -42,10 +43,7 @@ _HEADER_BYTES: Final = 64 * 2880
 class RemoteArchive:
     """Exposures of a source, and local copies of those that are needed.
 
-    Parameters
-    ----------
-    parallel
-        Requests at a time.
+    With so many requests at a time as `parallel` says.
     """
 
     def __init__(
@@ -66,8 +64,7 @@ class RemoteArchive:
         self._pool: PoolFile | None = None
         self._headers: dict[str, dict[str, HeaderValue]] = {}
         self._unchecked: dict[str, FetchedFile] = {}
-        self._unlisted: tuple[UnusableFile, ...] = ()
-        self._refused: tuple[str, ...] = ()
+        self._listing = Listing(())
         self._recalled: Recollection | None = None
         self._fetcher = Fetcher(source, vault, parallel=parallel, policy=self._policy)
 
@@ -75,16 +72,7 @@ class RemoteArchive:
         """Find the exposures of a program; of files that are not here, the headers.
 
         If the source cannot be asked, or does not answer, what it said last is taken,
-        with the copies that are here.
-
-        Raises
-        ------
-        UnknownProgramError
-            There is no raw file of the program.
-        AccessError
-            The token is expired, or gives no access to the program.
-        ArchiveError
-            The source gave no whole answer, and nothing of the program is here.
+        with the copies that are here; it is an error only if nothing is here.
         """
         try:
             listing = self._source.search(Query(program=program))
@@ -107,21 +95,15 @@ class RemoteArchive:
             for file in withheld
             if file.kind is FileKind.UNCAL and file.name not in known
         ]
+        found += [e for e in refound if e.path.name in known]
         return replace(
-            self._to_inventory([*found, *(e for e in refound if e.path.name in known)]),
+            self._to_inventory(found, denial or "did not tell of all files"),
             withheld_files=tuple(explain_withheld(file) for file in kept_back),
-            withheld=tell_withheld(kept_back),
-            unchecked=self._tell_unchecked(denial or "did not tell of all files"),
+            withheld=describe_withheld(kept_back),
         )
 
     def _find_here(self, program: str, error: ArchiveError) -> Inventory:
-        """Find what is known of a program without asking.
-
-        Raises
-        ------
-        ArchiveError
-            The one that is given, if that is nothing.
-        """
+        """Find what is known of a program without asking; if that is nothing, raise."""
         known = self._vault.recall(program)
         if not any(self._vault.has(file) for file in known.files):
             raise error
@@ -137,12 +119,12 @@ class RemoteArchive:
             else "what else it has of the program, such as a pool, is not known"
         )
         why = f"could not be asked ({error}); {since}"
-        return replace(self._to_inventory(found), unchecked=self._tell_unchecked(why))
+        return self._to_inventory(found, why)
 
     def _begin(self, listing: Listing, recalled: Recollection | None) -> None:
         """Begin with another listing."""
         self._files = {file.name: file for file in listing}
-        self._unlisted, self._refused = listing.unlisted, listing.refused
+        self._listing = listing
         self._recalled = recalled
         self._headers = dict(recalled.headers) if recalled else {}
         self._unchecked = {}
@@ -152,10 +134,7 @@ class RemoteArchive:
     ) -> tuple[tuple[RemoteFile, ...], tuple[RemoteFile, ...], str]:
         """Separate what we may have; say what is wrong with a token.
 
-        Raises
-        ------
-        AccessError
-            Something is wrong, and nothing of what needs the token is here.
+        It is an error only if nothing of what needs the token is here.
         """
         try:
             return *admit(self._source, listing), ""
@@ -170,46 +149,31 @@ class RemoteArchive:
     ) -> list[Exposure | UnusableFile]:
         """Read the headers of raw files, here or where they are."""
         raw = [file for file in files if file.kind is FileKind.UNCAL]
-        with assembled(self._parallel) as crew:
+        with open_pool(self._parallel) as pool:
             looks = [
-                crew.submit(self._examine, file, crew.pacing, ask=ask) for file in raw
+                pool.submit(self._examine, file, pool.pacing, ask=ask) for file in raw
             ]
             return [look.result() for look in looks]
 
-    def _to_inventory(self, found: Iterable[Exposure | UnusableFile]) -> Inventory:
-        """Sort what was found."""
+    def _to_inventory(
+        self, found: Iterable[Exposure | UnusableFile], why: str
+    ) -> Inventory:
+        """Sort what was found; say why some copies were not compared."""
         listed = sorted(found, key=lambda one: one.path.name)
         unusable = [one for one in listed if isinstance(one, UnusableFile)]
         exposures = [one for one in listed if isinstance(one, Exposure)]
         return Inventory(
             exposures=tuple(self._with_metafile(e) for e in exposures),
-            unusable=(*unusable, *self._unlisted),
+            unusable=(*unusable, *self._listing.unlisted),
             pool=self._pool,
-            refused=self._refused,
+            refused=self._listing.refused,
+            unchecked=describe_unchecked(self._unchecked, f"{self._source.name} {why}"),
         )
-
-    def _tell_unchecked(self, why: str) -> tuple[str, ...]:
-        """Say which copies are used that were not compared with the source."""
-        if not self._unchecked:
-            return ()
-        return (tell_unchecked(self._unchecked, f"{self._source.name} {why}"),)
 
     def fetch(
         self, exposures: Iterable[Exposure], *, listener: FetchListener
     ) -> tuple[Exposure, ...]:
-        """Fetch the files of exposures that `find` has found.
-
-        Returns
-        -------
-        tuple of Exposure
-            The same ones, with where they are; one that could not be fetched has that
-            as its defect.
-
-        Raises
-        ------
-        ArchiveError
-            There is no room for them.
-        """
+        """Fetch the files of exposures that `find` has found; see `Archive`."""
         wanted = tuple(exposures)
         self._remember()
         missing = self._list_missing(e for e in wanted if e.is_remote)
@@ -219,8 +183,7 @@ class RemoteArchive:
     def _remember(self) -> None:
         """Keep what the source has said, for when it cannot be asked."""
         if self._recalled is None:
-            files = tuple(self._files.values())
-            now = datetime.now(UTC)
+            files, now = self._listing.files, datetime.now(UTC)
             known = Recollection(now, files, self._headers, self._pool)
             for program in {file.program for file in files}:
                 self._vault.remember(program, known)
@@ -242,10 +205,8 @@ class RemoteArchive:
         name = name_metafile(exposure)
         if not name:
             return exposure
-        if name not in self._files or name in self._doubted:
-            why = self._doubted.get(
-                name, "expected it in the archive, got no such file"
-            )
+        why = None if name in self._files else NO_SUCH_FILE
+        if why := self._doubted.get(name, why):
             return replace(exposure, metafile=refuse_metafile(exposure, name, why))
         copy = self._metafiles.get(name)
         if copy is None:
@@ -297,9 +258,9 @@ class RemoteArchive:
             if copy is not None:
                 if copy.unchecked:
                     self._unchecked[file.name] = copy.record
-                return _read_copy(self._vault.locate(copy.record), name)
+                return read_exposure(self._vault.locate(copy.record), name)
             header = self._peek(file, pacing)
-        except (TransferError, UnreadableHeaderError, ArchiveError, OSError) as error:
+        except (TransferError, FitsError, ArchiveError, OSError) as error:
             return to_unusable(path, name, str(error))
         self._headers[file.name] = header.header
         found = to_exposure(path, name, header, size_bytes=file.size_bytes, mtime_ns=0)
@@ -313,25 +274,17 @@ class RemoteArchive:
             if (header := self._headers.get(file.name)) is None:
                 raise ArchiveError("is not here, and its archive could not be asked")
             return RawFile(header, None)
-        return read_raw_header(io.BytesIO(self._read(file, _HEADER_BYTES, pacing)))
+        return read_raw_header(self._read(file, _HEADER_BYTES, pacing))
 
     def _read(self, file: RemoteFile, end_byte: int, pacing: Pacing) -> bytes:
         """Read the begin of a file into memory."""
-
-        def read() -> bytes:
-            begin = bytearray()
-            with self._source.open(file, end_byte=end_byte) as body:
-                for chunk in body.chunks:
-                    begin += chunk
-                    if len(begin) >= end_byte:  # a server may know no ranges
-                        break
-            if len(begin) < min(end_byte, file.size_bytes):
-                raise TransientTransferError(
-                    f"{file.uri}: the body ended after {len(begin)} bytes"
-                )
-            return bytes(begin)
-
-        return retry(file.uri, read, policy=self._policy, pacing=pacing)
+        opener = self._source.opener(file)
+        return retry(
+            file.uri,
+            lambda: read_begin(opener, end_byte, file.size_bytes),
+            policy=self._policy,
+            pacing=pacing,
+        )
 
     def _settle(self, exposure: Exposure, report: FetchReport) -> Exposure:
         """Say where an exposure and its metafile are, or why they are not here."""
@@ -342,8 +295,8 @@ class RemoteArchive:
             copy = report.files.get(name) or self._vault.find(self._files[name])
             assert copy is not None
             path = self._vault.locate(copy)
-            found = _read_copy(path, parse_exposure_name(exposure.name))
-        except (UnreadableHeaderError, ArchiveError, OSError) as error:
+            found = read_exposure(path, parse_exposure_name(exposure.name))
+        except (FitsError, ArchiveError, OSError) as error:
             return replace(exposure, defect=f"{name}: {error}")
         if not isinstance(found, Exposure) or found.header != exposure.header:
             why = "the archive changed it while it was fetched; run again"
@@ -357,15 +310,3 @@ class RemoteArchive:
         if name in report.files:
             self._metafiles[name] = report.files[name]
         return self._with_metafile(exposure)
-
-
-def _read_copy(path: Path, name: ExposureName) -> Exposure | UnusableFile:
-    """Read the header of a local copy."""
-    status = path.stat()
-    return to_exposure(
-        path,
-        name,
-        read_raw_file(path, status.st_size),
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-    )

@@ -1,32 +1,37 @@
-"""A mirror in S3 as a source: public, unsigned, in the layout of ``stpubdata``."""
+"""A mirror in S3 as a source: public, unsigned, in the layout of ``stpubdata``.
 
-import io
+S3 is plain HTTP: files come by the same opener as those of MAST, and the listing of a
+bucket is a page of XML (ListObjectsV2).
+"""
+
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlencode
+from xml.etree import ElementTree as ET
 
-from flows.errors import ArchiveError
-from flows.models.exposures import Exposure, UnusableFile
-from flows.names import parse_exposure_name, stem_of
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,
     TransferError,
     TransientTransferError,
 )
-from workers.transfer import Body, RetryPolicy, retry
+from workers.transfer import Opener, RetryPolicy, read_begin, retry
+from workers.transfer.fits_checks import FitsError
+from workers.transfer.http import HttpClient, HttpOpener
 
-from .headers import to_exposure, to_unusable
-from .held import ExaminedFile, HeldFile, keep_one_of_each, screen, to_listing
-from .listing import Listing, Query, RemoteFile
-from .rawfile import RawFile, UnreadableHeaderError, read_raw_header
-from .s3_bucket import S3Bucket, S3Object
+from ..errors import ArchiveError
+from ..models.exposures import Exposure, UnusableFile
+from ..names import parse_exposure_name, stem_of
+from .headers import RawFile, read_raw_header, to_exposure, to_unusable
+from .selection import HeldFile, keep_one_of_each, screen, to_listing
+from .source import Listing, Query, RemoteFile, Source
 
-__all__ = ["S3Source"]
+__all__ = ["S3Source", "find_server"]
 
 _URL: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<root>(?:/[^/]+)*)/?")
 """A bucket, and a folder in it."""
@@ -38,7 +43,7 @@ _END: Final = re.compile(rb"(?:.{80})*?END {77}", re.DOTALL)
 """Cards up to the last one of a header."""
 
 
-class S3Source:
+class S3Source(Source):
     """Files of a mirror, those of a program anywhere below its ``jwPPPPP`` folder.
 
     Parameters
@@ -47,17 +52,8 @@ class S3Source:
         ``s3://stpubdata/jwst/public``.
     endpoint
         Server, where it is not that of Amazon.
-    parallel
-        Most headers that are read at once.
     policy
         How often the questions of a search are asked.
-    read_timeout_s
-        How long the server may be silent.
-
-    Raises
-    ------
-    ArchiveError
-        There is no s3fs, or the URL is none.
     """
 
     def __init__(
@@ -65,148 +61,147 @@ class S3Source:
         url: str,
         *,
         endpoint: str | None = None,
-        parallel: int = 4,
+        parallel: int,
         policy: RetryPolicy | None = None,
         read_timeout_s: float = 60.0,
     ) -> None:
         match = _URL.fullmatch(url)
         if match is None:
             raise ArchiveError(f"expected s3://bucket/folder, got {url!r}")
-        self._bucket = S3Bucket(
-            match["bucket"], endpoint=endpoint, read_timeout_s=read_timeout_s
-        )
+        self._bucket = match["bucket"]
         self._root = f"{match['root']}/".removeprefix("/")
+        self._server_url = find_server(self._bucket, endpoint)
         self._parallel = parallel
         self._policy = policy or RetryPolicy()
+        self._http = HttpClient(
+            user_agent=f"rewebb/{version('rewebb')}",
+            connections=parallel,
+            read_timeout_s=read_timeout_s,
+        )
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return f"the S3 mirror {self._bucket.uri_of(self._root)}"
+        return f"the S3 mirror {self._uri_of(self._root)}"
 
     def search(self, query: Query) -> Listing:
-        """List what the mirror holds of what is asked for.
+        """List what the mirror holds of what is asked for, which must name a program.
 
         Names come from the listing of the bucket; headers are read of those files only
         that may be asked for by their names.
-
-        Raises
-        ------
-        ArchiveError
-            The query names no program, the mirror gave no whole answer, or one name
-            stands for different files.
         """
-        program = _program_of(query)
+        if query.program is None:
+            raise ArchiveError(
+                "an S3 mirror is searched by program: give its five digits"
+            )
         try:
-            return self._search(program, query)
+            return self._search(query.program, query)
         except TransferError as error:
             raise ArchiveError(f"{self.name} gave no whole answer: {error}") from error
 
     def _search(self, program: str, query: Query) -> Listing:
-        objects = [one for one in self._list(program) if not one.key.endswith("/")]
-        plain = (self._hold(one) for one in objects if not _is_hostile(one))
-        screened = screen(plain, query)
-        exposures = keep_one_of_each(screened.exposures, _is_same)
+        listed = [f for f in self._list(program) if not f.uri.endswith("/")]
+        hostile = [file for file in listed if _is_hostile(file)]
+        screened = screen((file for file in listed if file not in hostile), query)
+        exposures = _keep_one_of_each(screened.exposures)
         with ThreadPoolExecutor(self._parallel) as pool:
             examined = list(pool.map(self._examine, exposures))
+        told = [
+            f"refused the key {self._key_of(file.uri)[:200]!r}: it holds '.' or '..'"
+            for file in hostile
+        ]
         return to_listing(
             query,
             examined,
-            companions=keep_one_of_each(screened.companions, _is_same),
-            refused=[*screened.refused, *map(_refuse, filter(_is_hostile, objects))],
+            companions=_keep_one_of_each(screened.companions),
+            refused=[*screened.refused, *told],
         )
 
-    def open(
-        self,
-        file: RemoteFile,
-        *,
-        start_byte: int = 0,
-        end_byte: int | None = None,
-        entity: str | None = None,
-    ) -> AbstractContextManager[Body]:
-        """Open a file as `workers.transfer.Opener` says; one try, no retries."""
-        folder = self._bucket.uri_of(self._root)
-        if not file.uri.startswith(folder):
+    def opener(self, file: RemoteFile) -> Opener:
+        """Give what opens a file; see `Source`."""
+        if not file.uri.startswith(self._uri_of(self._root)):
             raise NotHeldError(f"{file.uri} is not in {self.name}")
-        return self._bucket.open(
-            self._key_of(file.uri),
-            start_byte=start_byte,
-            end_byte=end_byte,
-            entity=entity,
-        )
+        return self._open(file.uri)
 
-    def _list(self, program: str) -> Iterator[S3Object]:
+    def _open(self, uri: str) -> Opener:
+        url = f"{self._server_url}/{quote(self._key_of(uri))}"
+        return HttpOpener(self._http, url)
+
+    def _list(self, program: str) -> Iterator[HeldFile]:
         """List everything below the folder of a program."""
-        prefix = f"{self._root}jw{program}/"
-        page: str | None = None
+        asked = {"list-type": "2", "prefix": f"{self._root}jw{program}/"}
         while True:
-            question = partial(self._bucket.list_page, prefix, page)
-            listed = retry(self.name, question, policy=self._policy)
-            yield from listed.objects
-            if (page := listed.next_page) is None:
+            question = partial(self._list_page, urlencode(asked))
+            page = retry(self.name, question, policy=self._policy)
+            for entry in page.iterfind("{*}Contents"):
+                key = entry.findtext("{*}Key", "")
+                yield HeldFile(
+                    key.rpartition("/")[2],
+                    self._uri_of(key),
+                    int(entry.findtext("{*}Size", "0")),
+                    entry.findtext("{*}ETag", ""),
+                )
+            if (token := page.findtext("{*}NextContinuationToken")) is None:
                 return
+            asked["continuation-token"] = token
 
-    def _examine(self, held: HeldFile) -> ExaminedFile:
-        """Read the header of a file."""
-        path, name = Path(held.name), parse_exposure_name(stem_of(held.name))
-        found: Exposure | UnusableFile
+    def _list_page(self, asked: str) -> ET.Element:
+        """Ask for a part of the listing; one try."""
+        url = f"{self._server_url}?{asked}"
+        text = self._http.ask(url)
         try:
-            header = self._read_header(held)
-        except (AccessDeniedError, NotHeldError, UnreadableHeaderError) as error:
-            found = to_unusable(path, name, str(error))
-        else:
-            size_bytes = held.size_bytes
-            found = to_exposure(path, name, header, size_bytes=size_bytes, mtime_ns=0)
-        return ExaminedFile(held, found)
+            return ET.fromstring(text)  # noqa: S314  # expat bounds entities
+        except ET.ParseError as error:
+            raise TransientTransferError(
+                f"{self._server_url}: expected a listing in XML: {error}"
+            ) from error
 
-    def _read_header(self, held: HeldFile) -> RawFile:
+    def _examine(self, file: RemoteFile) -> tuple[RemoteFile, Exposure | UnusableFile]:
+        """Read the header of a file."""
+        path, name = Path(file.name), parse_exposure_name(stem_of(file.name))
+        try:
+            header = self._read_header(file)
+        except (AccessDeniedError, NotHeldError, FitsError) as error:
+            return file, to_unusable(path, name, str(error))
+        size_bytes = file.size_bytes
+        return file, to_exposure(path, name, header, size_bytes=size_bytes, mtime_ns=0)
+
+    def _read_header(self, file: RemoteFile) -> RawFile:
         """Read so much of a file as its header takes."""
         begin = b""
-        for size_bytes in _HEADER_BYTES:
-            question = partial(self._read_begin, held, size_bytes)
-            begin = retry(held.uri, question, policy=self._policy)
-            if len(begin) < size_bytes or _END.match(begin):
+        for most_bytes in _HEADER_BYTES:
+            opener = self._open(file.uri)
+            question = partial(read_begin, opener, most_bytes, file.size_bytes)
+            begin = retry(file.uri, question, policy=self._policy)
+            if len(begin) < most_bytes or _END.match(begin):
                 break
-        return read_raw_header(io.BytesIO(begin))
+        return read_raw_header(begin)
 
-    def _read_begin(self, held: HeldFile, size_bytes: int) -> bytes:
-        """Read the first bytes of a file, in one try."""
-        begin = bytearray()
-        with self._bucket.open(self._key_of(held.uri), end_byte=size_bytes) as body:
-            for chunk in body.chunks:
-                begin += chunk
-                if len(begin) >= size_bytes:  # a server may know no ranges
-                    break
-        if len(begin) < min(size_bytes, held.size_bytes):
-            raise TransientTransferError(f"{held.uri}: the body ended too early")
-        return bytes(begin[:size_bytes])
-
-    def _hold(self, one: S3Object) -> HeldFile:
-        uri = self._bucket.uri_of(one.key)
-        return HeldFile(one.key.rpartition("/")[2], uri, one.size_bytes, one.entity)
+    def _uri_of(self, key: str) -> str:
+        """Name an object in full."""
+        return f"s3://{self._bucket}/{key}"
 
     def _key_of(self, uri: str) -> str:
         """Take the URI of an object apart."""
-        return uri.removeprefix(self._bucket.uri_of(""))
+        return uri.removeprefix(self._uri_of(""))
 
 
-def _program_of(query: Query) -> str:
-    """Give the program that is asked for, which makes the prefix of the keys."""
-    if query.program is None:
-        raise ArchiveError("an S3 mirror is searched by program: give its five digits")
-    return query.program
+def find_server(bucket: str, endpoint: str | None) -> str:
+    """Say where a bucket is; certificates of Amazon hold for names without dots."""
+    if endpoint is None and "." not in bucket:
+        return f"https://{bucket}.s3.amazonaws.com"
+    return f"{(endpoint or 'https://s3.amazonaws.com').rstrip('/')}/{bucket}"
 
 
-def _is_hostile(one: S3Object) -> bool:
+def _is_hostile(file: HeldFile) -> bool:
     """Tell whether a key is other than it looks, once a client has normalized it."""
-    return not {".", ".."}.isdisjoint(one.key.split("/"))
+    return not {".", ".."}.isdisjoint(file.uri.split("/"))
 
 
-def _refuse(one: S3Object) -> str:
-    """Say why a key is refused."""
-    return f"refused the key {one.key[:200]!r}: it holds '.' or '..'"
-
-
-def _is_same(one: HeldFile, other: HeldFile) -> bool:
-    """Compare two objects by what the listing tells."""
-    return (one.size_bytes, one.entity) == (other.size_bytes, other.entity)
+def _keep_one_of_each(files: list[RemoteFile]) -> list[RemoteFile]:
+    """Keep one object of each name; the listing tells whether others are the same."""
+    return keep_one_of_each(
+        sorted(files, key=lambda file: file.uri),
+        lambda file: file.uri,
+        lambda a, b: (a.size_bytes, a.entity) == (b.size_bytes, b.entity),
+    )

@@ -1,14 +1,15 @@
 """Small text files: association documents and pools, read and written whole."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from flows.errors import ArchiveError
-from flows.names import check_file_name
 from workers.outside import read_outside
+from workers.publishing import replace
+
+from ..errors import ArchiveError
+from ..names import check_file_name
 
 __all__ = ["read_text", "read_texts", "write_texts"]
 
@@ -17,13 +18,7 @@ _MOST_BYTES: Final = 1 << 28
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises
-    ------
-    ArchiveError
-        It cannot be read, is no regular file, is too large, or is no text.
-    """
+    """Read a text file: regular, not too large, and text; else `ArchiveError`."""
     try:
         return read_outside(path, most_bytes=_MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -31,13 +26,7 @@ def read_text(path: Path) -> str:
 
 
 def read_texts(path: Path, pattern: str) -> Mapping[str, str]:
-    """Read a file, or those of a folder whose names fit a pattern.
-
-    Raises
-    ------
-    ArchiveError
-        One cannot be read, or there is none.
-    """
+    """Read a file, or those of a folder whose names fit a pattern, if there are any."""
     paths = sorted(path.glob(pattern)) if path.is_dir() else [path]
     if not paths:
         raise ArchiveError(f"{path} holds no {pattern}")
@@ -45,19 +34,12 @@ def read_texts(path: Path, pattern: str) -> Mapping[str, str]:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Write texts as files, those that are new or differ from what is there.
-
-    Returns
-    -------
-    tuple of str
-        Names of the files that were written.
+    """Write those texts as files that are new or differ from what is there; name them.
 
     Raises
     ------
     ArchiveError
         The folder cannot be written to.
-    FileNameError
-        A name is refused.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,18 +50,15 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
 
 def _write(folder: Path, name: str, text: str) -> bool:
     """Write a file if it changes; nobody ever sees half of it."""
-    path = folder / check_file_name(name)
-    data = text.encode()
+    path, data = folder / check_file_name(name), text.encode()
     if path.is_file() and path.read_bytes() == data:
         return False
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        draft = Path(file.name)
-        try:
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            draft.chmod(0o644)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+
+    replace(path, write)
     return True

@@ -21,9 +21,10 @@ from .output import (
 
 if TYPE_CHECKING:
     from config.recipe import Recipe
-    from flows.associations import Difference, PoolRow
-    from flows.models.associations import Association, AssociationSet
-    from flows.run import Associated, Found
+
+    from ..associations import Difference, PoolRow
+    from ..models.associations import Association, AssociationSet
+    from ..run import Associated, Found
 
 __all__ = ["asn"]
 
@@ -92,7 +93,7 @@ def asn(
         if pool is not None:
             shown = _associate_pool(pool, None if official else chosen, wanted)
         else:
-            from flows.run import associate
+            from ..run import associate
 
             with watched(quiet=as_json) as listen:
                 step = announce_steps(listen(program or ""))
@@ -126,8 +127,8 @@ def _associate_pool(
     path: Path, recipe: "Recipe | None", candidates: tuple[str, ...] | None
 ) -> _Shown:
     """Associate the rows of a pool file, whether an archive has their files or not."""
-    from flows.archive import read_text
-    from flows.associations import associate_rows, read_pool
+    from ..archive import read_text
+    from ..associations import associate_rows, read_pool
 
     rows = read_pool(read_text(path), path.name)
     choice = recipe.associations if recipe else None
@@ -139,10 +140,11 @@ def _find(
 ) -> list["Found"]:
     """Find the exposures of a program, or of all programs of a folder."""
     from config.settings import load_settings
-    from flows.archive import FolderArchive
-    from flows.errors import ArchiveError
-    from flows.factory import make_archive
-    from flows.run import Request, find
+
+    from ..archive import FolderArchive
+    from ..errors import ArchiveError
+    from ..factory import make_archive
+    from ..run import Request, find
 
     if headers is None:
         assert program is not None
@@ -158,7 +160,7 @@ def _find(
 
 def _join(programs: list["Associated"]) -> _Shown:
     """Join what is shown of several programs."""
-    from flows.models.associations import AssociationSet
+    from ..models.associations import AssociationSet
 
     made = [one.associations for one in programs]
     inventories = [one.found.inventory for one in programs]
@@ -183,7 +185,7 @@ def _join(programs: list["Associated"]) -> _Shown:
 
 def _refuse_unknown(candidates: tuple[str, ...], rows: tuple["PoolRow", ...]) -> None:
     """Refuse ids of candidates that are not there."""
-    from flows.errors import PoolError
+    from ..errors import PoolError
 
     held = {candidate.id for row in rows for candidate in row.candidates}
     if unknown := [one for one in candidates if one not in held]:
@@ -195,8 +197,8 @@ def _refuse_unknown(candidates: tuple[str, ...], rows: tuple["PoolRow", ...]) ->
 
 def _compare(made: "AssociationSet", path: Path | None) -> tuple["Difference", ...]:
     """Compare with other associations."""
-    from flows.archive import read_texts
-    from flows.associations import compare_documents
+    from ..archive import read_texts
+    from ..associations import compare_documents
 
     if path is None:
         return ()
@@ -205,8 +207,8 @@ def _compare(made: "AssociationSet", path: Path | None) -> tuple["Difference", .
 
 def _write(shown: _Shown, out: Path | None) -> tuple[str, ...]:
     """Write the documents."""
-    from flows.archive import write_texts
-    from flows.associations import name_documents, to_json_text
+    from ..archive import write_texts
+    from ..associations import name_documents, to_json_text
 
     if out is None:
         return ()

@@ -16,7 +16,8 @@ db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 def upgrade(*, data_dir: DataDir = None) -> None:
     """Upgrade the database to the newest schema, as every command does by itself."""
     from config.settings import load_settings
-    from flows.factory import open_database
+
+    from ..factory import open_database
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -28,9 +29,10 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Record all outcomes and fetched files of the data folder; delete nothing."""
     from config.settings import load_settings
-    from flows.archive import find_records, load_record
-    from flows.factory import open_database
-    from flows.provenance import find_outcomes, load_outcome
+
+    from ..archive import find_records, load_record
+    from ..factory import open_database
+    from ..provenance import find_outcomes, load_outcome
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -60,7 +62,8 @@ def verify(
 ) -> None:
     """Read every product of the store and compare it with its recorded sha256."""
     from config.settings import load_settings
-    from flows.provenance import find_damaged, set_aside
+
+    from ..provenance import find_damaged, set_aside
 
     with said_in_one_sentence():
         folder = load_settings(data_dir=data_dir).data_dir

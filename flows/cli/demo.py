@@ -19,8 +19,9 @@ from .output import (
 from .run import run_flow, start_prefect
 
 if TYPE_CHECKING:
-    from flows.reports import RunSummary
     from workers.sample import Check, Mode, SampleSet
+
+    from ..reports import RunSummary
 
 __all__ = ["demo"]
 

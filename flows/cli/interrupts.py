@@ -17,7 +17,7 @@ from typing import Any, Final
 import psutil
 import typer
 
-from flows.companions import kill_below
+from ..companions import kill_below
 
 __all__ = ["Interruptible", "count_lines_with", "end_at_once"]
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.stages import StartName
-
+from ..stages import StartName
 from .output import fail, warn
 
 __all__ = [
@@ -83,8 +82,8 @@ def list_programs(given: Sequence[str] | None, file: Path | None) -> tuple[str, 
     typer.BadParameter
         None is given.
     """
-    from flows.errors import IdError
-    from flows.names import check_program
+    from ..errors import IdError
+    from ..names import check_program
 
     places: dict[str, str] = {}
     for place, program in (*(("", one) for one in given or ()), *_read_programs(file)):

@@ -17,19 +17,20 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from config.errors import ConfigError
-from flows.crashes import is_known, to_bug
-from flows.errors import RewebbError
 from workers.errors import WorkerError
 
+from ..crashes import is_known, to_bug
+from ..errors import RewebbError
 from .interrupts import count_lines_with
 from .plain import to_plain
 
 if TYPE_CHECKING:
-    from flows.archive import FetchListener, FetchProgress
-    from flows.execution import Listener, Progress
-    from flows.reports import RunSummary
-    from flows.run import Step
-    from workers.cache_contract import ReferenceProgress
+    from workers.cache_contract import FileProgress
+
+    from ..archive import FetchListener
+    from ..execution import Listener, Progress
+    from ..reports import RunSummary
+    from ..run import Step
 
 _Value = TypeVar("_Value")
 
@@ -204,7 +205,7 @@ class Listeners:
     """Shows the bytes that were fetched."""
     steps: Callable[[str], object] = _ignore
     """Shows each step when it begins; "" when all are over."""
-    references: "Callable[[ReferenceProgress], None] | None" = None
+    references: "Callable[[FileProgress], None] | None" = None
     """Shows the references that were fetched or read."""
 
 
@@ -278,7 +279,7 @@ def _make_bars(bars: Any, label: str) -> Listeners:
         if progress.state in {"FAILED", "BLOCKED"}:
             bars.console.print(_styled(f"{progress.state} {progress.key}"))
 
-    def show_references(progress: "ReferenceProgress") -> None:
+    def show_references(progress: "FileProgress") -> None:
         doing = f"{progress.doing}: {progress.done} of {progress.total} files"
         bars.update(
             bar,
@@ -295,16 +296,15 @@ def _make_bars(bars: Any, label: str) -> Listeners:
 def _make_file_bar(bars: Any, label: str) -> "FetchListener":
     bar = bars.add_task("files", total=None, amount="", visible=False)
 
-    def show(progress: "FetchProgress") -> None:
+    def show(progress: "FileProgress") -> None:
         rate = bars.tasks[bar].speed or 0.0
         bars.update(
             bar,
             total=progress.total_bytes,
             completed=progress.done_bytes,
-            description=f"{label}fetched {progress.done_files} of {progress.files} "
-            "files",
+            description=f"{label}fetched {progress.done} of {progress.total} files",
             amount=f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
-            visible=progress.done_files < progress.files,
+            visible=progress.done < progress.total,
         )
 
     return show
@@ -314,14 +314,14 @@ def _print_tenths() -> "FetchListener":
     """Print a line for every tenth of the bytes, with the rate since the start."""
     told, start_s = 0, time.monotonic()
 
-    def show(progress: "FetchProgress") -> None:
+    def show(progress: "FileProgress") -> None:
         nonlocal told
         tenth = 10 * progress.done_bytes // max(progress.total_bytes, 1)
         if tenth > told:
             told = tenth
             rate = progress.done_bytes / max(time.monotonic() - start_s, 1e-3)
             _err.print(
-                f"fetched {progress.done_files} of {progress.files} files, "
+                f"fetched {progress.done} of {progress.total} files, "
                 f"{_say_bytes(progress)}, {decimal(int(rate))}/s",
                 markup=False,
             )
@@ -329,11 +329,11 @@ def _print_tenths() -> "FetchListener":
     return show
 
 
-def _print_parts() -> "Callable[[ReferenceProgress], None]":
+def _print_parts() -> "Callable[[FileProgress], None]":
     """Print a line for each part of what is done with references."""
     told = ""
 
-    def show(progress: "ReferenceProgress") -> None:
+    def show(progress: "FileProgress") -> None:
         nonlocal told
         if progress.doing != told:
             told = progress.doing
@@ -342,7 +342,7 @@ def _print_parts() -> "Callable[[ReferenceProgress], None]":
     return show
 
 
-def _say_bytes(progress: "FetchProgress | ReferenceProgress") -> str:
+def _say_bytes(progress: "FileProgress") -> str:
     return f"{decimal(progress.done_bytes)} of {decimal(progress.total_bytes)}"
 
 

@@ -14,10 +14,11 @@ from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, said_in_one_sentence, say
 
 if TYPE_CHECKING:
-    from flows.models.jobs import StoredProduct
-    from flows.models.runs import Run, RunJob
-    from flows.provenance import Database
     from workers.contract import Outcome
+
+    from ..models.jobs import StoredProduct
+    from ..models.runs import Run, RunJob
+    from ..provenance import Database
 
 __all__ = ["Found", "find_recorded", "logs", "open_recorded", "runs", "status"]
 
@@ -40,7 +41,8 @@ class Found:
 def open_recorded(data_dir: Path | None) -> Iterator[tuple["Database", Path]]:
     """Open what is recorded, and give the data folder too."""
     from config.settings import load_settings
-    from flows.factory import open_records
+
+    from ..factory import open_records
 
     with said_in_one_sentence():
         settings = load_settings(data_dir=data_dir)
@@ -57,7 +59,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs."""
-    from flows.names import check_program
+    from ..names import check_program
 
     with said_in_one_sentence():
         if program is not None:
@@ -178,8 +180,8 @@ def _find_logs(
 
 def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     """Join what the plan of a run knew of its jobs with what the jobs found."""
-    from flows.models.runs import JobState
-    from flows.reports import tell_caveats
+    from ..models.runs import JobState
+    from ..reports import tell_caveats
 
     over = {JobState.SUCCEEDED, JobState.REUSED}
     done = [j.fingerprint for j in jobs if j.fingerprint and j.state in over]

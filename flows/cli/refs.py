@@ -30,7 +30,8 @@ from .output import (
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from flows.planning import PlannedJob
+
+    from ..planning import PlannedJob
 
 __all__ = ["refs_app"]
 
@@ -70,8 +71,9 @@ def sync(
     Jobs whose raw files are not here are left out and counted.
     """
     from config.settings import load_settings
-    from flows.factory import adapt_to_sample
     from workers.run import prefetch_references
+
+    from ..factory import adapt_to_sample
 
     with said_in_one_sentence():
         settings = adapt_to_sample(
@@ -123,8 +125,9 @@ def verify(
     Without a server, it is compared with what runs have seen of it.
     """
     from config.settings import load_settings
-    from flows.factory import adapt_to_sample
     from workers.run import verify_references
+
+    from ..factory import adapt_to_sample
 
     with said_in_one_sentence():
         settings = adapt_to_sample(
@@ -160,7 +163,7 @@ def _remembering(
     ]
 ]:
     """Give the cache, its files in the database, and what records more of them."""
-    from flows.factory import find_crds_cache, open_database
+    from ..factory import find_crds_cache, open_database
 
     crds_path = str(find_crds_cache(settings))
     with open_database(settings) as database:
@@ -179,8 +182,9 @@ def _list_items(
     if not programs:
         return ()
     from config.recipe import load_recipe
-    from flows.factory import open_services
-    from flows.run import Request, list_items, prepare
+
+    from ..factory import open_services
+    from ..run import Request, list_items, prepare
 
     items: list[ResolveItem] = []
     with open_services(settings) as services:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flows.crashes import is_known, to_bug
-from flows.errors import PlanError
-
+from ..crashes import is_known, to_bug
+from ..errors import PlanError
 from .interrupts import end_at_once
 from .options import (
     AllowPartial,
@@ -47,8 +46,8 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from flows.reports import RunSummary
-    from flows.run import Shared
+    from ..reports import RunSummary
+    from ..run import Shared
 
 __all__ = ["plan", "run", "run_flow", "start_prefect"]
 
@@ -102,8 +101,9 @@ def plan(
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
-    from flows.run import Request, Shared, plan_only
     from workers.contract import Stage
+
+    from ..run import Request, Shared, plan_only
 
     with said_in_one_sentence():
         settings = load_settings(archive=archive, data_dir=data_dir)
@@ -155,8 +155,9 @@ def run(
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
-    from flows.factory import open_database
-    from flows.run import Request, Shared
+
+    from ..factory import open_database
+    from ..run import Request, Shared
 
     options = {
         "recipe": recipe,
@@ -313,7 +314,7 @@ def start_prefect(*, quiet: bool) -> None:
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    from flows.prefect_server import ensure_server
+    from ..prefect_server import ensure_server
 
     with watched(quiet=quiet) as listen:
         listen("").steps("start")
@@ -334,7 +335,7 @@ def run_flow(
     RewebbError, ConfigError
         Nothing could be done.
     """
-    from flows.reprocess import CALLER, Caller
+    from ..reprocess import CALLER, Caller
 
     ends: list[RunSummary | Exception] = []
     caller = Caller(
@@ -361,7 +362,7 @@ def _call_flow(parameters: dict[str, Any]) -> str:
     import httpx
     from prefect.exceptions import PrefectException
 
-    from flows.reprocess import reprocess_program
+    from ..reprocess import reprocess_program
 
     try:
         state = reprocess_program(**parameters, return_state=True)

@@ -19,7 +19,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from flows.archive import Cone, FetchedFiles, FoundFiles, RemoteFile
+    from ..archive import Cone, FetchedFiles, FoundFiles, RemoteFile
 
 __all__ = ["fetch", "search"]
 
@@ -74,8 +74,9 @@ def search(
 ) -> None:
     """Show what an archive holds: counts, sizes, modes, access, and what is here."""
     from config.settings import load_settings
-    from flows.archive import Access, FileKind, Query, find_files
-    from flows.factory import make_source, make_vault
+
+    from ..archive import Access, FileKind, Query, find_files
+    from ..factory import make_source, make_vault
 
     with said_in_one_sentence():
         query = Query(
@@ -121,8 +122,9 @@ def fetch(
     files could not be fetched, 2 when nothing could be done.
     """
     from config.settings import load_settings
-    from flows.archive import FileKind, Query, fetch_files, list_files
-    from flows.factory import make_source, make_vault, open_database
+
+    from ..archive import FileKind, Query, fetch_files, list_files
+    from ..factory import make_source, make_vault, open_database
 
     with said_in_one_sentence():
         query = Query(
@@ -142,7 +144,7 @@ def fetch(
                     source,
                     make_vault(settings, database.files.remember_fetched),
                     listing,
-                    parallel=settings.requests,
+                    parallel=settings.archive_connections,
                     dry_run=dry_run,
                     listener=listeners.files,
                 )
@@ -155,7 +157,7 @@ def fetch(
 
 
 def _parse_cone(text: str | None) -> "Cone | None":
-    from flows.archive import Cone
+    from ..archive import Cone
 
     if text is None:
         return None

@@ -14,10 +14,11 @@ from .output import print_json, print_rows, say
 from .records import find_recorded, open_recorded
 
 if TYPE_CHECKING:
-    from flows.models.exposures import FetchedFile
-    from flows.models.jobs import Attempt, JobRecord, StoredProduct
-    from flows.models.runs import Run, RunJob
     from workers.contract import Job
+
+    from ..models.exposures import FetchedFile
+    from ..models.jobs import Attempt, JobRecord, StoredProduct
+    from ..models.runs import Run, RunJob
 
 __all__ = ["show"]
 
@@ -40,7 +41,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Explain a product, a job, an attempt or a run: all that is recorded of it."""
-    from flows.models.runs import Run
+    from ..models.runs import Run
 
     with open_recorded(data_dir) as (database, folder):
         found = find_recorded(database, target)
@@ -72,7 +73,7 @@ def show(
 def _show_run(
     run: "Run", jobs: "Sequence[RunJob]", folder: Path, *, as_json: bool
 ) -> None:
-    from flows.layout import get_run_folder
+    from ..layout import get_run_folder
 
     if as_json:
         print_json({"run": run, "jobs": jobs})
@@ -215,7 +216,7 @@ def _print_references(job: "Job") -> None:
 
 def _print_parameters(job: "Job", *, all_parameters: bool) -> None:
     """Print what a parameter reference or the recipe sets, with which; or all."""
-    from flows.planning import flatten_parameters
+    from ..planning import flatten_parameters
 
     effective = flatten_parameters(job.parameters)
     origins, unknown = _find_origins(job)
@@ -240,7 +241,7 @@ def _find_origins(job: "Job") -> tuple[dict[str, str], dict[str, str]]:
 
     The recipe wins over files of the pipeline, and these over files of steps.
     """
-    from flows.planning import flatten_parameters
+    from ..planning import flatten_parameters
 
     steps: Any = job.parameters.get("steps", {})
     origins: dict[str, str] = {}
@@ -264,7 +265,7 @@ def _read_names(cache: Path, name: str, sha1: str) -> list[str] | None:
 
     import asdf  # only when it is wanted
 
-    from flows.planning import flatten_parameters
+    from ..planning import flatten_parameters
 
     for path in (cache / "references" / "jwst").rglob(name):
         if hashlib.sha1(path.read_bytes()).hexdigest() == sha1:  # noqa: S324  # of CRDS

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from flows.layout import RUNS, SUMMARY_NAME
-from flows.planning import Plan
 from workers.trees import remove_tree
 
+from ..layout import RUNS, SUMMARY_NAME
+from ..planning import Plan
 from .summary import RunSummary
 
 __all__ = ["publish_run_folder"]

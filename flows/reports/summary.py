@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flows.models.jobs import StoredJob
-from flows.models.runs import JobState, Run, RunState
-from flows.planning import Plan, PlanEntry
 from workers.contract import Caveat
+
+from ..models.jobs import StoredJob
+from ..models.runs import JobState, Run, RunState
+from ..planning import Plan, PlanEntry
 
 __all__ = ["JobLine", "RunSummary", "summarize", "tell_caveats"]
 

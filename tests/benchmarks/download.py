@@ -31,7 +31,7 @@ from rich.table import Table
 
 from workers.transfer import Expected, receive
 from workers.transfer.fits_checks import verify_fits
-from workers.transfer.http import HttpOpener, make_client
+from workers.transfer.http import HttpClient, HttpOpener
 
 FILES = 4
 MEGABYTE = 10**6
@@ -105,7 +105,7 @@ def fetch(kind: str, url: str, folder: Path) -> None:
     get = fetch_bytes if kind == "--bytes" else fetch_file
     start = time.perf_counter()
     with (
-        make_client(user_agent="rewebb benchmark", connections=FILES) as client,
+        HttpClient(user_agent="rewebb benchmark", connections=FILES) as client,
         ThreadPoolExecutor(FILES) as pool,
     ):
         opener = HttpOpener(client, url)
@@ -183,8 +183,10 @@ def serving(path: Path) -> Iterator[str]:
     command = [sys.executable, __file__, "--serve", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}/file"
-        server.kill()
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}/file"
+        finally:
+            server.kill()
 
 
 def measure(way: Way, url: str, folder: Path) -> Measured:
@@ -213,7 +215,8 @@ def measure_resumption(url: str, folder: Path, size: int) -> str:
     with tempfile.TemporaryDirectory(dir=folder) as empty:
         (command,) = received(url, Path(empty))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as killed:
-            while count_parts(Path(empty)) < FILES * size / 2:
+            half = FILES * size / 2
+            while count_parts(Path(empty)) < half and killed.poll() is None:
                 time.sleep(0.001)
             killed.kill()
         there = count_parts(Path(empty))
@@ -222,7 +225,11 @@ def measure_resumption(url: str, folder: Path, size: int) -> str:
 
 
 def count_parts(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob(".*.part"))
+    there = 0
+    for path in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):  # published meanwhile
+            there += path.stat().st_size
+    return there
 
 
 def show(taken: dict[str, list[Measured]], megabytes: float) -> Table:

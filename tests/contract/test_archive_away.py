@@ -14,14 +14,14 @@ from mast_server import MastServer, mast_server
 from small_files import name_exposure, write_small_files
 
 from config.recipe import AssociationChoice
-from flows.archive import Fetcher, FetchReport, Query
+from flows.archive import Fetcher, FetchReport, Query, RemoteFile
+from flows.archive.access import Token
 from flows.archive.mast import MastSource
-from flows.archive.tokens import Token
 from flows.associations import associate_rows, choose_rows
 from flows.errors import AccessError, ArchiveError, UnknownProgramError
 from flows.models.exposures import Exposure, Inventory
 from flows.planning import build_graph
-from workers.transfer import Body
+from workers.transfer import Body, Opener
 
 LATER = datetime(2127, 3, 1, tzinfo=UTC)
 
@@ -203,7 +203,7 @@ def test_copies_are_used_when_the_token_has_expired(
     fetched = find_and_fetch(site)
     mast.exclusive[PROGRAM] = LATER
     again = Site(site.folder, mast.url)
-    again.use(MastSource(mast.url, token=Token("expired"), policy=POLICY))
+    again.use(MastSource(mast.url, token=Token("expired"), policy=POLICY, parallel=4))
     found = again.archive.find(PROGRAM)
     assert found.exposures == fetched
     assert "gave no access" in found.unchecked[0]
@@ -214,7 +214,7 @@ def test_an_expired_token_is_an_error_where_nothing_is_here(
     site: Site, mast: MastServer
 ) -> None:
     mast.exclusive[PROGRAM] = LATER
-    site.use(MastSource(mast.url, token=Token("expired"), policy=POLICY))
+    site.use(MastSource(mast.url, token=Token("expired"), policy=POLICY, parallel=4))
     with pytest.raises(AccessError, match="expired or unknown token"):
         site.archive.find(PROGRAM)
 
@@ -269,18 +269,22 @@ class Fickle(MastSource):
 
     asked = 0
 
-    @contextmanager
-    def open(self, *args: Any, **kwargs: Any) -> Iterator[Body]:
+    def opener(self, file: RemoteFile) -> Opener:
         """Open a file."""
-        with super().open(*args, **kwargs) as body:
-            self.asked += 1
-            yield replace(body, entity=f'"{self.asked}"')
+
+        @contextmanager
+        def opened(**kwargs: Any) -> Iterator[Body]:
+            with super(Fickle, self).opener(file)(**kwargs) as body:
+                self.asked += 1
+                yield replace(body, entity=f'"{self.asked}"')
+
+        return opened
 
 
 def test_bytes_that_come_again_end_the_trust_in_an_etag(
     site: Site, mast: MastServer
 ) -> None:
-    site.use(Fickle(mast.url, policy=POLICY))
+    site.use(Fickle(mast.url, policy=POLICY, parallel=4))
     reports: list[FetchReport] = [site.fetch() for _ in range(4)]
     assert [len(report.fetched) for report in reports] == [4, 4, 0, 0]
     assert {record.version for record in site.records} == {1}

@@ -21,7 +21,6 @@ from small_files import name_exposure, write_small_files
 from config.recipe import AssociationChoice
 from flows.archive import (
     Fetcher,
-    FetchProgress,
     FolderArchive,
     Query,
     Vault,
@@ -32,6 +31,7 @@ from flows.associations import associate_rows, choose_rows
 from flows.errors import ArchiveError
 from flows.models.exposures import PoolFile
 from flows.planning import build_graph
+from workers.cache_contract import FileProgress
 from workers.sample import SampleSet
 
 
@@ -282,10 +282,10 @@ def test_nothing_is_fetched_if_there_is_no_room(site: Site) -> None:
 
 
 def test_progress_ends_with_all_files_and_bytes(site: Site) -> None:
-    told: list[FetchProgress] = []
+    told: list[FileProgress] = []
     listing = site.source.search(Query(program=PROGRAM))
     site.fetcher.fetch(site.fetcher.decide(listing), listener=told.append)
-    assert told[-1] == FetchProgress(30, 30, 30 * 8640, 30 * 8640)
+    assert told[-1] == FileProgress("fetching files", 30, 30, 30 * 8640, 30 * 8640)
     assert [one.done_bytes for one in told] == sorted(one.done_bytes for one in told)
 
 
@@ -297,10 +297,10 @@ def test_who_stops_a_fetch_waits_for_no_other_try(site: Site, mast: MastServer) 
     bad = [f"{name_exposure(number)}_uncal" for number in (1, 2, 3)]
     mast.loopback.faults = ScriptedFaults({name: [Fault.UNAVAILABLE] for name in bad})
 
-    pressed: list[FetchProgress] = []
+    pressed: list[FileProgress] = []
 
-    def stop(progress: FetchProgress) -> None:
-        if progress.done_files and not pressed:
+    def stop(progress: FileProgress) -> None:
+        if progress.done and not pressed:
             pressed.append(progress)
             _thread.interrupt_main()
 
@@ -315,7 +315,7 @@ def test_who_stops_a_fetch_waits_for_no_other_try(site: Site, mast: MastServer) 
 
 
 def test_a_listener_that_raises_stops_no_fetch(site: Site) -> None:
-    def fail(progress: FetchProgress) -> None:
+    def fail(progress: FileProgress) -> None:
         raise BrokenPipeError(progress)
 
     listing = site.source.search(Query(program=PROGRAM))

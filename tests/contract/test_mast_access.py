@@ -11,9 +11,9 @@ from loopback import Fault, ScriptedFaults
 from mast_files import write_archive
 from mast_server import MastServer, mast_server
 
-from flows.archive.listing import Access, Query
+from flows.archive.access import Token, describe_withheld, probe, withhold
 from flows.archive.mast import MastSource
-from flows.archive.tokens import Token, probe, tell_withheld, withhold
+from flows.archive.source import Access, Query
 from flows.errors import AccessError, ArchiveError
 from workers.errors import AccessDeniedError
 from workers.transfer import Pacing
@@ -39,7 +39,7 @@ def server(folder: Path) -> Iterator[MastServer]:
 
 def connect(server: MastServer, secret: str | None = None) -> MastSource:
     token = None if secret is None else Token(secret)
-    return MastSource(server.url, token=token, pacing=QUICK)
+    return MastSource(server.url, token=token, pacing=QUICK, parallel=4)
 
 
 def test_exclusive_files_are_listed_with_the_date_they_become_public(
@@ -65,7 +65,7 @@ def test_without_a_token_exclusive_files_are_withheld_and_the_rest_is_not(
     allowed, withheld = withhold(source.search(ALL), has_token=source.has_token)
     assert {file.access for file in allowed} == {Access.PUBLIC}
     assert {file.access for file in withheld} == {Access.EXCLUSIVE}
-    assert tell_withheld(withheld)[0] == (
+    assert describe_withheld(withheld)[0] == (
         "program 99021 observation 002: 3 files of exclusive access, public from "
         f"{FUTURE:%Y-%m-%d}; set MAST_API_TOKEN to a token of the program to have them "
         "before"
@@ -79,12 +79,12 @@ def test_an_exclusive_file_is_only_given_with_a_token_of_its_program(
     named = {file.name: file for file in connect(server).search(ALL)}
     ours = named["jw99021002001_03101_00001_nrs1_uncal.fits"]
     theirs = named["jw99022001001_03101_00001_mirifulong_uncal.fits"]
-    with connect(server, SECRET).open(ours) as body:
+    with connect(server, SECRET).opener(ours)() as body:
         assert sum(map(len, body.chunks)) == ours.size_bytes
     for source, file in [(connect(server), ours), (connect(server, SECRET), theirs)]:
-        with pytest.raises(AccessDeniedError, match=r"401|403"), source.open(file):
+        with pytest.raises(AccessDeniedError, match=r"401|403"), source.opener(file)():
             pass
-        with pytest.raises(AccessDeniedError), source.open(file, end_byte=9):
+        with pytest.raises(AccessDeniedError), source.opener(file)(end_byte=9):
             pass
 
 
@@ -183,4 +183,4 @@ def test_a_source_with_a_token_is_not_pickled(server: MastServer) -> None:
 @pytest.mark.parametrize("url", ["http://mast.stsci.edu", "http://10.0.0.1:8000"])
 def test_a_token_is_never_sent_in_the_clear(url: str) -> None:
     with pytest.raises(AccessError, match="expected https"):
-        MastSource(url, token=Token(SECRET))
+        MastSource(url, token=Token(SECRET), parallel=4)

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import httpx
 import pytest
 from astropy.coordinates import SkyCoord
@@ -24,6 +25,11 @@ from astroquery.exceptions import (
 from astroquery.mast import MastMissionsClass, conf
 from mast_files import write_archive
 from mast_server import MastServer, mast_server
+
+from flows.archive.mast.client import MastClient, MastLimits
+from flows.archive.mast.products import SEARCH_COLUMNS
+from flows.archive.source import Cone
+from workers.transfer.http import HttpClient
 
 TOKEN = "1f2e3d4c5b6a"  # of nobody
 
@@ -59,6 +65,34 @@ def recorded(name: str) -> Any:
 def post(server: MastServer, endpoint: str, body: dict[str, Any]) -> Any:
     url = f"{server.url}/search/jwst/api/v0.1/{endpoint}"
     return httpx.post(url, json=body).raise_for_status().json()
+
+
+def test_our_requests_are_those_of_astroquery(
+    server: MastServer, connect: Callable[..., Any]
+) -> None:
+    """What is asked of the real server is what its own client asks."""
+    conditions, cone = {"program": "99021", "instrume": "NIRSPEC"}, Cone(83.6, 2.0, 0.1)
+    missions = connect()
+    missions.query_criteria_async(
+        coordinates=SkyCoord(cone.ra_deg, cone.dec_deg, unit="deg"),
+        radius=cone.radius_deg * u.deg,
+        limit=7,
+        offset=14,
+        select_cols=list(SEARCH_COLUMNS),
+        sort_by=["fileSetName", "ArchiveFileID"],
+        **conditions,
+    )
+    names = ["jw99021001001_03101_00001"]
+    missions.get_product_list_async(names)
+    with HttpClient(user_agent="tests", connections=1) as http:
+        ours = MastClient(server.url, http, MastLimits(page_rows=7))
+        ours.search(conditions, cone, first=14)
+        ours.list_products(names)
+    *_, theirs, their_products, search, products = [
+        request for request in server.loopback.requests if request.method == "POST"
+    ]
+    for one, other in ((theirs, search), (their_products, products)):
+        assert (one.path, json.loads(one.body)) == (other.path, json.loads(other.body))
 
 
 def test_columns_are_told_as_the_real_server_tells_them(server: MastServer) -> None:

@@ -13,14 +13,14 @@ from loopback import Fault, ScriptedFaults
 from mast_files import ARCHIVE, write_archive
 from mast_server import MastServer, mast_server
 
-from flows.archive.listing import Access, Cone, FileKind, Query
-from flows.archive.mast import MastSource, SearchLimits
+from flows.archive.mast import MastLimits, MastSource
+from flows.archive.source import Access, Cone, FileKind, Query
 from flows.errors import AccessError, ArchiveError, IdError
 from workers.errors import NotHeldError
 from workers.sample import SampleSet
 from workers.transfer import Pacing, RetryPolicy
 
-SMALL = SearchLimits(page_rows=2, batch_datasets=2, silent_s=0.3)
+SMALL = MastLimits(page_rows=2, batch_datasets=2, silent_s=0.3)
 QUICK = Pacing(sleep=lambda _: None)
 QUERY = Query(program="99021")
 SEARCH, PRODUCTS = "/search?", "/post_list_products?"
@@ -39,7 +39,7 @@ def server(folder: Path) -> Iterator[MastServer]:
 
 @pytest.fixture
 def source(server: MastServer) -> Iterator[MastSource]:
-    source = MastSource(server.url, limits=SMALL, pacing=QUICK)
+    source = MastSource(server.url, limits=SMALL, pacing=QUICK, parallel=4)
     yield source
     source.close()
 
@@ -94,7 +94,7 @@ def test_every_query_lists_what_the_folder_holds_of_it(
 
 def test_the_sample_programs_are_listed_as_they_are(sample: SampleSet) -> None:
     with mast_server(sample.archive) as server:
-        listed = MastSource(server.url).search(Query()).files
+        listed = MastSource(server.url, parallel=4).search(Query()).files
     sizes = {path.name: path.stat().st_size for path in sample.archive.rglob("*.fits")}
     assert {file.name: file.size_bytes for file in listed} == sizes
     programs = {mode.program for mode in sample.modes}
@@ -204,15 +204,17 @@ def test_the_answer_of_a_server_that_asks_to_wait_is_waited_for(
     waits: list[float] = []
     server.loopback.faults = ScriptedFaults({SEARCH: [Fault.UNAVAILABLE] * 3})
     pacing = Pacing(sleep=waits.append, dice=lambda: 1.0)
-    source = MastSource(server.url, pacing=pacing, policy=RetryPolicy(first_wait_s=2))
+    source = MastSource(
+        server.url, pacing=pacing, policy=RetryPolicy(first_wait_s=2), parallel=4
+    )
     source.search(QUERY)
     assert waits == [2.0, 4.0, 8.0]
 
 
 def test_an_answer_that_drips_too_long_is_given_up(server: MastServer) -> None:
     server.loopback.faults = lambda _: Fault.SLOW
-    limits = SearchLimits(answer_s=0.0)
-    source = MastSource(server.url, limits=limits, pacing=QUICK)
+    limits = MastLimits(answer_s=0.0)
+    source = MastSource(server.url, limits=limits, pacing=QUICK, parallel=4)
     with pytest.raises(ArchiveError, match="was not whole after 0 s"):
         source.search(QUERY)
 
@@ -229,20 +231,20 @@ def test_few_requests_are_made_and_never_more_than_four_at_a_time(
     folder: Path,
 ) -> None:
     with mast_server(folder, faults=lambda _: Fault.SLOW) as server:
-        MastSource(server.url).search(Query())
+        MastSource(server.url, parallel=4).search(Query())
         assert [request.path for request in server.loopback.requests] == [
             "/search/jwst/api/v0.1/search",
             "/search/jwst/api/v0.1/post_list_products",
         ]
-        limits = SearchLimits(batch_datasets=1, page_rows=1)
-        MastSource(server.url, limits=limits).search(Query())
+        limits = MastLimits(batch_datasets=1, page_rows=1)
+        MastSource(server.url, limits=limits, parallel=4).search(Query())
         assert 1 < server.loopback.most_at_once <= 4
 
 
 def test_all_requests_state_who_asks(source: MastSource, server: MastServer) -> None:
     file = source.search(QUERY).files[0]
     source.whoami()
-    with source.open(file) as body:
+    with source.opener(file)() as body:
         assert sum(map(len, body.chunks)) == file.size_bytes
     agents = {request.headers["user-agent"] for request in server.loopback.requests}
     assert [agent.partition("/")[0] for agent in agents] == ["rewebb"]
@@ -252,10 +254,10 @@ def test_the_begin_of_a_file_is_read_with_or_without_ranges(
     source: MastSource, server: MastServer
 ) -> None:
     file = next(file for file in source.search(QUERY) if file.kind is FileKind.UNCAL)
-    with source.open(file, end_byte=80) as body:
+    with source.opener(file)(end_byte=80) as body:
         assert b"".join(body.chunks).startswith(b"SIMPLE  =")
         assert body.total_bytes == file.size_bytes
-    with source.open(file, start_byte=80, end_byte=90, entity='"other"') as body:
+    with source.opener(file)(start_byte=80, end_byte=90, entity='"other"') as body:
         assert body.start_byte == 0  # so says a server that has another version
         assert sum(map(len, body.chunks)) == 90
     assert server.loopback.requests[-1].headers["range"] == "bytes=80-89"
@@ -267,14 +269,14 @@ def test_a_file_that_is_not_there_is_said_to_be_so(
     file = source.search(QUERY).files[-1]
     with (
         pytest.raises(NotHeldError),
-        source.open(replace(file, uri="mast:JWST/product/other.fits")),
+        source.opener(replace(file, uri="mast:JWST/product/other.fits"))(),
     ):
         pass
 
 
-def test_neither_astroquery_nor_httpx_is_loaded_before_something_is_asked() -> None:
+def test_no_other_client_of_the_web_is_loaded() -> None:
     code = (
-        "import sys, flows.archive.mast as m; m.MastSource();"
+        "import sys, flows.archive.mast as m; m.MastSource(parallel=4);"
         "print(*{'astroquery', 'astropy', 'httpx', 'requests'} & set(sys.modules))"
     )
     run = subprocess.run(
@@ -335,7 +337,7 @@ def test_a_url_that_is_none_of_a_server_is_refused_without_showing_it(
     url: str,
 ) -> None:
     with pytest.raises(ArchiveError) as caught:
-        MastSource(url)
+        MastSource(url, parallel=4)
     assert "a:b" not in str(caught.value)
 
 

@@ -15,10 +15,10 @@ from exposures import raw_header
 from mast_server import mast_server
 from s3_server import s3_mirror
 
-from flows.archive.folder_source import FolderSource
-from flows.archive.listing import Access, Cone, FileKind, Query, RemoteFile, Source
+from flows.archive import FolderArchive
 from flows.archive.mast import MastSource
 from flows.archive.s3 import S3Source
+from flows.archive.source import Access, Cone, FileKind, Query, RemoteFile, Source
 from workers.errors import NotHeldError
 from workers.sample import SampleSet
 from workers.transfer import Body
@@ -144,7 +144,7 @@ class Served:
 @contextmanager
 def serve_folder(folder: Path) -> Iterator[Served]:
     yield Served(
-        FolderSource(folder),
+        FolderArchive(folder),
         change=lambda name, content: (folder / name).write_bytes(content),
         remove=lambda name: (folder / name).unlink(),
         add=lambda name: (folder / name).touch(),
@@ -154,7 +154,7 @@ def serve_folder(folder: Path) -> Iterator[Served]:
 @contextmanager
 def serve_s3(folder: Path) -> Iterator[Served]:
     with s3_mirror(folder) as mirror:
-        source = S3Source(mirror.url, endpoint=mirror.endpoint)
+        source = S3Source(mirror.url, endpoint=mirror.endpoint, parallel=4)
         yield Served(
             source,
             change=mirror.put,
@@ -165,7 +165,10 @@ def serve_s3(folder: Path) -> Iterator[Served]:
 
 @contextmanager
 def serve_mast(folder: Path) -> Iterator[Served]:
-    with mast_server(folder) as server, closing(MastSource(server.url)) as source:
+    with (
+        mast_server(folder) as server,
+        closing(MastSource(server.url, parallel=4)) as source,
+    ):
         yield Served(
             source,
             change=lambda name, content: (folder / name).write_bytes(content),
@@ -322,7 +325,7 @@ def test_the_bytes_and_sizes_are_those_of_the_files(
 ) -> None:
     paths = {path.name: path for path in holdings.rglob("*") if path.is_file()}
     for file in source.search(Query(program="99010")):
-        with source.open(file) as body:
+        with source.opener(file)() as body:
             content = read(body)
         assert content == paths[file.name].read_bytes()
         assert body.start_byte == 0
@@ -332,7 +335,7 @@ def test_the_bytes_and_sizes_are_those_of_the_files(
 
 def test_a_large_file_comes_in_small_pieces(source: Source, sample: SampleSet) -> None:
     path = min(sample.archive.rglob("*_uncal.fits"), key=lambda path: path.name)
-    with source.open(file_of(source, path.name)) as body:
+    with source.opener(file_of(source, path.name))() as body:
         sizes = [len(chunk) for chunk in body.chunks]
     assert sum(sizes) == path.stat().st_size
     assert max(sizes) <= 1 << 20
@@ -345,10 +348,10 @@ def test_the_rest_of_a_version_comes_without_the_begin(
     content = (holdings / "raw" / f"{MRS}_uncal.fits").read_bytes()
     start = math.ceil(share * len(content))
     file = file_of(source, MRS)
-    with source.open(file) as body:
+    with source.opener(file)() as body:
         entity = body.entity
     assert entity is not None
-    with source.open(file, start_byte=start, entity=entity) as body:
+    with source.opener(file)(start_byte=start, entity=entity) as body:
         assert read(body) == content[start:]
     assert body.start_byte == start
     assert body.total_bytes == len(content)
@@ -359,7 +362,7 @@ def test_a_start_without_a_version_is_kept_or_all_is_given(
     source: Source, holdings: Path
 ) -> None:
     content = (holdings / "raw" / f"{MRS}_uncal.fits").read_bytes()
-    with source.open(file_of(source, MRS), start_byte=100) as body:
+    with source.opener(file_of(source, MRS))(start_byte=100) as body:
         assert read(body) == content[body.start_byte :]
     assert body.start_byte in {0, 100}
 
@@ -367,7 +370,7 @@ def test_a_start_without_a_version_is_kept_or_all_is_given(
 def test_of_another_version_all_is_given(source: Source, holdings: Path) -> None:
     content = (holdings / "raw" / f"{MRS}_uncal.fits").read_bytes()
     file = file_of(source, MRS)
-    with source.open(file, start_byte=100, entity='"an-old-one"') as body:
+    with source.opener(file)(start_byte=100, entity='"an-old-one"') as body:
         assert read(body) == content
     assert body.start_byte == 0
     assert body.entity != '"an-old-one"'
@@ -376,9 +379,9 @@ def test_of_another_version_all_is_given(source: Source, holdings: Path) -> None
 def test_a_start_behind_the_end_gives_all(source: Source, holdings: Path) -> None:
     content = (holdings / "raw" / f"{MRS}_uncal.fits").read_bytes()
     file = file_of(source, MRS)
-    with source.open(file) as body:
+    with source.opener(file)() as body:
         entity = body.entity
-    with source.open(file, start_byte=len(content) + 1, entity=entity) as body:
+    with source.opener(file)(start_byte=len(content) + 1, entity=entity) as body:
         assert read(body) == content
     assert body.start_byte == 0
 
@@ -389,17 +392,17 @@ def test_no_more_comes_than_up_to_the_end_that_is_wanted(
     content = (holdings / "raw" / f"{MRS}_uncal.fits").read_bytes()
     file = file_of(source, MRS)
     for end in (1, 2880, len(content), len(content) + 1):
-        with source.open(file, end_byte=end) as body:
+        with source.opener(file)(end_byte=end) as body:
             assert read(body) == content[:end]
         assert body.total_bytes in {None, len(content)}
 
 
 def test_a_changed_file_is_another_version(own: Served) -> None:
     file = file_of(own.source, IFU_1)
-    with own.source.open(file) as body:
+    with own.source.opener(file)() as body:
         old = body.entity
     own.change(file.name, b"SIMPLE  = changed".ljust(5760))
-    with own.source.open(file, start_byte=2880, entity=old) as body:
+    with own.source.opener(file)(start_byte=2880, entity=old) as body:
         assert read(body) == b"SIMPLE  = changed".ljust(5760)
     assert body.start_byte == 0
     assert body.entity != old
@@ -408,7 +411,7 @@ def test_a_changed_file_is_another_version(own: Served) -> None:
 def test_a_file_that_is_gone_is_not_held(own: Served) -> None:
     file = file_of(own.source, IFU_1)
     own.remove(file.name)
-    with pytest.raises(NotHeldError), own.source.open(file):
+    with pytest.raises(NotHeldError), own.source.opener(file)():
         pass
 
 
@@ -417,7 +420,7 @@ def test_a_file_of_nowhere_is_not_held(source: Source) -> None:
     other = IFU_1.replace("00001", "00009")
     uri = file.uri.replace(IFU_1, other)
     file = replace(file, name=f"{other}_uncal.fits", uri=uri)
-    with pytest.raises(NotHeldError), source.open(file):
+    with pytest.raises(NotHeldError), source.opener(file)():
         pass
 
 
@@ -425,7 +428,7 @@ def test_a_stream_may_be_left_at_any_time(source: Source, sample: SampleSet) -> 
     path = max(sample.archive.rglob("*_uncal.fits"), key=lambda path: path.name)
     file = file_of(source, path.name)
     for _ in range(20):
-        with source.open(file) as body:
+        with source.opener(file)() as body:
             first = next(body.chunks)
         assert path.read_bytes()[: len(first)] == first
 
@@ -434,7 +437,7 @@ def test_what_goes_wrong_in_the_block_is_not_blamed_on_the_source(
     source: Source,
 ) -> None:
     file = file_of(source, IFU_1)
-    with pytest.raises(OSError, match="disk full"), source.open(file):
+    with pytest.raises(OSError, match="disk full"), source.opener(file)():
         raise OSError("disk full")
 
 
@@ -444,7 +447,7 @@ def test_eight_threads_open_files_at_once(source: Source, holdings: Path) -> Non
     ]
 
     def fetch(file: RemoteFile) -> bool:
-        with source.open(file) as body:
+        with source.opener(file)() as body:
             return read(body) == (holdings / "raw" / file.name).read_bytes()
 
     with ThreadPoolExecutor(8) as pool:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -28,7 +27,7 @@ from loopback import serving as serving_loopback
 from workers.errors import AccessDeniedError, TransferError
 from workers.transfer import Expected, Received, RetryPolicy, receive
 from workers.transfer.fits_checks import verify_fits
-from workers.transfer.http import HttpOpener, make_client
+from workers.transfer.http import HttpClient, HttpOpener
 
 FILE = "jw99001001001_02101_00001_nrs1_uncal.fits"
 
@@ -73,19 +72,21 @@ def server(any_server: Loopback, request: pytest.FixtureRequest) -> Loopback:
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with make_client(user_agent="rewebb/0 (+tests)", read_timeout_s=0.2) as made:
+def client() -> Iterator[HttpClient]:
+    with HttpClient(
+        user_agent="rewebb/0 (+tests)", connections=4, read_timeout_s=0.2
+    ) as made:
         yield made
 
 
 @pytest.fixture
-def get(client: httpx.Client, server: Loopback, held: Path, tmp_path: Path) -> Get:
+def get(client: HttpClient, server: Loopback, held: Path, tmp_path: Path) -> Get:
     """Fetch the file, while faults strike."""
     return partial(fetch, client, server, held, tmp_path)
 
 
 def fetch(
-    client: httpx.Client,
+    client: HttpClient,
     server: Loopback,
     held: Path,
     folder: Path,
@@ -222,7 +223,7 @@ def test_other_bytes_after_a_cut_are_never_joined(
 
 
 def test_twenty_megabytes_that_are_cut_six_times_are_fetched_once(
-    client: httpx.Client, server: Loopback, tmp_path: Path
+    client: HttpClient, server: Loopback, tmp_path: Path
 ) -> None:
     """Before, they were fetched anew each time and given up after six tries."""
     held, folder = tmp_path / "held", tmp_path / "here"
@@ -261,7 +262,7 @@ def test_whatever_strikes_a_file_is_whole_or_not_there(
     server = any_server
     server.validator = validator
     folder = tmp_path_factory.mktemp("any")
-    with make_client(user_agent="tests", read_timeout_s=0.05) as client:
+    with HttpClient(user_agent="tests", connections=4, read_timeout_s=0.05) as client:
         try:
             got = fetch(client, server, held, folder, faults)
             assert got.path.read_bytes() == held.read_bytes()

@@ -1,5 +1,7 @@
 """What is asked of an HTTP server, and what its answers are taken for."""
 
+import gzip
+import json
 import socket
 import threading
 import traceback
@@ -9,7 +11,6 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
 import pytest
 from loopback import Answer, Fault, Loopback, Request, serving
 
@@ -19,7 +20,7 @@ from workers.errors import (
     TransferError,
     TransientTransferError,
 )
-from workers.transfer.http import HostToken, HttpOpener, make_client
+from workers.transfer.http import HostToken, HttpClient, HttpOpener
 
 WHOLE = bytes(range(200)) * 10
 TOKEN = "s3cr3t-t0k3n"
@@ -29,8 +30,10 @@ Respond = Callable[[Request], Answer]
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with make_client(user_agent="rewebb/0 (+tests)", read_timeout_s=0.3) as made:
+def client() -> Iterator[HttpClient]:
+    with HttpClient(
+        user_agent="rewebb/0 (+tests)", connections=4, read_timeout_s=0.3
+    ) as made:
         yield made
 
 
@@ -55,7 +58,7 @@ def read(
 
 
 def test_all_of_a_file_is_asked_for_in_plain_bytes(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     loopback = serve(respond(Last_Modified="Fri, 20 Nov 2026 00:00:00 GMT"))
     with HttpOpener(client, f"{loopback.url}/f")() as body:
@@ -87,7 +90,7 @@ GIVEN = "Fri, 20 Nov 2026 00:00:00 GMT"
     ],
 )
 def test_a_date_stands_for_bytes_if_they_had_not_just_changed_and_there_is_no_etag(
-    client: httpx.Client,
+    client: HttpClient,
     serve: Callable[[Respond], Loopback],
     headers: dict[str, str | None],
     is_dated: bool,  # noqa: FBT001  # a parameter of the test
@@ -100,7 +103,7 @@ def test_a_date_stands_for_bytes_if_they_had_not_just_changed_and_there_is_no_et
 
 @pytest.mark.parametrize("said", [LONG_AGO, None], ids=["said", "not said"])
 def test_the_rest_is_asked_for_by_date(
-    client: httpx.Client, serve: Callable[[Respond], Loopback], said: str | None
+    client: HttpClient, serve: Callable[[Respond], Loopback], said: str | None
 ) -> None:
     ranged = {"Content_Range": "bytes 500-1999/2000", "ETag": None}
     loopback = serve(respond(206, WHOLE[500:], **ranged, Last_Modified=said))
@@ -111,7 +114,7 @@ def test_the_rest_is_asked_for_by_date(
 
 
 def test_the_rest_of_another_date_is_not_taken(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     def answer(request: Request) -> Answer:
         if "range" not in request.headers:
@@ -125,7 +128,7 @@ def test_the_rest_of_another_date_is_not_taken(
 
 
 def test_of_no_version_the_rest_is_asked_for_without_a_condition(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     ranged = respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000")
     loopback = serve(ranged)
@@ -136,7 +139,7 @@ def test_of_no_version_the_rest_is_asked_for_without_a_condition(
 
 
 def test_a_range_and_its_condition_follow_a_redirect(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     there = serve(respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000"))
     away = serve(respond(302, b"", Location=f"{there.url}/f"))
@@ -147,7 +150,7 @@ def test_a_range_and_its_condition_follow_a_redirect(
 
 @pytest.mark.parametrize("has_ranges", [True, False])
 def test_the_begin_alone_is_read(
-    client: httpx.Client,
+    client: HttpClient,
     serve: Callable[[Respond], Loopback],
     has_ranges: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
@@ -160,7 +163,7 @@ def test_the_begin_alone_is_read(
 
 
 def test_the_rest_is_asked_for_only_of_the_same_version(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     ranged = respond(206, WHOLE[500:], Content_Range="bytes 500-1999/2000")
     loopback = serve(ranged)
@@ -174,7 +177,7 @@ def test_the_rest_is_asked_for_only_of_the_same_version(
 
 @pytest.mark.parametrize("etag", ['W/"v1"', "v1", ""])
 def test_a_weak_version_is_none(
-    client: httpx.Client, serve: Callable[[Respond], Loopback], etag: str
+    client: HttpClient, serve: Callable[[Respond], Loopback], etag: str
 ) -> None:
     loopback = serve(respond(ETag=etag))
     opener = HttpOpener(client, f"{loopback.url}/f")
@@ -184,7 +187,7 @@ def test_a_weak_version_is_none(
 
 
 def test_a_server_without_ranges_gives_all(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     loopback = serve(respond())
     opener = HttpOpener(client, f"{loopback.url}/f")
@@ -206,7 +209,7 @@ def test_a_server_without_ranges_gives_all(
     ids=["begin", "end", "unit", "no range", "version", "no version", "too short"],
 )
 def test_when_the_rest_is_not_what_was_asked_for_all_is(
-    client: httpx.Client, serve: Callable[[Respond], Loopback], lie: Respond
+    client: HttpClient, serve: Callable[[Respond], Loopback], lie: Respond
 ) -> None:
     def answer(request: Request) -> Answer:
         return lie(request) if "range" in request.headers else respond()(request)
@@ -216,7 +219,7 @@ def test_when_the_rest_is_not_what_was_asked_for_all_is(
 
 
 def test_a_part_is_not_taken_for_the_whole(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     opener = HttpOpener(client, f"{serve(respond(206)).url}/f")
     with pytest.raises(TransientTransferError, match="expected the whole file"):
@@ -224,7 +227,7 @@ def test_a_part_is_not_taken_for_the_whole(
 
 
 def test_bytes_that_are_packed_are_refused(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     opener = HttpOpener(client, f"{serve(respond(Content_Encoding='gzip')).url}/f")
     with pytest.raises(TransferError, match="expected plain bytes, got them in gzip"):
@@ -247,7 +250,7 @@ def test_bytes_that_are_packed_are_refused(
     ],
 )
 def test_a_status_says_what_to_do_next(
-    client: httpx.Client,
+    client: HttpClient,
     serve: Callable[[Respond], Loopback],
     status: int,
     error: type[TransferError],
@@ -275,7 +278,7 @@ def test_a_status_says_what_to_do_next(
     ids=["seconds", "date", "date that is over"],
 )
 def test_how_long_to_wait_is_read(
-    client: httpx.Client,
+    client: HttpClient,
     serve: Callable[[Respond], Loopback],
     make_text: Callable[[], str],
     least_s: float,
@@ -290,7 +293,7 @@ def test_how_long_to_wait_is_read(
 
 
 def test_what_cannot_be_read_as_a_wait_is_none(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     opener = HttpOpener(client, f"{serve(respond(429, b'', Retry_After='soon')).url}/f")
     with pytest.raises(TransientTransferError) as raised:
@@ -300,7 +303,7 @@ def test_what_cannot_be_read_as_a_wait_is_none(
 
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.SHORT, Fault.HANG])
 def test_a_broken_connection_is_transient_and_named_without_secrets(
-    client: httpx.Client, serve: Callable[[Respond], Loopback], fault: Fault
+    client: HttpClient, serve: Callable[[Respond], Loopback], fault: Fault
 ) -> None:
     loopback = serve(respond())
     loopback.faults = lambda _: fault
@@ -310,7 +313,7 @@ def test_a_broken_connection_is_transient_and_named_without_secrets(
     assert TOKEN not in str(raised.value)
 
 
-def test_nobody_at_home_is_transient(client: httpx.Client) -> None:
+def test_nobody_at_home_is_transient(client: HttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     opener = HttpOpener(client, f"http://127.0.0.1:{port}/f")
@@ -321,7 +324,7 @@ def test_nobody_at_home_is_transient(client: httpx.Client) -> None:
 def test_a_token_goes_to_its_host(serve: Callable[[Respond], Loopback]) -> None:
     loopback = serve(respond())
     auth = HostToken(loopback.url, TOKEN)
-    with make_client(user_agent="tests", auth=auth) as client:
+    with HttpClient(user_agent="tests", connections=4, auth=auth) as client:
         read(HttpOpener(client, f"{loopback.url}/f"))
     assert loopback.requests[0].headers["authorization"] == f"token {TOKEN}"
     assert TOKEN not in repr(auth)
@@ -331,7 +334,7 @@ def test_a_token_goes_to_no_other_host(serve: Callable[[Respond], Loopback]) -> 
     other = serve(respond())
     away = serve(respond(302, b"", Location=f"{other.url}/f"))
     auth = HostToken(away.url, TOKEN)
-    with make_client(user_agent="tests", auth=auth) as client:
+    with HttpClient(user_agent="tests", connections=4, auth=auth) as client:
         assert read(HttpOpener(client, f"{away.url}/f")) == (0, WHOLE)
         read(HttpOpener(client, f"{other.url}/f"))
     assert "authorization" in away.requests[0].headers
@@ -340,12 +343,12 @@ def test_a_token_goes_to_no_other_host(serve: Callable[[Respond], Loopback]) -> 
 
 
 def test_a_header_of_the_caller_does_not_follow_a_redirect_either(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     other = serve(respond())
     away = serve(respond(307, b"", Location=f"{other.url}/f"))
     headers = {"Authorization": TOKEN, "Cookie": TOKEN}
-    read(HttpOpener(client, f"{away.url}/f", headers=headers))
+    assert client.ask(f"{away.url}/f", headers=headers) == WHOLE
     assert TOKEN in str(away.requests[0])
     assert TOKEN not in str(other.requests[0])
 
@@ -356,7 +359,7 @@ def test_a_token_that_is_no_header_is_not_shown(
     loopback = serve(respond())
     auth = HostToken(loopback.url, f"{TOKEN}\n")
     with (
-        make_client(user_agent="tests", auth=auth) as client,
+        HttpClient(user_agent="tests", connections=4, auth=auth) as client,
         pytest.raises(TransferError) as raised,
     ):
         read(HttpOpener(client, f"{loopback.url}/f"))
@@ -364,7 +367,7 @@ def test_a_token_that_is_no_header_is_not_shown(
 
 
 def test_redirects_that_never_end_are_no_file(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     opener = HttpOpener(client, f"{serve(respond(302, b'', Location='/f')).url}/f")
     with pytest.raises(TransferError, match="TooManyRedirects"):
@@ -380,7 +383,7 @@ def test_threads_share_a_few_connections(serve: Callable[[Respond], Loopback]) -
 
     loopback = serve(answer)
     with (
-        make_client(user_agent="tests", connections=3) as client,
+        HttpClient(user_agent="tests", connections=3) as client,
         ThreadPoolExecutor(12) as pool,
     ):
         opener = HttpOpener(client, f"{loopback.url}/f")
@@ -390,7 +393,7 @@ def test_threads_share_a_few_connections(serve: Callable[[Respond], Loopback]) -
 
 
 def test_a_connection_is_used_again_and_one_with_a_rest_in_it_is_not(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     opener = HttpOpener(client, f"{serve(respond(body=WHOLE * 500)).url}/f")
     with opener() as body:
@@ -405,7 +408,7 @@ def test_every_connection_is_given_back(
 ) -> None:
     loopback = serve(respond(body=WHOLE * 500))
     loopback.faults = lambda _: fault
-    with make_client(user_agent="tests", connections=1, pool_timeout_s=1) as client:
+    with HttpClient(user_agent="tests", connections=1, pool_timeout_s=1) as client:
         opener = HttpOpener(client, f"{loopback.url}/f")
         for _ in range(4):
             with suppress(TransientTransferError), opener() as body:
@@ -418,11 +421,20 @@ def test_every_connection_is_given_back(
 
 
 def test_other_requests_go_the_same_way(
-    client: httpx.Client, serve: Callable[[Respond], Loopback]
+    client: HttpClient, serve: Callable[[Respond], Loopback]
 ) -> None:
     loopback = serve(lambda request: Answer(200, request.body))
-    answer = client.post(f"{loopback.url}/search", json={"limit": 5})
-    assert answer.json() == {"limit": 5}
+    assert client.ask_json(f"{loopback.url}/search", {"limit": 5}) == {"limit": 5}
+
+
+def test_answers_may_be_packed(
+    client: HttpClient, serve: Callable[[Respond], Loopback]
+) -> None:
+    rows = list(range(300_000))
+    packed = gzip.compress(json.dumps(rows).encode())
+    loopback = serve(respond(body=packed, Content_Encoding="gzip"))
+    assert client.ask_json(loopback.url, {}) == rows
+    assert loopback.requests[0].headers["accept-encoding"] == "gzip"
 
 
 def test_a_proxy_of_the_environment_is_used(
@@ -431,7 +443,7 @@ def test_a_proxy_of_the_environment_is_used(
     proxy, there = serve(respond()), serve(respond())
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with make_client(user_agent="tests") as client:
+    with HttpClient(user_agent="tests", connections=4) as client:
         assert read(HttpOpener(client, "http://far.invalid/f")) == (0, WHOLE)
         read(HttpOpener(client, f"{there.url}/f"))
     assert proxy.requests[0].headers["host"] == "far.invalid"

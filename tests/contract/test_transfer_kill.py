@@ -14,7 +14,7 @@ from loopback import Answer, Fault, Loopback, Request, Validator, serve_file, se
 
 from workers.errors import TransferError
 from workers.transfer import Expected, Received, RetryPolicy, receive
-from workers.transfer.http import HttpOpener, make_client
+from workers.transfer.http import HttpClient, HttpOpener
 
 SIZE_BYTES = 3_000_000
 
@@ -22,10 +22,10 @@ FETCH = """
 import sys
 from pathlib import Path
 from workers.transfer import Expected, receive
-from workers.transfer.http import HttpOpener, make_client
+from workers.transfer.http import HttpClient, HttpOpener
 
 _, url, target = sys.argv
-with make_client(user_agent="tests") as client:
+with HttpClient(user_agent="tests", connections=4) as client:
     receive(HttpOpener(client, url), Path(target), expected=Expected(uri="mast:f"))
 """
 
@@ -88,7 +88,7 @@ def go_on(
     target: Path,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008
 ) -> Received:
-    with make_client(user_agent="tests") as client:
+    with HttpClient(user_agent="tests", connections=4) as client:
         opener = HttpOpener(client, f"{server.url}/then")
         expected = Expected(uri="mast:f")
         return receive(opener, target, expected=expected, policy=policy)

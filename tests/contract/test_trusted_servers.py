@@ -13,16 +13,16 @@ from mast_files import write_archive
 from mast_server import MastServer, mast_server
 from typer.testing import CliRunner, Result
 
-from flows.archive.listing import Query
+from flows.archive.access import Token
 from flows.archive.mast import MastSource
 from flows.archive.s3 import S3Source
-from flows.archive.tokens import Token
+from flows.archive.source import Query
 from flows.cli import app
 from flows.errors import ArchiveError, RewebbError
 from workers.errors import TransferError, WorkerError
 from workers.references.server import CrdsServer
 from workers.transfer import Pacing, RetryPolicy
-from workers.transfer.http import HostToken, HttpOpener, make_client
+from workers.transfer.http import HostToken, HttpClient, HttpOpener
 
 HERE = "127.0.0.1"
 TOKEN = "6d1c0ffee0badcafe1234"  # of nobody
@@ -46,25 +46,30 @@ def answer(_: Request) -> Answer:
 
 
 def open_a_file(url: str) -> None:
-    with make_client(user_agent="tests") as client, HttpOpener(client, f"{url}/f")():
+    with (
+        HttpClient(user_agent="tests", connections=4) as client,
+        HttpOpener(client, f"{url}/f")(),
+    ):
         pass
 
 
 def search_mast(url: str) -> None:
-    MastSource(url, policy=ONCE, pacing=QUICK).search(Query(program="99001"))
+    MastSource(url, policy=ONCE, pacing=QUICK, parallel=4).search(
+        Query(program="99001")
+    )
 
 
 def ask_mast_who_we_are(url: str) -> None:
-    MastSource(url, token=Token(TOKEN), policy=ONCE, pacing=QUICK).whoami()
+    MastSource(url, token=Token(TOKEN), policy=ONCE, pacing=QUICK, parallel=4).whoami()
 
 
 def ask_crds(url: str) -> None:
-    with make_client(user_agent="tests") as client:
+    with HttpClient(user_agent="tests", connections=4) as client:
         CrdsServer(url, client, policy=ONCE, pacing=QUICK)
 
 
 def search_s3(url: str) -> None:
-    S3Source("s3://bucket/jwst", endpoint=url, policy=ONCE).search(
+    S3Source("s3://bucket/jwst", endpoint=url, policy=ONCE, parallel=4).search(
         Query(program="99001")
     )
 
@@ -116,7 +121,9 @@ def test_a_token_follows_no_redirect_to_another_port_or_down_to_http(
     with (
         serving(answer, tls=other) as elsewhere,
         serving(redirect(elsewhere.url), tls=certificate) as first,
-        make_client(user_agent="tests", auth=HostToken(first.url, TOKEN)) as client,
+        HttpClient(
+            user_agent="tests", connections=4, auth=HostToken(first.url, TOKEN)
+        ) as client,
     ):
         with suppress(TransferError), HttpOpener(client, f"{first.url}/f")():
             pass
@@ -128,7 +135,7 @@ def test_a_token_follows_no_redirect_to_another_port_or_down_to_http(
 @pytest.mark.parametrize("host", ["mast.example.org", "10.0.0.7", "[2001:db8::1]"])
 def test_a_token_goes_to_no_other_machine_over_plain_http(host: str) -> None:
     with pytest.raises(ArchiveError, match="expected https for a server that gets"):
-        MastSource(f"http://{host}", token=Token(TOKEN))
+        MastSource(f"http://{host}", token=Token(TOKEN), parallel=4)
 
 
 @pytest.fixture

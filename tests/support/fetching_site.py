@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flows.archive import Fetcher, FetchReport, Query, RemoteArchive, Vault
-from flows.archive.mast import MastSource, SearchLimits
+from flows.archive.mast import MastLimits, MastSource
 from flows.models.exposures import FetchedFile
 from workers.transfer import RetryPolicy
 
@@ -26,9 +26,11 @@ class Site:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.records: list[FetchedFile] = []
-        limits = SearchLimits(silent_s=30.0)  # a machine may be busy
+        limits = MastLimits(silent_s=30.0)  # a machine may be busy
         self.vault = Vault(folder, self.records.append)
-        self.use(MastSource(url, silent_s=3.0, limits=limits, policy=POLICY))
+        self.use(
+            MastSource(url, silent_s=3.0, limits=limits, policy=POLICY, parallel=4)
+        )
 
     def use(self, source: MastSource) -> None:
         """Fetch from another source."""

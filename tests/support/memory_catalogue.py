@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from workers.errors import NotHeldError, TransientTransferError
-from workers.references.catalogue import FileFacts
+from workers.references.verdict import FileFacts
 from workers.transfer import Body, Opener
 
 __all__ = ["MemoryCatalogue", "sha1"]

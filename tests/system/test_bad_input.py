@@ -14,7 +14,7 @@ from commands import Ended, Rewebb, assert_refused, find_processes, query
 from spoiling import Files, Spoil, change_bytes, copy_files, cut, remove
 
 from flows.provenance import Database, make_engine, upgrade
-from workers.references.identity import identify_file
+from workers.references.verdict import identify_file
 from workers.sample import SampleSet
 
 MakeRewebb = Callable[..., Rewebb]

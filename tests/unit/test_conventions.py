@@ -52,13 +52,6 @@ def test_only_the_layouts_name_what_is_below_the_data_folder() -> None:
     assert not found, f"take these names from {' or '.join(sorted(LAYOUTS))}"
 
 
-LATER = (
-    *("flows/archive/", "flows/associations/", "flows/planning/", "flows/cli/"),
-    *("flows/reports/", "workers/transfer/", "workers/references/", "workers/sample/"),
-)
-"""Not in this form yet, since others are changing them."""
-
-SETTLED = [module for module in MODULES if not module.startswith(LATER)]
 
 
 def _list_defined(tree: ast.Module) -> Iterator[str]:
@@ -83,7 +76,7 @@ def _read_all(tree: ast.Module) -> set[str]:
 
 def test_all_lists_what_a_module_defines_for_others() -> None:
     wrong: dict[str, list[str]] = {}
-    for module in SETTLED:
+    for module in MODULES:
         if not module.endswith("__init__.py"):
             tree = _parse(module)
             public = {name for name in _list_defined(tree) if not name.startswith("_")}
@@ -95,7 +88,7 @@ def test_all_lists_what_a_module_defines_for_others() -> None:
 def test_imports_are_relative_within_a_plane_and_absolute_across() -> None:
     found = [
         f"{module}:{node.lineno}: from {node.module} import ..."
-        for module in SETTLED
+        for module in MODULES
         for node in ast.walk(_parse(module))
         if isinstance(node, ast.ImportFrom)
         and node.level == 0

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 from exposures import raw_header
 
-from flows.archive.folder_source import FolderSource
-from flows.archive.listing import Query, RemoteFile
+from flows.archive import FolderArchive
+from flows.archive.source import Query, RemoteFile
 from flows.errors import ArchiveError
 from workers.errors import NotHeldError, TransientTransferError
 
@@ -21,10 +21,10 @@ POOL = "jw99001_20240101t000000_pool.csv"
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> FolderSource:
+def source(tmp_path: Path) -> FolderArchive:
     for name in (FIRST, OTHER_PROGRAM):
         write_raw(tmp_path / name)
-    return FolderSource(tmp_path)
+    return FolderArchive(tmp_path)
 
 
 def write_raw(path: Path) -> None:
@@ -35,34 +35,34 @@ def write_raw(path: Path) -> None:
     fits.HDUList(hdus).writeto(path)
 
 
-def first_of(source: FolderSource) -> RemoteFile:
+def first_of(source: FolderArchive) -> RemoteFile:
     return source.search(Query(program="99001")).files[0]
 
 
-def read(source: FolderSource, file: RemoteFile) -> Iterator[bytes]:
-    with source.open(file) as body:
+def read(source: FolderArchive, file: RemoteFile) -> Iterator[bytes]:
+    with source.opener(file)() as body:
         yield from body.chunks
 
 
-def test_all_programs_are_searched_if_none_is_asked_for(source: FolderSource) -> None:
+def test_all_programs_are_searched_if_none_is_asked_for(source: FolderArchive) -> None:
     assert [file.name for file in source.search(Query())] == [FIRST, OTHER_PROGRAM]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="nowhere"):
-        FolderSource(tmp_path / "nowhere").search(Query())
+        FolderArchive(tmp_path / "nowhere").search(Query())
 
 
 def test_a_folder_may_be_named_from_where_we_are(
-    source: FolderSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: FolderArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    here = FolderSource(Path())
+    here = FolderArchive(Path())
     monkeypatch.chdir("/")
     assert here.search(Query()) == source.search(Query())
 
 
-def test_a_folder_may_have_any_name(source: FolderSource, tmp_path: Path) -> None:
+def test_a_folder_may_have_any_name(source: FolderArchive, tmp_path: Path) -> None:
     place = tmp_path / "50% of #1, really?"
     place.mkdir()
     (tmp_path / FIRST).rename(place / FIRST)
@@ -70,7 +70,7 @@ def test_a_folder_may_have_any_name(source: FolderSource, tmp_path: Path) -> Non
 
 
 def test_links_are_followed_and_count_once(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "more").mkdir()
@@ -81,7 +81,7 @@ def test_links_are_followed_and_count_once(
 
 
 def test_different_files_of_one_name_are_an_error(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     (tmp_path / "more").mkdir()
     for place in (tmp_path, tmp_path / "more"):
@@ -91,7 +91,7 @@ def test_different_files_of_one_name_are_an_error(
 
 
 def test_what_is_no_regular_file_is_listed_to_be_missed(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     (tmp_path / FIRST).unlink()
     os.mkfifo(tmp_path / FIRST)
@@ -102,7 +102,7 @@ def test_what_is_no_regular_file_is_listed_to_be_missed(
 
 @pytest.mark.parametrize("place", ["/etc/passwd", "{root}/../x", "{root}"])
 def test_no_file_outside_of_the_folder_is_opened(
-    source: FolderSource, tmp_path: Path, place: str
+    source: FolderArchive, tmp_path: Path, place: str
 ) -> None:
     (tmp_path.parent / "x").touch()
     uri = f"file://{place.format(root=tmp_path)}"
@@ -111,7 +111,7 @@ def test_no_file_outside_of_the_folder_is_opened(
 
 
 def test_a_file_that_is_written_to_while_it_is_read_is_told(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     blocks = read(source, first_of(source))
     next(blocks)
@@ -122,7 +122,7 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told(
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_told(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     blocks = read(source, first_of(source))
     next(blocks)
@@ -132,7 +132,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_told(
 
 
 def test_a_file_that_is_replaced_while_it_is_read_comes_in_its_old_version(
-    source: FolderSource, tmp_path: Path
+    source: FolderArchive, tmp_path: Path
 ) -> None:
     old = (tmp_path / FIRST).read_bytes()
     blocks = read(source, first_of(source))

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from flows.archive.listing import Cone, FileKind, Query
-from flows.archive.mast.criteria import to_conditions
+from flows.archive.mast.search import to_conditions
+from flows.archive.source import Cone, FileKind, Query
 from flows.errors import ArchiveError
 
 ALL = {"instrume": "MIRI,NIRCAM,NIRISS,NIRSPEC"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.archive.mast.pages import Page, Row, read_pages
+from flows.archive.mast.client import Page, Row, read_pages
 from flows.errors import ArchiveError
 
 

@@ -2,9 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.archive.listing import Access, FileKind
-from flows.archive.mast.datasets import Dataset, dataset_from_row
-from flows.archive.mast.products import choose_files, find_unlisted
+from flows.archive.mast.products import (
+    Dataset,
+    choose_files,
+    dataset_from_row,
+    find_unlisted,
+)
+from flows.archive.source import Access, FileKind
 
 EXPOSURE = "jw01366003001_04101_00001"
 UNCAL = f"{EXPOSURE}-seg001_nrs1_uncal.fits"

@@ -5,18 +5,17 @@ import pprint
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from crds_server import CrdsServer as Loopback
 from crds_server import crds_serving
 from loopback import Answer, Fault, ScriptedFaults, serving
 
 from workers.errors import CrdsCacheError, TransferError
-from workers.references.catalogue import FileFacts, RememberedCatalogue
-from workers.references.opening import open_catalogue
-from workers.references.server import CrdsServer
+from workers.references.catalogue import RememberedCatalogue
+from workers.references.server import CrdsServer, open_catalogue
+from workers.references.verdict import FileFacts
 from workers.transfer import Pacing
-from workers.transfer.http import make_client
+from workers.transfer.http import HttpClient
 
 REFERENCE = "jwst_nirspec_photom_0001.fits"
 RMAP = "jwst_nirspec_photom_0001.rmap"
@@ -50,12 +49,12 @@ def loopback(cache: Path) -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with make_client(user_agent="rewebb/test") as client:
+def client() -> Iterator[HttpClient]:
+    with HttpClient(user_agent="rewebb/test", connections=4) as client:
         yield client
 
 
-def connect(url: str, client: httpx.Client) -> CrdsServer:
+def connect(url: str, client: HttpClient) -> CrdsServer:
     return CrdsServer(url, client, pacing=Pacing(sleep=lambda _: None))
 
 
@@ -72,13 +71,13 @@ def connect(url: str, client: httpx.Client) -> CrdsServer:
     ],
 )
 def test_a_context_gets_its_final_name(
-    loopback: Loopback, client: httpx.Client, wanted: str | None, context: str
+    loopback: Loopback, client: HttpClient, wanted: str | None, context: str
 ) -> None:
     assert connect(loopback.url, client).name_context(wanted) == context
 
 
 def test_the_files_of_a_context_are_listed(
-    loopback: Loopback, client: httpx.Client
+    loopback: Loopback, client: HttpClient
 ) -> None:
     server = connect(loopback.url, client)
     mappings = server.list_mappings("jwst_0001.pmap")
@@ -88,7 +87,7 @@ def test_the_files_of_a_context_are_listed(
 
 @pytest.mark.parametrize("sends_metadata", [True, False])
 def test_size_and_sha1_of_files_are_told(
-    loopback: Loopback, client: httpx.Client, *, sends_metadata: bool
+    loopback: Loopback, client: HttpClient, *, sends_metadata: bool
 ) -> None:
     loopback.sends_metadata = sends_metadata
     facts = connect(loopback.url, client).describe([REFERENCE, "jwst_x_0001.fits"])
@@ -97,7 +96,7 @@ def test_size_and_sha1_of_files_are_told(
 
 
 def test_a_sha1_that_the_server_has_not_is_none(
-    loopback: Loopback, client: httpx.Client
+    loopback: Loopback, client: HttpClient
 ) -> None:
     loopback.claims[REFERENCE] = {"sha1sum": "none", "size": ""}
     facts = connect(loopback.url, client).describe([REFERENCE])
@@ -105,7 +104,7 @@ def test_a_sha1_that_the_server_has_not_is_none(
 
 
 def test_an_unknown_context_is_refused_with_the_words_of_the_server(
-    loopback: Loopback, client: httpx.Client
+    loopback: Loopback, client: HttpClient
 ) -> None:
     server = connect(loopback.url, client)
     with pytest.raises(CrdsCacheError, match=r"'jwst_9999\.pmap' is not known to CRDS"):
@@ -125,7 +124,7 @@ def test_an_unknown_context_is_refused_with_the_words_of_the_server(
     ],
 )
 def test_a_call_that_fails_is_made_again(
-    loopback: Loopback, client: httpx.Client, fault: Fault
+    loopback: Loopback, client: HttpClient, fault: Fault
 ) -> None:
     loopback.loopback.faults = ScriptedFaults({"get_server_info": [fault, fault]})
     assert connect(loopback.url, client).name_context(None) == "jwst_0001.pmap"
@@ -133,7 +132,7 @@ def test_a_call_that_fails_is_made_again(
 
 
 def test_a_server_that_goes_on_failing_is_given_up(
-    loopback: Loopback, client: httpx.Client
+    loopback: Loopback, client: HttpClient
 ) -> None:
     loopback.loopback.faults = lambda _: Fault.UNAVAILABLE
     with pytest.raises(TransferError, match="given up after 4 tries") as raised:
@@ -144,7 +143,9 @@ def test_a_server_that_goes_on_failing_is_given_up(
 def test_a_server_that_hangs_is_given_up(loopback: Loopback) -> None:
     loopback.loopback.faults = lambda _: Fault.HANG
     with (
-        make_client(user_agent="rewebb/test", read_timeout_s=0.2) as impatient,
+        HttpClient(
+            user_agent="rewebb/test", connections=4, read_timeout_s=0.2
+        ) as impatient,
         pytest.raises(TransferError, match="given up after 4 tries"),
     ):
         connect(loopback.url, impatient)
@@ -160,7 +161,7 @@ def test_a_server_that_hangs_is_given_up(loopback: Loopback) -> None:
     ],
 )
 def test_what_is_no_crds_server_for_jwst_is_refused(
-    answer: Answer, client: httpx.Client
+    answer: Answer, client: HttpClient
 ) -> None:
     with serving(lambda _: answer) as other:
         with pytest.raises(CrdsCacheError, match="is no CRDS server") as raised:

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from memory_catalogue import MemoryCatalogue, sha1
 
-from workers.cache_contract import ReferenceProgress
+from workers.cache_contract import FileProgress
 from workers.contract import ReferenceFile
 from workers.errors import CrdsCacheError
-from workers.references.catalogue import FileFacts
-from workers.references.inspection import Verdict, judge
 from workers.references.layout import iterate_files, place
 from workers.references.sync import Account, ReferenceSync
+from workers.references.verdict import FileFacts, Verdict, judge
 from workers.transfer import Pacing, RetryPolicy
 
 NAME = "jwst_nirspec_photom_0001.asdf"
@@ -34,7 +33,7 @@ def provide(
     *,
     names: Sequence[str] | None = None,
     known: Iterable[ReferenceFile] = (),
-    told: list[ReferenceProgress] | None = None,
+    told: list[FileProgress] | None = None,
     dry_run: bool = False,
 ) -> Account:
     sync = ReferenceSync(
@@ -184,7 +183,7 @@ def test_a_fits_file_without_a_sha1_is_refused_when_it_is_truncated(
 
 
 def test_the_bytes_are_told_as_they_come(root: Path) -> None:
-    told: list[ReferenceProgress] = []
+    told: list[FileProgress] = []
     provide(root, MemoryCatalogue({NAME: b"one"}), told=told)
     last = told[-1]
     assert (last.doing, last.done, last.done_bytes) == ("fetching references", 1, 3)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,12 @@ from exposures import raw_header
 from loopback import Answer, Fault, Request, Validator, serving
 from s3_server import S3Mirror, s3_mirror
 
-from flows.archive.listing import Query, RemoteFile
-from flows.archive.s3 import S3Source
+from flows.archive.s3 import S3Source, find_server
+from flows.archive.source import FileKind, Query, RemoteFile
 from flows.errors import ArchiveError
 from workers.errors import (
     AccessDeniedError,
     NotHeldError,
-    TransferError,
     TransientTransferError,
 )
 from workers.transfer import Expected, RetryPolicy, receive
@@ -62,9 +60,16 @@ def source(mirror: S3Mirror) -> S3Source:
     return make_source(mirror)
 
 
-def make_source(mirror: S3Mirror, **options: float) -> S3Source:
-    endpoint = mirror.endpoint
-    return S3Source(mirror.url, endpoint=endpoint, policy=QUICK, **options)
+def make_source(
+    mirror: S3Mirror, *, parallel: int = 4, read_timeout_s: float = 60.0
+) -> S3Source:
+    return S3Source(
+        mirror.url,
+        endpoint=mirror.endpoint,
+        parallel=parallel,
+        policy=QUICK,
+        read_timeout_s=read_timeout_s,
+    )
 
 
 def names(source: S3Source, query: Query = PROGRAM) -> list[str]:
@@ -75,8 +80,19 @@ def first_of(source: S3Source) -> RemoteFile:
     return source.search(PROGRAM).files[0]
 
 
+def make_file(uri: str) -> RemoteFile:
+    return RemoteFile(
+        name=FIRST,
+        uri=uri,
+        kind=FileKind.UNCAL,
+        size_bytes=10,
+        program="99001",
+        observation="001",
+    )
+
+
 def read(source: S3Source, file: RemoteFile) -> bytes:
-    with source.open(file) as body:
+    with source.opener(file)() as body:
         return b"".join(body.chunks)
 
 
@@ -105,21 +121,14 @@ def test_a_search_needs_a_program(source: S3Source) -> None:
 )
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ArchiveError, match="s3://bucket/folder"):
-        S3Source(url)
+        S3Source(url, parallel=4)
 
 
-def test_a_missing_s3fs_is_told_with_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(ArchiveError, match=r"pip install 'rewebb\[s3\]'"):
-        S3Source("s3://stpubdata/jwst/public")
-
-
-def test_nothing_heavy_is_loaded_before_a_mirror_is_made() -> None:
+def test_nothing_heavy_is_loaded() -> None:
     code = (
-        "import sys, flows.archive.s3, flows.archive.folder_source;"
-        "sys.exit(str({'s3fs', 'botocore', 'astropy', 'httpx'} & set(sys.modules)))"
+        "import sys, flows.archive.s3, flows.archive.folder;"
+        "heavy = {'s3fs', 'botocore', 'astropy', 'httpx', 'requests'};"
+        "sys.exit(str(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True
@@ -132,7 +141,7 @@ def test_a_bucket_may_be_a_mirror_without_a_folder(
 ) -> None:
     content = (folder / FIRST).read_bytes()
     mirror.put(FIRST, content, folder="../../jw99001")
-    source = S3Source(f"s3://{mirror.bucket}", endpoint=mirror.endpoint)
+    source = S3Source(f"s3://{mirror.bucket}", endpoint=mirror.endpoint, parallel=4)
     assert names(source) == [FIRST]
 
 
@@ -239,7 +248,7 @@ def test_a_search_that_gets_no_whole_answer_says_what_was_tried(
 
 
 def test_a_bucket_that_is_not_there_is_an_error(mirror: S3Mirror) -> None:
-    source = S3Source("s3://nobodys-bucket/x", endpoint=mirror.endpoint)
+    source = S3Source("s3://nobodys-bucket/x", endpoint=mirror.endpoint, parallel=4)
     with pytest.raises(ArchiveError, match=r"nobodys-bucket.* 404"):
         source.search(PROGRAM)
 
@@ -282,30 +291,34 @@ def test_a_server_that_is_down_may_come_back(
     file = first_of(source)
     with serving(lambda _: Answer()) as gone:
         pass
-    down = S3Source(mirror.url, endpoint=gone.url)
+    down = S3Source(mirror.url, endpoint=gone.url, parallel=4)
     with pytest.raises(TransientTransferError, match=FIRST):
         read(down, file)
 
 
-def test_a_profile_that_is_not_there_does_not_come_back(
-    mirror: S3Mirror, source: S3Source, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("bucket", "endpoint", "server"),
+    [
+        ("stpubdata", None, "https://stpubdata.s3.amazonaws.com"),
+        ("of.stsci.edu", None, "https://s3.amazonaws.com/of.stsci.edu"),
+        ("stpubdata", "http://minio:9000/", "http://minio:9000/stpubdata"),
+    ],
+)
+def test_a_bucket_is_asked_for_where_certificates_hold(
+    bucket: str, endpoint: str | None, server: str
 ) -> None:
-    file = first_of(source)
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(TransferError, match="nobody") as raised:
-        read(make_source(mirror), file)
-    assert raised.type is TransferError
+    assert find_server(bucket, endpoint) == server
 
 
 def test_a_server_that_knows_neither_ranges_nor_versions_gives_all() -> None:
     def answer(_: Request) -> Answer:
         return Answer(200, b"everything", {"ETag": '"new"'})
 
-    file = RemoteFile(FIRST, f"s3://bucket/{FIRST}", "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
+    file = make_file(f"s3://bucket/{FIRST}")
     with serving(answer) as server:
-        source = S3Source("s3://bucket", endpoint=server.url)
-        with source.open(file, start_byte=5, end_byte=7, entity='"old"') as body:
-            assert b"".join(body.chunks) == b"everything"
+        source = S3Source("s3://bucket", endpoint=server.url, parallel=4)
+        with source.opener(file)(start_byte=5, end_byte=7, entity='"old"') as body:
+            assert b"".join(body.chunks) == b"everyth"  # no more than was wanted
     assert (body.start_byte, body.total_bytes, body.entity) == (0, 10, '"new"')
 
 
@@ -316,10 +329,10 @@ def test_a_server_that_gives_the_rest_of_another_version_is_asked_for_all() -> N
             return Answer(200, b"everything", etag)
         return Answer(206, b"thing", etag | {"Content-Range": "bytes 5-9/10"})
 
-    file = RemoteFile(FIRST, f"s3://bucket/{FIRST}", "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
+    file = make_file(f"s3://bucket/{FIRST}")
     with serving(answer) as server:
-        source = S3Source("s3://bucket", endpoint=server.url)
-        with source.open(file, start_byte=5, entity='"old"') as body:
+        source = S3Source("s3://bucket", endpoint=server.url, parallel=4)
+        with source.opener(file)(start_byte=5, entity='"old"') as body:
             assert b"".join(body.chunks) == b"everything"
     assert body.start_byte == 0
 
@@ -328,14 +341,14 @@ def test_an_empty_file_is_opened_with_an_end(
     mirror: S3Mirror, source: S3Source
 ) -> None:
     mirror.put(FIRST, b"")
-    with source.open(first_of(source), end_byte=1) as body:
+    with source.opener(first_of(source))(end_byte=1) as body:
         assert b"".join(body.chunks) == b""
 
 
 def test_a_file_of_another_mirror_is_not_held(source: S3Source) -> None:
     uri = "s3://elsewhere/jwst/public/x"
-    file = RemoteFile(FIRST, uri, "uncal", 10, "99001", "001")  # type: ignore[arg-type]  # the text of it
-    with pytest.raises(NotHeldError, match="elsewhere"), source.open(file):
+    file = make_file(uri)
+    with pytest.raises(NotHeldError, match="elsewhere"), source.opener(file)():
         pass
 
 
@@ -345,7 +358,9 @@ def test_keys_that_are_other_than_they_look_are_refused() -> None:
     entries = [f"<Contents><Key>{key}</Key><Size>9</Size></Contents>" for key in keys]
     listed = f"<ListBucketResult>{''.join(entries)}</ListBucketResult>"
     with serving(lambda _: Answer(200, listed.encode())) as server:
-        listing = S3Source("s3://bucket", endpoint=server.url).search(PROGRAM)
+        listing = S3Source("s3://bucket", endpoint=server.url, parallel=4).search(
+            PROGRAM
+        )
     assert listing.files == ()
     assert len(listing.refused) == len(keys)
     assert all(reason.startswith("refused the key") for reason in listing.refused)
@@ -390,7 +405,7 @@ def test_a_file_arrives_over_cut_connections_and_goes_on_where_it_was(
         next(fates, None) if request.headers.get("range", "-").endswith("-") else None
     )
     received = receive(
-        partial(source.open, file),
+        source.opener(file),
         tmp_path / FIRST,
         expected=Expected(uri=file.uri, size_bytes=file.size_bytes),
         policy=QUICK,

@@ -142,11 +142,15 @@ def test_a_wrong_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_user_has_a_file_that_all_else_is_stronger_than(
     elsewhere: Path, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users.write_text("slots = 2\nmax_attempts = 5\nrequests = 6\n")
+    users.write_text("slots = 2\nmax_attempts = 5\narchive_connections = 6\n")
     (elsewhere / "rewebb.toml").write_text("slots = 3\nmax_attempts = 4\n")
     monkeypatch.setenv("REWEBB_SLOTS", "7")
     settings = load_settings()
-    assert (settings.slots, settings.max_attempts, settings.requests) == (7, 4, 6)
+    assert (settings.slots, settings.max_attempts, settings.archive_connections) == (
+        7,
+        4,
+        6,
+    )
 
 
 PERSONAL_VALUES = {

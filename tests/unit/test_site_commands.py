@@ -78,14 +78,16 @@ def test_each_setting_names_where_it_comes_from(
     monkeypatch.setenv("REWEBB_SLOTS", "3")
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_1464.pmap")
     (users / "rewebb").mkdir()
-    (users / "rewebb/rewebb.toml").write_text("requests = 2\nmax_attempts = 5\n")
+    (users / "rewebb/rewebb.toml").write_text(
+        "archive_connections = 2\nmax_attempts = 5\n"
+    )
     (here / "rewebb.toml").write_text("max_attempts = 4\n")
     shown = json.loads(run("config", "show", "--archive", "mast", "--json"))
     assert set(shown) == set(type(load_settings()).model_fields)
     told = {name: (one["value"], one["origin"]) for name, one in shown.items()}
     assert told["slots"] == (3, "REWEBB_SLOTS")
     assert told["crds_context"] == ("jwst_1464.pmap", "CRDS_CONTEXT")
-    assert told["requests"] == (2, str(users / "rewebb/rewebb.toml"))
+    assert told["archive_connections"] == (2, str(users / "rewebb/rewebb.toml"))
     assert told["max_attempts"] == (4, str(here / "rewebb.toml"))
     assert told["archive"] == ("mast", "--archive")
     assert told["scheduler"] == (None, "default")

@@ -3,18 +3,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.archive.listing import Access, FileKind, Listing, RemoteFile
-from flows.archive.tokens import Token, find_token, probe, tell_withheld, withhold
+from flows.archive.access import Token, describe_withheld, find_token, probe, withhold
+from flows.archive.source import Access, FileKind, Listing, RemoteFile, Source
 from flows.errors import AccessError
 
 
-class FakeSource:
+class FakeSource(Source):
     """Knows who asks, and what they may have."""
 
     name = "the fake"
+    has_token = True
 
     def __init__(self, *, user: str | None = "A", readable: str = "") -> None:
-        self.has_token = True
         self._user = user
         self._readable = readable
         self.asked: list[str] = []
@@ -108,7 +108,7 @@ def test_what_is_withheld_is_told_by_observation_with_the_last_date() -> None:
         make_file("99001002b", day=2),
     ]
     between = " of exclusive access, public from "
-    told = [line.partition(between) for line in tell_withheld(files)]
+    told = [line.partition(between) for line in describe_withheld(files)]
     assert [(what, date.partition(";")[0]) for what, _, date in told] == [
         ("program 99001 observation 001: 1 file", "2030-01-01"),
         ("program 99001 observation 002: 2 files", "2030-01-03"),

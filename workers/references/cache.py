@@ -14,7 +14,7 @@ from typing import Any
 
 from ..contract import ParsUse, ReferenceFile, ReferenceUse
 from ..errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
-from .identity import identify_file, refuse_truncated
+from .verdict import identify_file, refuse_truncated
 
 __all__ = [
     "OBSERVATORY",
@@ -73,13 +73,7 @@ class ReferenceCache:
         self._seen: set[str] = set()
 
     def get_context(self) -> str:
-        """Name the pinned context.
-
-        Raises
-        ------
-        CrdsCacheError
-            The cache has no such context, or is no CRDS cache.
-        """
+        """Name the pinned context, which must be in the cache."""
         import crds  # two seconds
 
         config = Path(os.environ["CRDS_PATH"], "config", OBSERVATORY, "server_config")
@@ -104,10 +98,7 @@ class ReferenceCache:
     ) -> tuple[ReferenceUse, ...]:
         """Select the reference of each type for an exposure.
 
-        Raises
-        ------
-        CrdsCacheError
-            The rules give no answer, or an answer that is not in the cache.
+        No answer of the rules, or one that is not in the cache, is an error.
         """
         return tuple(
             ReferenceUse(reftype, self.identify(locate(name), role=reftype))
@@ -148,19 +139,14 @@ class ReferenceCache:
     def identify(self, path: Path, *, role: str) -> ReferenceFile:
         """Give name, sha1, size and time of a file of the cache.
 
-        Raises
-        ------
-        ReferenceMissingError
-            The file is not there.
-        ReferenceChangedError
-            Its bytes are not those that its name stood for before.
+        It must be there, with the bytes that its name stood for before.
         """
         known = self._files.get(path.name)
         if known is not None and path.name in self._seen:
             return known
         try:
             found = identify_file(path, known)
-            if found is not known and path.suffix == ".fits":
+            if found is not known:
                 refuse_truncated(path)
         except OSError as error:
             raise ReferenceMissingError(
@@ -168,19 +154,18 @@ class ReferenceCache:
                 f"CRDS cache: expected {path} ({error.strerror})."
             ) from error
         if known is not None and found.sha1 != known.sha1:
-            raise _changed(path, known, found)
+            raise ReferenceChangedError(
+                f"{path} is not the file that CRDS delivered under this name: expected "
+                f"sha1 {known.sha1} ({known.size_bytes} bytes), got {found.sha1} "
+                f"({found.size_bytes} bytes); `rewebb refs verify --repair` fetches it "
+                "again."
+            )
         self._files[path.name] = found
         self._seen.add(path.name)
         return found
 
     def verify(self, files: Iterable[ReferenceFile]) -> None:
-        """Check that files of the cache are those that were resolved.
-
-        Raises
-        ------
-        CrdsCacheError
-            One is missing or has changed.
-        """
+        """Check that files of the cache are those that were resolved."""
         for file in files:
             self._files.setdefault(file.name, file)
             path = locate(file.name)
@@ -191,25 +176,13 @@ class ReferenceCache:
 def name_references(
     header: Mapping[str, Any], reftypes: Iterable[str]
 ) -> dict[str, str | None]:
-    """Name the reference of each type that the pinned context selects, None for N/A.
-
-    Raises
-    ------
-    CrdsCacheError
-        The rules give no answer.
-    """
+    """Name the reference of each type that the pinned context selects, None for N/A."""
     names = sorted(_recommend(header, sorted(set(reftypes))).items())
     return {reftype: _name_or_refuse(reftype, name) for reftype, name in names}
 
 
 def name_pars(header: Mapping[str, Any], reftypes: Iterable[str]) -> dict[str, str]:
-    """Name the parameter references that the pinned context selects.
-
-    Raises
-    ------
-    CrdsCacheError
-        The rules cannot be read.
-    """
+    """Name the parameter references that the pinned context selects."""
     names = sorted(_recommend(header, sorted(set(reftypes))).items())
     return {reftype: name for reftype, name in names if not name.startswith(_NOT_FOUND)}
 
@@ -273,16 +246,6 @@ def _list_missing(names: Iterable[object]) -> list[str]:
 
     mappings = [name for name in map(str, names) if name.endswith((".imap", ".rmap"))]
     return [name for name in mappings if not Path(crds.locate_mapping(name)).is_file()]
-
-
-def _changed(
-    path: Path, known: ReferenceFile, found: ReferenceFile
-) -> ReferenceChangedError:
-    return ReferenceChangedError(
-        f"{path} is not the file that CRDS delivered under this name: expected sha1 "
-        f"{known.sha1} ({known.size_bytes} bytes), got {found.sha1} "
-        f"({found.size_bytes} bytes); `rewebb refs verify --repair` fetches it again."
-    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """What is known of the files of CRDS: from its server, or from memory without one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,8 +8,9 @@ from ..contract import ReferenceFile
 from ..errors import CrdsCacheError, TransferError
 from ..transfer import Opener
 from .layout import read_server_config
+from .verdict import FileFacts
 
-__all__ = ["Catalogue", "FileFacts", "RememberedCatalogue", "is_operational"]
+__all__ = ["Catalogue", "RememberedCatalogue", "is_operational"]
 
 _OPERATIONAL = {
     "latest",
@@ -19,18 +19,6 @@ _OPERATIONAL = {
     "jwst-operational",
 }
 """Words of CRDS for the context that is in use at the archive."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What a file of CRDS must be."""
-
-    name: str
-    """Bare file name."""
-    size_bytes: int | None
-    """Its size, where it is known."""
-    sha1: str | None
-    """SHA-1 of its bytes, where it is known."""
 
 
 class Catalogue(Protocol):
@@ -70,14 +58,7 @@ class Catalogue(Protocol):
 class RememberedCatalogue:
     """What is known without a server: the cache's own word, and what was seen.
 
-    Parameters
-    ----------
-    root
-        The CRDS cache.
-    known
-        Files that were seen before.
-    reason
-        Why there is no server, without a full stop.
+    And the reason why there is no server, without a full stop.
     """
 
     def __init__(self, root: Path, known: Iterable[ReferenceFile], reason: str) -> None:
@@ -98,13 +79,7 @@ class RememberedCatalogue:
         """Nothing new."""
 
     def name_context(self, wanted: str | None) -> str:
-        """Give a name, or the one that was operational at the last sync.
-
-        Raises
-        ------
-        CrdsCacheError
-            Only a server knows.
-        """
+        """Give a name, or the one that was operational at the last sync."""
         if wanted is not None and not is_operational(wanted):
             if wanted.endswith(".pmap"):
                 return wanted
@@ -119,13 +94,7 @@ class RememberedCatalogue:
         return [context]
 
     def list_references(self, context: str) -> Sequence[str]:
-        """Refuse.
-
-        Raises
-        ------
-        CrdsCacheError
-            Always.
-        """
+        """Refuse: only a server knows."""
         raise CrdsCacheError(
             f"{self._reason}, and only a server lists all references of {context}."
         )
@@ -135,13 +104,7 @@ class RememberedCatalogue:
         return {name: self._known[name] for name in names if name in self._known}
 
     def make_opener(self, name: str) -> Opener:  # noqa: ARG002  # signature is given
-        """Refuse.
-
-        Raises
-        ------
-        TransferError
-            Always.
-        """
+        """Refuse likewise."""
         raise TransferError(f"{self._reason}.")
 
 

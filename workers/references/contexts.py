@@ -17,12 +17,8 @@ def provide_context(
     """Bring the mappings of a context into the cache, and pin this process to it.
 
     What the server said is written down when the context is the operational one, or
-    when nothing is written down yet; never before its mappings are there.
-
-    Raises
-    ------
-    CrdsCacheError
-        The context is unknown, or not all of its mappings can be had.
+    when nothing is written down yet; never before its mappings are there. An unknown
+    context, or mappings that cannot be had, are an error.
     """
     pin(crds_path=str(root), context=None)
     context = catalogue.name_context(wanted)
@@ -52,13 +48,7 @@ def explain_absence(
 
 
 def refuse_if_alone(account: Account, root: Path, catalogue: Catalogue) -> None:
-    """Refuse to go on with files missing and no server to get them from.
-
-    Raises
-    ------
-    ReferenceMissingError
-        That is so.
-    """
+    """Refuse to go on with files missing and no server to get them from."""
     if catalogue.absence is not None and account.failed:
         raise ReferenceMissingError(
             f"{catalogue.absence}, and {len(account.failed)} files are missing from "

@@ -10,7 +10,6 @@ rewebb-sync.lock                    held while the cache is changed
 """
 
 import ast
-import os
 import pprint
 import re
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from stat import S_ISREG
 from typing import Any
 
 from ..errors import CrdsCacheError
+from ..publishing import replace
 from .cache import OBSERVATORY, locate
 
 __all__ = [
@@ -40,13 +40,7 @@ _SUBDIR_MODE = "instrument"
 
 
 def place(name: str) -> Path:
-    """Give the place of a file in the pinned cache.
-
-    Raises
-    ------
-    CrdsCacheError
-        The name is none that CRDS would give, or tells no place.
-    """
+    """Give the place of a file in the pinned cache; an error for names of no place."""
     import crds  # two seconds
 
     if not _NAME.fullmatch(name):
@@ -85,13 +79,7 @@ def set_aside(root: Path, path: Path, sha1: str) -> Path:
 
 
 def read_server_config(root: Path) -> Mapping[str, Any]:
-    """Read what the server said at the last sync.
-
-    Raises
-    ------
-    CrdsCacheError
-        There is none, or none that can be read.
-    """
+    """Read what the server said at the last sync; an error if that is not there."""
     path = _get_config(root) / "server_config"
     try:
         config = ast.literal_eval(path.read_text())
@@ -116,8 +104,10 @@ def write_server_config(root: Path, info: Mapping[str, Any]) -> None:
     would have to parse, are left out: CRDS takes them from a server only.
     """
     kept = {key: value for key, value in info.items() if key != "download_metadata"}
-    _publish(_get_config(root) / "server_config", pprint.pformat(kept))
-    _publish(_get_config(root) / "bad_files.txt", "\n".join(info["bad_files_list"]))
+    config, bad_files = pprint.pformat(kept), "\n".join(info["bad_files_list"])
+    folder = _get_config(root)
+    replace(folder / "server_config", lambda draft: draft.write_text(config))
+    replace(folder / "bad_files.txt", lambda draft: draft.write_text(bad_files))
 
 
 def write_subdir_mode(root: Path) -> None:
@@ -125,15 +115,8 @@ def write_subdir_mode(root: Path) -> None:
     path = _get_config(root) / "ref_cache_subdir_mode"
     has_references = any((root / "references" / OBSERVATORY).glob("*"))
     if not path.exists() and not has_references:
-        _publish(path, _SUBDIR_MODE)
+        replace(path, lambda draft: draft.write_text(_SUBDIR_MODE))
 
 
 def _get_config(root: Path) -> Path:
     return root / "config" / OBSERVATORY
-
-
-def _publish(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)

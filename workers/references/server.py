@@ -6,25 +6,25 @@ answers for the life of the process, and by default tries once.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-import httpx
-
-from ..errors import (
-    AccessDeniedError,
-    CrdsCacheError,
-    NotHeldError,
-    TransientTransferError,
-)
+from ..contract import ReferenceFile
+from ..errors import AccessDeniedError, CrdsCacheError, NotHeldError, TransferError
 from ..transfer import Opener, Pacing, RetryPolicy, retry
-from ..transfer.http import HttpOpener, check_status, mapped_errors
+from ..transfer.http import HttpClient, HttpOpener
 from .cache import OBSERVATORY
-from .catalogue import FileFacts, is_operational
+from .catalogue import Catalogue, RememberedCatalogue, is_operational
+from .verdict import FileFacts
 
-__all__ = ["CrdsServer"]
+__all__ = ["AT_ONCE", "CrdsServer", "open_catalogue"]
+
+AT_ONCE: Final = 4
+"""Files that are fetched, or read, together: polite, and enough to fill a line."""
 
 _MAPPING = re.compile(r".*\.[pir]map")
 
@@ -38,16 +38,7 @@ _PACING = Pacing()
 
 
 class CrdsServer:
-    """A CRDS server that answers.
-
-    Parameters
-    ----------
-    url
-        As in ``CRDS_SERVER_URL``.
-    client
-        What asks; closed by whoever made it.
-    policy, pacing
-        When it is asked again.
+    """A CRDS server that answers; see `Catalogue`.
 
     Raises
     ------
@@ -60,7 +51,7 @@ class CrdsServer:
     def __init__(
         self,
         url: str,
-        client: httpx.Client,
+        client: HttpClient,
         *,
         policy: RetryPolicy = _POLICY,
         pacing: Pacing = _PACING,
@@ -83,13 +74,7 @@ class CrdsServer:
         return self._info
 
     def name_context(self, wanted: str | None) -> str:
-        """Give the final name of a context.
-
-        Raises
-        ------
-        CrdsCacheError
-            The server does not know it.
-        """
+        """Give the final name of a context that the server knows."""
         if wanted is None or is_operational(wanted):
             return str(
                 self._info.get("latest_context") or self._info["operational_context"]
@@ -103,13 +88,7 @@ class CrdsServer:
         return str(self._call("get_context_by_date", wanted, OBSERVATORY))
 
     def list_mappings(self, context: str) -> Sequence[str]:
-        """List the mappings of a context.
-
-        Raises
-        ------
-        CrdsCacheError
-            The server does not know it.
-        """
+        """List the mappings of a context that the server knows."""
         return [str(name) for name in self._call("get_mapping_names", context)]
 
     def list_references(self, context: str) -> Sequence[str]:
@@ -131,13 +110,7 @@ class CrdsServer:
         }
 
     def make_opener(self, name: str) -> Opener:
-        """Make what opens a file of the server.
-
-        Raises
-        ------
-        NotHeldError
-            The server says of no place where such files are.
-        """
+        """Make what opens a file of the server."""
         kind = "mapping_url" if _MAPPING.fullmatch(name) else "reference_url"
         try:
             base = self._info[kind][OBSERVATORY]
@@ -174,7 +147,15 @@ class CrdsServer:
         call_id = f"rewebb-{next(self._ids):08x}"
         call = {"jsonrpc": "1.0", "method": method, "params": params, "id": call_id}
         url = f"{self._url}/json/{method}/{call_id}/"
-        answer = self._post_or_give_up(url, call)
+        try:
+            answer = retry(
+                f"{method} of the CRDS server {self._url}",
+                lambda: self._client.ask_json(url, call),
+                policy=self._policy,
+                pacing=self._pacing,
+            )
+        except (AccessDeniedError, NotHeldError) as error:
+            raise CrdsCacheError(f"{self._url} is no CRDS server: {error}.") from error
         if not isinstance(answer, dict) or "result" not in answer:
             raise CrdsCacheError(f"{self._url} is no CRDS server: it has no JSON-RPC.")
         if answer.get("error"):
@@ -185,25 +166,27 @@ class CrdsServer:
             )
         return answer["result"]
 
-    def _post_or_give_up(self, url: str, call: Mapping[str, Any]) -> Any:
-        what = f"{call['method']} of the CRDS server {self._url}"
-        return retry(
-            what,
-            lambda: self._post(url, call),
-            policy=self._policy,
-            pacing=self._pacing,
-        )
 
-    def _post(self, url: str, call: Mapping[str, Any]) -> Any:
-        with mapped_errors(url):
-            response = self._client.post(url, json=call)
+@contextmanager
+def open_catalogue(
+    url: str | None, *, root: Path, known: Sequence[ReferenceFile]
+) -> Iterator[Catalogue]:
+    """Open the catalogue of a server; or, if it is away, what is remembered.
+
+    Without a URL, or with what CRDS takes for no server, there is none. One that is no
+    CRDS server for JWST is an error.
+    """
+    if url is None or "serverless" in url or "server-less" in url:
+        yield RememberedCatalogue(root, known, "No CRDS server is set")
+        return
+    agent = f"rewebb/{version('rewebb')}"
+    with HttpClient(user_agent=agent, connections=AT_ONCE) as client:
         try:
-            check_status(response)
-            return response.json()
-        except (AccessDeniedError, NotHeldError) as error:
-            raise CrdsCacheError(f"{self._url} is no CRDS server: {error}.") from error
-        except ValueError as error:
-            raise TransientTransferError(f"{url} answered no JSON: {error}") from error
+            catalogue: Catalogue = CrdsServer(url, client)
+        except TransferError as error:
+            reason = str(error).rstrip(".")
+            catalogue = RememberedCatalogue(root, known, reason)
+        yield catalogue
 
 
 def _get_message(error: object) -> str:

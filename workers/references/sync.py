@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import TypeVar
@@ -23,19 +24,23 @@ from ..errors import (
     TransientTransferError,
     WorkerError,
 )
-from ..transfer import Expected, Pacing, RetryPolicy, receive
-from .catalogue import Catalogue, FileFacts
-from .identity import identify_file, refuse_truncated
-from .inspection import Finding, Verdict, describe_bad, inspect
+from ..transfer import Expected, Meter, Pacing, RetryPolicy, Tell, receive
+from ..transfer.fits_checks import FitsError, verify_structure
+from .catalogue import Catalogue
 from .layout import get_lock_path, place, set_aside, write_subdir_mode
-from .meter import Meter, Tell
+from .server import AT_ONCE
+from .verdict import (
+    FileFacts,
+    Finding,
+    Verdict,
+    describe_bad,
+    identify_file,
+    inspect,
+)
 
 __all__ = ["Account", "ReferenceSync"]
 
 _Named = TypeVar("_Named", ReferenceFile, DueFile, ReferenceProblem)
-
-_AT_ONCE = 4
-"""Files that are read or fetched together: polite, and enough to fill a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,6 @@ class ReferenceSync:
         The CRDS cache, to which this process is pinned.
     known
         Files whose sha1 holds while size and modification time stand.
-    tell
-        Told how far it is.
     dry_run
         Whether only to list what would be fetched.
     """
@@ -106,17 +109,14 @@ class ReferenceSync:
     def provide(self, names: Iterable[str], *, what: str, always: bool = False) -> None:
         """See that files are there and good; those that cannot be are in `failed`.
 
+        A cache that cannot be written, or has no room, is an error.
+
         Parameters
         ----------
         what
             What they are, in a word.
         always
             Also in a dry run.
-
-        Raises
-        ------
-        CrdsCacheError
-            The cache cannot be written, or has no room.
         """
         wanted = sorted(set(names) - set(self._files) - set(self._failed))
         facts = self._catalogue.describe(wanted)
@@ -137,12 +137,15 @@ class ReferenceSync:
         self, wanted: dict[str, FileFacts | None], what: str
     ) -> Sequence[Finding]:
         """Find what is lacking, and remember what is not."""
-        sizes = [(facts and facts.size_bytes) or 0 for facts in wanted.values()]
+        sizes = {name: (f and f.size_bytes) or 0 for name, f in wanted.items()}
         lacking = []
-        with Meter(f"checking {what}", self._tell, sizes) as meter, _pool() as pool:
+        with (
+            Meter(f"checking {what}", self._tell, sizes) as meter,
+            ThreadPoolExecutor(AT_ONCE) as pool,
+        ):
             findings = pool.map(self._inspect, wanted.items())
-            for size, finding in zip(sizes, findings, strict=True):
-                meter.finish(size)
+            for name, finding in zip(wanted, findings, strict=True):
+                meter.finish(name)
                 if finding is not None and finding.verdict.is_lacking:
                     lacking.append(finding)
                 elif finding is not None and finding.found is not None:
@@ -158,20 +161,19 @@ class ReferenceSync:
             return None
 
     def _mend(self, lacking: Sequence[Finding], what: str) -> None:
-        self._refuse_if_no_room(lacking)
-        sizes = [_size_bytes(each) for each in lacking]
-        with Meter(f"fetching {what}", self._tell, sizes) as meter, _pool() as pool:
-            list(pool.map(lambda each: self._mend_one(each, meter), lacking))
-
-    def _refuse_if_no_room(self, lacking: Sequence[Finding]) -> None:
-        wanted = sum(_size_bytes(each) for each in lacking)
-        free = disk_usage(self._root).free
+        sizes = {each.name: _size_bytes(each) for each in lacking}
+        wanted, free = sum(sizes.values()), disk_usage(self._root).free
         if wanted > free:
             raise CrdsCacheError(
                 f"The CRDS cache {self._root} has no room for {len(lacking)} files of "
                 f"{wanted} bytes, the first of them {lacking[0].name}: {free} bytes "
                 "are free; none was fetched."
             )
+        with (
+            Meter(f"fetching {what}", self._tell, sizes) as meter,
+            ThreadPoolExecutor(AT_ONCE) as pool,
+        ):
+            list(pool.map(lambda each: self._mend_one(each, meter), lacking))
 
     def _mend_one(self, finding: Finding, meter: Meter) -> None:
         name = finding.name
@@ -183,7 +185,7 @@ class ReferenceSync:
         self._files[name] = self._fetched[name] = found
         if problem is not None:
             self._repaired[name] = problem
-        meter.finish()
+        meter.finish(name)
 
     def _give_up(self, finding: Finding, why: str) -> None:
         is_bad = finding.verdict is Verdict.BAD
@@ -193,28 +195,32 @@ class ReferenceSync:
     def _replace(
         self, finding: Finding, meter: Meter
     ) -> tuple[ReferenceFile, ReferenceProblem | None]:
-        opener = self._catalogue.make_opener(finding.name)
-        problem = self._set_aside(finding) if finding.verdict is Verdict.BAD else None
+        facts, opener = finding.facts, self._catalogue.make_opener(finding.name)
+        problem = None
+        if finding.verdict is Verdict.BAD:
+            sha1 = finding.found.sha1 if finding.found else "unread"
+            now = set_aside(self._root, finding.path, sha1)
+            why = f"{describe_bad(finding)}; that one is now {now}."
+            problem = ReferenceProblem(finding.name, why)
         finding.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             received = receive(
                 opener,
                 finding.path,
-                expected=_expect(finding),
+                expected=Expected(
+                    uri=f"crds://{finding.name}",
+                    size_bytes=facts.size_bytes if facts else None,
+                    sha1=facts.sha1 if facts else None,
+                    verify=None if facts and facts.sha1 else _verify_structure,
+                ),
                 policy=self._policy,
                 pacing=self._pacing,
-                on_bytes=meter.add_bytes,
+                on_bytes=partial(meter.add_bytes, finding.name),
             )
         except FileExistsError:  # by another hand than ours, which knows no lock
             return _take_theirs(finding), problem
-        return _describe(finding.path, received.sha1), problem
-
-    def _set_aside(self, finding: Finding) -> ReferenceProblem:
-        sha1 = finding.found.sha1 if finding.found else "unread"
-        now = set_aside(self._root, finding.path, sha1)
-        return ReferenceProblem(
-            finding.name, f"{describe_bad(finding)}; that one is now {now}."
-        )
+        found = identify_file(finding.path, None, sha1=received.sha1)
+        return found, problem
 
     def _fail(self, name: str, why: str) -> None:
         message = f"{name} cannot be had for {self._root}: {why.rstrip('.')}."
@@ -241,12 +247,8 @@ class ReferenceSync:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            with Meter("waiting for another process", self._tell, ()):
+            with Meter("waiting for another process", self._tell, {}):
                 lock.acquire()
-
-
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_AT_ONCE)
 
 
 def _sorted(by_name: dict[str, _Named]) -> tuple[_Named, ...]:
@@ -257,24 +259,14 @@ def _size_bytes(finding: Finding) -> int:
     return (finding.facts and finding.facts.size_bytes) or 0
 
 
-def _expect(finding: Finding) -> Expected:
-    facts = finding.facts
-    return Expected(
-        uri=f"crds://{finding.name}",
-        size_bytes=facts.size_bytes if facts else None,
-        sha1=facts.sha1 if facts else None,
-        verify=None if facts and facts.sha1 else _verify_structure,
-    )
-
-
 def _verify_structure(part: Path) -> tuple[str, ...]:
     """Look at a FITS file of which the server has no sha1."""
     if ".fits" not in part.suffixes:
         return ()
     try:
-        refuse_truncated(part)
-    except (CrdsCacheError, OSError) as error:
-        raise TransientTransferError(f"it is no whole FITS file: {error}") from error
+        verify_structure(part)
+    except (FitsError, OSError) as error:
+        raise TransientTransferError(f"it is truncated: {error}") from error
     return ("structure",)
 
 
@@ -283,10 +275,3 @@ def _take_theirs(finding: Finding) -> ReferenceFile:
     if again.found is None or again.verdict.is_lacking:
         raise ReferenceChangedError(f"{describe_bad(again)}; run again")
     return again.found
-
-
-def _describe(path: Path, sha1: str | None) -> ReferenceFile:
-    if sha1 is None:
-        return identify_file(path, None)
-    stat = path.stat()
-    return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)

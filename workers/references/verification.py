@@ -5,88 +5,64 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..cache_contract import ReferenceProblem, VerifyReport, VerifyRequest
+from ..transfer import Meter, Tell
 from .cache import pin
 from .catalogue import Catalogue
 from .contexts import explain_absence
-from .inspection import Finding, Verdict, describe_bad, inspect
 from .layout import iterate_files
-from .meter import Meter, Tell
-from .opening import open_catalogue
-from .sync import Account, ReferenceSync
+from .server import AT_ONCE, open_catalogue
+from .sync import ReferenceSync
+from .verdict import Finding, Verdict, describe_bad, inspect
 
 __all__ = ["verify_cache"]
 
-_AT_ONCE = 4
-
 
 def verify_cache(request: VerifyRequest, tell: Tell) -> VerifyReport:
-    """Verify a cache against its server or, without one, against what was seen of it.
-
-    Raises
-    ------
-    CrdsCacheError
-        It is no cache, or the server does not know the context.
-    """
+    """Verify a cache against its server or, without one, what was seen of it."""
     root, known = Path(request.crds_path), request.known
     pin(crds_path=str(root), context=None)
     with open_catalogue(request.server_url, root=root, known=known) as catalogue:
         context = catalogue.name_context(request.context)
-        wanted = {*catalogue.list_mappings(context), *(file.name for file in known)}
         found = _read_all(root, catalogue, tell)
-        bad, missing = _list_bad(found), _list_missing(found, wanted)
+        by_verdict = {
+            verdict: [each for each in found if each.verdict is verdict]
+            for verdict in Verdict
+        }
+        bad = tuple(
+            ReferenceProblem(each.name, f"{describe_bad(each)}.")
+            for each in by_verdict[Verdict.BAD]
+        )
+        gone = {each.name for each in by_verdict[Verdict.MISSING]}
+        wanted = {*catalogue.list_mappings(context), *(file.name for file in known)}
+        missing = sorted((wanted - {each.name for each in found}) | gone)
         sync = ReferenceSync(root, catalogue, tell=tell)
         if request.repair:
             sync.provide({*missing, *(each.name for each in bad)}, what="files")
         notes = explain_absence(root, request.context, context, catalogue)
-    return _report(context, found, missing, sync.get_account(), notes)
+    account = sync.get_account()
+    good = [each.found for each in by_verdict[Verdict.GOOD] if each.found]
+    return VerifyReport(
+        context=context,
+        checked=len(found),
+        bad=bad,
+        missing=tuple(missing),
+        unknown=tuple(each.name for each in by_verdict[Verdict.UNKNOWN]),
+        repaired=account.repaired,
+        failed=account.failed,
+        notes=notes,
+        files=(*good, *account.files),
+    )
 
 
 def _read_all(root: Path, catalogue: Catalogue, tell: Tell) -> Sequence[Finding]:
     """Look at all files; those that others move away meanwhile are missing."""
-    files = list(iterate_files(root))
-    facts = catalogue.describe(path.name for path, _ in files)
-    sizes = [size_bytes for _, size_bytes in files]
-    with Meter("reading", tell, sizes) as meter, ThreadPoolExecutor(_AT_ONCE) as pool:
+    sizes = {str(path): size_bytes for path, size_bytes in iterate_files(root)}
+    facts = catalogue.describe(Path(path).name for path in sizes)
+    with Meter("reading", tell, sizes) as meter, ThreadPoolExecutor(AT_ONCE) as pool:
 
-        def read(file: tuple[Path, int]) -> Finding:
-            path, size_bytes = file
-            finding = inspect(path, facts.get(path.name), None)
-            meter.finish(size_bytes)
+        def read(path: str) -> Finding:
+            finding = inspect(Path(path), facts.get(Path(path).name), None)
+            meter.finish(path)
             return finding
 
-        return list(pool.map(read, files))
-
-
-def _list_bad(found: Sequence[Finding]) -> list[ReferenceProblem]:
-    return [
-        ReferenceProblem(each.name, f"{describe_bad(each)}.")
-        for each in found
-        if each.verdict is Verdict.BAD
-    ]
-
-
-def _list_missing(found: Sequence[Finding], wanted: set[str]) -> list[str]:
-    there = {each.name for each in found if each.verdict is not Verdict.MISSING}
-    return sorted((wanted | {each.name for each in found}) - there)
-
-
-def _report(
-    context: str,
-    found: Sequence[Finding],
-    missing: Sequence[str],
-    account: Account,
-    notes: tuple[str, ...],
-) -> VerifyReport:
-    unknown = [each.name for each in found if each.verdict is Verdict.UNKNOWN]
-    good = [each.found for each in found if each.verdict is Verdict.GOOD]
-    return VerifyReport(
-        context=context,
-        checked=len(found),
-        bad=tuple(_list_bad(found)),
-        missing=tuple(missing),
-        unknown=tuple(unknown),
-        repaired=account.repaired,
-        failed=account.failed,
-        notes=notes,
-        files=(*(file for file in good if file), *account.files),
-    )
+        return list(pool.map(read, sizes))

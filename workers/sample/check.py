@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workers.errors import SampleError
-
+from ..errors import SampleError
 from .products import Check, find_products, list_patterns
 from .sample_set import Mode
 

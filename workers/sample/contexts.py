@@ -9,8 +9,7 @@ from pathlib import Path
 from crds.jwst import FILEKINDS
 from jwst.stpipe.integration import get_steps
 
-from workers.contract import NOT_APPLICABLE
-
+from ..contract import NOT_APPLICABLE
 from .library import CONTEXTS, Reference
 from .publishing import publish_text
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from workers.contract import NOT_APPLICABLE
-
+from ..contract import NOT_APPLICABLE
 from .frames import (
     DETECTORS,
     FULL,

@@ -11,8 +11,7 @@ from typing import Any
 import asdf
 import numpy as np
 
-from workers.contract import NOT_APPLICABLE
-
+from ..contract import NOT_APPLICABLE
 from ..publishing import publish
 from .publishing import to_json_text, write_model
 

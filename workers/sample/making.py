@@ -6,9 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from workers.child import listening, make_sender, run_in_child
-from workers.errors import SampleError
-
+from ..child import listening, make_sender, run_in_child
+from ..errors import SampleError
 from .sample_set import Mode, SampleSet, find_sample, list_spoilt, read_modes
 
 __all__ = ["make_sample"]

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.errors import SampleError
-
+from ..errors import SampleError
 from .sample_set import Mode
 
 __all__ = ["Check", "find_products", "list_patterns"]

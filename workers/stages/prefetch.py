@@ -15,9 +15,9 @@ from ..contract import ResolveItem
 from ..errors import WorkerError
 from ..references import name_pars, name_references
 from ..references.contexts import explain_absence, provide_context, refuse_if_alone
-from ..references.meter import Tell
-from ..references.opening import open_catalogue
+from ..references.server import open_catalogue
 from ..references.sync import ReferenceSync
+from ..transfer import Tell
 from .pipelines import configure, list_pars_types
 from .reference_types import ReferenceTypes, list_types, list_types_of_member
 from .resolve import read_header

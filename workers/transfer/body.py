@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["Body", "Opener", "find_strong_etag"]
+from ..errors import TransientTransferError
+
+__all__ = ["Body", "Opener", "find_strong_etag", "first_bytes", "read_begin"]
 
 _STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -63,3 +65,23 @@ class Opener(Protocol):
             version all is given, from its begin. Without one, whatever the server has.
         """
         ...
+
+
+def read_begin(opener: Opener, end_byte: int, size_bytes: int) -> bytes:
+    """Read the begin of a file, or all of one that is shorter; one try."""
+    with opener(end_byte=end_byte) as body:
+        return first_bytes(body, min(end_byte, size_bytes))
+
+
+def first_bytes(body: Body, end_byte: int) -> bytes:
+    """Read so many bytes of a body, all of which must come."""
+    begin = bytearray()
+    for chunk in body.chunks:
+        begin += chunk
+        if len(begin) >= end_byte:  # a server may know no ranges
+            return bytes(begin[:end_byte])
+    if len(begin) < end_byte:
+        raise TransientTransferError(
+            f"expected {end_byte} bytes, the body ended after {len(begin)}"
+        )
+    return bytes(begin)

@@ -6,27 +6,41 @@ are those of appendix J of the FITS standard 4.0.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from workers.errors import TransientTransferError
+from ..errors import TransientTransferError
+from ..outside import open_outside
 
-__all__ = ["FitsReport", "inspect_fits", "verify_fits"]
+__all__ = [
+    "FitsError",
+    "FitsReport",
+    "Hdu",
+    "inspect_fits",
+    "read_hdus",
+    "read_header",
+    "verify_fits",
+    "verify_structure",
+]
 
 _BLOCK_BYTES: Final = 2880
 """FITS headers and data come in blocks of this size."""
 _CARD_BYTES: Final = 80
 _READ_BYTES: Final = 360 * _BLOCK_BYTES
 """How much is read at once; a megabyte, which caches hold."""
-_LONGEST_HEADER_BYTES: Final = 10_000 * _BLOCK_BYTES
-"""A header that does not end before is none."""
+_LONGEST_HEADER_BYTES: Final = 1456 * _BLOCK_BYTES
+"""4 MiB, or 52 000 cards: a header that does not end before is none."""
 _ONES: Final = 0xFFFFFFFF
 
 _VALUE: Final = re.compile(r"= +(?:'([^']*)'|([^ /]+))")
 """Value of a card: a text, or anything else."""
+
+
+class FitsError(Exception):
+    """What is wrong with a FITS file, in one sentence; an archive never lets it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,53 +54,97 @@ class FitsReport:
     """What is wrong with it, in one sentence."""
 
 
-class _DefectError(Exception):
-    """What is wrong; stays in this module."""
+@dataclass(frozen=True, slots=True)
+class Hdu:
+    """An HDU that is all there; the stream is at the begin of its data."""
+
+    number: int
+    """From 0."""
+    header: bytes
+    """Its header, in whole blocks."""
+    cards: Mapping[str, str]
+    """Keywords and values; of a keyword given twice the first counts."""
+    data_bytes: int
+    """Length of its data, in whole blocks."""
+
+    @property
+    def name(self) -> str:
+        """EXTNAME, as astropy has it."""
+        first = "an unnamed one" if self.number else "PRIMARY"
+        return self.cards.get("EXTNAME", first).strip().upper()
 
 
 def verify_fits(path: Path) -> tuple[str, ...]:
-    """Name the checks that a FITS file has passed; for `Expected.verify`.
-
-    Raises
-    ------
-    TransientTransferError
-        It is damaged.
-    OSError
-        It cannot be read.
-    """
+    """Name the checks that a FITS file has passed; for `Expected.verify`."""
     report = inspect_fits(path)
     if report.defect is not None:
         raise TransientTransferError(f"expected a whole FITS file; {report.defect}")
     return report.checks
 
 
-def inspect_fits(path: Path) -> FitsReport:
-    """Look for damage in a FITS file.
+def verify_structure(path: Path) -> None:
+    """Check that a FITS file does not end before its last header says (`FitsError`)."""
+    with open_outside(path) as stream:
+        for _ in read_hdus(stream):
+            pass
 
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    """
+
+def inspect_fits(path: Path) -> FitsReport:
+    """Look for damage in a FITS file."""
     tally = _Tally()
     with path.open("rb", buffering=0) as stream:
         try:
-            for number, hdu in enumerate(_read_hdus(stream)):
-                tally.add(hdu, number)
+            for hdu in read_hdus(stream, whole=True):
+                tally.add(hdu, _sum_data(stream, hdu.data_bytes))
             tally.check_kinds()
-        except _DefectError as error:
+        except FitsError as error:
             return FitsReport((), str(error))
     return FitsReport(tally.describe(), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hdu:
-    """An HDU that has been read: its sums, and those that it should have."""
+def read_hdus(stream: BinaryIO, *, whole: bool = False) -> Iterator[Hdu]:
+    """Read headers, one after the other, of HDUs that are all there.
 
-    checksum: str | None
-    datasum: str | None
-    header_sum: int
-    data_sum: int
+    Parameters
+    ----------
+    whole
+        Whether behind the last HDU there may be nothing but zeros.
+    """
+    size_bytes = os.fstat(stream.fileno()).st_size
+    position, number = 0, 0
+    while position < size_bytes or number == 0:
+        stream.seek(position)
+        header = read_header(stream, is_first=number == 0)
+        if header is None:
+            if whole:
+                _check_rest(stream, position)
+            return
+        cards = _parse(header)
+        data_bytes = _padded(_data_bytes(cards, number))
+        position += len(header) + data_bytes
+        if position > size_bytes:
+            raise FitsError(f"expected at least {position} bytes, got {size_bytes}")
+        yield Hdu(number, header, cards, data_bytes)
+        number += 1
+
+
+def read_header(stream: BinaryIO, *, is_first: bool) -> bytes | None:
+    """Read a header; None if something else is there, behind the last HDU."""
+    position, header = stream.tell(), bytearray()
+    while len(header) < _LONGEST_HEADER_BYTES:
+        block = _read(stream, _BLOCK_BYTES)
+        if not header and not block.startswith((b"XTENSION=", b"SIMPLE  =")[is_first]):
+            if not is_first:
+                return None
+            raise FitsError(
+                f"expected a FITS file, which starts with SIMPLE, got {block[:9]!r}"
+            )
+        header += block
+        if len(block) < _BLOCK_BYTES:
+            raise FitsError(f"expected a FITS header at byte {position}, got: the end")
+        if _has_end(block):
+            return bytes(header)
+    raise FitsError(f"expected a FITS header at byte {position}, got one without END")
 
 
 class _Tally:
@@ -97,24 +155,23 @@ class _Tally:
         self._counts = {"CHECKSUM": 0, "DATASUM": 0}
         self._only_datasum: list[int] = []
 
-    def add(self, hdu: _Hdu, number: int) -> None:
+    def add(self, hdu: Hdu, data_sum: int) -> None:
         """Count the sums of an HDU, or raise for a wrong one."""
+        checksum, datasum = hdu.cards.get("CHECKSUM"), hdu.cards.get("DATASUM")
         self._hdus += 1
-        if hdu.datasum is not None:
+        if datasum:
             self._counts["DATASUM"] += 1
-            if not hdu.datasum.isdecimal() or not _is_same(
-                int(hdu.datasum), hdu.data_sum
-            ):
-                raise _DefectError(
-                    f"DATASUM of HDU {number} is {hdu.datasum}, its data have "
-                    f"{hdu.data_sum}"
+            if not datasum.isdecimal() or not _is_same(int(datasum), data_sum):
+                raise FitsError(
+                    f"DATASUM of HDU {hdu.number} is {datasum}, its data have "
+                    f"{data_sum}"
                 )
-        if hdu.checksum is not None:
+        if checksum:
             self._counts["CHECKSUM"] += 1
-            if not _is_same(hdu.header_sum + hdu.data_sum, 0):
-                raise _DefectError(f"CHECKSUM of HDU {number} does not hold")
-        elif hdu.datasum is not None:
-            self._only_datasum.append(number)
+            if not _is_same(_fold(_sum(hdu.header)) + data_sum, 0):
+                raise FitsError(f"CHECKSUM of HDU {hdu.number} does not hold")
+        elif datasum:
+            self._only_datasum.append(hdu.number)
 
     def check_kinds(self) -> None:
         """Raise for an HDU with DATASUM alone, if others have a CHECKSUM too.
@@ -122,7 +179,7 @@ class _Tally:
         A byte changed in the word CHECKSUM itself shows in no other way.
         """
         if self._counts["CHECKSUM"] and self._only_datasum:
-            raise _DefectError(
+            raise FitsError(
                 f"HDU {self._only_datasum[0]} has a DATASUM and no CHECKSUM, as "
                 f"{self._counts['CHECKSUM']} other HDUs have"
             )
@@ -135,51 +192,6 @@ class _Tally:
             if count
         ]
         return ("fits structure", *sums)
-
-
-def _read_hdus(stream: BinaryIO) -> Iterator[_Hdu]:
-    size_bytes = os.fstat(stream.fileno()).st_size
-    position, number = 0, 0
-    while position < size_bytes:
-        header = _read_header(stream, number)
-        if header is None:
-            _check_rest(stream, position)
-            return
-        cards = _parse(header)
-        length = _padded(_data_bytes(cards, number))
-        position += len(header) + length
-        if position > size_bytes:
-            raise _DefectError(
-                f"HDU {number} ends at byte {position}, the file at {size_bytes}"
-            )
-        yield _Hdu(
-            checksum=cards.get("CHECKSUM") or None,
-            datasum=cards.get("DATASUM") or None,
-            header_sum=_fold(_sum(header)),
-            data_sum=_sum_data(stream, length),
-        )
-        number += 1
-    if number == 0:
-        raise _DefectError("the file is empty")
-
-
-def _read_header(stream: BinaryIO, number: int) -> bytes | None:
-    """Read a header; None if something else is there, behind the last HDU."""
-    header = bytearray()
-    while len(header) < _LONGEST_HEADER_BYTES:
-        block = _read(stream, _BLOCK_BYTES)
-        if not header and not block.startswith(
-            (b"SIMPLE  =", b"XTENSION=")[number > 0]
-        ):
-            if number > 0:
-                return None
-            raise _DefectError(f"the file begins with {block[:9]!r}, not with SIMPLE")
-        header += block
-        if len(block) < _BLOCK_BYTES:
-            raise _DefectError(f"the file ends within the header of HDU {number}")
-        if _has_end(block):
-            return bytes(header)
-    raise _DefectError(f"the header of HDU {number} has no END")
 
 
 def _has_end(block: bytes) -> bool:
@@ -207,11 +219,11 @@ def _data_bytes(cards: dict[str, str], number: int) -> int:
         values = int(cards.get("PCOUNT", 0)) + (prod(shape) if shape else 0)
         size = abs(int(cards["BITPIX"])) // 8 * int(cards.get("GCOUNT", 1)) * values
     except (KeyError, ValueError) as error:
-        raise _DefectError(
-            f"the header of HDU {number} does not say how long the data are: {error}"
+        raise FitsError(
+            f"expected BITPIX and NAXIS in the header of HDU {number}, got: {error}"
         ) from error
     if size < 0:
-        raise _DefectError(f"the header of HDU {number} announces {size} bytes")
+        raise FitsError(f"expected data in HDU {number}, got {size} bytes")
     return size
 
 
@@ -220,7 +232,7 @@ def _check_rest(stream: BinaryIO, position: int) -> None:
     stream.seek(position)
     while block := stream.read(_READ_BYTES):
         if block.strip(b"\0"):
-            raise _DefectError(f"behind byte {position} there is what is no HDU")
+            raise FitsError(f"behind byte {position} there is what is no HDU")
 
 
 def _sum_data(stream: BinaryIO, length: int) -> int:
@@ -228,7 +240,7 @@ def _sum_data(stream: BinaryIO, length: int) -> int:
     while length > 0:
         block = _read(stream, min(length, _READ_BYTES))
         if not block:
-            raise _DefectError("the file became shorter while it was read")
+            raise FitsError("the file became shorter while it was read")
         total += _sum(block)
         length -= len(block)
     return _fold(total)

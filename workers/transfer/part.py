@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from workers.errors import TransferError
-
+from ..errors import TransferError
 from .body import Body
 from .tries import Pacing
 
@@ -185,14 +184,7 @@ def open_part(
 ) -> Iterator[Part]:
     """Open the part of a file, with what can be gone on with; nobody else may.
 
-    Parameters
-    ----------
-    target
-        The file.
-    uri
-        Where its bytes come from; those of another one are thrown away.
-    lock_wait_s
-        How long to wait for others.
+    Bytes of another URI are thrown away; others are waited for, not for ever.
 
     Raises
     ------

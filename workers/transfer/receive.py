@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workers.errors import TransferError, TransientTransferError
-
+from ..errors import TransferError, TransientTransferError
 from .body import Body, Opener
 from .part import Part, open_part
-from .tries import Pacing, RetryPolicy, Tries
-from .watch import RateWatch, TooSlowError
+from .tries import Pacing, RateWatch, RetryPolicy, TooSlowError, Tries
 
 __all__ = ["Expected", "Received", "receive"]
 
@@ -61,17 +59,13 @@ class Received:
     """Bytes that were there before, from a run that was killed or had failed."""
 
 
-def _ignore(_: int) -> None:
-    """Do nothing."""
-
-
 def receive(
     opener: Opener,
     target: Path,
     *,
     expected: Expected,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
-    on_bytes: Callable[[int], object] = _ignore,
+    on_bytes: Callable[[int], object] = lambda _: None,
     pacing: Pacing = Pacing(),  # noqa: B008  # frozen
 ) -> Received:
     """Fetch one file; it appears under its name when it is whole and verified.
@@ -134,7 +128,7 @@ class _Reception:
         self._expected = expected
         self._tries = tries
         self._on_bytes = on_bytes
-        self._digests = _Digests(expected)
+        self._digests = _make_digests(expected)
         self._resumed_bytes = 0
         self._furthest_bytes = 0
 
@@ -157,11 +151,12 @@ class _Reception:
 
     def describe(self, target: Path, checks: tuple[str, ...]) -> Received:
         """Say what has arrived."""
+        sha1 = self._digests.get("sha1")
         return Received(
             path=target,
             size_bytes=self._part.size_bytes,
-            sha256=self._digests.sha256,
-            sha1=self._digests.sha1,
+            sha256=self._digests["sha256"].hexdigest(),
+            sha1=None if sha1 is None else sha1.hexdigest(),
             entity=self._part.label.entity,
             modified=self._part.label.modified,
             checks=checks,
@@ -177,7 +172,7 @@ class _Reception:
             self._part.cut(max(total - 1, 0))
         self._resumed_bytes = self._furthest_bytes = self._part.size_bytes
         for block in self._part.read():
-            self._digests.update(block)
+            self._digest(block)
 
     def _has_advanced(self) -> bool:
         """Tell whether the next try can go on from further than any before."""
@@ -273,9 +268,9 @@ class _Reception:
         self._part.cut(place)
         self._part.relabel(body, is_dated=body.is_dated)
         self._resumed_bytes = min(self._resumed_bytes, place)
-        self._digests = _Digests(self._expected)
+        self._digests = _make_digests(self._expected)
         for block in self._part.read():
-            self._digests.update(block)
+            self._digest(block)
 
     def _confirm(self, body: Body) -> None:
         """Note the version, of which all bytes that are there have come again.
@@ -299,13 +294,13 @@ class _Reception:
     def _append(self, chunk: bytes) -> None:
         if chunk:
             self._part.append(chunk)
-            self._digests.update(chunk)
+            self._digest(chunk)
         self._on_bytes(len(chunk))
         self._check_excess()
 
     def _restart(self) -> None:
         self._part.begin()
-        self._digests = _Digests(self._expected)
+        self._digests = _make_digests(self._expected)
         self._resumed_bytes = 0
 
     def _wanted(self) -> int | None:
@@ -332,49 +327,27 @@ class _Reception:
         if expected.size_bytes is not None:
             checks.append("size")
         if expected.sha1 is not None:
-            self._check_sha1(expected.sha1)
+            wanted, got = expected.sha1.lower(), self._digests["sha1"].hexdigest()
+            if got != wanted:
+                raise _WrongContentError(f"expected sha1 {wanted}, got {got}")
             checks.append("sha1")
         if expected.verify is not None:
-            checks += self._call_verify(expected.verify)
+            try:
+                checks += expected.verify(self._part.path)
+            except TransientTransferError as error:
+                raise _WrongContentError(str(error)) from error
         return tuple(checks)
 
-    def _check_sha1(self, wanted: str) -> None:
-        if self._digests.sha1 != wanted.lower():
-            raise _WrongContentError(
-                f"expected sha1 {wanted}, got {self._digests.sha1}"
-            )
-
-    def _call_verify(self, verify: Callable[[Path], Sequence[str]]) -> Sequence[str]:
-        try:
-            return verify(self._part.path)
-        except TransientTransferError as error:
-            raise _WrongContentError(str(error)) from error
+    def _digest(self, block: bytes) -> None:
+        for digest in self._digests.values():
+            digest.update(block)
 
 
 class _WrongContentError(TransientTransferError):
     """What came is not the file."""
 
 
-class _Digests:
-    """Hashes of the bytes, taken as they come."""
-
-    def __init__(self, expected: Expected) -> None:
-        self._sha256 = hashlib.sha256()
-        self._sha1 = (
-            None
-            if expected.sha1 is None
-            else hashlib.sha1(usedforsecurity=False)  # what CRDS lists
-        )
-
-    def update(self, block: bytes) -> None:
-        self._sha256.update(block)
-        if self._sha1 is not None:
-            self._sha1.update(block)
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    @property
-    def sha1(self) -> str | None:
-        return None if self._sha1 is None else self._sha1.hexdigest()
+def _make_digests(expected: Expected) -> dict[str, "hashlib._Hash"]:
+    """Make the hashes that are taken as bytes come; CRDS lists sha1."""
+    names = ["sha256"] if expected.sha1 is None else ["sha256", "sha1"]
+    return {name: hashlib.new(name, usedforsecurity=False) for name in names}

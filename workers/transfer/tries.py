@@ -1,15 +1,22 @@
-"""When a transfer is tried again, and how long it waits before that."""
+"""When a transfer is given up or tried again, and how long it waits before that."""
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workers.errors import TransferError, TransientTransferError
+from ..errors import TransferError, TransientTransferError
 
-__all__ = ["Pacing", "RetryPolicy", "Tries", "retry", "wait_s"]
-
+__all__ = [
+    "Pacing",
+    "RateWatch",
+    "RetryPolicy",
+    "TooSlowError",
+    "Tries",
+    "retry",
+    "wait_s",
+]
 
 _Answer = TypeVar("_Answer")
 
@@ -60,20 +67,7 @@ def retry(
     policy: RetryPolicy,
     pacing: Pacing = Pacing(),  # frozen
 ) -> _Answer:
-    """Ask a short question until there is an answer.
-
-    Parameters
-    ----------
-    what
-        How messages call it.
-    question
-        One try.
-
-    Raises
-    ------
-    TransferError
-        There is none, after so many tries.
-    """
+    """Ask a short question until there is an answer; messages call it by `what`."""
     tries = Tries(what, policy, pacing)
     while True:
         tries.begin()
@@ -88,14 +82,7 @@ def wait_s(
 ) -> float:
     """Decide how long to wait: exponential, with full jitter, as the server asks.
 
-    Parameters
-    ----------
-    fruitless
-        Tries in a row that brought nothing.
-    dice
-        From 0 to 1.
-    retry_after_s
-        What the server asks for.
+    After so many fruitless tries in a row, with dice from 0 to 1.
     """
     doubled_s = policy.first_wait_s * 2.0 ** min(max(fruitless - 1, 0), 30)
     jitter_s = dice * min(doubled_s, policy.longest_wait_s)
@@ -103,13 +90,7 @@ def wait_s(
 
 
 class Tries:
-    """The tries at one file.
-
-    Parameters
-    ----------
-    what
-        How messages call the file.
-    """
+    """The tries at one file, which messages call by `what`."""
 
     def __init__(self, what: str, policy: RetryPolicy, pacing: Pacing) -> None:
         self._what = what
@@ -133,7 +114,7 @@ class Tries:
     def fail(
         self, error: TransientTransferError, *, is_fruitful: bool, is_wrong: bool
     ) -> None:
-        """Wait for the next try.
+        """Wait for the next try, or raise if there is none.
 
         Parameters
         ----------
@@ -141,11 +122,6 @@ class Tries:
             It brought more of the file than any before.
         is_wrong
             What it brought was not the file.
-
-        Raises
-        ------
-        TransferError
-            There is no next try.
         """
         self._fruitless = 0 if is_fruitful else self._fruitless + 1
         self._fruitless_in_all += not is_fruitful
@@ -182,3 +158,42 @@ class Tries:
             f"{self._what} is given up after {tries} in {self._elapsed_s():.1f} s; "
             f"the last one: {last}"
         )
+
+
+class TooSlowError(TransientTransferError):
+    """The body drips; what it brings does not count as progress."""
+
+
+class RateWatch:
+    """Ends a body that comes too slowly; only waiting for the server counts."""
+
+    def __init__(self, policy: RetryPolicy, pacing: Pacing, tries: Tries) -> None:
+        self._policy = policy
+        self._clock = pacing.clock
+        self._tries = tries
+        self._waited_s = 0.0
+        self._came_bytes = 0
+
+    def over(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass chunks on."""
+        while True:
+            asked_s = self._clock()
+            chunk = next(chunks, None)
+            self._waited_s += self._clock() - asked_s
+            if chunk is None:
+                return
+            yield chunk
+            self._came_bytes += len(chunk)
+            self._judge()
+
+    def _judge(self) -> None:
+        if self._tries.is_late():
+            raise TransientTransferError("it takes longer than it may")
+        if self._waited_s < self._policy.slow_window_s:
+            return
+        rate = self._came_bytes / self._waited_s
+        if rate < self._policy.slowest_bytes_per_s:
+            raise TooSlowError(
+                f"the body came with {rate:.0f} bytes/s over {self._waited_s:.0f} s"
+            )
+        self._waited_s, self._came_bytes = 0.0, 0

@@ -1,6 +1,6 @@
-"""MAST as a source: searched with astroquery, read with a byte path of our own."""
+"""MAST as a source: searches in its own words, files by the byte path of all."""
 
-from .search import SearchLimits
+from .client import MastLimits
 from .source import MAST_URL, MastSource
 
-__all__ = ["MAST_URL", "MastSource", "SearchLimits"]
+__all__ = ["MAST_URL", "MastLimits", "MastSource"]

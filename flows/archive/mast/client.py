@@ -1,196 +1,177 @@
-"""The client of astroquery, made safe. Loads astroquery (0.7 s): import it late.
+"""What MAST is asked, in its own words: searches page by page, product lists, whoami.
 
-What `MastMissions` of astroquery 0.4.11 lacks is measured in
-``facts/associations-mast-crds.md``, part B: it knows no timeout, it takes its server
-from class attributes that are made at import, and it keeps state between calls.
+The requests are those of `MastMissions` of astroquery 0.4.11, which a contract test
+holds them against. astroquery itself is not used: it knows no timeout, takes its server
+from class attributes that are made at import, keeps state between calls, and has an
+HTTP stack of its own (``facts/associations-mast-crds.md``, part B).
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from io import BytesIO
-from typing import Any, Final, TypeVar
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import astropy.units as u
-import httpx
-import requests
-from astropy.coordinates import SkyCoord
-from astropy.table import Table
-from astroquery.mast import MastMissionsClass
-from requests.adapters import BaseAdapter
+from workers.errors import AccessDeniedError, TransientTransferError
 
-from flows.archive.listing import Cone
-from workers.errors import TransientTransferError
-from workers.transfer.http import check_status, mapped_errors
+from ...errors import ArchiveError
+from ..source import Cone
+from .products import SEARCH_COLUMNS
 
-from .datasets import SEARCH_COLUMNS
-from .pages import Page, Row
+if TYPE_CHECKING:
+    from workers.transfer.http import HttpClient
 
-__all__ = ["MastClient"]
+__all__ = ["MastClient", "MastLimits", "Page", "Row", "read_pages"]
 
 _Value = TypeVar("_Value")
+
+Row = Mapping[str, object]
+"""Cells by column."""
+
+_API: Final = "/search/jwst/api/v0.1"
 
 _SORT_BY: Final = ("fileSetName", "ArchiveFileID")
 """Pages only fit together if the rows keep one order."""
 
+_ROUNDS: Final = 3
+"""So often all pages are asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MastLimits:
+    """How much MAST is asked for at once, and how long it may take."""
+
+    page_rows: int = 2000
+    """Rows of one page of a search; one row is an exposure of all detectors."""
+    batch_datasets: int = 200
+    """Datasets whose products are asked for at once; MAST takes up to 1000, and lists
+    some thirty products of each."""
+    silent_s: float = 180.0
+    """How long the server may be silent; searches of 90 s are reported."""
+    answer_s: float = 600.0
+    """How long one answer to a search may take."""
+    rounds: int = 4
+    """So often the products of a dataset are asked for that none are listed of: "MAST
+    sometimes doesn't return all products" (facts B1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to a search."""
+
+    rows: Sequence[Row]
+    """Its rows."""
+    total: int
+    """How many rows there are on all pages."""
+
 
 class MastClient:
-    """Searches MAST; one try. Can be shared by threads.
+    """Asks MAST; one try each. Can be shared by threads.
 
-    Parameters
-    ----------
-    server_url
-        ``https://mast.stsci.edu``.
-    http
-        Sends all requests. If it has a token it is not used: what is searched is
-        public.
-    silent_s
-        How long the server may be silent.
-    answer_s
-        How long one whole answer may take.
+    All methods raise `TransferError` if there is no answer, and a transient one if it
+    is not what MAST answers. The token of `http` goes with `whoami` alone: what is
+    searched is public.
     """
 
-    def __init__(
-        self, server_url: str, http: httpx.Client, *, silent_s: float, answer_s: float
-    ) -> None:
+    def __init__(self, server_url: str, http: "HttpClient", limits: MastLimits) -> None:
         self._server_url = server_url
-        self._adapter = _Adapter(http, silent_s, answer_s)
+        self._http = http
+        self._limits = limits
 
     def search(
-        self, conditions: Mapping[str, str], cone: Cone | None, *, first: int, rows: int
+        self, conditions: Mapping[str, str], cone: Cone | None, *, first: int
     ) -> Page:
-        """Ask for a page of a search.
-
-        Parameters
-        ----------
-        conditions
-            By column; at least one.
-        first
-            Row that the page begins with, from 0.
-        rows
-            Most rows of the page.
-
-        Raises
-        ------
-        TransferError
-            There was no answer; or, transient, one that is none.
-        """
-        missions = self._make_missions(conditions)
-        answer = missions.query_criteria_async(
-            coordinates=cone and SkyCoord(cone.ra_deg, cone.dec_deg, unit="deg"),
-            radius=(cone.radius_deg if cone else 0.0) * u.deg,
-            limit=rows,
-            offset=first,
-            select_cols=list(SEARCH_COLUMNS),
-            sort_by=list(_SORT_BY),
-            **conditions,
-        )
-        return _parse(answer, _to_page)
+        """Ask for a page of a search, from a row on, counted from 0."""
+        question = {
+            "limit": self._limits.page_rows,
+            "offset": first,
+            "select_cols": [*SEARCH_COLUMNS, "fileSetName"],
+            "conditions": [{column: value} for column, value in conditions.items()],
+            "sort_by": list(_SORT_BY),
+        }
+        if cone is not None:
+            question["target"] = [f"{cone.ra_deg} {cone.dec_deg}"]
+            question["radius"] = cone.radius_deg * 3600
+            question["radius_units"] = "arcseconds"
+        return self._ask(f"{_API}/search", question, _to_page)
 
     def list_products(self, names: Sequence[str]) -> list[Row]:
-        """List the products of datasets; at most 1000.
+        """List the products of datasets; at most 1000."""
+        question = {"dataset_ids": list(names)}
+        return self._ask(f"{_API}/post_list_products", question, _to_products)
 
-        Raises
-        ------
-        TransferError
-            There was no answer; or, transient, one that is none.
-        """
-        missions = self._make_missions({})
-        return _parse(missions.get_product_list_async(list(names)), _to_products)
-
-    def _make_missions(self, conditions: Mapping[str, str]) -> Any:
-        """Make an object of astroquery for one call.
-
-        Its server and its session are private to it. To change them here is all that
-        is needed: setting the mission makes the URLs anew. The columns that it knows
-        are given, since it asks for them without a timeout.
-        """
-        missions = MastMissionsClass(mission="jwst")
-        missions.columns["jwst"] = Table([[*conditions, ""]], names=["name"])
-        missions._session.mount(self._server_url, self._adapter)  # noqa: SLF001
-        missions._service_api_connection.SERVICE_URL = self._server_url  # noqa: SLF001
-        missions.mission = "jwst"
-        return missions
-
-
-class _Adapter(BaseAdapter):
-    """Lets a session of requests send with our own client, in bounded time."""
-
-    def __init__(self, http: httpx.Client, silent_s: float, answer_s: float) -> None:
-        super().__init__()
-        self._http = http
-        self._silent_s = silent_s
-        self._answer_s = answer_s
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        *_: object,
-        **__: object,
-    ) -> requests.Response:
-        """Send a request; give the whole answer, or raise `TransferError`."""
-        url = str(request.url)
-        deadline_s = time.monotonic() + self._answer_s
-        with mapped_errors(url), self._stream(request, url) as response:
-            check_status(response)
-            body = b"".join(self._read(response, deadline_s, url))
-        answer = requests.Response()
-        answer.status_code = response.status_code
-        answer.reason = response.reason_phrase
-        answer.url, answer.request = url, request
-        answer.encoding = "utf-8"  # else astroquery's log guesses, for minutes
-        answer.raw = BytesIO(body)
-        return answer
-
-    def close(self) -> None:
-        """Leave the client open: it is not ours."""
-
-    def _stream(
-        self, request: requests.PreparedRequest, url: str
-    ) -> AbstractContextManager[httpx.Response]:
-        assert isinstance(request.body, bytes | str | None)
-        return self._http.stream(
-            str(request.method),
-            url,
-            content=request.body,
-            headers={
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-            auth=None,
-            timeout=httpx.Timeout(self._silent_s, pool=None),
-        )
-
-    def _read(
-        self, response: httpx.Response, deadline_s: float, url: str
-    ) -> Iterator[bytes]:
+    def whoami(self) -> str | None:
+        """Ask whose the token is; None if MAST knows nobody."""
         try:
-            for chunk in response.iter_bytes():
-                if time.monotonic() > deadline_s:
-                    raise TransientTransferError(
-                        f"{url}: the answer was not whole after {self._answer_s:.0f} s"
-                    )
-                yield chunk
-        except httpx.DecodingError as error:
-            raise TransientTransferError(f"{url}: {error}") from error
+            return self._ask("/whoami", None, _to_user)
+        except AccessDeniedError:
+            return None
+
+    def _ask(
+        self, path: str, question: object, to_value: Callable[[Any], _Value]
+    ) -> _Value:
+        """Ask; an answer that is cut or garbled may be a good one next time."""
+        url = f"{self._server_url}{path}"
+        answer = self._http.ask_json(
+            url,
+            question,
+            with_token=question is None,
+            silent_s=self._limits.silent_s,
+            answer_s=self._limits.answer_s,
+        )
+        try:
+            return to_value(answer)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TransientTransferError(
+                f"{url}: expected an answer as MAST gives it, got {str(answer)[:80]!r} "
+                f"({type(error).__name__}: {error})"
+            ) from error
 
 
-def _parse(response: requests.Response, to_value: Callable[[Any], _Value]) -> _Value:
-    """Read an answer; one that is cut or garbled may be a good one next time."""
-    try:
-        return to_value(response.json())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TransientTransferError(
-            f"{response.url}: expected an answer as MAST gives it, got "
-            f"{response.text[:80]!r} ({type(error).__name__}: {error})"
-        ) from error
+def read_pages(ask: Callable[[int], Page], *, what: str) -> tuple[Row, ...]:
+    """Read all pages; if rows are lost, doubled or changing, once more from the first.
+
+    `ask` gives the page that begins with a row, counted from 0.
+
+    Raises
+    ------
+    ArchiveError
+        The pages never gave every row once.
+    """
+    problems = []
+    for _ in range(_ROUNDS):
+        rows, total = _read_once(ask)
+        problem = _find_problem(rows, total)
+        if problem is None:
+            return tuple(rows)
+        problems.append(problem)
+    raise ArchiveError(
+        f"{what}: expected every row once, got in {_ROUNDS} rounds over all pages: "
+        f"{'; '.join(problems)}. Try again later."
+    )
+
+
+def _read_once(ask: Callable[[int], Page]) -> tuple[list[Row], int]:
+    """Read until there are as many rows as the first page says, or no more come."""
+    page = ask(0)
+    rows, total = list(page.rows), page.total
+    while page.rows and len(rows) < total:
+        page = ask(len(rows))
+        rows += page.rows
+        total = page.total
+    return rows, total
+
+
+def _find_problem(rows: Sequence[Row], total: int) -> str | None:
+    counts = Counter((row.get("ArchiveFileID"), row.get("fileSetName")) for row in rows)
+    double = sorted(str(name) for (_, name), n in counts.items() if n > 1)
+    if len(rows) != total or double:
+        told = f", of which {', '.join(double[:3])} came twice" if double else ""
+        return f"{len(rows)} rows of {total}{told}"
+    return None
 
 
 def _to_page(answer: Any) -> Page:
-    """Read the answer to a search."""
-    rows = [_to_row(row) for row in answer["results"]]
-    return Page(rows, int(answer["totalResults"]))
+    return Page(list(map(_to_row, answer["results"])), int(answer["totalResults"]))
 
 
 def _to_products(answer: Any) -> list[Row]:
@@ -198,9 +179,13 @@ def _to_products(answer: Any) -> list[Row]:
     products = answer["products"]
     if products and isinstance(products[0], list):
         products = products[0]
-    return [_to_row(row) for row in products]
+    return list(map(_to_row, products))
 
 
 def _to_row(row: Any) -> Row:
     """See that a row is one."""
     return dict(row.items())
+
+
+def _to_user(answer: Any) -> str | None:
+    return None if answer["anon"] else str(answer["attrib"].get("display_name", ""))

@@ -1,27 +1,36 @@
-"""One search: all rows that fit, all their products, and of these what we use."""
+"""One search: all rows that fit, all their products, and of these what we use.
 
-from collections.abc import Callable, Mapping, Sequence
+How the server compares (case, ends of ranges, columns that are no criteria) is not
+known for sure. So it is asked for no less than what is wanted, and every row is looked
+at again. Conditions are strings: a comma is an "or", ``*`` stands for anything.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from flows.archive.listing import Listing, Query
-from flows.errors import ArchiveError
-from flows.models.exposures import UnusableFile
+from ...errors import ArchiveError
+from ...models.exposures import UnusableFile
+from ..selection import fits, refuse_other_kinds
+from ..source import Listing, Query
+from .client import MastClient, MastLimits, Row, read_pages
+from .products import Dataset, choose_files, dataset_from_row, find_unlisted
 
-from .criteria import fits, to_conditions
-from .datasets import Dataset, dataset_from_row
-from .pages import Row, read_pages
-from .products import choose_files, find_unlisted
-
-if TYPE_CHECKING:
-    from .client import MastClient
-
-__all__ = ["Ask", "Search", "SearchLimits"]
+__all__ = ["Ask", "Search", "to_conditions"]
 
 _Answer = TypeVar("_Answer")
+
+_INSTRUMENTS: Final = "MIRI,NIRCAM,NIRISS,NIRSPEC"
+"""Asked for where none is: MAST wants a criterion beside a cone, and guide stars are
+no science."""
+
+_DAY: Final = timedelta(days=1)
+"""By so much more time is asked for on both sides."""
 
 
 class Ask(Protocol):
@@ -32,49 +41,21 @@ class Ask(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchLimits:
-    """How much a search asks for at once, and how long it waits."""
-
-    page_rows: int = 2000
-    """Rows of one page of a search; one row is an exposure of all detectors."""
-    batch_datasets: int = 200
-    """Datasets whose products are asked for at once; MAST takes up to 1000, and lists
-    some thirty products of each."""
-    silent_s: float = 180.0
-    """How long the server may be silent; searches of 90 s are reported."""
-    answer_s: float = 600.0
-    """How long one answer to a search may take."""
-    rounds: int = 4
-    """So often the products of a dataset are asked for that none are listed of: "MAST
-    sometimes doesn't return all products" (facts B1)."""
-
-
 class Search:
     """Asks for what fits a query.
 
-    Parameters
-    ----------
-    where
-        How messages call the source.
-    client
-        Asks once.
-    ask
-        Asks again where that makes sense.
-    limits
-        How much at once.
-    parallel
-        Most requests at a time.
+    `where` is how messages call the source; `client` asks once, `ask` again where that
+    makes sense, with `parallel` requests at a time.
     """
 
     def __init__(
         self,
         query: Query,
         where: str,
-        client: "MastClient",
+        client: MastClient,
         ask: Ask,
         *,
-        limits: SearchLimits,
+        limits: MastLimits,
         parallel: int,
     ) -> None:
         self._query = query
@@ -83,30 +64,28 @@ class Search:
         self._ask = ask
         self._limits = limits
         self._parallel = parallel
-        self._what = f"search for {_tell(query)}"
+        given = ((one.name, getattr(query, one.name)) for one in fields(query))
+        asked = ", ".join(f"{name} {value}" for name, value in given if value)
+        self._what = f"search for {asked}"
 
     def run(self) -> Listing:
-        """List everything; what is no name of a dataset is refused.
-
-        Raises
-        ------
-        ArchiveError
-            There was no, or no whole, answer; it says what was tried.
-        """
+        """List everything; what is no name of a dataset is refused."""
         read = [(row, dataset_from_row(row)) for row in self._list_rows()]
         found = [dataset for _, dataset in read if dataset is not None]
-        listing = self._list_files({d.name: d for d in found if fits(d, self._query)})
+        listing = self._list_files(
+            {d.name: d for d in found if _is_asked_for(d, self._query)}
+        )
         unread = sorted({str(row.get("fileSetName")) for row, d in read if d is None})
         refused = (f"{name[:80]!r}: expected the name of a dataset" for name in unread)
         return replace(listing, refused=(*listing.refused, *refused))
 
     def _list_rows(self) -> Sequence[Row]:
         conditions, cone = to_conditions(self._query), self._query.cone
-        client, rows = self._client, self._limits.page_rows
+        rows = self._limits.page_rows
         return read_pages(
             lambda first: self._ask(
                 f"{self._what}, rows {first} to {first + rows - 1}",
-                lambda: client.search(conditions, cone, first=first, rows=rows),
+                lambda: self._client.search(conditions, cone, first=first),
             ),
             what=f"{self._where}: {self._what}",
         )
@@ -159,10 +138,57 @@ class Search:
         return self._ask(what, lambda: self._client.list_products(names))
 
 
-def _tell(query: Query) -> str:
-    """Say what is asked for."""
-    given = ((one.name, getattr(query, one.name)) for one in fields(query))
-    return ", ".join(f"{name} {value}" for name, value in given if value)
+def to_conditions(query: Query) -> dict[str, str]:
+    """Put a query, but for its cone, in the words of MAST, by column.
+
+    Everything that fits the query fits them. A query for what cannot be is an error.
+    """
+    refuse_other_kinds(query)
+    instruments = [query.instrument] if query.instrument else []
+    conditions = {
+        "instrume": _join("an instrument of letters", instruments, "[A-Za-z]+")
+        or _INSTRUMENTS,
+        # MAST has numbers where we have digits.
+        "program": str(int(query.program)) if query.program else "",
+        "observtn": ",".join(str(int(one)) for one in query.observations),
+        "exp_type": _join(
+            "an exposure type of letters, digits, '_' and '-'",
+            query.exp_types,
+            "[A-Za-z0-9_-]+",
+        ),
+        # What may be an operator becomes a wildcard; TARGPROP is upper case.
+        "targprop": re.sub(r"[^A-Z0-9_+ -]+", "*", (query.target or "").upper()),
+        "date_obs": _to_days(query.taken_from, query.taken_until),
+    }
+    return {column: value for column, value in conditions.items() if value}
+
+
+def _is_asked_for(dataset: Dataset, query: Query) -> bool:
+    """Tell whether a dataset is what a query asks for; its cone is left to MAST.
+
+    A dataset of level 3 may not say what only exposures have. It is only looked at for
+    pools and associations, which are kept if they belong to exposures.
+    """
+    if dataset.is_exposure:
+        return fits(dataset, query)
+    return query.program in {None, dataset.program}
+
+
+def _join(what: str, values: Collection[str], form: str) -> str:
+    """Say that any of these is wanted; anything else could be an operator."""
+    for value in values:
+        if re.fullmatch(form, value) is None:
+            raise ArchiveError(f"expected {what}, got {value!r}")
+    return ",".join(value.upper() for value in values)
+
+
+def _to_days(since: datetime | None, until: datetime | None) -> str:
+    """Ask for whole days."""
+    first = since and f"{since.astimezone(UTC) - _DAY:%Y-%m-%d}"
+    last = until and f"{until.astimezone(UTC) + _DAY:%Y-%m-%d}"
+    if first and last:
+        return f"{first}..{last}"
+    return f">={first}" if first else f"<={last}" if last else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,23 +1,20 @@
-"""MAST: where exposures are, and how they are asked for."""
+"""MAST as a source: its server, the token for it, and when it is asked again."""
 
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from importlib.metadata import version
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
-from flows.archive.listing import Listing, Query, RemoteFile
-from flows.archive.tokens import Token
-from flows.errors import AccessError, ArchiveError
 from workers.errors import AccessDeniedError, TransferError
-from workers.transfer import Body, Pacing, RetryPolicy, retry
+from workers.transfer import Opener, Pacing, RetryPolicy, read_begin, retry
+from workers.transfer.http import HostToken, HttpClient, HttpOpener
 
-from .search import Search, SearchLimits
-
-if TYPE_CHECKING:
-    import httpx
+from ...errors import AccessError, ArchiveError
+from ..access import Token
+from ..source import Listing, Query, RemoteFile, Source
+from .client import MastClient, MastLimits
+from .search import Search
 
 __all__ = ["MAST_URL", "MastSource"]
 
@@ -30,7 +27,7 @@ _DOWNLOAD: Final = "/search/jwst/api/v0.1/retrieve_product?product_name="
 _Answer = TypeVar("_Answer")
 
 
-class MastSource:
+class MastSource(Source):
     """The JWST archive of MAST. Can be shared by threads.
 
     Parameters
@@ -40,12 +37,8 @@ class MastSource:
     token
         For files of exclusive access. Only requests for files and `whoami` carry it,
         and only to this server; what is searched is public.
-    parallel
-        Most requests at a time.
     silent_s
         How long the server may be silent when it gives a file.
-    limits
-        How much a search asks for at once, and how long it waits.
     policy
         When a search is tried again.
     """
@@ -55,21 +48,25 @@ class MastSource:
         server_url: str = MAST_URL,
         *,
         token: Token | None = None,
-        parallel: int = 4,
+        parallel: int,
         silent_s: float = 60.0,
-        limits: SearchLimits = SearchLimits(),  # noqa: B008  # frozen
+        limits: MastLimits = MastLimits(),  # noqa: B008  # frozen
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
         pacing: Pacing = Pacing(),  # noqa: B008  # frozen
     ) -> None:
         self._server_url = _check_url(server_url, has_token=token is not None)
         self._token = token
         self._parallel = parallel
-        self._silent_s = silent_s
         self._limits = limits
         self._policy = policy
         self._pacing = pacing
-        self._lock = threading.Lock()
-        self._http: httpx.Client | None = None
+        self._http = HttpClient(
+            user_agent=f"rewebb/{version('rewebb')}",
+            connections=parallel,
+            read_timeout_s=silent_s,
+            auth=HostToken(self._server_url, token.reveal()) if token else None,
+        )
+        self._client = MastClient(self._server_url, self._http, limits)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._server_url!r})"
@@ -89,86 +86,39 @@ class MastSource:
 
         The rows of MAST are exposures of all detectors together: of an exposure that
         fits, the files of all its detectors are listed.
-
-        Raises
-        ------
-        ArchiveError
-            MAST gave no, or no whole, answer; it says what was tried.
         """
-        from .client import MastClient
-
-        limits = self._limits
-        client = MastClient(
-            self._server_url,
-            self._client(),
-            silent_s=limits.silent_s,
-            answer_s=limits.answer_s,
-        )
         search = Search(
-            query, self.name, client, self._ask, limits=limits, parallel=self._parallel
+            query,
+            self.name,
+            self._client,
+            self._ask,
+            limits=self._limits,
+            parallel=self._parallel,
         )
         return search.run()
 
-    def open(
-        self,
-        file: RemoteFile,
-        *,
-        start_byte: int = 0,
-        end_byte: int | None = None,
-        entity: str | None = None,
-    ) -> AbstractContextManager[Body]:
-        """Open a file; see `Source`."""
-        from workers.transfer.http import HttpOpener
-
+    def opener(self, file: RemoteFile) -> Opener:
+        """Give what opens a file; see `Source`."""
         url = f"{self._server_url}{_DOWNLOAD}{quote(file.uri, safe='')}"
-        return HttpOpener(self._client(), url)(
-            start_byte=start_byte, end_byte=end_byte, entity=entity
-        )
+        return HttpOpener(self._http, url)
 
     def whoami(self) -> str | None:
-        """Ask MAST whose the token is.
-
-        Returns
-        -------
-        str or None
-            A name; None if MAST does not know the token, or not any more.
-
-        Raises
-        ------
-        ArchiveError
-            MAST does not tell.
-        """
-        from .reading import ask_identity
-
-        http = self._client()
-        url = f"{self._server_url}/whoami"
-        return self._ask("whoami", lambda: ask_identity(http, url))
+        """Ask MAST whose the token is; see `Source`."""
+        return self._ask("whoami", self._client.whoami)
 
     def may_read(self, file: RemoteFile) -> bool:
-        """Tell whether MAST gives a file, to us with our token if we have one.
-
-        Raises
-        ------
-        ArchiveError
-            MAST does not tell.
-        """
-
-        def read_byte() -> None:
-            with self.open(file, end_byte=1) as body:
-                next(body.chunks, b"")
-
+        """Tell whether MAST gives a file, to us with our token if we have one."""
         try:
-            self._ask(file.name, read_byte)
+            self._ask(
+                file.name, lambda: read_begin(self.opener(file), 1, file.size_bytes)
+            )
         except AccessError:
             return False
         return True
 
     def close(self) -> None:
         """Close all connections; the source can go on with new ones."""
-        with self._lock:
-            if self._http is not None:
-                self._http.close()
-            self._http = None
+        self._http.close()
 
     def _ask(self, what: str, call: Callable[[], _Answer]) -> _Answer:
         """Call something that asks MAST, until there is an answer."""
@@ -178,21 +128,6 @@ class MastSource:
             raise AccessError(f"{self.name}: {what}: {error}") from error
         except TransferError as error:
             raise ArchiveError(f"{self.name}: {what}: {error}") from error
-
-    def _client(self) -> "httpx.Client":
-        """Give the client that all threads share; it bounds the requests at a time."""
-        from workers.transfer.http import HostToken, make_client
-
-        with self._lock:
-            if self._http is None:
-                url, token = self._server_url, self._token
-                self._http = make_client(
-                    user_agent=f"rewebb/{version('rewebb')}",
-                    connections=self._parallel,
-                    read_timeout_s=self._silent_s,
-                    auth=HostToken(url, token.reveal()) if token else None,
-                )
-            return self._http
 
 
 def _check_url(url: str, *, has_token: bool) -> str:

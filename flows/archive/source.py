@@ -1,17 +1,32 @@
-"""What is asked of an archive, and what it says that it holds."""
+"""What is asked of an archive, what it holds, and what a run needs of it."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from flows.models.exposures import UnusableFile
-from flows.names import check_observations, check_program
-from workers.transfer import Body
+from workers.cache_contract import FileProgress
+from workers.transfer import Opener
 
-__all__ = ["Access", "Cone", "FileKind", "Listing", "Query", "RemoteFile", "Source"]
+from ..models.exposures import Exposure, Inventory, UnusableFile
+from ..names import check_observations, check_program
+
+__all__ = [
+    "Access",
+    "Archive",
+    "Cone",
+    "Facts",
+    "FetchListener",
+    "FileKind",
+    "Listing",
+    "Query",
+    "RemoteFile",
+    "Source",
+]
+
+FetchListener = Callable[[FileProgress], None]
+"""Called from a thread of its own, with the newest alone (`Notifier`)."""
 
 
 class Access(StrEnum):
@@ -90,8 +105,32 @@ class Query:
         check_observations(self.observations)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a query compares, whoever tells it; empty where it is not known."""
+
+    program: str
+    """Five digits."""
+    observation: str
+    """Three digits; empty where it is of the whole program."""
+    instrument: str = ""
+    """INSTRUME, of an exposure."""
+    exp_type: str = ""
+    """EXP_TYPE, of an exposure."""
+    optics: str = ""
+    """Optical elements, as the source says them: ``F115W;CLEAR, F444W;CLEAR``."""
+    target: str = ""
+    """Name of the target (TARGPROP)."""
+    taken: datetime | None = None
+    """Begin of the exposure, UTC."""
+    access: Access = Access.PUBLIC
+    """Who may have it."""
+    public_from: datetime | None = None
+    """When it becomes, or became, public; UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile(Facts):
     """A file that a source holds."""
 
     name: str
@@ -102,22 +141,8 @@ class RemoteFile:
     """What it is."""
     size_bytes: int
     """How long the source says it is."""
-    program: str
-    """Five digits."""
-    observation: str
-    """Three digits; empty where it is of the whole program."""
-    instrument: str = ""
-    """INSTRUME, where it is of an exposure."""
-    exp_type: str = ""
-    """EXP_TYPE, where it is of an exposure."""
-    optics: str = ""
-    """Optical elements, as the source says them."""
-    target: str = ""
-    """Name of the target."""
-    access: Access = Access.PUBLIC
-    """Who may have it."""
-    public_from: datetime | None = None
-    """When it becomes, or became, public; UTC."""
+    entity: str = ""
+    """How a listing calls this version of it, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +162,7 @@ class Listing:
 
 
 class Source(Protocol):
-    """Where files come from."""
+    """Where files come from; subclasses that know no tokens need not tell of them."""
 
     @property
     def name(self) -> str:
@@ -157,21 +182,71 @@ class Source(Protocol):
         """
         ...
 
-    def open(
-        self,
-        file: RemoteFile,
-        *,
-        start_byte: int = 0,
-        end_byte: int | None = None,
-        entity: str | None = None,
-    ) -> AbstractContextManager[Body]:
-        """Open a file as `workers.transfer.Opener` says; one try, no retries.
+    def opener(self, file: RemoteFile) -> Opener:
+        """Give what opens a file; one try each time, no retries.
 
-        Parameters
-        ----------
-        start_byte, end_byte
-            The bytes that are wanted; the end is not included.
-        entity
-            Only of this version, else all of the new one is given from its begin.
+        Raises
+        ------
+        NotHeldError
+            The file is of another source.
+        """
+        ...
+
+    @property
+    def has_token(self) -> bool:
+        """Whether files of exclusive access are asked for with a token."""
+        return False
+
+    def whoami(self) -> str | None:
+        """Say whose the token is; None if the server does not know it.
+
+        Raises
+        ------
+        ArchiveError
+            The server does not tell.
+        """
+        return None
+
+    def may_read(self, file: RemoteFile) -> bool:  # noqa: ARG002  # everybody may
+        """Tell whether the server gives a file.
+
+        Raises
+        ------
+        ArchiveError
+            The server does not tell.
+        """
+        return True
+
+
+class Archive(Protocol):
+    """What a run needs: the exposures of a program, and their files here."""
+
+    def find(self, program: str) -> Inventory:
+        """Find the exposures of a program.
+
+        Raises
+        ------
+        UnknownProgramError
+            There is no raw exposure of it.
+        ArchiveError
+            The archive cannot be read.
+        """
+        ...
+
+    def fetch(
+        self, exposures: Iterable[Exposure], *, listener: FetchListener
+    ) -> tuple[Exposure, ...]:
+        """Make the files of exposures local.
+
+        Returns
+        -------
+        tuple of Exposure
+            The same ones, with where they are; one that could not be fetched has that
+            as its defect.
+
+        Raises
+        ------
+        ArchiveError
+            There is no room for them.
         """
         ...

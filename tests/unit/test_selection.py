@@ -13,17 +13,17 @@ from exposures import make_exposure
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.archive.header_search import is_asked_for, is_asked_for_by_name
-from flows.archive.held import (
-    ExaminedFile,
+from flows.archive.selection import (
     HeldFile,
+    is_asked_for,
+    is_asked_for_by_name,
     keep_one_of_each,
     screen,
     to_listing,
 )
-from flows.archive.listing import Access, Cone, FileKind, Query
+from flows.archive.source import Access, Cone, FileKind, Query, RemoteFile
 from flows.errors import ArchiveError
-from flows.models.exposures import UnusableFile
+from flows.models.exposures import Exposure, UnusableFile
 from flows.names import parse_exposure_name
 
 NAME = "jw99001001001_03101_00001_nrs1"
@@ -49,17 +49,24 @@ def fits(query: Query, **changes: Value) -> bool:
     return is_asked_for(make_exposure(NAME, **{**KEYWORDS, **changes}), query)
 
 
-def examined(name: str = NAME, **keywords: Value) -> ExaminedFile:
-    file = f"{name}_uncal.fits"
-    return ExaminedFile(
-        HeldFile(file, f"somewhere/{file}", 2880), make_exposure(name, **keywords)
-    )
+Examined = tuple[RemoteFile, Exposure | UnusableFile]
 
 
-def unusable(name: str = NAME) -> ExaminedFile:
+def examined(name: str = NAME, **keywords: Value) -> Examined:
+    return remote(f"{name}_uncal.fits", 2880), make_exposure(name, **keywords)
+
+
+def unusable(name: str = NAME) -> Examined:
     path = Path(f"{name}_uncal.fits")
     found = UnusableFile(path, name[2:7], name[7:10], f"{path}: no header")
-    return ExaminedFile(HeldFile(path.name, f"somewhere/{path}", 9), found)
+    return remote(path.name, 9), found
+
+
+def remote(name: str, size_bytes: int) -> RemoteFile:
+    [file] = screen(
+        [HeldFile(name, f"somewhere/{name}", size_bytes)], Query()
+    ).exposures
+    return file
 
 
 def held(*names: str) -> list[HeldFile]:
@@ -260,8 +267,10 @@ def test_a_file_without_a_header_of_another_observation_is_of_no_concern() -> No
         assert (listing.files, listing.refused) == ((), ())
 
 
-def companions_of(files: Iterable[ExaminedFile], *names: str) -> list[str]:
-    listing = to_listing(Query(), files, companions=held(*names))
+def companions_of(files: Iterable[Examined], *names: str) -> list[str]:
+    listing = to_listing(
+        Query(), files, companions=screen(held(*names), Query()).companions
+    )
     return [file.name for file in listing if file.kind is not FileKind.UNCAL]
 
 
@@ -285,7 +294,7 @@ def test_a_pool_of_another_program_does_not_belong() -> None:
 
 
 def test_of_same_files_the_first_is_kept_and_different_ones_are_an_error() -> None:
-    files = [HeldFile("a", uri, 1) for uri in ("z/a", "x/a", "y/a")]
-    assert keep_one_of_each(files, lambda *_: True) == [files[1]]
+    files = ["x/a", "y/a", "z/b"]
+    assert keep_one_of_each(files, str, lambda *_: True) == ["x/a", "z/b"]
     with pytest.raises(ArchiveError, match="named a: x/a and y/a"):
-        keep_one_of_each(files, lambda *_: False)
+        keep_one_of_each(files, str, lambda *_: False)

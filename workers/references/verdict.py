@@ -1,15 +1,37 @@
-"""What a file of a CRDS cache is worth: as it is on disk against what it must be."""
+"""What a file of a CRDS cache is, and what it is worth against what it must be."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from ..contract import ReferenceFile
 from ..errors import CrdsCacheError
-from .catalogue import FileFacts
-from .identity import identify_file, refuse_truncated
+from ..outside import open_outside
+from ..transfer.fits_checks import FitsError, verify_structure
 
-__all__ = ["Finding", "Verdict", "describe_bad", "inspect", "judge"]
+__all__ = [
+    "FileFacts",
+    "Finding",
+    "Verdict",
+    "describe_bad",
+    "identify_file",
+    "inspect",
+    "judge",
+    "refuse_truncated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file of CRDS must be."""
+
+    name: str
+    """Bare file name."""
+    size_bytes: int | None
+    """Its size, where it is known."""
+    sha1: str | None
+    """SHA-1 of its bytes, where it is known."""
 
 
 class Verdict(StrEnum):
@@ -48,7 +70,38 @@ class Finding:
     """Why it is bad, if not for its size or sha1."""
 
 
-_TRUNCATED = "is no whole FITS file"
+def identify_file(
+    path: Path, known: ReferenceFile | None, *, sha1: str | None = None
+) -> ReferenceFile:
+    """Give name, sha1, size and time of a file that can be read.
+
+    While size and time stand as they were known, so does the sha1; one that was just
+    taken need not be taken again.
+    """
+    stat = path.stat()
+    if (
+        known is not None
+        and (known.size_bytes, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+        and known.sha1
+    ):
+        return known
+    if sha1 is None:
+        with open_outside(path) as stream:
+            sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
+    return ReferenceFile(path.name, sha1, stat.st_size, stat.st_mtime_ns)
+
+
+def refuse_truncated(path: Path) -> None:
+    """Refuse a FITS file that ends before its last header says; others may."""
+    if path.suffix != ".fits":
+        return
+    try:
+        verify_structure(path)
+    except FitsError as error:
+        raise CrdsCacheError(
+            f"{path} is truncated: {error}; `rewebb refs verify --repair` fetches it "
+            "again."
+        ) from error
 
 
 def judge(found: ReferenceFile | None, facts: FileFacts | None) -> Verdict:
@@ -67,12 +120,7 @@ def inspect(
 ) -> Finding:
     """Look at a file; one that cannot be read is bad, whatever it is.
 
-    Parameters
-    ----------
-    facts
-        What it must be.
-    known
-        The file as it was seen; without it, it is read.
+    Unless it is known as it was seen, it is read.
     """
     try:
         found = identify_file(path, known)
@@ -81,11 +129,14 @@ def inspect(
     except OSError as error:
         why = f"cannot be read: {error.strerror}"
         return Finding(path.name, path, Verdict.BAD, None, facts, why)
-    verdict = judge(found, facts)
     is_proven = found is known or (facts is not None and facts.sha1 is not None)
-    if not is_proven and _is_truncated(path):
-        return Finding(path.name, path, Verdict.BAD, found, facts, _TRUNCATED)
-    return Finding(path.name, path, verdict, found, facts)
+    try:
+        if not is_proven:
+            refuse_truncated(path)
+    except (CrdsCacheError, OSError):
+        why = "is no whole FITS file"
+        return Finding(path.name, path, Verdict.BAD, found, facts, why)
+    return Finding(path.name, path, judge(found, facts), found, facts)
 
 
 def describe_bad(finding: Finding) -> str:
@@ -98,13 +149,3 @@ def describe_bad(finding: Finding) -> str:
     else:
         wanted, got = f"sha1 {facts.sha1}", f"{found.sha1}"
     return f"{finding.path} is bad: expected {wanted}, got {got}"
-
-
-def _is_truncated(path: Path) -> bool:
-    if path.suffix != ".fits":
-        return False
-    try:
-        refuse_truncated(path)
-    except (CrdsCacheError, OSError):
-        return True
-    return False
