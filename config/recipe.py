@@ -196,7 +196,7 @@ class Recipe:
     def select_parameters(
         self, stage: str, exp_type: str, *, only_combined: bool = False
     ) -> Mapping[str, Any]:
-        """Give the parameters for a stage and an EXP_TYPE, those of steps below.
+        """Return the parameters for a stage and an EXP_TYPE, those of steps below.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ def _find_forbidden(parameters: Iterable[ParameterSet]) -> Iterator[str]:
 
 
 def _walk(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Give every name, those of the steps of a step included."""
+    """Return every name, those of the steps of a step included."""
     for name, value in parameters.items():
         yield name
         if isinstance(value, Mapping):

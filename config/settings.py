@@ -151,7 +151,7 @@ def _refuse_personal(
 
 
 def find_user_file() -> Path | None:
-    """Give where the user's own file is, or would be; None without a home."""
+    """Return where the user's own file is, or would be; None without a home."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if not folder.is_absolute():
         try:

@@ -44,7 +44,7 @@ class _ByFolder(LoadScopeScheduling):
 
 
 def _sort(path: PurePath) -> str:
-    """Give the kind of a file of tests, one of `_ORDER`."""
+    """Return the kind of a file of tests, one of `_ORDER`."""
     folder = path.parent.name
     is_apart = any(path.match(f"pipeline/{pattern}") for pattern in _SAMPLE)
     return "sample" if is_apart else folder

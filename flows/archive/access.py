@@ -10,6 +10,7 @@ from ..models.exposures import UnusableFile
 from .source import Access, Listing, RemoteFile, Source
 
 __all__ = [
+    "Files",
     "Token",
     "admit",
     "describe_withheld",
@@ -46,7 +47,7 @@ class Token:
         self._secret = secret
 
     def reveal(self) -> str:
-        """Give the secret, to who puts it into a request."""
+        """Return the secret, to who puts it into a request."""
         return self._secret
 
     def __repr__(self) -> str:

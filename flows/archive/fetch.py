@@ -206,7 +206,7 @@ class Fetcher:
     def find_copy(
         self, file: RemoteFile, pacing: Pacing, *, ask: bool = True
     ) -> Copy | None:
-        """Give the local copy of a file, unless the archive says that it has another.
+        """Return the local copy of a file, unless the archive says that it has another.
 
         Its listing has told the size; it is asked for more only if it is to be.
 

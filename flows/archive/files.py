@@ -129,7 +129,7 @@ def _tell_unlisted(listing: Listing) -> dict[str, str]:
 
 
 def _is_for_all(query: Query) -> bool:
-    """Tell whether a query is one for the whole mission.
+    """Return whether a query is one for the whole mission.
 
     MAST is not asked for access and optics: they only sort out what it answers.
     """

@@ -103,7 +103,7 @@ class FolderArchive(Source):
         )
 
     def opener(self, file: RemoteFile) -> Opener:
-        """Give what opens a file; see `Source`."""
+        """Return what opens a file; see `Source`."""
         path = _path_of(file.uri)
         if not path.is_relative_to(self._root) or ".." in path.parts:
             raise NotHeldError(f"{file.uri} is not in {self.name}")
@@ -140,7 +140,7 @@ class FolderArchive(Source):
         *,
         listener: FetchListener,  # noqa: ARG002  # there is nothing to tell
     ) -> tuple[Exposure, ...]:
-        """Give the same exposures: files of a folder are used where they are."""
+        """Return the same exposures: files of a folder are used where they are."""
         return tuple(exposures)
 
     def _unknown_program(self, program: str) -> str:
@@ -186,7 +186,7 @@ def _take_apart(path: Path) -> _Found | None:
 
 
 def _walk_files(root: Path) -> Iterator[Path]:
-    """Give all files below a folder; every folder once, however often it is linked."""
+    """List the files below a folder; every folder once, however often it is linked."""
     seen: set[tuple[int, int]] = set()
     for folder, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
         status = Path(folder).stat()

@@ -201,7 +201,7 @@ class RemoteArchive:
         return missing
 
     def _with_metafile(self, exposure: Exposure) -> Exposure:
-        """Give an exposure its metafile, if it is here, as the archive has it."""
+        """Return an exposure its metafile, if it is here, as the archive has it."""
         name = name_metafile(exposure)
         if not name:
             return exposure

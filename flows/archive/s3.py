@@ -118,7 +118,7 @@ class S3Source(Source):
         )
 
     def opener(self, file: RemoteFile) -> Opener:
-        """Give what opens a file; see `Source`."""
+        """Return what opens a file; see `Source`."""
         if not file.uri.startswith(self._uri_of(self._root)):
             raise NotHeldError(f"{file.uri} is not in {self.name}")
         return self._open(file.uri)
@@ -194,7 +194,7 @@ def find_server(bucket: str, endpoint: str | None) -> str:
 
 
 def _is_hostile(file: HeldFile) -> bool:
-    """Tell whether a key is other than it looks, once a client has normalized it."""
+    """Return whether a key is other than it looks, once a client has normalized it."""
     return not {".", ".."}.isdisjoint(file.uri.split("/"))
 
 

@@ -42,7 +42,7 @@ __all__ = [
 
 _File = TypeVar("_File")
 
-Header = Mapping[str, HeaderValue]
+_Header = Mapping[str, HeaderValue]
 """A primary header, upper-case keywords."""
 
 _OPTICS: Final = ("FILTER", "PUPIL", "GRATING", "BAND")
@@ -85,7 +85,7 @@ class ScreenedFiles:
 
 
 def fits(facts: Facts, query: Query) -> bool:
-    """Tell whether an exposure fits all of a query but its cone.
+    """Return whether an exposure fits all of a query but its cone.
 
     A criterion on what is not known is not met. Of a target only ``*`` is special
     (``[KAG2008] 13`` is not); of a time the begin is included, the end is not.
@@ -102,14 +102,14 @@ def fits(facts: Facts, query: Query) -> bool:
 
 
 def is_asked_for(exposure: Exposure, query: Query) -> bool:
-    """Tell whether an exposure that everybody may have fits a query."""
+    """Return whether an exposure that everybody may have fits a query."""
     return fits(_read_facts(exposure), query) and _is_within(
         exposure.header, query.cone
     )
 
 
 def is_asked_for_by_name(name: ExposureName | UnusableFile, query: Query) -> bool:
-    """Tell whether an exposure may fit a query, as far as its name says."""
+    """Return whether an exposure may fit a query, as far as its name says."""
     return query.access in {None, Access.PUBLIC} and _is_of(name, query)
 
 
@@ -247,7 +247,7 @@ def _companion_name(name: str) -> CompanionName | None:
 
 
 def _asks_headers(query: Query) -> bool:
-    """Tell whether a query asks for what names do not tell."""
+    """Return whether a query asks for what names do not tell."""
     return query != Query(
         program=query.program,
         observations=query.observations,
@@ -316,12 +316,12 @@ def _is_of(name: Facts | ExposureName | UnusableFile, query: Query) -> bool:
 
 
 def _is_any(value: str, wanted: Collection[str]) -> bool:
-    """Tell whether a value is one of those that are wanted, whatever its case."""
+    """Return whether a value is one of those that are wanted, whatever its case."""
     return not wanted or value.upper() in {one.upper() for one in wanted}
 
 
 def _has_optics(optics: str, wanted: Collection[str]) -> bool:
-    """Tell whether any of the elements was in the beam."""
+    """Return whether any of the elements was in the beam."""
     elements = filter(None, re.split(r"[;,/\s]+", optics))
     return not wanted or any(_is_any(one, wanted) for one in elements)
 
@@ -344,8 +344,8 @@ def _is_taken_between(
     )
 
 
-def _is_within(header: Header, cone: Cone | None) -> bool:
-    """Tell whether the target is in a cone, its edge included."""
+def _is_within(header: _Header, cone: Cone | None) -> bool:
+    """Return whether the target is in a cone, its edge included."""
     if cone is None:
         return True
     ra_deg, dec_deg = header.get("TARG_RA"), header.get("TARG_DEC")
@@ -356,7 +356,7 @@ def _is_within(header: Header, cone: Cone | None) -> bool:
 
 
 def _separation_deg(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
-    """Give the angle between two directions; the haversine keeps small ones exact."""
+    """Return the angle between two directions; the haversine keeps small ones exact."""
     across = sin(radians(ra2 - ra1) / 2) ** 2
     along = sin(radians(dec2 - dec1) / 2) ** 2
     haversine = along + cos(radians(dec1)) * cos(radians(dec2)) * across

@@ -183,7 +183,7 @@ class Source(Protocol):
         ...
 
     def opener(self, file: RemoteFile) -> Opener:
-        """Give what opens a file; one try each time, no retries.
+        """Return what opens a file; one try each time, no retries.
 
         Raises
         ------
@@ -208,7 +208,7 @@ class Source(Protocol):
         return None
 
     def may_read(self, file: RemoteFile) -> bool:  # noqa: ARG002  # everybody may
-        """Tell whether the server gives a file.
+        """Return whether the server gives a file.
 
         Raises
         ------

@@ -88,12 +88,12 @@ class Vault:
         return self._data_dir
 
     def free_bytes(self) -> int:
-        """Tell how much room is left on the disk."""
+        """Return how much room is left on the disk."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self._data_dir).free
 
     def has(self, file: RemoteFile) -> bool:
-        """Tell whether there is a copy of a file, of whatever version."""
+        """Return whether there is a copy of a file, of whatever version."""
         return bool(self._versions(file))
 
     def find(self, file: RemoteFile) -> FetchedFile | None:
@@ -129,7 +129,7 @@ class Vault:
         return self._save(_check_touched(path, record))
 
     def locate(self, record: FetchedFile) -> Path:
-        """Give the path of a copy."""
+        """Return the path of a copy."""
         return self._data_dir / record.folder / record.name
 
     def read_begin(self, record: FetchedFile, size_bytes: int) -> bytes:

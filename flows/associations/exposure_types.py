@@ -17,7 +17,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class ExposureType:
+class _ExposureType:
     """What the rules make of exposures of one EXP_TYPE."""
 
     level2: tuple[str, ...] = ()
@@ -29,59 +29,59 @@ class ExposureType:
     """Their exptype where it does not depend on other columns (``EXPTYPE_MAP``)."""
 
 
-def _of_kind(kind: str, *exp_types: str) -> dict[str, ExposureType]:
-    return dict.fromkeys(exp_types, ExposureType(kind=kind))
+def _of_kind(kind: str, *exp_types: str) -> dict[str, _ExposureType]:
+    return dict.fromkeys(exp_types, _ExposureType(kind=kind))
 
 
 EXPOSURE_TYPES: Final = {
-    "mir_lrs-fixedslit": ExposureType(
+    "mir_lrs-fixedslit": _ExposureType(
         level2=("Asn_MIRLRSTAConfirm", "Asn_Lv2MIRLRSFixedSlitNod"),
         level3=("Asn_Lv3SpecAux", "Asn_Lv3SpectralTarget", "Asn_Lv3TSO"),
     ),
-    "mir_lrs-slitless": ExposureType(
+    "mir_lrs-slitless": _ExposureType(
         level2=("Asn_MIRLRSTAConfirm",), level3=("Asn_Lv3TSO",)
     ),
-    "mir_mrs": ExposureType(
+    "mir_mrs": _ExposureType(
         level2=("Asn_Lv2Spec", "Asn_Lv2SpecTSO"),
         level3=("Asn_Lv3MIRMRS", "Asn_Lv3MIRMRSBackground"),
     ),
-    "mir_wfss": ExposureType(
+    "mir_wfss": _ExposureType(
         level2=(
             *("Asn_Lv2Spec", "Asn_Lv2SpecTSO", "Asn_Lv2WFSSMIR"),
             "Asn_Lv2WFSSParallel",
         ),
         level3=("Asn_Lv3TSO", "Asn_Lv3WFSSMIR"),
     ),
-    "nis_soss": ExposureType(
+    "nis_soss": _ExposureType(
         level2=("Asn_Lv2Spec", "Asn_Lv2SpecTSO"),
         level3=("Asn_Lv3SlitlessSpectral", "Asn_Lv3SpectralTarget", "Asn_Lv3TSO"),
     ),
-    "nis_wfss": ExposureType(
+    "nis_wfss": _ExposureType(
         level2=("Asn_Lv2SpecTSO", "Asn_Lv2WFSSNIS", "Asn_Lv2WFSSParallel"),
         level3=("Asn_Lv3TSO", "Asn_Lv3WFSSNIS"),
     ),
-    "nrc_tsgrism": ExposureType(level2=("Asn_Lv2SpecTSO",), level3=("Asn_Lv3TSO",)),
-    "nrc_wfss": ExposureType(
+    "nrc_tsgrism": _ExposureType(level2=("Asn_Lv2SpecTSO",), level3=("Asn_Lv3TSO",)),
+    "nrc_wfss": _ExposureType(
         level2=("Asn_Lv2SpecTSO", "Asn_Lv2WFSSNRC", "Asn_Lv2WFSSParallel"),
         level3=("Asn_Lv3TSO", "Asn_Lv3WFSSNRC"),
     ),
-    "nrs_brightobj": ExposureType(level2=("Asn_Lv2SpecTSO",), level3=("Asn_Lv3TSO",)),
-    "nrs_fixedslit": ExposureType(
+    "nrs_brightobj": _ExposureType(level2=("Asn_Lv2SpecTSO",), level3=("Asn_Lv3TSO",)),
+    "nrs_fixedslit": _ExposureType(
         level2=("Asn_Lv2NRSFSS",),
         level3=("Asn_Lv3NRSFSS", "Asn_Lv3SpecAux", "Asn_Lv3TSO"),
     ),
-    "nrs_ifu": ExposureType(
+    "nrs_ifu": _ExposureType(
         level2=("Asn_Lv2Spec", "Asn_Lv2SpecTSO", "Asn_Lv2NRSIFUNod"),
         level3=("Asn_Lv3NRSIFU", "Asn_Lv3NRSIFUBackground"),
     ),
-    "nrs_msaspec": ExposureType(
+    "nrs_msaspec": _ExposureType(
         level2=("Asn_Lv2NRSMSA",), level3=("Asn_Lv3SpectralSource", "Asn_Lv3TSO")
     ),
     # Lamps, which go with the science of level 3.
-    "nrs_autoflat": ExposureType(
+    "nrs_autoflat": _ExposureType(
         level3=("Asn_Lv3NRSFSS", "Asn_Lv3SpectralSource"), kind="autoflat"
     ),
-    "nrs_autowave": ExposureType(
+    "nrs_autowave": _ExposureType(
         level3=("Asn_Lv3NRSFSS", "Asn_Lv3NRSIFU", "Asn_Lv3SpectralSource"),
         kind="autowave",
     ),

@@ -24,13 +24,13 @@ __all__ = [
 Loose = tuple[Hashable, ...]
 """Loose values of a row; None where undefined."""
 
-Mode = tuple[str, ...]
+_Mode = tuple[str, ...]
 """Program, EXP_TYPE, instrument, detector, and filter or band."""
 
 _Key = TypeVar("_Key", bound=Hashable)
 
 
-def mode_of(row: PoolRow) -> Mode | None:
+def mode_of(row: PoolRow) -> _Mode | None:
     """Determine the mode, within which exposures can correct each other at level 2b.
 
     None for what ``Constraint_Base`` and ``Constraint_Mode`` leave out: undefined

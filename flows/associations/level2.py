@@ -17,11 +17,11 @@ from .parts import Draft, Part, draft_exposure
 from .pool import Candidate, PoolRow
 from .wfss import make_wfss
 
-__all__ = ["is_nodded", "make_level2"]
+__all__ = ["SCIENCE_RULES", "is_nodded", "make_level2"]
 
 
 @dataclass(frozen=True, slots=True)
-class ScienceRule:
+class _ScienceRule:
     """What makes an association of one exposure of a mode."""
 
     name: str
@@ -54,7 +54,7 @@ def _can_be_tso(row: PoolRow) -> bool:
 
 
 SCIENCE_RULES: Final = (
-    ScienceRule(
+    _ScienceRule(
         "Asn_Lv2Spec",
         accepts=lambda row: not (row.is_tso or is_nodded(row)) and sees_ifu(row),
         is_science=lambda row: (
@@ -62,12 +62,12 @@ SCIENCE_RULES: Final = (
         ),
         has_companions=True,
     ),
-    ScienceRule(
+    _ScienceRule(
         "Asn_Lv2SpecImprint",
         accepts=sees_ifu,
         is_science=lambda row: row.is_imprt is not None,
     ),
-    ScienceRule(
+    _ScienceRule(
         "Asn_Lv2SpecTSO",
         accepts=_can_be_tso,
         is_science=lambda row: row.is_science,
@@ -112,7 +112,7 @@ def _make_of_mode(candidate: Candidate, mode: list[PoolRow]) -> Iterator[Draft]:
 
 
 def _make(
-    rule: ScienceRule, candidate: Candidate, mode: list[PoolRow]
+    rule: _ScienceRule, candidate: Candidate, mode: list[PoolRow]
 ) -> Iterator[Draft]:
     rows = [row for row in mode if rule.accepts(row)]
     if not rule.has_companions:

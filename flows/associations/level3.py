@@ -17,7 +17,7 @@ from .parts import Draft, Part
 from .pool import Candidate, PoolRow
 from .product_names import join_slits, name_product, target_of
 
-__all__ = ["make_level3"]
+__all__ = ["JOINT_RULES", "make_level3"]
 
 _SEVERAL: Final = frozenset({"background", "group", "mosaic"})
 """Types of candidates that must be of several observations."""
@@ -30,7 +30,7 @@ _Observation = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class JointRule:
+class _JointRule:
     """What makes an association of all exposures of a target."""
 
     name: str
@@ -105,9 +105,9 @@ _STRIPES: Final = frozenset(
 """Subarrays that tso3 does not know."""
 
 JOINT_RULES: Final = (
-    JointRule("Asn_Lv3MIRMRS", _is_plain),
-    JointRule("Asn_Lv3MIRMRSBackground", _is_sky, is_of_background=True),
-    JointRule(
+    _JointRule("Asn_Lv3MIRMRS", _is_plain),
+    _JointRule("Asn_Lv3MIRMRSBackground", _is_sky, is_of_background=True),
+    _JointRule(
         "Asn_Lv3NRSFSS",
         lambda row: not row.is_tso and sees_slit(row),
         shared=("subarray",),
@@ -115,33 +115,33 @@ JOINT_RULES: Final = (
         source="{target}-{{source_id}}",
         slit="{slit_name}",
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3NRSIFU",
         lambda row: not row.is_tso and sees_ifu(row),
         shared=("patttype", "grating"),
         optics=("grating",),
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3NRSIFUBackground",
         lambda row: _is_sky(row) and sees_ifu(row),
         shared=("grating",),
         optics=("grating",),
         is_of_background=True,
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3SlitlessSpectral",
         lambda row: not row.is_tso and row.patttype is None,
         shared=("subarray",),
         has_loose_path=True,
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3SpecAux",
         _is_sky,
         shared=("exp_type", "subarray"),
         has_loose_path=True,
         is_of_background=True,
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3SpectralSource",
         lambda row: (
             not row.is_tso
@@ -151,28 +151,28 @@ JOINT_RULES: Final = (
         has_loose_path=True,
         source="{{source_id}}",
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3SpectralTarget",
         lambda row: not row.is_tso and is_nodded(row),
         shared=("subarray", "patttype"),
         has_loose_path=True,
         has_nods=True,
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3TSO",
         _is_time_series,
         shared=("exp_type", "subarray"),
         has_loose_path=True,
         asn_type="tso3",
     ),
-    JointRule("Asn_Lv3WFSSMIR", lambda row: row.filter == "p750l", optics=("filter",)),
-    JointRule(
+    _JointRule("Asn_Lv3WFSSMIR", lambda row: row.filter == "p750l", optics=("filter",)),
+    _JointRule(
         "Asn_Lv3WFSSNIS",
         lambda row: row.filter in {"gr150r", "gr150c"},
         shared=("filter", "pupil"),
         optics=("filter", "pupil"),
     ),
-    JointRule(
+    _JointRule(
         "Asn_Lv3WFSSNRC",
         lambda row: row.pupil in {"grismr", "grismc"},
         shared=("pupil", "filter"),
@@ -209,7 +209,7 @@ def _observation(row: PoolRow) -> _Observation | None:
 class _Sky:
     """The backgrounds of an optical path, which go with every target."""
 
-    def __init__(self, rule: JointRule, rows: Sequence[PoolRow]) -> None:
+    def __init__(self, rule: _JointRule, rows: Sequence[PoolRow]) -> None:
         kind = None if rule.is_of_background else "background"
         self.rows = tuple(row for row in rows if row.kind == kind)
         self.observations = set(bucket_by(self.rows, _observation))
@@ -218,7 +218,7 @@ class _Sky:
 
 
 def _join(
-    rule: JointRule,
+    rule: _JointRule,
     candidate: Candidate,
     rows: Sequence[PoolRow],
     acquired: Mapping[_Observation, Sequence[PoolRow]],
@@ -254,7 +254,7 @@ def _join(
 
 
 def _are_enough(
-    rule: JointRule,
+    rule: _JointRule,
     candidate: Candidate,
     of_sky: set[_Observation],
     own: set[_Observation],
@@ -266,7 +266,7 @@ def _are_enough(
 
 
 def _name(
-    rule: JointRule,
+    rule: _JointRule,
     candidate: Candidate,
     first: PoolRow,
     rows: Sequence[PoolRow],

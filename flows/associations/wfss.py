@@ -12,11 +12,11 @@ from .parts import Draft, Part, draft_exposure
 from .pool import Candidate, PoolRow, to_number
 from .product_names import image_name
 
-__all__ = ["make_wfss"]
+__all__ = ["GRISM_RULES", "make_wfss"]
 
 
 @dataclass(frozen=True, slots=True)
-class GrismRule:
+class _GrismRule:
     """What makes an association of a grism exposure and images of its field."""
 
     name: str
@@ -35,14 +35,14 @@ class GrismRule:
 
 
 GRISM_RULES: Final = (
-    GrismRule("Asn_Lv2WFSSMIR", ("program", "targetid", "instrume", "detector")),
-    GrismRule(
+    _GrismRule("Asn_Lv2WFSSMIR", ("program", "targetid", "instrume", "detector")),
+    _GrismRule(
         "Asn_Lv2WFSSNIS",
         ("program", "targetid", "instrume", "pupil", "subarray"),
         has_subarray=True,
     ),
-    GrismRule("Asn_Lv2WFSSNRC", ("program", "targetid", "instrume", "detector")),
-    GrismRule("Asn_Lv2WFSSParallel", ("instrume",), is_parallel=True),
+    _GrismRule("Asn_Lv2WFSSNRC", ("program", "targetid", "instrume", "detector")),
+    _GrismRule("Asn_Lv2WFSSParallel", ("instrume",), is_parallel=True),
 )
 """Rules of grism exposures."""
 
@@ -60,7 +60,7 @@ def make_wfss(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft]:
 
 
 def _make(
-    rule: GrismRule, candidate: Candidate, rows: Sequence[PoolRow]
+    rule: _GrismRule, candidate: Candidate, rows: Sequence[PoolRow]
 ) -> Iterator[Draft]:
     """Make the associations of one field."""
     images = _Images(rule, rows)
@@ -107,7 +107,7 @@ class _Others:
 class _Images:
     """The direct images of a field."""
 
-    def __init__(self, rule: GrismRule, rows: Sequence[PoolRow]) -> None:
+    def __init__(self, rule: _GrismRule, rows: Sequence[PoolRow]) -> None:
         self._rule = rule
         self._places = [
             place

@@ -7,7 +7,7 @@ import typer
 from .options import Archive, AsJson, DataDir
 from .output import print_json, print_rows, said_in_one_sentence, say
 
-__all__ = ["config_app", "recipes_app"]
+__all__ = ["config_app", "list_packaged", "recipes_app", "show_recipe", "show_settings"]
 
 recipes_app = typer.Typer(no_args_is_help=True, help="How programs can be reprocessed.")
 config_app = typer.Typer(no_args_is_help=True, help="The settings of this site.")

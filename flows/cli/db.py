@@ -7,7 +7,7 @@ import typer
 from .options import AsJson, DataDir
 from .output import FAILED, print_json, said_in_one_sentence, say
 
-__all__ = ["db_app"]
+__all__ = ["db_app", "rebuild", "upgrade", "verify"]
 
 db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 

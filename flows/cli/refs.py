@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..planning import PlannedJob
 
-__all__ = ["refs_app"]
+__all__ = ["Programs", "Server", "refs_app", "sync", "verify"]
 
 refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
 
@@ -162,7 +162,7 @@ def _remembering(
         Callable[[Iterable[ReferenceFile]], None],
     ]
 ]:
-    """Give the cache, its files in the database, and what records more of them."""
+    """Return the cache, its files in the database, and what records more of them."""
     from ..factory import find_crds_cache, open_database
 
     crds_path = str(find_crds_cache(settings))

@@ -260,7 +260,7 @@ def _work_on_all(
 
 
 def _to_end(program: str, future: "Future[RunSummary]", elapsed_s: float) -> _End:
-    """Give what a thread came to; an error ends its own program alone."""
+    """Return what a thread came to; an error ends its own program alone."""
     error = future.exception()
     if error is None:
         summary = future.result()

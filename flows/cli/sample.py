@@ -8,7 +8,7 @@ import typer
 from .options import AsJson
 from .output import print_json, said_in_one_sentence, say
 
-__all__ = ["sample_app"]
+__all__ = ["make", "sample_app"]
 
 sample_app = typer.Typer(no_args_is_help=True, help="Sample programs, made offline.")
 

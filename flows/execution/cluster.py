@@ -143,7 +143,7 @@ class Cluster:
         return int(max(offers))
 
     def take_slots(self, *, held: int, wanted: int) -> int:
-        """Give the number of further jobs that a run may submit now.
+        """Return the number of further jobs that a run may submit now.
 
         Parameters
         ----------

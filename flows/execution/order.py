@@ -97,7 +97,7 @@ class Turns:
             self._wake(self._deal())
 
     def take(self, seat: Seat, *, slots: int, held: int, wanted: int) -> int:
-        """Give the number of slots that a run may use now, besides those it holds.
+        """Return the number of slots that a run may use now, besides those it holds.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class Turns:
         return mine
 
     def _deal(self) -> list[Seat]:
-        """Give the seat that each free slot goes to."""
+        """Return the seat that each free slot goes to."""
         free = self._slots - sum(seat.held for seat in self._seats)
         line = sorted(
             (seat.held + more, seat.turn, number)

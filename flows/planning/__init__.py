@@ -1,10 +1,10 @@
 """Jobs of associations: their graph, what is done already, and the plan of a run."""
 
-from .binding import take_fingerprint
+from .binding import ResolvedSet, take_fingerprint
 from .explain import explain_difference, flatten_parameters
 from .graph import PlannedJob, build_graph
 from .graph_changes import chain_exposures, narrow_graph, place_exposures
-from .plan import Binder, Plan, PlanEntry, ResolvedSet, build_plan
+from .plan import Binder, Plan, PlanEntry, build_plan
 
 __all__ = [
     "Binder",

@@ -30,7 +30,7 @@ from .binding import (
 from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
 
-__all__ = ["Binder", "Plan", "PlanEntry", "ResolvedSet", "build_plan"]
+__all__ = ["Binder", "Plan", "PlanEntry", "build_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Plan:
         return sum(entry.state is state for entry in self.entries)
 
 
-FindDone = Callable[[str], StoredJob | Damage | None]
+_FindDone = Callable[[str], StoredJob | Damage | None]
 """Finds the success of a fingerprint, or what is wrong with its products."""
 
 
@@ -88,7 +88,7 @@ class Binder:
         resolved: ResolvedSet,
         *,
         data_dir: Path,
-        find_done: FindDone,
+        find_done: _FindDone,
         history: History,
         allow_partial: bool = False,
     ) -> None:

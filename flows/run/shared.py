@@ -61,7 +61,7 @@ class Shared(AbstractContextManager["Shared"]):
         self._runs.append(run)
 
     def is_over(self) -> bool:
-        """Tell whether runs that end now were stopped."""
+        """Return whether runs that end now were stopped."""
         return self._over.is_set()
 
     @contextmanager

@@ -39,14 +39,14 @@ print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 
 
 def measure(work: Callable[[], object]) -> float:
-    """Give the CPU seconds of some work."""
+    """Return the CPU seconds of some work."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
 def measure_peak_mb(name: str, size: int) -> int:
-    """Give the peak memory of a process that reads and associates a pool."""
+    """Return the peak memory of a process that reads and associates a pool."""
     code = _ALONE.format(path=sys.path, name=name, size=size)
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True

@@ -135,7 +135,7 @@ def make_table(measured: list[Measured]) -> Table:
 
 
 def iterate_rows(measured: list[Measured]) -> Iterator[tuple[str, ...]]:
-    """Give a row a program, and one for all."""
+    """Return a row a program, and one for all."""
     for one in measured:
         yield make_row(str(one.mode), [one])
     yield make_row("all", measured)
@@ -159,7 +159,7 @@ def make_row(name: str, measured: list[Measured]) -> tuple[str, ...]:
 
 @contextmanager
 def open_sample() -> Iterator[tuple[SampleSet, Path]]:
-    """Give a sample, made if none is named, and a folder that is removed at the end."""
+    """Open a sample, made if none is named, and a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="rewebb-bench-") as name:
         folder = Path(name)
         where = Path(sys.argv[1]) if len(sys.argv) > 1 else folder / "sample"

@@ -113,7 +113,7 @@ def make_table(groups: Mapping[tuple[Stage, str], list[Measured]]) -> Table:
 
 
 def tell(values: Sequence[float], form: str) -> str:
-    """Tell the range of values."""
+    """Return the range of values."""
     low, high = format(min(values), form), format(max(values), form)
     return low if low == high else f"{low} to {high}"
 

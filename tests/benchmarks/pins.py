@@ -42,7 +42,7 @@ def run(calls: Calls, sample: SampleSet, *, is_pinned: bool) -> float:
 
 
 def measure(sample: SampleSet, mode: Mode, folder: Path) -> tuple[float, float]:
-    """Give the smaller CPU time of each way."""
+    """Return the smaller CPU time of each way."""
     calls = Calls(folder / "plain", mode.recipe)
     settings = make_settings(sample, folder / "data")
     process(settings, make_request(mode), on_planned=calls.take)
@@ -55,7 +55,7 @@ def measure(sample: SampleSet, mode: Mode, folder: Path) -> tuple[float, float]:
 
 
 def iterate_rows(sample: SampleSet, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Give a row a program."""
+    """Return a row a program."""
     for mode in MODES:
         pinned_s, free_s = measure(sample, mode, folder / mode)
         ratio = pinned_s / free_s

@@ -19,7 +19,7 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give an empty database of each backend."""
+    """Return an empty database of each backend."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/new/folder/rewebb.db"
     server = request.getfixturevalue("postgresql_url")
@@ -30,7 +30,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Give the engine of an upgraded database."""
+    """Return the engine of an upgraded database."""
     engine = make_engine(database_url)
     upgrade(engine)
     yield engine

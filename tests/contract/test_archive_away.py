@@ -28,7 +28,7 @@ LATER = datetime(2127, 3, 1, tzinfo=UTC)
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Give a folder of four raw files."""
+    """Return a folder of four raw files."""
     folder = tmp_path / "archive"
     write_small_files(folder, 4)
     return folder

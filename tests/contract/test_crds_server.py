@@ -28,7 +28,7 @@ def server(sample: SampleSet) -> Iterator[CrdsServer]:
 
 @pytest.fixture
 def plain(server: CrdsServer, sample: SampleSet, tmp_path: Path) -> PlainCrds:
-    """Give the client, with an empty cache."""
+    """Return the client, with an empty cache."""
     raw = sample.list_raw(Mode.NIRSPEC_IFU_PRISM)[0]
     return PlainCrds(tmp_path / "crds", server.url, raw)
 

@@ -37,7 +37,7 @@ from workers.sample import SampleSet
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Give a folder of thirty raw files."""
+    """Return a folder of thirty raw files."""
     folder = tmp_path / "archive"
     write_small_files(folder, 30)
     return folder

@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MastServer]:
 
 @pytest.fixture
 def connect(server: MastServer) -> Iterator[Callable[..., Any]]:
-    """Give what makes a client of astroquery; it is as the wheel has it."""
+    """Return what makes a client of astroquery; it is as the wheel has it."""
 
     def make(**options: str) -> Any:
         missions = MastMissionsClass(mission="jwst", **options)

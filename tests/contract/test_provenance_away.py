@@ -25,7 +25,7 @@ REFERENCE = ReferenceFile("dark.fits", "sha1", 9, 7)
 
 @pytest.fixture
 def postgresql(postgresql_url: str) -> Iterator[Engine]:
-    """Give the engine of an upgraded database of PostgreSQL."""
+    """Return the engine of an upgraded database of PostgreSQL."""
     url = make_url(postgresql_url).set(drivername="postgresql+psycopg")
     name = f"t{uuid4().hex}"
     server = create_engine(url, isolation_level="AUTOCOMMIT")
@@ -40,7 +40,7 @@ def postgresql(postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def sqlite(tmp_path: Any) -> Iterator[Engine]:
-    """Give the engine of an upgraded file, which waits for no other writer."""
+    """Return the engine of an upgraded file, which waits for no other writer."""
     engine = make_engine(f"sqlite:///{tmp_path}/rewebb.db")
     event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA busy_timeout = 1"))
     upgrade(engine)

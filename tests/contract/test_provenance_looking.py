@@ -26,7 +26,7 @@ def database(engine: Engine) -> Database:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Give a database of SQLite that nobody has open."""
+    """Return a database of SQLite that nobody has open."""
     path = tmp_path / "data" / "rewebb.db"
     engine = make_engine(f"sqlite:///{path}")
     upgrade(engine)

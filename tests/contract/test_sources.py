@@ -98,7 +98,7 @@ ALL = (IFU_1, IFU_2, MRS, MSA_TA, MSA, SOSS_1, SOSS_2)
 
 @pytest.fixture(scope="session")
 def holdings(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with exposures of all kinds, and the sample programs."""
+    """Return a folder with exposures of all kinds, and the sample programs."""
     folder = tmp_path_factory.mktemp("holdings")
     for number, name in enumerate(EXPOSURES):
         write_exposure(folder / "raw", f"{name}_uncal.fits", number)
@@ -135,7 +135,7 @@ class Served:
 
     source: Source
     change: Callable[[str, bytes], object]
-    """Gives a file other bytes."""
+    """Returns a file other bytes."""
     remove: Callable[[str], object]
     add: Callable[[str], object]
     """Adds a file of any name to program 99010."""
@@ -188,7 +188,7 @@ SOURCES: dict[str, Serve] = {
 
 @pytest.fixture(scope="module", params=list(SOURCES))
 def serve(request: pytest.FixtureRequest) -> Serve:
-    """Give what serves a folder by one of the sources."""
+    """Return what serves a folder by one of the sources."""
     return SOURCES[request.param]
 
 
@@ -200,7 +200,7 @@ def source(serve: Serve, holdings: Path) -> Iterator[Source]:
 
 @pytest.fixture
 def own(serve: Serve, tmp_path: Path) -> Iterator[Served]:
-    """Give a source with one exposure, which may be changed."""
+    """Return a source with one exposure, which may be changed."""
     write_exposure(tmp_path, f"{IFU_1}_uncal.fits", 1)
     with serve(tmp_path) as served:
         yield served

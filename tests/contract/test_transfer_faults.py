@@ -66,7 +66,7 @@ def any_server(held: Path) -> Iterator[Loopback]:
 
 @pytest.fixture(params=list(Validator))
 def server(any_server: Loopback, request: pytest.FixtureRequest) -> Loopback:
-    """Give a server that says one kind of thing, or nothing, of versions."""
+    """Return a server that says one kind of thing, or nothing, of versions."""
     any_server.validator = request.param
     return any_server
 
@@ -179,7 +179,7 @@ def test_a_connection_that_is_cut_again_and_again_brings_the_file_at_last(
 
 
 def _is_open(request: Request) -> bool:
-    """Tell whether all of the rest is asked for, and not the begin to compare it."""
+    """Return whether all of the rest is asked for, and not the begin to compare it."""
     return request.headers.get("range", "-").endswith("-")
 
 

@@ -48,7 +48,7 @@ def server(held: Path) -> Iterator[Loopback]:
 
 @pytest.fixture(params=list(Validator))
 def any_server(server: Loopback, request: pytest.FixtureRequest) -> Loopback:
-    """Give a server that says one kind of thing, or nothing, of versions."""
+    """Return a server that says one kind of thing, or nothing, of versions."""
     server.validator = request.param
     return server
 

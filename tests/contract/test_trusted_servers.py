@@ -34,7 +34,7 @@ Ask = Callable[[str], object]
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """Give an authority that clients trust."""
+    """Return an authority that clients trust."""
     authority = Authority.create(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))

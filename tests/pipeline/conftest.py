@@ -133,5 +133,5 @@ def bots_from_mast(
 
 @pytest.fixture(scope="session")
 def bots_again(bots_from_mast: FromMast) -> Path:
-    """Give the folder of a second run of the time series from empty."""
+    """Return the folder of a second run of the time series from empty."""
     return bots_from_mast.folder

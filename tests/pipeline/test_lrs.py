@@ -98,7 +98,7 @@ def test_a_plan_says_what_a_nod_alone_lacks(
 
 @pytest.fixture
 def other_crds(sample: SampleSet, tmp_path: Path) -> Path:
-    """Give a cache with an offset of filters for verification images alone."""
+    """Return a cache with an offset of filters for verification images alone."""
     crds = shutil.copytree(sample.crds, tmp_path / "crds", copy_function=os.link)
     (file,) = crds.rglob("jwst_miri_filteroffset_0001.asdf")
     file.with_name(OTHER_OFFSETS).write_bytes(file.read_bytes())

@@ -31,7 +31,7 @@ SPECTRA = [
 
 
 def look(wcs: Any, raw: RawExposure, trace: Trace) -> tuple[Any, Any]:
-    """Give the rows of a trace, and what the pipeline sees along it."""
+    """Return the rows of a trace, and what the pipeline sees along it."""
     rows = trace.list_rows(raw.subarray)
     columns = trace.column + trace.shift(rows - trace.row)
     place = columns, rows - (raw.subarray.y - 1)

@@ -33,7 +33,7 @@ Edit = Callable[[fits.HDUList], None]
 
 @pytest.fixture
 def archive(sample: SampleSet, tmp_path: Path) -> Path:
-    """Give a copy of the archive of which files may be removed or replaced."""
+    """Return a copy of the archive of which files may be removed or replaced."""
     raw = sample.archive / Mode.NIRSPEC_MOS_PRISM.program
     return shutil.copytree(raw, tmp_path / "archive", copy_function=os.link)
 
@@ -47,7 +47,7 @@ Plan = Callable[[], RunSummary]
 
 @pytest.fixture
 def plan_again(mos: Processed, archive: Path, cluster: Cluster) -> Plan:
-    """Give what plans the archive as it is by then, over what was done."""
+    """Return what plans the archive as it is by then, over what was done."""
 
     def give() -> RunSummary:
         return plan(use(mos, archive), make_request(Mode.NIRSPEC_MOS_PRISM), cluster)

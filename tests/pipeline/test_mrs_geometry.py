@@ -47,7 +47,7 @@ def assign(references: Mapping[str, object], raw: RawExposure) -> Any:
 def places(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Any, Any, Any]:
-    """Give the coordinates of both models, and lit pixels."""
+    """Return the coordinates of both models, and lit pixels."""
     band, raw = request.param, plan(request.param)
     library = Library(tmp_path_factory.mktemp("optics"), "MIRI")
     add_band_optics(library, band)

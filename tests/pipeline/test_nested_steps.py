@@ -57,7 +57,7 @@ GIB = 1 << 30
 
 @pytest.fixture
 def settings(sample: SampleSet, tmp_path: Path) -> Settings:
-    """Give an archive of one exposure, and a cache, whose files may be replaced."""
+    """Return an archive of one exposure, and a cache, whose files may be replaced."""
     raw = sample.archive / Mode.NIRSPEC_MOS_PRISM.program
     archive = tmp_path / "archive"
     archive.mkdir()
@@ -70,7 +70,7 @@ def settings(sample: SampleSet, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def masked(tmp_path: Path) -> str:
-    """Give a recipe with which detector1 looks for the slitlets."""
+    """Return a recipe with which detector1 looks for the slitlets."""
     path = tmp_path / "masked.toml"
     path.write_text(RECIPE)
     return str(path)

@@ -21,7 +21,7 @@ Facts = tuple[int, int, str]
 
 @pytest.fixture
 def data_dir(bots: Processed, tmp_path: Path) -> Path:
-    """Give a store whose files have other times than the database remembers."""
+    """Return a store whose files have other times than the database remembers."""
     found = bots.settings.data_dir
     target = tmp_path / "data"
     for path in (path for path in found.rglob("*") if path.is_file()):

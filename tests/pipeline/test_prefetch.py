@@ -45,13 +45,13 @@ def server(sample: SampleSet) -> Iterator[CrdsServer]:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """Give the place of a cache that is not there yet."""
+    """Return the place of a cache that is not there yet."""
     return tmp_path / "crds"
 
 
 @pytest.fixture
 def filled(sample: SampleSet, cache: Path) -> Path:
-    """Give a whole cache of which files may be replaced."""
+    """Return a whole cache of which files may be replaced."""
     return shutil.copytree(sample.crds, cache, copy_function=os.link)
 
 
@@ -246,7 +246,7 @@ def test_of_many_processes_one_fetches_and_the_others_find_it_done(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a file system of 6 MB."""
+    """Return a file system of 6 MB."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk; CI does")
     disk = tmp_path / "small"

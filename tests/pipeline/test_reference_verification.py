@@ -23,7 +23,7 @@ def server(sample: SampleSet) -> Iterator[CrdsServer]:
 
 @pytest.fixture
 def filled(sample: SampleSet, tmp_path: Path) -> Path:
-    """Give a whole cache of which files may be replaced."""
+    """Return a whole cache of which files may be replaced."""
     return shutil.copytree(sample.crds, tmp_path / "crds", copy_function=os.link)
 
 
@@ -83,7 +83,7 @@ def refs(
     sample: SampleSet,
     tmp_path: Path,
 ) -> CliRunner:
-    """Give what runs the commands, over the cache in ``crds``."""
+    """Return what runs the commands, over the cache in ``crds``."""
     monkeypatch.chdir(tmp_path)
     variables = {
         "CRDS_PATH": str(tmp_path / "crds"),

@@ -30,7 +30,7 @@ RECORDED = "meta.ref_file."
 
 @pytest.fixture
 def crds(sample: SampleSet, tmp_path: Path) -> Path:
-    """Give a cache of which files may be removed or replaced."""
+    """Return a cache of which files may be removed or replaced."""
     return shutil.copytree(sample.crds, tmp_path / "crds", copy_function=os.link)
 
 

@@ -100,7 +100,7 @@ def assign(folder: Path, geometry: Geometry, raw: RawExposure) -> Any:
 
 
 def load_pair(raw: RawExposure) -> tuple[Geometry, Geometry]:
-    """Give the compact and the full model."""
+    """Return the compact and the full model."""
     if raw.optics[0] == "F290LP":
         return load_grating_geometry(), read_full_grating_geometry()
     load = load_msa_geometry if raw.exp_type in _MSA_FIELD else load_geometry
@@ -127,7 +127,7 @@ def list_slits(raw: RawExposure) -> Sequence[Any]:
 def traces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[Any, Any, Any]]:
-    """Give the coordinates of both models, and lit pixels, of each slice or slit."""
+    """Return the coordinates of both models, and lit pixels, of each slice or slit."""
     raw = plan(*request.param)
     folder = tmp_path_factory.mktemp("optics")
     geometries = load_pair(raw)

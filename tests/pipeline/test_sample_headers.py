@@ -35,7 +35,7 @@ def simulated(request: pytest.FixtureRequest, sample: SampleSet) -> Headers:
 
 @pytest.fixture(scope="module")
 def wanted(real: Headers) -> set[Keyword]:
-    """Give what the rules, CRDS and the steps read, and the real header has."""
+    """Return what the rules, CRDS and the steps read, and the real header has."""
     return {k for k in list_read() if k.hdu in real and k.name in real[k.hdu]}
 
 

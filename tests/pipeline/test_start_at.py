@@ -125,7 +125,7 @@ def combine(sample: SampleSet, folder: Path, slits: Sequence[Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def nods(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Give the folders of runs of the real source: each nod alone, and all three."""
+    """Return the folders of runs of the real source: each nod alone, and all three."""
     given = [*([slit] for slit in REAL_SLITS), REAL_SLITS]
     names = [f"nod{number}" for number in (1, 2, 3)] + ["all"]
     return [

@@ -6,7 +6,7 @@ __all__ = ["approximate", "flatten"]
 
 
 def flatten(content: object, place: str = "") -> dict[str, object]:
-    """Give what is in a nested document, by its place."""
+    """Return what is in a nested document, by its place."""
     if isinstance(content, dict):
         pairs = [*content.items()]
     elif isinstance(content, list):

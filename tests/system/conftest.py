@@ -32,7 +32,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def make_rewebb(
     sample: SampleSet, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
 ) -> MakeRewebb:
-    """Give the command with an empty folder, or with a copy of a finished one."""
+    """Return the command with an empty folder, or with a copy of a finished one."""
 
     def make(copied: Rewebb | None = None) -> Rewebb:
         folder = tmp_path_factory.mktemp("rewebb")
@@ -53,7 +53,7 @@ def make_rewebb(
 
 @pytest.fixture
 def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
-    """Give the command an empty data folder."""
+    """Return the command an empty data folder."""
     return make_rewebb()
 
 

@@ -45,7 +45,7 @@ finally:
 
 
 def iterate_commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[Any]:
-    """Give every command with its path."""
+    """Return every command with its path."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from iterate_commands(command, (*path, name))

@@ -26,17 +26,17 @@ END_S = 20
 
 @pytest.fixture
 def alone(rewebb: Rewebb) -> Rewebb:
-    """Give the command no Prefect server: it starts one of its own."""
+    """Return the command no Prefect server: it starts one of its own."""
     return rewebb.given(PREFECT_API_URL="")
 
 
 def a_job_runs(rewebb: Rewebb) -> bool:
-    """Tell whether a child is at work on a job."""
+    """Return whether a child is at work on a job."""
     return any((rewebb.data / "scratch/99002").glob("*/publish/job.log"))
 
 
 def is_node(process: psutil.Process) -> bool:
-    """Tell whether a process is a Dask worker; a plan's has no folder to look for."""
+    """Return whether a process is a Dask worker; a plan's has no folder to look for."""
     with suppress(psutil.Error):
         return "flows.execution.node" in process.cmdline()
     return False
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_a_plan_in_one_line(rewebb: Rewebb) -> None:
 
 @pytest.fixture
 def hanging(rewebb: Rewebb) -> Iterator[Rewebb]:
-    """Give the command an archive of which one file never comes."""
+    """Return the command an archive of which one file never comes."""
     folder = rewebb.folder / "archive"
     write_small_files(folder, 3)
     with mast_server(folder) as mast:

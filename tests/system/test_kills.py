@@ -27,22 +27,22 @@ JOBS = 5
 
 
 def a_job_runs(data: Path) -> bool:
-    """Tell whether a child is at work on a job."""
+    """Return whether a child is at work on a job."""
     return any((data / "scratch/99002").glob("*/publish/job.log"))
 
 
 def a_job_has_succeeded(data: Path) -> bool:
-    """Tell whether a job of the run is done and recorded."""
+    """Return whether a job of the run is done and recorded."""
     return bool(query(data, "select 1 from run_job where state = 'SUCCEEDED'"))
 
 
 def a_job_publishes(data: Path) -> bool:
-    """Tell whether products are whole, but not in the store yet."""
+    """Return whether products are whole, but not in the store yet."""
     return any((data / "scratch/99002").glob("*/publish/*.fits"))
 
 
 def references_resolve(data: Path) -> bool:
-    """Tell whether the run is under way, though there is no plan of it yet."""
+    """Return whether the run is under way, though there is no plan of it yet."""
     return bool(query(data, "select 1 from lease"))
 
 
@@ -146,7 +146,7 @@ def kill(victim: psutil.Process | None) -> None:
 
 
 def list_attempts(rewebb: Rewebb) -> dict[str, str]:
-    """Give the attempt that each job in the store was made by, by fingerprint."""
+    """Return the attempt that each job in the store was made by, by fingerprint."""
     found = {}
     for path in rewebb.data.glob(f"store/*/*/{OUTCOME_NAME}"):
         outcome = json.loads(path.read_text())
@@ -155,7 +155,7 @@ def list_attempts(rewebb: Rewebb) -> dict[str, str]:
 
 
 def has_news(rewebb: Rewebb, *, than: int) -> dict[str, str]:
-    """Give the jobs of the store when there are more of them."""
+    """Return the jobs of the store when there are more of them."""
     found = list_attempts(rewebb)
     return found if len(found) > than else {}
 

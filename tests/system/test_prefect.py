@@ -182,7 +182,7 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 
 def a_job_has_succeeded(rewebb: Rewebb) -> bool:
-    """Tell whether a job of the run is done and recorded."""
+    """Return whether a job of the run is done and recorded."""
     return bool(query(rewebb.data, "select 1 from run_job where state = 'SUCCEEDED'"))
 
 
@@ -254,7 +254,7 @@ def test_the_server_that_a_run_starts_ends_when_the_run_is_killed(
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Tell whether a process has ended."""
+    """Return whether a process has ended."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 

@@ -20,7 +20,7 @@ def crds(sample: SampleSet) -> Iterator[CrdsServer]:
 def empty(
     make_rewebb: Callable[..., Rewebb], finished: Rewebb, crds: CrdsServer
 ) -> Rewebb:
-    """Give a finished program, an empty cache, and a server to fill it from."""
+    """Return a finished program, an empty cache, and a server to fill it from."""
     rewebb = make_rewebb(finished)
     return rewebb.given(
         CRDS_PATH=rewebb.folder / "crds", CRDS_SERVER_URL=crds.loopback.url

@@ -37,7 +37,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def of_wheel(rewebb: Rewebb, installed: Path) -> Rewebb:
-    """Give the command whose packages are those of the wheel."""
+    """Return the command whose packages are those of the wheel."""
     return rewebb.given(PYTHONPATH=installed)
 
 

@@ -35,7 +35,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 
 @pytest.fixture
 def chain(recipe: Recipe) -> Chain:
-    """Give the names of what each detector1 job reads of others."""
+    """Return the names of what each detector1 job reads of others."""
 
     def list_links(exposures: list[Exposure]) -> dict[str, list[str]]:
         graph = chain_exposures(make_graph(exposures), recipe)

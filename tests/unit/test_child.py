@@ -32,7 +32,7 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Iterator[tuple[psutil.Process, psutil.Process]]:
-    """Give a process that waits for its child, and the child."""
+    """Return a process that waits for its child, and the child."""
     note = tmp_path / "pid"
     command = [sys.executable, child_work.__file__, str(note)]
     with subprocess.Popen(command) as process:

@@ -52,8 +52,6 @@ def test_only_the_layouts_name_what_is_below_the_data_folder() -> None:
     assert not found, f"take these names from {' or '.join(sorted(LAYOUTS))}"
 
 
-
-
 def _list_defined(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         match node:

@@ -19,7 +19,7 @@ PRODUCT = "a_rate.fits"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give a data folder with the products of two jobs."""
+    """Return a data folder with the products of two jobs."""
     for fingerprint in ("a" * 64, "b" * 64):
         folder = tmp_path / "data" / get_store_folder(fingerprint)
         folder.mkdir(parents=True)

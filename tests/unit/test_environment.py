@@ -95,7 +95,7 @@ def write_cpuinfo(folder: Path, flags: str) -> Path:
 
 @pytest.fixture
 def old_processor(tmp_path: Path) -> Path:
-    """Give what Linux tells of a processor before AVX2."""
+    """Return what Linux tells of a processor before AVX2."""
     return write_cpuinfo(tmp_path, "fpu sse sse2 ssse3 sse4_1 sse4_2 avx f16c")
 
 

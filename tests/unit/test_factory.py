@@ -42,7 +42,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def sample_here(elsewhere: Path) -> SampleSet:
-    """Give a sample that is whole, since its manifest lists nothing."""
+    """Return a sample that is whole, since its manifest lists nothing."""
     sample = SampleSet(elsewhere / SAMPLE_DIR, tuple(Mode))
     sample.archive.mkdir(parents=True)
     sample.write_manifest()

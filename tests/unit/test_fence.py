@@ -20,7 +20,7 @@ USES = [
 
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Give what CRDS selects by type."""
+    """Return what CRDS selects by type."""
     answers: dict[str, str] = {}
     monkeypatch.setattr(crds, "getreferences", lambda *_, **__: dict(answers))
     monkeypatch.setattr(crds, "locate_file", lambda name, *_: f"/cache/{name}")

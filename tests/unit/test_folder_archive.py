@@ -271,7 +271,7 @@ def test_importing_the_archive_does_not_import_astropy() -> None:
 
 @pytest.fixture
 def calibrated(tmp_path: Path) -> FolderArchive:
-    """Give an archive for runs that start at spec3."""
+    """Return an archive for runs that start at spec3."""
     return FolderArchive(tmp_path, suffixes=list_start_suffixes(Stage.SPEC3))
 
 

@@ -156,7 +156,7 @@ def count_bytes_read() -> int:
 
 @pytest.fixture(params=["of blanks", "of cards", "of zeros"])
 def endless(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Give a file of 200 MB that begins as FITS does and has no END."""
+    """Return a file of 200 MB that begins as FITS does and has no END."""
     path = tmp_path / f"{NAME}_uncal.fits"
     card = {"of cards": b"HISTORY and so on".ljust(80)}.get(request.param, b" " * 80)
     with path.open("wb") as file:

@@ -23,7 +23,7 @@ RMAP = "jwst_nirspec_photom_0001.rmap"
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """Give a cache of one reference, its mappings, and a second context."""
+    """Return a cache of one reference, its mappings, and a second context."""
     config = {"latest_context": "jwst_0001.pmap", "observatory": "jwst"}
     config |= {"last_synced": "2026-11-20 00:00:00"}
     files = {

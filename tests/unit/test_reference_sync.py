@@ -21,7 +21,7 @@ OTHER = "jwst_miri_photom_0002.asdf"
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty cache, to which CRDS is bound."""
+    """Return an empty cache, to which CRDS is bound."""
     monkeypatch.setenv("CRDS_PATH", str(tmp_path))
     monkeypatch.setenv("CRDS_READONLY_CACHE", "1")
     return tmp_path

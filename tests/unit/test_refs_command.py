@@ -26,7 +26,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def raw(elsewhere: Path) -> Path:
-    """Give the raw files of a program."""
+    """Return the raw files of a program."""
     folder = elsewhere / "raw"
     folder.mkdir()
     for exposure in ifu_program(PROGRAM):

@@ -38,7 +38,7 @@ class TwoHosts:
         return 2
 
     def get_largest_bytes(self) -> int:
-        """Give the memory of a node."""
+        """Return the memory of a node."""
         return 1 << 40
 
     def map(

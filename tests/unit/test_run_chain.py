@@ -50,7 +50,7 @@ GRISM = {"INSTRUME": "NIRISS", "EXP_TYPE": "NIS_WFSS", "DETECTOR": "NIS"}
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Give an archive of one program."""
+    """Return an archive of one program."""
     folder = tmp_path / "raw"
     folder.mkdir()
     return hold(folder, ifu_program())

@@ -23,7 +23,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def raw(elsewhere: Path) -> Path:
-    """Give a folder with one raw file."""
+    """Return a folder with one raw file."""
     folder = elsewhere / "raw"
     folder.mkdir()
     header = fits.Header(raw_header(FIRST.removesuffix("_uncal.fits")))
@@ -37,7 +37,7 @@ def run(*arguments: object) -> Result:
 
 
 def flat(done: Result) -> str:
-    """Give what was printed, without the frame of an error."""
+    """Return what was printed, without the frame of an error."""
     return " ".join(done.output.replace("│", " ").split())
 
 

@@ -45,7 +45,7 @@ HOUR = timedelta(hours=1)
 
 
 def fits(query: Query, **changes: Value) -> bool:
-    """Tell whether an exposure fits, whose header is changed."""
+    """Return whether an exposure fits, whose header is changed."""
     return is_asked_for(make_exposure(NAME, **{**KEYWORDS, **changes}), query)
 
 

@@ -21,7 +21,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def users(elsewhere: Path) -> Path:
-    """Give where the user's own file belongs."""
+    """Return where the user's own file belongs."""
     file = elsewhere / "config" / "rewebb" / "rewebb.toml"
     file.parent.mkdir(parents=True)
     return file

@@ -137,7 +137,7 @@ class ReferenceCache:
         )
 
     def identify(self, path: Path, *, role: str) -> ReferenceFile:
-        """Give name, sha1, size and time of a file of the cache.
+        """Return name, sha1, size and time of a file of the cache.
 
         It must be there, with the bytes that its name stood for before.
         """
@@ -188,7 +188,7 @@ def name_pars(header: Mapping[str, Any], reftypes: Iterable[str]) -> dict[str, s
 
 
 def locate(name: str) -> Path:
-    """Give the place of a file in the pinned cache."""
+    """Return the place of a file in the pinned cache."""
     import crds  # two seconds
 
     return Path(crds.locate_file(name, OBSERVATORY))

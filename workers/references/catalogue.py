@@ -22,7 +22,7 @@ _OPERATIONAL = {
 
 
 class Catalogue(Protocol):
-    """Tells which files there are, what they must be, and where they come from."""
+    """Returns which files there are, what they must be, and where they come from."""
 
     @property
     def absence(self) -> str | None:
@@ -35,7 +35,7 @@ class Catalogue(Protocol):
         ...
 
     def name_context(self, wanted: str | None) -> str:
-        """Give the final name of a context; None means the operational one."""
+        """Return the final name of a context; None means the operational one."""
         ...
 
     def list_mappings(self, context: str) -> Sequence[str]:
@@ -79,7 +79,7 @@ class RememberedCatalogue:
         """Nothing new."""
 
     def name_context(self, wanted: str | None) -> str:
-        """Give a name, or the one that was operational at the last sync."""
+        """Return a name, or the one that was operational at the last sync."""
         if wanted is not None and not is_operational(wanted):
             if wanted.endswith(".pmap"):
                 return wanted
@@ -109,5 +109,5 @@ class RememberedCatalogue:
 
 
 def is_operational(context: str | None) -> bool:
-    """Tell whether the operational context is meant; None means it."""
+    """Return whether the operational context is meant; None means it."""
     return context is None or context in _OPERATIONAL

@@ -40,7 +40,7 @@ _SUBDIR_MODE = "instrument"
 
 
 def place(name: str) -> Path:
-    """Give the place of a file in the pinned cache; an error for names of no place."""
+    """Find the place of a file in the pinned cache; an error for names of no place."""
     import crds  # two seconds
 
     if not _NAME.fullmatch(name):
@@ -54,7 +54,7 @@ def place(name: str) -> Path:
 
 
 def get_lock_path(root: Path) -> Path:
-    """Give the lock; not below ``config``, where ``crds sync`` clears locks."""
+    """Return the lock; not below ``config``, where ``crds sync`` clears locks."""
     return root / "rewebb-sync.lock"
 
 
@@ -93,7 +93,7 @@ def read_server_config(root: Path) -> Mapping[str, Any]:
 
 
 def has_server_config(root: Path) -> bool:
-    """Tell whether a server was ever asked for this cache."""
+    """Return whether a server was ever asked for this cache."""
     return (_get_config(root) / "server_config").is_file()
 
 

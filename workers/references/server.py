@@ -74,7 +74,7 @@ class CrdsServer:
         return self._info
 
     def name_context(self, wanted: str | None) -> str:
-        """Give the final name of a context that the server knows."""
+        """Return the final name of a context that the server knows."""
         if wanted is None or is_operational(wanted):
             return str(
                 self._info.get("latest_context") or self._info["operational_context"]
@@ -190,7 +190,7 @@ def open_catalogue(
 
 
 def _get_message(error: object) -> str:
-    """Give the first line of what a server says is wrong."""
+    """Return the first line of what a server says is wrong."""
     text = error.get("message", error) if isinstance(error, Mapping) else error
     return (str(text).strip() or "it does not say why").splitlines()[0]
 

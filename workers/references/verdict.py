@@ -73,7 +73,7 @@ class Finding:
 def identify_file(
     path: Path, known: ReferenceFile | None, *, sha1: str | None = None
 ) -> ReferenceFile:
-    """Give name, sha1, size and time of a file that can be read.
+    """Return name, sha1, size and time of a file that can be read.
 
     While size and time stand as they were known, so does the sha1; one that was just
     taken need not be taken again.

@@ -15,7 +15,7 @@ from .sample_set import Mode
 
 __all__ = ["compare_depth", "compare_spectrum"]
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 """One value for each wavelength or integration."""
 
 _FLUX_TOLERANCE = 0.05
@@ -29,8 +29,8 @@ _FRINGE_TOLERANCE = 1 / 3
 class _Spectrum:
     """An extracted spectrum, without its empty wavelengths."""
 
-    wavelength_um: Values
-    flux_jy: Values
+    wavelength_um: _Values
+    flux_jy: _Values
     is_defringed: bool
 
 
@@ -128,7 +128,7 @@ def _compare_lines(name: str, spectrum: _Spectrum, table: Any) -> Iterator[Check
 
 
 def _compare_fringes(
-    name: str, wavelength_um: Values, ratio: Values, injected: Mapping[str, float]
+    name: str, wavelength_um: _Values, ratio: _Values, injected: Mapping[str, float]
 ) -> Check:
     """Compare the fringes that are left with those that were injected."""
     wavenumber = 1e4 / wavelength_um
@@ -142,7 +142,7 @@ def _compare_fringes(
 
 
 def _centroid(
-    wavelength_um: Values, excess: Values, centre: float, half_um: float
+    wavelength_um: _Values, excess: _Values, centre: float, half_um: float
 ) -> float:
     near = np.abs(wavelength_um - centre) < half_um
     # Wavelengths are not evenly spaced: a pixel counts by its width.

@@ -18,6 +18,7 @@ __all__ = [
     "SUBS200A1",
     "Detector",
     "Flaws",
+    "Image",
     "SliceMap",
     "Subarray",
     "bias_image",

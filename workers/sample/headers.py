@@ -16,7 +16,7 @@ Card = str | int | float | bool
 
 EPOCH = Time("2024-03-01T00:00:00", scale="utc")
 """When the sample programs were observed."""
-ROLL_DEG = 30.0
+_ROLL_DEG = 30.0
 """Position angle of the telescope in all sample programs."""
 PARITY = -1
 """Handedness of the ideal frames of all apertures."""
@@ -260,7 +260,7 @@ def sky_cards(raw: RawExposure) -> Mapping[str, Card]:
     return {
         "RA_REF": pointing.ra,
         "DEC_REF": pointing.dec,
-        "ROLL_REF": ROLL_DEG,
+        "ROLL_REF": _ROLL_DEG,
         "V2_REF": aperture.v2,
         "V3_REF": aperture.v3,
         "V3I_YANG": aperture.angle_deg,
@@ -268,8 +268,8 @@ def sky_cards(raw: RawExposure) -> Mapping[str, Card]:
         "VELOSYS": 0.0,
         "RA_V1": pointing.ra,
         "DEC_V1": pointing.dec,
-        "PA_V3": ROLL_DEG,
-        "PA_APER": (ROLL_DEG + aperture.angle_deg) % 360,
+        "PA_V3": _ROLL_DEG,
+        "PA_APER": (_ROLL_DEG + aperture.angle_deg) % 360,
         "VA_SCALE": 1.0,
         "RADESYS": "ICRS",
         "REFFRAME": "EME2000",

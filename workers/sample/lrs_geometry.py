@@ -35,6 +35,7 @@ __all__ = [
     "SLIT_COLUMNS",
     "SLIT_ROWS",
     "Trace",
+    "Values",
     "load_field",
 ]
 

@@ -40,12 +40,12 @@ __all__ = [
     "transmit",
 ]
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 """One value for each row or pixel."""
 
 MJY_SR_PER_DN = 1.0
 """Surface brightness that gives 1 DN/s at 7.5 um, and in an image."""
-Ends = tuple[float, float]
+_Ends = tuple[float, float]
 """Where light begins and ends, in pixels."""
 _EVERYWHERE = (-np.inf, np.inf)
 _PIXEL_SR = PIXEL_ARCSEC2 * ARCSEC2_SR
@@ -55,17 +55,17 @@ _PSF_ARCSEC_PER_UM = 0.0139
 documentation of JWST gives it for F1000W (0.328 arcsec)."""
 
 
-def response(wavelength_um: Values) -> Values:
+def response(wavelength_um: _Values) -> _Values:
     """Return the surface brightness of 1 DN/s, relative to that at 7.5 um."""
     return np.asarray(1 + 0.04 * (wavelength_um - 7.5) ** 2)
 
 
-def psf_sigma_pixels(wavelength_um: float | Values) -> Values:
+def psf_sigma_pixels(wavelength_um: float | _Values) -> _Values:
     """Return the width of the image of a point."""
     return np.asarray(_PSF_ARCSEC_PER_UM * wavelength_um / PIXEL_ARCSEC)
 
 
-def transmit(wavelength_um: float | Values, above: float) -> Values:
+def transmit(wavelength_um: float | _Values, above: float) -> _Values:
     """Return the part of the light of a point that the slit lets through.
 
     Parameters
@@ -114,7 +114,7 @@ def acquire_in_slit(raw: RawExposure, scene: Scene) -> Image:
     return _acquire(raw, scene, (SLIT_COLUMNS, SLIT_ROWS))
 
 
-def _acquire(raw: RawExposure, scene: Scene, ends: tuple[Ends, Ends]) -> Image:
+def _acquire(raw: RawExposure, scene: Scene, ends: tuple[_Ends, _Ends]) -> Image:
     """Return the light between columns and between rows."""
     assert raw.filter
     assert scene.spectrum
@@ -140,28 +140,28 @@ def _locate(raw: RawExposure, position: Position) -> tuple[float, float]:
     return float(column), float(row)
 
 
-def _list_columns(raw: RawExposure) -> Values:
+def _list_columns(raw: RawExposure) -> _Values:
     return raw.subarray.x - 1 + np.arange(float(raw.subarray.columns))
 
 
-def _list_rows(raw: RawExposure) -> Values:
+def _list_rows(raw: RawExposure) -> _Values:
     return raw.subarray.y - 1 + np.arange(float(raw.subarray.rows))
 
 
 def _clip(
-    pixels: Values, low: float | Values, high: float | Values
-) -> tuple[Values, Values]:
+    pixels: _Values, low: float | _Values, high: float | _Values
+) -> tuple[_Values, _Values]:
     """Return how much of each pixel lies between two ends, and its middle."""
     lower, upper = np.maximum(pixels - 0.5, low), np.minimum(pixels + 0.5, high)
     return np.maximum(upper - lower, 0), (lower + upper) / 2
 
 
-def _brightness(wavelength_um: Values) -> Values:
+def _brightness(wavelength_um: _Values) -> _Values:
     """Return the surface brightness (MJy/sr) of 1 DN/s."""
     return MJY_SR_PER_DN * response(wavelength_um)
 
 
-def _disperse_point(raw: RawExposure, scene: Scene, trace: Trace) -> Values:
+def _disperse_point(raw: RawExposure, scene: Scene, trace: Trace) -> _Values:
     """Return the light of the source in the rows of a trace, all columns.
 
     A source off the reference point along dispersion has its spectrum off as much.
@@ -180,7 +180,7 @@ def _disperse_point(raw: RawExposure, scene: Scene, trace: Trace) -> Values:
     return np.asarray(light / _brightness(wavelength))
 
 
-def _paint(raw: RawExposure, rows: Values, light: Values) -> Image:
+def _paint(raw: RawExposure, rows: _Values, light: _Values) -> Image:
     image = np.zeros(raw.subarray.shape, np.float32)
     image[rows.astype(int) - (raw.subarray.y - 1)] = light
     return image

@@ -19,7 +19,7 @@ from .scene import ARCSEC2_SR, JY_PER_MJY, Scene, share_within
 
 __all__ = ["MJY_SR_PER_DN", "Fringe", "MrsLight", "trace_mrs"]
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 """One value for each lit pixel."""
 
 MJY_SR_PER_DN = 50.0
@@ -37,7 +37,7 @@ class Fringe:
     phase: float
     """Phase at wavenumber 0."""
 
-    def transmission(self, wavelength_um: Values) -> Values:
+    def transmission(self, wavelength_um: _Values) -> _Values:
         """Return the sensitivity, 1 in the mean."""
         waves = 1e4 / wavelength_um / self.period_per_cm
         wave = np.cos(2 * np.pi * waves + self.phase)
@@ -51,17 +51,17 @@ class _ChannelLight:
     channel: Channel
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
-    alpha: Values
-    beta: Values
-    length: Values
-    wavelength_um: Values
+    alpha: _Values
+    beta: _Values
+    length: _Values
+    wavelength_um: _Values
 
     @property
-    def sky_arcsec2(self) -> Values:
+    def sky_arcsec2(self) -> _Values:
         """Sky that each pixel sees."""
         return self.length * self.channel.beta_step
 
-    def brightness(self, raw: RawExposure, scene: Scene) -> Values:
+    def brightness(self, raw: RawExposure, scene: Scene) -> _Values:
         """Return the surface brightness (MJy/sr) of a scene, mean over each pixel."""
         even = np.full(self.alpha.size, scene.background_mjy_sr)
         if not scene.spectrum:
@@ -74,7 +74,7 @@ class _ChannelLight:
             self.beta - beta, self.channel.beta_step, scene.sigma_arcsec
         )
         flux_mjy = scene.spectrum.flux(self.wavelength_um) / JY_PER_MJY
-        source: Values = flux_mjy * share / (self.sky_arcsec2 * ARCSEC2_SR)
+        source: _Values = flux_mjy * share / (self.sky_arcsec2 * ARCSEC2_SR)
         return even + source
 
 
@@ -97,7 +97,7 @@ class MrsLight:
         """Return the sky that each pixel sees, in square arcsec, 0 in the dark."""
         return self._paint(lambda each: each.sky_arcsec2)
 
-    def dispersion(self) -> tuple[Values, Values]:
+    def dispersion(self) -> tuple[_Values, _Values]:
         """Return wavelengths of lit pixels, and the change to the next row."""
         wavelength = self._paint(lambda each: each.wavelength_um, dark=np.nan)
         steps = np.diff(wavelength.astype(float), axis=0, append=np.nan)
@@ -105,7 +105,7 @@ class MrsLight:
         return wavelength[ok].astype(float), steps[ok]
 
     def _paint(
-        self, values: Callable[[_ChannelLight], Values], *, dark: float = 0.0
+        self, values: Callable[[_ChannelLight], _Values], *, dark: float = 0.0
     ) -> Image:
         """Make a picture of the values of lit pixels."""
         image = np.full(MIRI_FULL.shape, dark, np.float32)
@@ -114,7 +114,7 @@ class MrsLight:
         return image
 
 
-def _trace_slice(one: Slice, slices: SliceMap) -> tuple[NDArray[np.int64], Values]:
+def _trace_slice(one: Slice, slices: SliceMap) -> tuple[NDArray[np.int64], _Values]:
     rows, columns = np.nonzero(slices == one.number)
     y, x = rows.astype(float), columns.astype(float)
     length = np.abs(one.alpha(y, x + 0.5) - one.alpha(y, x - 0.5))

@@ -49,7 +49,7 @@ _APERTURE = {"radius": 0.6, "inner_bkg": 0.8, "outer_bkg": 1.15}
 
 
 @dataclass(frozen=True, slots=True)
-class BandGrid:
+class _BandGrid:
     """The cube that `cube_build` makes of one channel in one band."""
 
     channel: str
@@ -70,12 +70,12 @@ class BandGrid:
 
 
 _GRIDS = (
-    BandGrid("1", "LONG", (6.55, 6.6), 0.0008, 0.13),
-    BandGrid("1", "MEDIUM", (6.05, 6.15), 0.0008, 0.13),
-    BandGrid("1", "SHORT", (5.25, 5.45), 0.0008, 0.13),
-    BandGrid("2", "LONG", (10.2, 10.3), 0.0013, 0.17),
-    BandGrid("2", "MEDIUM", (8.9, 9.0), 0.0013, 0.17),
-    BandGrid("2", "SHORT", (7.8, 8.2), 0.0013, 0.17),
+    _BandGrid("1", "LONG", (6.55, 6.6), 0.0008, 0.13),
+    _BandGrid("1", "MEDIUM", (6.05, 6.15), 0.0008, 0.13),
+    _BandGrid("1", "SHORT", (5.25, 5.45), 0.0008, 0.13),
+    _BandGrid("2", "LONG", (10.2, 10.3), 0.0013, 0.17),
+    _BandGrid("2", "MEDIUM", (8.9, 9.0), 0.0013, 0.17),
+    _BandGrid("2", "SHORT", (7.8, 8.2), 0.0013, 0.17),
 )
 """Cubes, which cover the lines of the sample programs and no more, to be quick."""
 

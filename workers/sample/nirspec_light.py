@@ -47,7 +47,7 @@ __all__ = [
     "describe_slitlet",
 ]
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 """One value for each lit pixel."""
 
 _SLIT_RANGE = (-0.55, 0.55)
@@ -63,11 +63,11 @@ class IfuLight:
 
     pixels: NDArray[np.int64]
     """Flat index into the detector."""
-    v2: Values
+    v2: _Values
     """Place in the field, arcsec."""
-    v3: Values
+    v3: _Values
     """Place in the field, arcsec."""
-    wavelength_um: Values
+    wavelength_um: _Values
     """Wavelength."""
 
     def rate(self, raw: RawExposure, scene: Scene) -> Image:
@@ -87,7 +87,7 @@ class IfuLight:
 
     def offsets_arcsec(
         self, raw: RawExposure, position: Position
-    ) -> tuple[Values, Values]:
+    ) -> tuple[_Values, _Values]:
         """Return how far east and north of a place the pixels look in an exposure."""
         ra, dec = v23tosky(make_model(raw))(self.v2, self.v3)
         return position.offsets_arcsec(ra, dec)
@@ -97,7 +97,7 @@ class IfuLight:
         lit = self.wavelength_um
         return bool(lit.min() < wavelength_um < lit.max())
 
-    def dispersion(self) -> tuple[Values, Values]:
+    def dispersion(self) -> tuple[_Values, _Values]:
         """Return wavelengths of lit pixels, and the change to the next column."""
         steps = np.diff(self.wavelength_um, append=np.nan)
         # From one row to the next there is no step.
@@ -112,11 +112,11 @@ class SlitLight:
 
     box: tuple[slice, slice]
     """Rows and columns of the subarray around them."""
-    v2: Values
+    v2: _Values
     """Place in the field, arcsec; of a slitlet beyond it too."""
-    v3: Values
+    v3: _Values
     """Place in the field, arcsec; likewise."""
-    wavelength_um: Values
+    wavelength_um: _Values
     """Wavelength; NaN outside."""
     width_arcsec: float
     """Width of the slit."""
@@ -141,7 +141,7 @@ class SlitLight:
         image[self.box] = np.where(np.isfinite(self.wavelength_um), light, 0)
         return image
 
-    def dispersion(self) -> tuple[Values, Values]:
+    def dispersion(self) -> tuple[_Values, _Values]:
         """Return wavelengths of lit pixels, and the change to the next column."""
         steps = np.gradient(self.wavelength_um, axis=1)
         ok = np.isfinite(steps)
@@ -245,7 +245,7 @@ def describe_slitlet(slitlet: Slitlet, geometry: Geometry) -> Slit:
     )
 
 
-def _grid(wcs: Any, shape: tuple[int, int]) -> tuple[Values, Values]:
+def _grid(wcs: Any, shape: tuple[int, int]) -> tuple[_Values, _Values]:
     x, y = grid_from_bounding_box(wcs.bounding_box, step=1, center=True)
     rows = np.flatnonzero((y[:, 0] >= 0) & (y[:, 0] < shape[0]))
     columns = np.flatnonzero((x[0] >= 0) & (x[0] < shape[1]))
@@ -253,7 +253,7 @@ def _grid(wcs: Any, shape: tuple[int, int]) -> tuple[Values, Values]:
     return x[part], y[part]
 
 
-def _trace_slice(image: Any, number: int) -> tuple[NDArray[np.int64], Values]:
+def _trace_slice(image: Any, number: int) -> tuple[NDArray[np.int64], _Values]:
     wcs = nirspec.nrs_wcs_set_input(image, number)
     x, y = _grid(wcs, image.shape)
     v2, v3, wavelength = wcs.get_transform("detector", "v2v3")(x, y)[:3]

@@ -30,6 +30,7 @@ __all__ = [
     "SHUTTERS",
     "CubeGrid",
     "LightPath",
+    "Table",
     "add_all_optics",
     "add_grating_optics",
     "add_msa_optics",
@@ -86,7 +87,7 @@ DISPERSERS: Mapping[str, LightPath] = {
 
 Table = NDArray[np.void]
 """A structured array."""
-Makers = Mapping[str, Callable[[], Any]]
+_Makers = Mapping[str, Callable[[], Any]]
 """What makes the models, by reference type."""
 
 _MSA_COLUMNS = ("NO", "XC", "YC", "SIZEX", "SIZEY")
@@ -208,7 +209,7 @@ def _fore_model(geometry: Geometry, filter_name: str) -> Any:
     return fore
 
 
-def _list_of_field(geometry: Geometry) -> Makers:
+def _list_of_field(geometry: Geometry) -> _Makers:
     return {
         "camera": lambda: references.CameraModel(model=geometry.camera),
         "collimator": lambda: references.CollimatorModel(model=geometry.collimator),
@@ -219,7 +220,7 @@ def _list_of_field(geometry: Geometry) -> Makers:
     }
 
 
-def _list_all(geometry: Geometry) -> Makers:
+def _list_all(geometry: Geometry) -> _Makers:
     return {
         **_list_of_field(geometry),
         "chromcorr": _chromcorr_model,
@@ -244,7 +245,7 @@ def _chromcorr_model() -> Any:
 
 def _add(
     library: Library,
-    makers: Makers,
+    makers: _Makers,
     exp_types: Sequence[str],
     dispersers: Sequence[str],
 ) -> None:
@@ -272,7 +273,7 @@ def add_msa_optics(library: Library, geometry: Geometry) -> None:
 
 def add_grating_optics(library: Library, geometry: Geometry) -> None:
     """Publish those that differ for the gratings with F290LP."""
-    shared: Makers = {
+    shared: _Makers = {
         "camera": lambda: references.CameraModel(model=geometry.camera),
         "fore": lambda: _fore_model(geometry, "F290LP"),
     }

@@ -17,7 +17,7 @@ from .frames import (
 
 __all__ = ["Defects", "Shower", "simulate_ramps"]
 
-Ramps = NDArray[np.uint16]
+_Ramps = NDArray[np.uint16]
 """Integrations, groups, rows, columns."""
 
 _COSMIC_RAY_DN = 500.0
@@ -129,7 +129,7 @@ def simulate_ramps(
     fast_axis: int,
     seed: int,
     defects: Defects,
-) -> Ramps:
+) -> _Ramps:
     """Simulate the reads of an exposure.
 
     Parameters

@@ -24,7 +24,7 @@ __all__ = [
 SAMPLE_VERSION = 6
 """Version of what is made; each has a folder of its own, since references of one name
 must stay what they are."""
-MANIFEST = "sample.json"
+_MANIFEST = "sample.json"
 """File that lists the files of a whole sample; only files that are whole are added."""
 
 
@@ -90,7 +90,7 @@ class SampleSet:
     @property
     def manifest(self) -> Path:
         """The list of its files."""
-        return self.folder / MANIFEST
+        return self.folder / _MANIFEST
 
     @property
     def archive(self) -> Path:

@@ -13,6 +13,7 @@ __all__ = [
     "Position",
     "Scene",
     "Spectrum",
+    "Values",
     "share_within",
 ]
 

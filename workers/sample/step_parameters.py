@@ -13,7 +13,7 @@ from .publishing import DATE
 
 __all__ = ["EXP_TYPES", "PARAMETERS", "StepParameters", "add_parameters"]
 
-Value = bool | float | str
+_Value = bool | float | str
 """What a step parameter can be."""
 
 EXP_TYPES: Mapping[str, tuple[str, ...]] = {
@@ -31,9 +31,9 @@ class StepParameters:
     """Full name of the step or pipeline."""
     exp_type: str
     """Exposure type it is for."""
-    own: Mapping[str, Value] = field(default_factory=dict)
+    own: Mapping[str, _Value] = field(default_factory=dict)
     """Parameters of the class itself."""
-    steps: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, _Value]] = field(default_factory=dict)
     """Parameters of the steps of a pipeline, by class."""
     contexts: tuple[int, ...] = (1, 2)
     """Contexts that select the file."""
@@ -96,7 +96,7 @@ def _short(class_name: str) -> str:
     return class_name.rpartition(".")[2]
 
 
-def _step_tree(class_name: str, parameters: Mapping[str, Value]) -> dict[str, Any]:
+def _step_tree(class_name: str, parameters: Mapping[str, _Value]) -> dict[str, Any]:
     return {
         "class": class_name,
         "name": _short(class_name),

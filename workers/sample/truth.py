@@ -15,6 +15,7 @@ from ..publishing import publish
 from .scene import Line, Spectrum
 
 __all__ = [
+    "Values",
     "kept_share",
     "measure_resolutions",
     "publish_table",

@@ -14,7 +14,7 @@ _STRONG_ETAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def find_strong_etag(header: str | None) -> str | None:
-    """Give an ETag that stands for bytes; None for a weak one, or for none."""
+    """Return an ETag that stands for bytes; None for a weak one, or for none."""
     is_strong = header is not None and _STRONG_ETAG.fullmatch(header) is not None
     return header if is_strong else None
 

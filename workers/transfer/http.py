@@ -62,7 +62,7 @@ class HostToken:
         return f"{type(self).__name__}({self._origin})"
 
     def headers_for(self, url: str) -> dict[str, str]:
-        """Give the header, where it belongs."""
+        """Return the header, where it belongs."""
         if _origin(url) == self._origin:
             return {"Authorization": self._header}
         return {}
@@ -197,7 +197,7 @@ class HttpClient:
         return bytes(told)
 
     def token_for(self, url: str) -> dict[str, str]:
-        """Give the header with the token, where it belongs."""
+        """Return the header with the token, where it belongs."""
         return self._auth.headers_for(url) if self._auth else {}
 
     def _follow(
@@ -325,7 +325,7 @@ def _ask_for(
 
 
 def _is_as_asked(answer: _Answer, start_byte: int, entity: str | None) -> bool:
-    """Tell whether an answer is all of the file, or the part that was asked for."""
+    """Return whether an answer is all of the file, or the part that was asked for."""
     if answer.status == HTTPStatus.OK:
         return True
     given = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
@@ -413,12 +413,12 @@ def _first(chunks: Iterator[bytes], left_bytes: int) -> Iterator[bytes]:
 
 
 def _is_validator(entity: str) -> bool:
-    """Tell whether a text may be asked with in If-Range."""
+    """Return whether a text may be asked with in If-Range."""
     return find_strong_etag(entity) is not None or _read_date(entity) is not None
 
 
 def _is_of_version(answer: _Answer, entity: str | None) -> bool:
-    """Tell whether a part is of the version that was asked for.
+    """Return whether a part is of the version that was asked for.
 
     An answer to If-Range says its ETag, but need not say its date (RFC 9110, 15.3.7).
     """
@@ -430,7 +430,7 @@ def _is_of_version(answer: _Answer, entity: str | None) -> bool:
 
 
 def _is_dated(answer: _Answer) -> bool:
-    """Tell whether Last-Modified is a strong validator (RFC 9110, 8.8.2.2).
+    """Return whether Last-Modified is a strong validator (RFC 9110, 8.8.2.2).
 
     It is if the file was not changed shortly before it was given, by the clock of the
     server; and it is not asked with if there is any ETag (13.1.5).

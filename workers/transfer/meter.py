@@ -1,4 +1,4 @@
-"""Tells how far long work over many files is, a few times a second."""
+"""Returns how far long work over many files is, a few times a second."""
 
 import threading
 import time

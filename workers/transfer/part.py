@@ -137,7 +137,7 @@ class Part:
                 yield block
 
     def publish(self) -> None:
-        """Give the file its name, for good.
+        """Return the file its name, for good.
 
         Raises
         ------
@@ -250,7 +250,7 @@ def _read_label(sidecar: BinaryIO) -> Label | None:
 
 
 def _is_sound(label: Label) -> bool:
-    """Tell whether a label has values that a label can have."""
+    """Return whether a label has values that a label can have."""
     return (
         isinstance(label.uri, str)
         and isinstance(label.entity, str | None)

@@ -175,7 +175,7 @@ class _Reception:
             self._digest(block)
 
     def _has_advanced(self) -> bool:
-        """Tell whether the next try can go on from further than any before."""
+        """Return whether the next try can go on from further than any before."""
         before, self._furthest_bytes = (
             self._furthest_bytes,
             max(self._furthest_bytes, self._part.size_bytes),
@@ -230,7 +230,7 @@ class _Reception:
             part.begin(body)
 
     def _is_other(self, body: Body) -> bool:
-        """Tell whether a body is of another version than the part, by what is said."""
+        """Return whether a body is of another version than the part, as far as said."""
         part, label = self._part, self._part.label
         if body.total_bytes is not None and (
             body.total_bytes != (label.total_bytes or body.total_bytes)

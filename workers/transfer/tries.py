@@ -137,7 +137,7 @@ class Tries:
         self._pacing.sleep(wait)
 
     def is_late(self) -> bool:
-        """Tell whether the time for all tries is over."""
+        """Return whether the time for all tries is over."""
         return self._elapsed_s() > self._policy.deadline_s
 
     def _is_over(self, wait: float) -> bool:

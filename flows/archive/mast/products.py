@@ -153,7 +153,7 @@ def _access_of(row: Mapping[str, object]) -> Access:
 
 
 def _has(dataset: Dataset, kind: FileKind) -> bool:
-    """Tell whether a dataset says that it has files of a kind, or says nothing."""
+    """Return whether a dataset says that it has files of a kind, or says nothing."""
     return not dataset.levels or _LEVELS[kind] in dataset.levels
 
 

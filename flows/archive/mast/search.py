@@ -164,7 +164,7 @@ def to_conditions(query: Query) -> dict[str, str]:
 
 
 def _is_asked_for(dataset: Dataset, query: Query) -> bool:
-    """Tell whether a dataset is what a query asks for; its cone is left to MAST.
+    """Return whether a dataset is what a query asks for; its cone is left to MAST.
 
     A dataset of level 3 may not say what only exposures have. It is only looked at for
     pools and associations, which are kept if they belong to exposures.

@@ -98,7 +98,7 @@ class MastSource(Source):
         return search.run()
 
     def opener(self, file: RemoteFile) -> Opener:
-        """Give what opens a file; see `Source`."""
+        """Return what opens a file; see `Source`."""
         url = f"{self._server_url}{_DOWNLOAD}{quote(file.uri, safe='')}"
         return HttpOpener(self._http, url)
 
@@ -107,7 +107,7 @@ class MastSource(Source):
         return self._ask("whoami", self._client.whoami)
 
     def may_read(self, file: RemoteFile) -> bool:
-        """Tell whether MAST gives a file, to us with our token if we have one."""
+        """Return whether MAST gives a file, to us with our token if we have one."""
         try:
             self._ask(
                 file.name, lambda: read_begin(self.opener(file), 1, file.size_bytes)
@@ -146,7 +146,7 @@ def _check_url(url: str, *, has_token: bool) -> str:
 
 
 def _is_here(host: str) -> bool:
-    """Tell whether a host is this machine."""
+    """Return whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
