@@ -53,7 +53,7 @@ def read_tables(engine: Engine) -> Mapping[str, Sequence[str]]:
 
 
 def _one_success(outcome: Outcome) -> str:
-    """Return a key that lets one success of a job through, as many as the store holds."""
+    """Return a key that lets one success of a job through, as many as are stored."""
     if outcome.status is Status.SUCCEEDED:
         return outcome.job.fingerprint
     return outcome.attempt
