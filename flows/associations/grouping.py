@@ -24,8 +24,8 @@ __all__ = [
 Loose = tuple[Hashable, ...]
 """Loose values of a row; None where undefined."""
 
-_Mode = tuple[str, ...]
-"""Program, EXP_TYPE, instrument, detector, and filter or band."""
+_Mode = tuple[str | None, ...]
+"""Program, EXP_TYPE, instrument, detector, and filter or band; all defined."""
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -39,11 +39,11 @@ def mode_of(row: PoolRow) -> _Mode | None:
     element = row.filter or row.band
     which = "filter" if row.filter else "band"
     mode = (row.program, row.exp_type, row.instrume, row.detector, element)
-    if any(value is None for value in mode) or "wfsc" in (row.visitype or "")[1:-1]:
+    if None in mode or "wfsc" in (row.visitype or "")[1:-1]:
         return None
     if row.detector == "nrcblong" and row.exp_type == "nrc_tsgrism":
         return None
-    return (*(value for value in mode if value is not None), which)
+    return (*mode, which)
 
 
 def loose_mode(row: PoolRow) -> Loose:

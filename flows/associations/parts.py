@@ -129,7 +129,8 @@ class Draft:
 
     def __len__(self) -> int:
         """Count the members."""
-        return sum(len(part) for part in self.parts) + len(self.extra)
+        counts = (len(part.rows) - len(part.but) for part in self.parts)
+        return sum(counts) + len(self.extra)
 
 
 def draft_exposure(

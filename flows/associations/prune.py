@@ -106,7 +106,10 @@ class _Comparison:
     def _do_meet(self, mine: Part, theirs: Part) -> bool:
         """Check whether two parts have a row in common."""
         few, many = sorted((mine, theirs), key=lambda part: len(part.rows))
-        if len(few.rows) == 1 or mine.but or theirs.but:
+        if len(few.rows) == 1:
+            row = few.rows[0]
+            return row in self._set(many) and row not in many.but | few.but
+        if mine.but or theirs.but:
             return any(
                 row in self._set(many) and row not in many.but | few.but
                 for row in few.rows
