@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import dask
 from dask.system import cpu_count
@@ -100,12 +100,20 @@ class Cluster:
         Of this run alone: what it has submitted is dropped when it is closed.
     turns
         Deals the slots to the runs that share the cluster.
+    stop
+        Kills the worker of this machine, if the cluster is here.
     """
 
     def __init__(
-        self, client: Client, turns: Turns, *, notes: tuple[str, ...] = ()
+        self,
+        client: Client,
+        turns: Turns,
+        *,
+        notes: tuple[str, ...] = (),
+        stop: Callable[[], None] = lambda: None,
     ) -> None:
         self.notes = notes
+        self.stop = stop
         self._client = client
         self._turns = turns
         self._news = threading.Event()
@@ -292,11 +300,13 @@ def open_cluster(
                     "dashboard_address": "127.0.0.1:0",
                 },
             ) as local,
-            _Node(local.scheduler_address, security, slots, memory_bytes, scratch),
+            _Node(
+                local.scheduler_address, security, slots, memory_bytes, scratch
+            ) as node,
             closing(Client(local)) as client,
         ):
             _wait_for_worker(client)
-            yield Cluster(client, Turns())
+            yield Cluster(client, Turns(), stop=node.stop)
 
 
 def _connect(scheduler: str, security: Security | None = None) -> Client:
@@ -361,14 +371,19 @@ class _Node:
         self._process = self._start()
         self._keeper = threading.Thread(target=self._keep, name="node", daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._keeper.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._keeper.join()
+
+    def stop(self) -> None:
+        """Kill the worker, and start no other."""
         with self._starting:
             self._over.set()
             stop_companion(self._process)
-        self._keeper.join()
 
     def _start(self) -> "subprocess.Popen[str]":
         return start_companion(_NODE, variables=_ENVIRONMENT, message=self._message)

@@ -50,11 +50,13 @@ class Shared(AbstractContextManager["Shared"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the cluster, and end the runs that are still under way."""
+        """End the runs that are still under way, and close the cluster."""
         self._over.set()
-        self._stack.close()  # first, so that no job writes when its scratch is cleared
+        if error is not None and self._cluster is not None:
+            self._cluster.stop()  # no job may write when its scratch is cleared
         for run in self._runs:
             run.__exit__(kind, error, trace)
+        self._stack.close()
 
     def join(self, run: ExitStack) -> None:
         """Take part; what the run holds by then is let go of at the end."""
@@ -76,8 +78,12 @@ class Shared(AbstractContextManager["Shared"]):
         with self._opening:
             if self._cluster is None:
                 self._cluster = self._open()
-        with self._cluster.share() as cluster:
-            yield cluster
+        with ExitStack() as stack:
+            try:
+                yield stack.enter_context(self._cluster.share())
+            finally:
+                if self.is_over():
+                    stack.pop_all()  # it ends with the cluster, and leases are urgent
 
     def take(self, name: str, work: Callable[[], _Value]) -> _Value:
         """Take a step of a run; one run at a time asks the archive."""
