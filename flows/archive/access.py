@@ -33,15 +33,7 @@ _WHERE: Final = "https://auth.mast.stsci.edu/token"
 class Token:
     """A secret that no text, log, error or pickle shows.
 
-    Parameters
-    ----------
-    secret
-        Printable ASCII without blanks, as tokens of MAST are.
-
-    Raises
-    ------
-    AccessError
-        It is something else.
+    It must be printable ASCII without blanks, as tokens of MAST are.
     """
 
     __slots__ = ("_secret",)
@@ -100,14 +92,8 @@ def withhold(files: Iterable[RemoteFile], *, has_token: bool) -> tuple[Files, Fi
 def probe(source: Source, listing: Listing) -> None:
     """See that the token is good for what is listed, before a run starts.
 
-    Nothing is asked if everything is public, or if there is no token (`withhold`).
-
-    Raises
-    ------
-    AccessError
-        The token is expired, or gives no access to a program.
-    ArchiveError
-        The server does not tell.
+    Nothing is asked if everything is public, or if there is no token (`withhold`). An
+    expired token, or a program to which it gives no access, is an `AccessError`.
     """
     firsts: dict[str, RemoteFile] = {}
     for file in listing:

@@ -176,10 +176,7 @@ class Fetcher:
     ) -> FetchReport:
         """Fetch what is missing; whatever fails, the rest is completed.
 
-        Raises
-        ------
-        ArchiveError
-            There is no room for it.
+        That there is no room for it is an error.
         """
         self._check_room(decided)
         come: dict[str, FetchedFile] = {}

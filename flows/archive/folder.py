@@ -112,13 +112,7 @@ class FolderArchive(Source):
         return partial(_open, path)
 
     def programs(self) -> Mapping[str, int]:
-        """Count the exposures of every program, by file name alone.
-
-        Raises
-        ------
-        ArchiveError
-            The folder is missing or cannot be read.
-        """
+        """Count the exposures of every program, by file name alone."""
         names = {file.name for file in _find_files(self._root, self._suffixes)}
         counts = Counter(name.program for name in names)
         return dict(sorted(counts.items()))

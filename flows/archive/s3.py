@@ -52,17 +52,8 @@ class S3Source(Source):
         ``s3://stpubdata/jwst/public``.
     endpoint
         Server, where it is not that of Amazon.
-    parallel
-        Most requests at a time.
     policy
         How often the questions of a search are asked.
-    read_timeout_s
-        How long the server may be silent.
-
-    Raises
-    ------
-    ArchiveError
-        The URL is none.
     """
 
     def __init__(

@@ -46,14 +46,9 @@ _RECORD: Final = TypeAdapter(Annotated[FetchedFile, AfterValidator(_check_place)
 
 
 class Vault:
-    """Finds and adds local copies.
+    """Finds and adds local copies below the data folder, which is absolute.
 
-    Parameters
-    ----------
-    data_dir
-        The data folder, absolute.
-    remember
-        Told of every file that is added.
+    `remember` is told of every file that is added.
     """
 
     def __init__(
@@ -217,13 +212,7 @@ def find_records(data_dir: Path, program: str = "*") -> Iterator[Path]:
 
 
 def load_record(path: Path) -> FetchedFile:
-    """Read what is known of a local copy.
-
-    Raises
-    ------
-    ArchiveError
-        It cannot be read.
-    """
+    """Read what is known of a local copy; an error if that cannot be."""
     try:
         return _RECORD.validate_json(read_text(path))
     except (ValidationError, FileNameError) as error:

@@ -1,5 +1,7 @@
 """What is asked of an HTTP server, and what its answers are taken for."""
 
+import gzip
+import json
 import socket
 import threading
 import traceback
@@ -423,6 +425,16 @@ def test_other_requests_go_the_same_way(
 ) -> None:
     loopback = serve(lambda request: Answer(200, request.body))
     assert client.ask_json(f"{loopback.url}/search", {"limit": 5}) == {"limit": 5}
+
+
+def test_answers_may_be_packed(
+    client: HttpClient, serve: Callable[[Respond], Loopback]
+) -> None:
+    rows = list(range(300_000))
+    packed = gzip.compress(json.dumps(rows).encode())
+    loopback = serve(respond(body=packed, Content_Encoding="gzip"))
+    assert client.ask_json(loopback.url, {}) == rows
+    assert loopback.requests[0].headers["accept-encoding"] == "gzip"
 
 
 def test_a_proxy_of_the_environment_is_used(

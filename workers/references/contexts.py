@@ -17,12 +17,8 @@ def provide_context(
     """Bring the mappings of a context into the cache, and pin this process to it.
 
     What the server said is written down when the context is the operational one, or
-    when nothing is written down yet; never before its mappings are there.
-
-    Raises
-    ------
-    CrdsCacheError
-        The context is unknown, or not all of its mappings can be had.
+    when nothing is written down yet; never before its mappings are there. An unknown
+    context, or mappings that cannot be had, are an error.
     """
     pin(crds_path=str(root), context=None)
     context = catalogue.name_context(wanted)

@@ -21,10 +21,9 @@ __all__ = ["fenced"]
 
 @contextmanager
 def fenced(uses: Iterable[ReferenceUse | ParsUse], *, job: str) -> Iterator[None]:
-    """Let CRDS hand out only these files to this process.
+    """Let CRDS hand out only the files that were resolved for a job to this process.
 
     A step may catch the error that stops it; at the end it is raised all the same.
-    Messages name the job.
     """
     import crds  # two seconds
 

@@ -68,13 +68,7 @@ class Opener(Protocol):
 
 
 def read_begin(opener: Opener, end_byte: int, size_bytes: int) -> bytes:
-    """Read the begin of a file, or all of one that is shorter; one try.
-
-    Raises
-    ------
-    TransferError
-        They did not come.
-    """
+    """Read the begin of a file, or all of one that is shorter; one try."""
     with opener(end_byte=end_byte) as body:
         return first_bytes(body, min(end_byte, size_bytes))
 

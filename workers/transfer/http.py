@@ -50,16 +50,9 @@ _Answer = urllib3.BaseHTTPResponse
 
 
 class HostToken:
-    """A token for one server; no other host ever gets it, whoever redirects there.
+    """A token for one server: scheme, host and port of its URL.
 
-    Parameters
-    ----------
-    url
-        Of the server; scheme, host and port count.
-    token
-        The secret.
-    scheme
-        Word before it in the ``Authorization`` header.
+    No other one ever gets it, whoever redirects there.
     """
 
     def __init__(self, url: str, token: str, *, scheme: str = "token") -> None:
@@ -77,20 +70,11 @@ class HostToken:
 
 
 class HttpClient:
-    """Asks servers; shared by all threads.
+    """Asks servers, each with a bounded number of connections; shared by all threads.
 
-    Proxies and certificates are taken from the environment as usual.
-
-    Parameters
-    ----------
-    user_agent
-        Who asks.
-    connections
-        Most of them at once to one host.
-    connect_timeout_s, read_timeout_s
-        How long the server may be silent.
-    pool_timeout_s
-        How long to wait while all connections are in use.
+    Proxies and certificates are taken from the environment as usual. A server may be
+    silent as long as the timeouts say; `pool_timeout_s` is how long to wait while all
+    connections are in use.
     """
 
     def __init__(
@@ -170,19 +154,8 @@ class HttpClient:
     ) -> Any:
         """Ask a question by POST, or by GET without one; one try.
 
-        Parameters
-        ----------
-        with_token
-            Whether the server may know who asks.
-        silent_s
-            How long the server may be silent.
-        answer_s
-            How long the whole answer may take.
-
-        Raises
-        ------
-        TransferError
-            There was no answer; or, transient, one that is no JSON.
+        The server may be silent for `silent_s`, and the whole answer take `answer_s`. One
+        that is no JSON is a transient error.
         """
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         headers |= self.token_for(url) if with_token else {}

@@ -82,14 +82,7 @@ def wait_s(
 ) -> float:
     """Decide how long to wait: exponential, with full jitter, as the server asks.
 
-    Parameters
-    ----------
-    fruitless
-        Tries in a row that brought nothing.
-    dice
-        From 0 to 1.
-    retry_after_s
-        What the server asks for.
+    After so many fruitless tries in a row, with dice from 0 to 1.
     """
     doubled_s = policy.first_wait_s * 2.0 ** min(max(fruitless - 1, 0), 30)
     jitter_s = dice * min(doubled_s, policy.longest_wait_s)

@@ -37,12 +37,8 @@ class MastSource(Source):
     token
         For files of exclusive access. Only requests for files and `whoami` carry it,
         and only to this server; what is searched is public.
-    parallel
-        Most requests at a time.
     silent_s
         How long the server may be silent when it gives a file.
-    limits
-        How much a search asks for at once, and how long it waits.
     policy
         When a search is tried again.
     """
