@@ -31,9 +31,8 @@ from .headers import (
     to_exposure,
 )
 from .metafiles import NO_SUCH_FILE, name_metafile, refuse_metafile
-from .recollection import Recollection, describe_unchecked
 from .source import FetchListener, FileKind, Listing, Query, RemoteFile, Source
-from .vault import Vault
+from .vault import Recollection, Vault, describe_unchecked
 
 __all__ = ["RemoteArchive"]
 

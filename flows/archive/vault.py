@@ -3,14 +3,16 @@
 ``raw/<program>/v1/<name>`` is the first version of a file; one that changed in the
 archive under its name goes to ``v2``, and so on. Nothing is overwritten or removed.
 Beside each file is what is known of it, ``<name>.json``, from which the database can
-be made again.
+be made again; and what the archive said of a program when it was asked last, so that a
+run can go on from what is here while the archive is away: with the same exposures as
+last time, those that are not here included, so that none is lost without a word.
 """
 
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,16 +20,22 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from flows.errors import ArchiveError, FileNameError
-from flows.models.exposures import FetchedFile
+from flows.models.exposures import FetchedFile, PoolFile
 from flows.names import check_file_name, check_folder
 from workers.outside import open_outside
 from workers.transfer import Received
 
-from .recollection import Recollection, recall, remember
-from .source import RemoteFile
+from .headers import HeaderValue
+from .source import FileKind, RemoteFile
 from .texts import read_text, write_texts
 
-__all__ = ["Vault", "find_records", "load_record"]
+__all__ = [
+    "Recollection",
+    "Vault",
+    "describe_unchecked",
+    "find_records",
+    "load_record",
+]
 
 _RAW: Final = "raw"
 """Folder of the copies, below the data folder."""
@@ -36,12 +44,34 @@ _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 """Folder of a version; what else there is beside them is not ours."""
 
 
+_LISTING: Final = "listing.json"
+"""What the archive said of a program last, in the folder of the program."""
+
+_SHOWN: Final = 3
+"""How many names a note lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What is known of a program without asking."""
+
+    asked_at: datetime | None
+    """When the archive told; None if it never did, so that only copies are known."""
+    files: tuple[RemoteFile, ...]
+    """Every file that it listed."""
+    headers: Mapping[str, dict[str, HeaderValue]] = field(default_factory=dict)
+    """Primary headers of the raw files that are not here, by name."""
+    pool: PoolFile | None = None
+    """The newest pool of DMS."""
+
+
 def _check_place(record: FetchedFile) -> FetchedFile:
     check_folder(record.folder)
     check_file_name(record.name)
     return record
 
 
+_RECOLLECTION: Final = TypeAdapter(Recollection)
 _RECORD: Final = TypeAdapter(Annotated[FetchedFile, AfterValidator(_check_place)])
 
 
@@ -114,19 +144,27 @@ class Vault:
 
     def remember(self, program: str, known: Recollection) -> None:
         """Keep what the archive has said of a program."""
-        remember(self._data_dir / _RAW / check_file_name(program), known)
+        text = _RECOLLECTION.dump_json(known, indent=1).decode()
+        write_texts(self._folder(program), {_LISTING: text + "\n"})
 
     def recall(self, program: str) -> Recollection:
-        """Recall what the archive said of a program last."""
-        folder = self._data_dir / _RAW / check_file_name(program)
+        """Recall what the archive said last; if that is lost, list the copies alone."""
+        path = self._folder(program) / _LISTING
+        if path.is_file():
+            try:
+                return _RECOLLECTION.validate_json(read_text(path))
+            except ValidationError:
+                pass  # of another version of Rewebb, or damaged: the copies tell less
         records = map(load_record, find_records(self._data_dir, program))
         by_version = sorted(records, key=lambda record: record.version)
-        return recall(folder, {record.name: record for record in by_version}.values())
+        newest = {record.name: record for record in by_version}
+        files = (_to_remote_file(record) for record in newest.values())
+        return Recollection(None, tuple(file for file in files if file))
 
     def path_of_next(self, file: RemoteFile) -> Path:
         """Name the place of the next version of a file."""
         number = max(self._versions(file), default=0) + 1
-        return self._folder(file) / f"v{number}" / check_file_name(file.name)
+        return self._folder(file.program) / f"v{number}" / check_file_name(file.name)
 
     def add(self, file: RemoteFile, received: Received, *, source: str) -> FetchedFile:
         """Record a file that was received at the place of its next version.
@@ -192,15 +230,31 @@ class Vault:
 
     def _versions(self, file: RemoteFile) -> dict[int, Path]:
         """Find the versions of a file by their numbers."""
-        found = self._folder(file).glob(f"v*/{check_file_name(file.name)}")
+        found = self._folder(file.program).glob(f"v*/{check_file_name(file.name)}")
         return {
             _version_of(path): path
             for path in found
             if _VERSION.fullmatch(path.parent.name)
         }
 
-    def _folder(self, file: RemoteFile) -> Path:
-        return self._data_dir / _RAW / check_file_name(file.program)
+    def _folder(self, program: str) -> Path:
+        return self._data_dir / _RAW / check_file_name(program)
+
+
+def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> tuple[str, ...]:
+    """Describe which copies, if any, are used that were not compared."""
+    if not copies:
+        return ()
+    names = sorted(copies)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    fetched = {one.fetched_at.astimezone(UTC) for one in copies.values()}
+    days = sorted({f"{time:%Y-%m-%d}" for time in fetched})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    told = (
+        f"{why}; used the copies here, verified on {when}, without asking whether the "
+        f"archive has changed them: {', '.join(names[:_SHOWN])}{more}"
+    )
+    return (told,)
 
 
 def find_records(data_dir: Path, program: str = "*") -> Iterator[Path]:
@@ -244,3 +298,18 @@ def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
 def _sha256(path: Path) -> str:
     with open_outside(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _to_remote_file(record: FetchedFile) -> RemoteFile | None:
+    """Say of a copy what its archive said of the file; None for what no run uses."""
+    suffix = record.name.rpartition(".")[0].rpartition("_")[2]
+    if suffix not in {FileKind.UNCAL, FileKind.MSA}:
+        return None
+    return RemoteFile(
+        name=record.name,
+        uri=record.uri,
+        kind=FileKind(suffix),
+        size_bytes=record.size_bytes,
+        program=record.program,
+        observation=record.name[7:10],
+    )

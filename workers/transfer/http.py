@@ -154,8 +154,8 @@ class HttpClient:
     ) -> Any:
         """Ask a question by POST, or by GET without one; one try.
 
-        The server may be silent for `silent_s`, and the whole answer take `answer_s`. One
-        that is no JSON is a transient error.
+        The server may be silent for `silent_s`, and all of the answer take `answer_s`.
+        An answer that is no JSON is a transient error.
         """
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         headers |= self.token_for(url) if with_token else {}
