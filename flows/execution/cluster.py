@@ -161,7 +161,8 @@ class Cluster:
 
     def wait_any(self, futures: list["Future[Any]"]) -> list["Future[Any]"]:
         """Wait a while for futures to be over, and give those that are."""
-        with suppress(TimeoutError):
+        # What is cancelled, as with a scheduler that is gone, is over.
+        with suppress(TimeoutError, CancelledError):
             wait(futures, timeout=_PATIENCE_S, return_when="FIRST_COMPLETED")
         return [future for future in futures if future.done()]
 
@@ -231,6 +232,8 @@ def open_cluster(
         The scheduler does not answer.
     """
     logging.getLogger("distributed").setLevel(logging.WARNING)
+    # That the scheduler is gone is told by us.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
             with _connect(scheduler) as client:
