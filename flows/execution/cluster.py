@@ -282,6 +282,8 @@ def open_cluster(
         The scheduler does not answer.
     """
     logging.getLogger("distributed").setLevel(logging.WARNING)
+    # That the scheduler is gone is told by us.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with dask.config.set(_CONFIG):
         if scheduler is not None:
             with closing(_connect(scheduler)) as client:
