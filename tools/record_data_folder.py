@@ -5,9 +5,9 @@
 Of the products only what the outcomes say of them is kept. How the record of the tests
 was made, with a checkout of the commit and an environment of its own:
 
-    rewebb sample make --mode miri-lrs-slitless sample
+    rewebb sample make --mode nirspec-bots-prism sample
     CRDS_PATH=sample/v5/crds REWEBB_ARCHIVE=sample/v5/archive REWEBB_DATA_DIR=data \
-        rewebb run 99008 --recipe target-centroid
+        rewebb run 99002
     python tools/record_data_folder.py data sample/v5 dc83555 \
         tests/data/data_folder_dc83555.json.gz
 """

@@ -14,10 +14,10 @@ __all__ = ["PROGRAM", "RECIPE", "RUN", "lay_out"]
 
 _RECORD = Path(__file__).parents[1] / "data" / "data_folder_dc83555.json.gz"
 
-PROGRAM, RECIPE = "99008", "target-centroid"
-"""What was run: the time series of the LRS."""
+PROGRAM, RECIPE = "99002", "official"
+"""What was run: the time series with the prism."""
 
-RUN = "e39354d9-d3dd-49e8-b941-cb9050e994e5"
+RUN = "14e06044-d274-4808-9978-4fa478f345a2"
 """The one run of the folder."""
 
 

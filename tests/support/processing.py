@@ -94,7 +94,7 @@ def process(
 
 def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
     """Plan a program as `plan_only` does, in a cluster that many plans share."""
-    with open_services(settings, start_at=request.start_at, to_look=True) as services:
+    with open_services(settings, start_at=request.start_at, read_only=True) as services:
         recipe = load_recipe(request.recipe)
         drawn = prepare(request, recipe, services.archive)
         planned = make_plan(resolve(drawn, services, cluster), services)
