@@ -144,14 +144,17 @@ def run(
     allow_partial: AllowPartial = False,
     start_at: StartAt = "detector1",
     dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
+    at_once: int = typer.Option(
+        8, "--at-once", min=1, help="Programs that are under way at once."
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Reprocess programs, each in a run of the Prefect flow `reprocess-program`.
 
-    Several programs share one cluster and take turns on it; one that fails does not
-    stop the others. The server is that of PREFECT_API_URL, else one of Prefect's own
-    for the time of the command. Exit code 1 when jobs failed or were blocked, 2 when
-    nothing could be done.
+    Several programs share one cluster and take turns on it, eight at once; one that
+    fails does not stop the others. The server is that of PREFECT_API_URL, else one of
+    Prefect's own for the time of the command. Exit code 1 when jobs failed or were
+    blocked, 2 when nothing could be done.
     """
     from config.recipe import load_recipe
     from config.settings import load_settings
@@ -191,7 +194,10 @@ def run(
             _work_on_one(work, wanted[0], as_json=as_json, folder=folder)
         with open_database(settings):
             pass  # alembic, which may upgrade it, works in one thread only
-        _work_on_all(work, wanted, Shared(settings), as_json=as_json, folder=folder)
+        shared = Shared(settings)
+        _work_on_all(
+            work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once
+        )
 
 
 def _work_on_one(
@@ -216,7 +222,7 @@ def _work_on_all(
     *,
     as_json: bool,
     folder: Path | None = None,
-    at_once: int | None = None,
+    at_once: int,
 ) -> None:
     """Work on programs in threads, print one summary, and exit.
 
@@ -227,7 +233,7 @@ def _work_on_all(
     folder
         The data folder, if there are products.
     at_once
-        Programs that are worked on at once; None for all.
+        Programs that are under way at once.
     """
     elapsed_s: dict[str, float] = {}
     ends: dict[str, _End] = {}
@@ -242,7 +248,7 @@ def _work_on_all(
 
     with watched(quiet=as_json) as listen, shared:
         # Not left by `with`: that would wait for threads, which may wait for anything.
-        pool = ThreadPoolExecutor(at_once or len(programs), "program")
+        pool = ThreadPoolExecutor(at_once, "program")
         futures = {pool.submit(do, program): program for program in programs}
         for future in as_completed(futures):
             program = futures[future]

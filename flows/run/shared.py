@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from config.settings import Settings
 
+from ..errors import PlanError
 from ..execution import Cluster
 from ..factory import open_configured_cluster
 
@@ -18,7 +19,7 @@ __all__ = ["Shared"]
 _Value = TypeVar("_Value")
 
 _IN_TURN: Final = frozenset({"find", "fetch"})
-"""Steps that ask the archive: the setting `requests` holds for all runs together."""
+"""Steps that ask the archive: `archive_connections` holds for all runs together."""
 
 
 class Shared(AbstractContextManager["Shared"]):
@@ -59,7 +60,15 @@ class Shared(AbstractContextManager["Shared"]):
         self._stack.close()
 
     def join(self, run: ExitStack) -> None:
-        """Take part; what the run holds by then is let go of at the end."""
+        """Take part; what the run holds by then is let go of at the end.
+
+        Raises
+        ------
+        PlanError
+            The end has come: a run that begins now would keep its lease.
+        """
+        if self.is_over():
+            raise PlanError("The command was interrupted before this program began.")
         self._runs.append(run)
 
     def is_over(self) -> bool:

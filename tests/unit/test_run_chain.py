@@ -143,6 +143,17 @@ def test_runs_of_other_threads_end_when_the_command_is_interrupted(
     thread.join()
 
 
+def test_no_run_begins_after_the_command_was_interrupted(settings: Settings) -> None:
+    shared = Shared(settings)
+    with pytest.raises(SystemExit), shared:
+        raise SystemExit(130)
+    with pytest.raises(PlanError, match="interrupted before this program began"):
+        run_program(settings, Request("99001"), watch=refuse, shared=shared)
+    with open_services(settings) as services:
+        assert not services.database.runs.list_runs("99001")
+        assert services.database.leases.get_lease("99001") is None
+
+
 def place(exposure: Exposure, chance: Any) -> Exposure:
     """Bring an exposure here, or fail to; its metafile too."""
     here = replace(exposure, path=Path("here", exposure.path.name), mtime_ns=7)

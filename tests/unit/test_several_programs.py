@@ -1,12 +1,19 @@
 """Several programs in one command, without Prefect and Dask."""
 
 import json
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
+from config.settings import load_settings
 from flows.cli import app
+from flows.cli.run import _work_on_all
+from flows.errors import PlanError
+from flows.run import Shared
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +82,31 @@ def test_each_program_of_which_nothing_can_be_done_is_named() -> None:
     assert done.exit_code == 2
     for program in ("01345", "02736"):
         assert f"error: program {program}: unknown program {program}" in done.stdout
+
+
+def test_no_more_programs_are_under_way_at_once_than_asked_for(
+    elsewhere: Path,
+) -> None:
+    under_way, most = 0, []
+    counting, second = threading.Lock(), threading.Barrier(2)
+
+    def work(*_: object) -> NoReturn:
+        nonlocal under_way
+        with counting:
+            under_way += 1
+            most.append(under_way)
+        second.wait(60)
+        with counting:
+            under_way -= 1
+        raise PlanError("seen")
+
+    shared = Shared(load_settings(data_dir=elsewhere))
+    with pytest.raises(typer.Exit):
+        _work_on_all(
+            work, [f"0000{n}" for n in range(6)], shared, as_json=True, at_once=2
+        )
+    assert len(most) == 6
+    assert max(most) == 2
 
 
 def test_each_step_is_announced_beside_the_output_unless_it_is_json() -> None:
