@@ -1,6 +1,7 @@
 """`rewebb demo`: the main job on sample programs, checked against the truth."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +55,8 @@ def demo(
         summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
         checks = _check(sample, summaries, folder)
     if as_json:
-        print_json({"runs": summaries, "checks": checks})
+        told = [{**asdict(check), "passed": check.passed} for check in checks]
+        print_json({"runs": summaries, "checks": told})
     else:
         _print(summaries, checks, folder)
     sound = all(check.passed for check in checks)

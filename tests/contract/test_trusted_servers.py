@@ -19,7 +19,7 @@ from flows.archive.s3 import S3Source
 from flows.archive.source import Query
 from flows.cli import app
 from flows.errors import ArchiveError, RewebbError
-from workers.errors import TransferError, WorkerError
+from workers.errors import TransferError, TransientTransferError, WorkerError
 from workers.references.server import CrdsServer
 from workers.transfer import Pacing, RetryPolicy
 from workers.transfer.http import HostToken, HttpClient, HttpOpener
@@ -102,6 +102,20 @@ def test_a_server_that_does_not_prove_its_name_is_asked_nothing(
         with pytest.raises((RewebbError, WorkerError), match=r"(?i)certificate|ssl"):
             ask(server.url)
         assert server.requests == []
+
+
+def test_a_certificate_that_cannot_be_verified_is_said_in_one_try(
+    authority: Authority, tmp_path: Path
+) -> None:
+    other = authority.make_server(tmp_path, "elsewhere.example.org")
+    with (
+        serving(answer, tls=other) as server,
+        pytest.raises(
+            TransferError, match=r"cannot be verified \(.*SSL_CERT_FILE"
+        ) as e,
+    ):
+        open_a_file(server.url)
+    assert not isinstance(e.value, TransientTransferError)  # which is tried again
 
 
 def redirect(to: str) -> Callable[[Request], Answer]:

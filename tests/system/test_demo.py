@@ -27,6 +27,7 @@ def test_the_demo_checks_the_products_of_a_sample_against_its_truth(
     assert len(checks) > 0
     for check in checks:
         assert abs(check["measured"] - check["expected"]) <= check["tolerance"], check
+        assert check["passed"] is True
     assert query(rewebb.data, "select program, state from run") == [
         (Mode.NIRSPEC_BOTS_PRISM.program, "SUCCEEDED")
     ]

@@ -372,17 +372,29 @@ def _mapped_errors(url: str) -> Iterator[None]:
     except (LocationValueError, ValueError) as error:
         raise TransferError(_explain(url, error)) from None
     except HTTPError as error:
+        for cause in _list_causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise TransferError(
+                    f"{_name(url)}: its certificate cannot be verified "
+                    f"({cause.verify_message}); if its authority is one of yours, name "
+                    "the file of the authority in SSL_CERT_FILE"
+                ) from None
         raise TransientTransferError(_explain(url, error)) from None
+
+
+def _list_causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _explain(url: str, error: BaseException) -> str:
     """Say what the system said, or else the kind of error: no text with our headers."""
     kind = type(error).__name__
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _list_causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return f"{_name(url)}: {kind}: {cause.strerror}"
-        cause = cause.__cause__ or cause.__context__
     return f"{_name(url)}: {kind}"
 
 
