@@ -312,15 +312,17 @@ def open_cluster(
 
 
 def _connect(scheduler: str, security: Security | None = None) -> Client:
+    security = security or Security()
     try:
+        credentials = security.get_connection_args("client")["ssl_context"]
+        if scheduler.startswith("tls://") and credentials is None:
+            raise PlanError(
+                f"The Dask scheduler {scheduler} needs TLS credentials: set "
+                "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and ..__CLIENT__CERT and "
+                "..__CLIENT__KEY likewise, or `distributed.comm.tls` in Dask's own "
+                "configuration."
+            )
         return Client(scheduler, timeout="10s", security=security, set_as_default=False)
-    except TypeError as error:  # what distributed says without credentials
-        raise PlanError(
-            f"The Dask scheduler {scheduler} needs TLS credentials: set "
-            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and ..__CLIENT__CERT and "
-            "..__CLIENT__KEY likewise, or `distributed.comm.tls` in Dask's own "
-            f"configuration ({error})."
-        ) from error
     except (OSError, ValueError) as error:
         raise PlanError(f"No Dask scheduler answers at {scheduler}: {error}") from error
 
