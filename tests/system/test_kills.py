@@ -130,7 +130,7 @@ def kill_at(
     """Wait for the moment, and kill."""
 
     def has_come() -> bool:
-        assert flow.poll() is None, "the run ended before the moment came"
+        assert flow.poll() is None, f"ended too early: {flow.communicate()}"
         return is_moment(rewebb.data)
 
     wait_until(has_come, pause_s=0.005)
