@@ -205,7 +205,8 @@ class Recipe:
         """
         pipeline: dict[str, Any] = {}
         steps: dict[str, dict[str, Any]] = {}
-        if only_combined and self._drops_cubes(stage, exp_type):
+        drops_cubes = stage == "spec2" and self.products.exposure_cubes != "all"
+        if only_combined and drops_cubes and exp_type in _CUBE_EXP_TYPES:
             steps |= _NO_CUBES
         for given in self.parameters:
             if given.stage == stage and exp_type in (given.exp_types or (exp_type,)):
@@ -213,10 +214,6 @@ class Recipe:
                 for step, parameters in given.steps.items():
                     steps[step] = steps.get(step, {}) | dict(parameters)
         return pipeline | {"steps": steps} if steps else pipeline
-
-    def _drops_cubes(self, stage: str, exp_type: str) -> bool:
-        is_wanted = self.products.exposure_cubes == "all"
-        return stage == "spec2" and exp_type in _CUBE_EXP_TYPES and not is_wanted
 
 
 def list_recipes() -> tuple[str, ...]:

@@ -79,7 +79,11 @@ class Settings(BaseSettings):
     """URL of an S3 service other than that of AWS."""
     archive_connections: int = Field(default=4, ge=1, le=32)
     """Requests to an archive at a time."""
-    crds_path: Path | None = Field(default_factory=lambda: _path_from("CRDS_PATH"))
+    crds_path: Path | None = Field(
+        default_factory=lambda: (
+            Path(path) if (path := os.environ.get("CRDS_PATH")) else None
+        )
+    )
     """CRDS cache; by default that of ``CRDS_PATH``."""
     crds_context: str | None = Field(
         default_factory=lambda: os.environ.get("CRDS_CONTEXT") or None
@@ -189,13 +193,12 @@ def find_origins() -> dict[str, str]:
     Call it once the settings were loaded, which checks variables and files.
     """
     files = [path for path in (Path(_FILE), find_user_file()) if path is not None]
-    given = [(path, _read_names(path)) for path in files if path.is_file()]
+    given = [
+        (path, set(tomllib.loads(path.read_text("utf-8"))))
+        for path in files
+        if path.is_file()
+    ]
     return {name: _find_origin(name, given) for name in Settings.model_fields}
-
-
-def _read_names(path: Path) -> set[str]:
-    with path.open("rb") as file:
-        return set(tomllib.load(file))
 
 
 def _find_origin(name: str, files: list[tuple[Path, set[str]]]) -> str:
@@ -217,8 +220,3 @@ def _refuse_unknown_variables() -> None:
             f"{', '.join(unknown)} is not a setting; expected one of "
             f"{', '.join(sorted(known))}."
         )
-
-
-def _path_from(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value) if value else None

@@ -301,7 +301,11 @@ class Fetcher:
             received = receive(
                 self._source.opener(file),
                 target,
-                expected=_expect(file),
+                expected=Expected(
+                    uri=file.uri,
+                    size_bytes=file.size_bytes,
+                    verify=verify_fits if file.name.endswith(".fits") else None,
+                ),
                 policy=self._policy,
                 on_bytes=count,
                 pacing=pool.pacing,
@@ -327,8 +331,3 @@ class Fetcher:
                 f"to be fetched, but {self._vault.data_dir} has only {decimal(free)} "
                 "left; make room, or ask for fewer observations."
             )
-
-
-def _expect(file: RemoteFile) -> Expected:
-    verify = verify_fits if file.name.endswith(".fits") else None
-    return Expected(uri=file.uri, size_bytes=file.size_bytes, verify=verify)

@@ -59,7 +59,9 @@ class FetchedFiles:
 def find_files(source: Source, vault: Vault, query: Query) -> FoundFiles:
     """Find what an archive holds of what is asked for; not all that it holds."""
     is_local = isinstance(source, FolderArchive)
-    if not is_local and _is_for_all(query):
+    # MAST is not asked for access and optics: they only sort out what it answers.
+    whole = Query(kind=query.kind, access=query.access, optics=query.optics)
+    if not is_local and query == whole:
         raise ArchiveError(
             f"Say what to search {source.name} for: a program, a target, a cone, a "
             "mode or a date; all of it is too much, and optics or access alone make "
@@ -126,11 +128,3 @@ def _tell_unlisted(listing: Listing) -> dict[str, str]:
         lost.path.name: lost.reason.removeprefix(f"{lost.path.name}: ")
         for lost in listing.unlisted
     }
-
-
-def _is_for_all(query: Query) -> bool:
-    """Return whether a query is one for the whole mission.
-
-    MAST is not asked for access and optics: they only sort out what it answers.
-    """
-    return query == Query(kind=query.kind, access=query.access, optics=query.optics)

@@ -101,7 +101,8 @@ class S3Source(Source):
 
     def _search(self, program: str, query: Query) -> Listing:
         listed = [f for f in self._list(program) if not f.uri.endswith("/")]
-        hostile = [file for file in listed if _is_hostile(file)]
+        # Keys that are other than they look, once a client has normalized them.
+        hostile = [f for f in listed if not {".", ".."}.isdisjoint(f.uri.split("/"))]
         screened = screen((file for file in listed if file not in hostile), query)
         exposures = _keep_one_of_each(screened.exposures)
         with ThreadPoolExecutor(self._parallel) as pool:
@@ -191,11 +192,6 @@ def find_server(bucket: str, endpoint: str | None) -> str:
     if endpoint is None and "." not in bucket:
         return f"https://{bucket}.s3.amazonaws.com"
     return f"{(endpoint or 'https://s3.amazonaws.com').rstrip('/')}/{bucket}"
-
-
-def _is_hostile(file: HeldFile) -> bool:
-    """Return whether a key is other than it looks, once a client has normalized it."""
-    return not {".", ".."}.isdisjoint(file.uri.split("/"))
 
 
 def _keep_one_of_each(files: list[RemoteFile]) -> list[RemoteFile]:

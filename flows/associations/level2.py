@@ -119,7 +119,11 @@ def _make(
         for row in filter(rule.is_science, rows):
             yield draft_exposure(rule.name, candidate, row, asn_type=rule.asn_type)
         return
-    for found, companions in gather_companions(rows, loose_mode, _is_companion):
+    for found, companions in gather_companions(
+        rows,
+        loose_mode,
+        lambda row: row.kind == "background" or row.is_imprt is not None,
+    ):
         backgrounds = tuple(row for row in companions if row.kind == "background")
         index = ImprintIndex(row for row in companions if row.kind == "imprint")
         shared = (
@@ -129,11 +133,6 @@ def _make(
         for row in filter(rule.is_science, found):
             parts = (*shared, index.part_of(row))
             yield draft_exposure(rule.name, candidate, row, parts)
-
-
-def _is_companion(row: PoolRow) -> bool:
-    """Check whether a row may go with a science exposure."""
-    return row.kind == "background" or row.is_imprt is not None
 
 
 def _make_special(candidate: Candidate, mode: list[PoolRow]) -> Iterator[Draft]:

@@ -73,10 +73,6 @@ def _elements(row: PoolRow) -> tuple[str | None, str | None]:
     return (row.filter, row.pupil or row.grating)
 
 
-def _is_plain(row: PoolRow) -> bool:
-    return not row.is_tso
-
-
 def _is_sky(row: PoolRow) -> bool:
     return not row.is_tso and row.bkgdtarg == "t"
 
@@ -105,7 +101,7 @@ _STRIPES: Final = frozenset(
 """Subarrays that tso3 does not know."""
 
 JOINT_RULES: Final = (
-    _JointRule("Asn_Lv3MIRMRS", _is_plain),
+    _JointRule("Asn_Lv3MIRMRS", lambda row: not row.is_tso),
     _JointRule("Asn_Lv3MIRMRSBackground", _is_sky, is_of_background=True),
     _JointRule(
         "Asn_Lv3NRSFSS",

@@ -39,16 +39,13 @@ def _make_confirmed(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[D
         if row.is_science and mode_of(row) is None and row.obs_id is not None:
             yield _confirm(candidate, row, (), confirmed.of_activity(row))
     for mode in bucket_by(lrs, mode_of).values():
-        for found, companions in gather_companions(mode, loose_mode, _is_background):
+        for found, companions in gather_companions(
+            mode, loose_mode, lambda row: row.kind == "background" and not row.is_tso
+        ):
             backgrounds = tuple(companions)
             for row in found:
                 if row.is_science:
                     yield _confirm(candidate, row, backgrounds, confirmed.of(row))
-
-
-def _is_background(row: PoolRow) -> bool:
-    """Check that spec2 can subtract it."""
-    return row.kind == "background" and not row.is_tso
 
 
 def _confirm(

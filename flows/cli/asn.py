@@ -112,7 +112,8 @@ def asn(
         print_json(_to_record(shown, differences))
     else:
         _print(shown, differences, explain=explain)
-        _say_written(written, out)
+        if out is not None:
+            say(f"{len(written)} documents are new or changed in {out}.")
     if differences:
         raise typer.Exit(FAILED)
 
@@ -217,11 +218,6 @@ def _write(shown: _Shown, out: Path | None) -> tuple[str, ...]:
         for name, one in name_documents(shown.made.associations).items()
     }
     return write_texts(out, texts)
-
-
-def _say_written(written: tuple[str, ...], out: Path | None) -> None:
-    if out is not None:
-        say(f"{len(written)} documents are new or changed in {out}.")
 
 
 def _to_record(

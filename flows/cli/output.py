@@ -233,7 +233,10 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
         return
     if not _err.is_terminal:
         yield lambda program: Listeners(
-            _print_line, _print_tenths(), partial(_print_step, program), _print_parts()
+            lambda progress: announce(f"{progress.state} {progress.key}"),
+            _print_tenths(),
+            partial(_print_step, program),
+            _print_parts(),
         )
         return
     from rich.progress import (  # only when it is wanted
@@ -350,10 +353,6 @@ def _print_step(program: str, name: str) -> None:
     if name:
         label = f"{program}: " if program else ""
         announce(f"{label}{_DOING.get(name, name)}")
-
-
-def _print_line(progress: Any) -> None:
-    announce(f"{progress.state} {progress.key}")
 
 
 def _styled(text: str) -> Text:

@@ -79,13 +79,14 @@ def draw(associated: Associated) -> Drawn:
         made = _narrow(made, graph, asked)
     if not made.associations:
         raise PlanError(_explain_nothing(associated, made))
+    raw = {job.exposure.name for job in graph if job.stage is Stage.DETECTOR1}
     return Drawn(
         program=request.program,
         recipe=found.recipe,
         context=request.context,
         allow_partial=request.allow_partial,
         graph=graph,
-        remote=_list_remote(inventory.exposures, graph),
+        remote=tuple(e for e in inventory.exposures if e.is_remote and e.name in raw),
         notes=associated.notes,
         unused=(
             *inventory.unchecked,
@@ -136,14 +137,6 @@ def _narrow(
     used = {member.exposure for each in kept for member in each.members}.union(asked)
     lacking = tuple(e for e in made.lacking if not used.isdisjoint(e.exposures))
     return AssociationSet(kept, unused, lacking=lacking)
-
-
-def _list_remote(
-    exposures: Iterable[Exposure], graph: Iterable[PlannedJob]
-) -> tuple[Exposure, ...]:
-    """List the exposures to fetch, if the run starts from raw ones."""
-    first = {job.exposure.name for job in graph if job.stage is Stage.DETECTOR1}
-    return tuple(e for e in exposures if e.is_remote and e.name in first)
 
 
 def _explain_nothing(associated: Associated, made: AssociationSet) -> str:

@@ -24,9 +24,10 @@ def provide_context(
     context = catalogue.name_context(wanted)
     sync.provide(catalogue.list_mappings(context), what="mappings", always=True)
     if failed := sync.get_account().failed:
+        since = f", since {catalogue.absence}" if catalogue.absence else ""
         raise CrdsCacheError(
             f"{len(failed)} mappings of {context} cannot be had"
-            f"{_because(catalogue)}; the first: {failed[0].message}"
+            f"{since}; the first: {failed[0].message}"
         )
     _write_down(root, context, catalogue)
     pin(crds_path=str(root), context=context)
@@ -70,7 +71,3 @@ def _write_down(root: Path, context: str, catalogue: Catalogue) -> None:
             raise CrdsCacheError(
                 f"The CRDS cache {root} cannot be written: {error.strerror}."
             ) from error
-
-
-def _because(catalogue: Catalogue) -> str:
-    return f", since {catalogue.absence}" if catalogue.absence else ""

@@ -159,10 +159,12 @@ class CrdsServer:
         if not isinstance(answer, dict) or "result" not in answer:
             raise CrdsCacheError(f"{self._url} is no CRDS server: it has no JSON-RPC.")
         if answer.get("error"):
+            said = answer["error"]
+            text = said.get("message", said) if isinstance(said, Mapping) else said
+            why = (str(text).strip() or "it does not say why").splitlines()[0]
             raise CrdsCacheError(
                 f"The CRDS server {self._url} refuses {method}"
-                f"({', '.join(str(param) for param in params)}): "
-                f"{_get_message(answer['error'])}"
+                f"({', '.join(str(param) for param in params)}): {why}"
             )
         return answer["result"]
 
@@ -187,12 +189,6 @@ def open_catalogue(
             reason = str(error).rstrip(".")
             catalogue = RememberedCatalogue(root, known, reason)
         yield catalogue
-
-
-def _get_message(error: object) -> str:
-    """Return the first line of what a server says is wrong."""
-    text = error.get("message", error) if isinstance(error, Mapping) else error
-    return (str(text).strip() or "it does not say why").splitlines()[0]
 
 
 def _read_facts(name: str, facts: Mapping[str, str]) -> FileFacts:

@@ -133,7 +133,11 @@ def find_caveats(
         *_missing(job, products, status),
         *_unexpected(job, products),
         *_all_nan(products),
-        *_failed(recorded),
+        *(
+            Caveat(CaveatKind.STEP_FAILED, f"the step {step} FAILED")
+            for step, word in sorted(recorded.items())
+            if word == "FAILED"
+        ),
         *_skipped(job, status),
     )
 
@@ -203,11 +207,6 @@ def _is_all_nan(hdu: Any) -> bool:
     if hdu.name == "EXTRACT1D" and "FLUX" in hdu.data.names:
         return not np.isfinite(hdu.data["FLUX"]).any()
     return False
-
-
-def _failed(status: Mapping[str, str]) -> Iterator[Caveat]:
-    for step in sorted(step for step, word in status.items() if word == "FAILED"):
-        yield Caveat(CaveatKind.STEP_FAILED, f"the step {step} FAILED")
 
 
 def _skipped(job: Job, status: Mapping[str, str | None]) -> Iterator[Caveat]:

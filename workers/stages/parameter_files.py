@@ -36,7 +36,10 @@ def check_pars(
         A parameter has another value.
     """
     files = {use.reftype: use.file.name for use in pars}
-    trees = {kind: _read(name) for kind, name in files.items()}
+    trees = {}
+    for kind, name in files.items():
+        with asdf.open(locate(name)) as file:
+            trees[kind] = _to_tree(file.tree)
     expected = _collect(type(pipeline), trees)
     _merge(expected, overrides)
     wrong = _compare("", type(pipeline), expected, get_parameters(pipeline))
@@ -46,12 +49,6 @@ def check_pars(
         raise ResolvedNotUsedError(
             f"The parameters of {names} are not in effect{hint}: {'; '.join(wrong)}."
         )
-
-
-def _read(name: str) -> Tree:
-    """Read a file: a class, its parameters, and steps by name with theirs."""
-    with asdf.open(locate(name)) as file:
-        return _to_tree(file.tree)
 
 
 def _to_tree(node: Mapping[str, Any]) -> Tree:

@@ -120,7 +120,7 @@ def read_hdus(stream: BinaryIO, *, whole: bool = False) -> Iterator[Hdu]:
                 _check_rest(stream, position)
             return
         cards = _parse(header)
-        data_bytes = _padded(_data_bytes(cards, number))
+        data_bytes = -(-_data_bytes(cards, number) // _BLOCK_BYTES) * _BLOCK_BYTES
         position += len(header) + data_bytes
         if position > size_bytes:
             raise FitsError(f"expected at least {position} bytes, got {size_bytes}")
@@ -142,7 +142,8 @@ def read_header(stream: BinaryIO, *, is_first: bool) -> bytes | None:
         header += block
         if len(block) < _BLOCK_BYTES:
             raise FitsError(f"expected a FITS header at byte {position}, got: the end")
-        if _has_end(block):
+        starts = range(0, _BLOCK_BYTES, _CARD_BYTES)
+        if any(block[start : start + 8] == b"END     " for start in starts):
             return bytes(header)
     raise FitsError(f"expected a FITS header at byte {position}, got one without END")
 
@@ -192,11 +193,6 @@ class _Tally:
             if count
         ]
         return ("fits structure", *sums)
-
-
-def _has_end(block: bytes) -> bool:
-    starts = range(0, _BLOCK_BYTES, _CARD_BYTES)
-    return any(block[start : start + 8] == b"END     " for start in starts)
 
 
 def _parse(header: bytes) -> dict[str, str]:
@@ -271,7 +267,3 @@ def _read(stream: BinaryIO, length: int) -> bytes:
     while 0 < len(block) < length and (more := stream.read(length - len(block))):
         block += more
     return block
-
-
-def _padded(length: int) -> int:
-    return -(-length // _BLOCK_BYTES) * _BLOCK_BYTES

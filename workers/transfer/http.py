@@ -101,7 +101,9 @@ class HttpClient:
                 maxsize=connections,
                 block=True,
                 ssl_context=tls,
-                proxy_headers=_proxy_headers(url),
+                proxy_headers=urllib3.make_headers(
+                    proxy_basic_auth=parse_url(url).auth
+                ),
             )
             for scheme, url in urllib.request.getproxies().items()
             if scheme in {"http", "https"}
@@ -403,17 +405,13 @@ def _name(url: str) -> str:
     try:
         return parse_url(url)._replace(auth=None, query=None, fragment=None).url
     except LocationValueError:
-        return "a URL that is none"
+        return "a malformed URL"
 
 
 def _origin(url: str) -> str:
     parts = parse_url(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme or "")
     return f"{parts.scheme}://{parts.host}:{port}"
-
-
-def _proxy_headers(url: str) -> Mapping[str, str]:
-    return urllib3.make_headers(proxy_basic_auth=parse_url(url).auth)
 
 
 def _first(chunks: Iterator[bytes], left_bytes: int) -> Iterator[bytes]:

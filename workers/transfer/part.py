@@ -137,7 +137,7 @@ class Part:
                 yield block
 
     def publish(self) -> None:
-        """Return the file its name, for good.
+        """Publish the file under its name.
 
         Raises
         ------

@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def _move_caveats() -> None:
-    """Return what was known to the job of the run that made the attempt.
+    """Move what was known to the job of the run that made the attempt.
 
     Attempts whose run is not known lose it: the products may be whole by now.
     """

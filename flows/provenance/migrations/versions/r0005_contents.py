@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from flows.provenance.migrations.tables import create_table
+
 __all__ = ["down_revision", "revision", "upgrade"]
 
 revision = "0005"
@@ -13,10 +15,6 @@ def upgrade() -> None:
     """Bring the tables to this revision."""
     column = sa.Column("pixels_sha256", sa.Text(), nullable=False, server_default="")
     op.add_column("product", column)
-    op.create_table(
-        "raw_content",
-        sa.Column("content_sha256", sa.Text(), nullable=False),
-        sa.Column("pixels_sha256", sa.Text(), nullable=False),
-        sa.Column("cards", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("content_sha256", name=op.f("pk_raw_content")),
+    create_table(
+        "raw_content", "content_sha256 pixels_sha256 cards", key="content_sha256"
     )
