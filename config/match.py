@@ -137,7 +137,6 @@ class Match(BaseModel):
 def _is_any(value: str, patterns: Collection[str]) -> bool:
     """Return whether a value fits one of some patterns; without any, all do."""
     folded = value.strip().casefold()
-
     return not patterns or (
         bool(folded)
         and any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
