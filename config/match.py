@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["FACTS", "Match"]
+__all__ = ["FACTS", "Match", "to_tuple"]
 
 FACTS: Final[Mapping[str, str]] = {
     "instrument": "INSTRUME",
@@ -37,14 +37,14 @@ FACTS: Final[Mapping[str, str]] = {
 The exposure is its name, which is in no keyword."""
 
 
-def _to_tuple(value: object) -> object:
+def to_tuple(value: object) -> object:
     """Accept one text where several may stand."""
     return (value,) if isinstance(value, str) else value
 
 
 _Patterns = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1)], ...],
-    BeforeValidator(_to_tuple),
+    BeforeValidator(to_tuple, json_schema_input_type=str | list[str]),
 ]
 """Patterns as in a shell, of which any may fit, whatever the case."""
 
@@ -55,7 +55,9 @@ class Match(BaseModel):
     ``match.grating = ["G395H", "G395M"]`` or ``match.grating = "G395*"``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
     instrument: _Patterns = ()
     """INSTRUME."""

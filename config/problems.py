@@ -21,7 +21,9 @@ def list_problems(error: ValidationError, keys: Mapping[str, str]) -> str:
 
 
 def _describe(problem: Any, keys: Mapping[str, str]) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
+    # Tables of an array are numbered from 1.
+    numbered = (p + 1 if isinstance(p, int) else p for p in problem["loc"])
+    where = ".".join(map(str, numbered))
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg']}{_tell_given(problem['input'])}"
     close = get_close_matches(str(problem["loc"][-1]), keys, n=1)

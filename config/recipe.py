@@ -1,33 +1,40 @@
 """Recipes: how to reprocess, as TOML data without logic.
 
 A recipe chooses among associations and sets parameters of pipelines over those of
-the context. It can never name files, hooks or code: a request must not make a worker
-read or run anything but the pipeline and its references.
+the context; it may extend others. It can never name files, hooks or code: a request
+must not make a worker read or run anything but the pipeline and its references.
 """
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+from packaging.version import InvalidVersion, Version
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from .errors import RecipeError
+from .extending import join_recipes, to_toml
+from .match import Match, to_tuple
 from .problems import list_problems
 
 __all__ = [
     "AssociationChoice",
+    "JwstVersions",
     "LinkedObservations",
     "MemberRule",
     "ParameterSet",
@@ -35,7 +42,7 @@ __all__ = [
     "Recipe",
     "list_recipes",
     "load_recipe",
-    "read_recipe",
+    "make_schema",
 ]
 
 _FORBIDDEN = re.compile(
@@ -50,6 +57,9 @@ The ``output_type`` of `cube_build` names none: it tells what goes into one cube
 is said when a recipe is read; workers refuse by the types that the steps give."""
 
 
+_STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+"""What is unknown is refused; strings under fields are descriptions of the schema."""
+
 _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 """Id of an observation."""
 
@@ -57,7 +67,7 @@ _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 class LinkedObservations(BaseModel):
     """Observations that the proposal links, which no header tells."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
     id: str = Field(pattern=r"^c1[0-9]{3}$")
     """Candidate: ``c1000``, ..."""
@@ -70,7 +80,7 @@ class LinkedObservations(BaseModel):
 class MemberRule(BaseModel):
     """Members to put in, or to leave out; patterns are those of a shell."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
     exposure: str = Field(min_length=1)
     """Pattern of the exposures."""
@@ -83,7 +93,7 @@ class MemberRule(BaseModel):
 class AssociationChoice(BaseModel):
     """What a recipe asks of the associations."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
     backgrounds: Literal["same-program", "linked", "none"] = "same-program"
     """Which dedicated background exposures join the science of a program."""
@@ -123,7 +133,7 @@ class AssociationChoice(BaseModel):
 class ProductChoice(BaseModel):
     """What a recipe asks of the products."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
     exposure_cubes: Literal["all", "needed"] = "all"
     """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
@@ -132,36 +142,113 @@ class ProductChoice(BaseModel):
 
 
 class ParameterSet(BaseModel):
-    """Parameters of one stage, for all exposures or those of some EXP_TYPEs."""
+    """Parameters of one stage, for all exposures or some of them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _STRICT
 
     stage: Literal["detector1", "spec2", "spec3", "tso3"]
     """Stage that they are of."""
     exp_types: tuple[str, ...] = ()
     """EXP_TYPEs that they are for; none means all."""
+    match: Match = Match()
+    """What else exposures must be to have them: ``match.grating = "G395*"``."""
+    optional: bool = False
+    """Whether a program may have no such exposure; otherwise that is an error."""
     pipeline: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
     """Parameters of the pipeline itself."""
     steps: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Parameters of its steps."""
 
+    def fits(self, facts: Mapping[str, str]) -> bool:
+        """Return whether it is for an exposure of these facts (`match.FACTS`)."""
+        is_of_type = not self.exp_types or facts.get("exp_type", "") in self.exp_types
+        return is_of_type and self.match.fits(facts)
+
+    def describe(self) -> str:
+        """Write down what it is for: ``spec2, exp_types NRS_IFU, grating G395H``."""
+        asked: list[str] = [self.stage]
+        if self.exp_types:
+            asked.append(f"exp_types {' or '.join(self.exp_types)}")
+        if self.match != Match():
+            asked.append(self.match.describe())
+        return ", ".join(asked)
+
+
+def _check_version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion as error:
+        raise ValueError("expected a version such as 3.0.0") from error
+    return text
+
+
+_Version = Annotated[str, AfterValidator(_check_version)]
+
+
+class JwstVersions(BaseModel):
+    """Versions of `jwst` that a recipe is for."""
+
+    model_config = _STRICT
+
+    minimum: _Version | None = None
+    """The first; any if it is not given."""
+    maximum: _Version | None = None
+    """The last."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        """Refuse a span that no version is in."""
+        first, last = self.minimum, self.maximum
+        if first and last and Version(first) > Version(last):
+            raise ValueError(f"minimum {first} is after maximum {last}")
+        return self
+
+    def has(self, version: str) -> bool:
+        """Return whether a version is one of them, whatever it was built from."""
+        own = Version(Version(version).public)
+        first, last = self.minimum, self.maximum
+        return (not first or own >= Version(first)) and (
+            not last or own <= Version(last)
+        )
+
+    def describe(self) -> str:
+        """Write them down: ``jwst from 2.0.0 to 3.0.0``."""
+        first = f" from {self.minimum}" if self.minimum else ""
+        return f"jwst{first}" + (f" to {self.maximum}" if self.maximum else "")
+
 
 class _RecipeFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """How to reprocess JWST spectra: a recipe of Rewebb."""
+
+    model_config = _STRICT
 
     title: str
+    """What it does, in one sentence."""
+    extends: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1)], ...],
+        BeforeValidator(to_tuple, json_schema_input_type=str | list[str]),
+    ] = ()
+    """Recipes that it extends, by name, or by path relative to its file; of two that
+    set the same, the later one wins, and the file itself wins over all."""
+    jwst: JwstVersions = JwstVersions()
+    """Versions of jwst that it is for."""
     associations: AssociationChoice = AssociationChoice()
+    """What it asks of the associations."""
     products: ProductChoice = ProductChoice()
+    """What it asks of the products."""
     parameters: tuple[ParameterSet, ...] = ()
+    """Parameters that it sets; of two sets, the later one wins."""
 
 
 _KEYS = {
     name: f"{table}{name}"
     for table, model in (
         ("associations.candidates.", LinkedObservations),
+        ("parameters.match.", Match),
         ("associations.include.", MemberRule),
         ("associations.", AssociationChoice),
         ("products.", ProductChoice),
+        ("jwst.", JwstVersions),
         ("parameters.", ParameterSet),
         ("", _RecipeFile),
     )
@@ -178,7 +265,7 @@ _NO_CUBES = {"cube_build": {"skip": True}, "extract_1d": {"skip": True}}
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to reprocess."""
+    """How to reprocess, with all that it extends."""
 
     name: str
     """Name of a packaged recipe, or stem of the file."""
@@ -186,6 +273,13 @@ class Recipe:
     """What it does, in one sentence."""
     sha256: str
     """Hash of its text."""
+    text: str
+    """All that it says, as TOML that extends nothing."""
+    origins: Mapping[str, str]
+    """Which recipe each value comes from, by dotted key, if it extends others; tables
+    of an array are numbered from 1."""
+    jwst: JwstVersions
+    """Versions of `jwst` that it is for."""
     associations: AssociationChoice
     """What it asks of the associations."""
     products: ProductChoice
@@ -193,27 +287,48 @@ class Recipe:
     parameters: tuple[ParameterSet, ...]
     """Parameters that it sets; of two sets, the later one wins."""
 
+    @property
+    def needs_specs(self) -> bool:
+        """Whether what it says depends on the version of `jwst`."""
+        return bool(self.parameters) or self.jwst != JwstVersions()
+
     def select_parameters(
-        self, stage: str, exp_type: str, *, only_combined: bool = False
+        self,
+        stage: str,
+        science: Sequence[Mapping[str, str]],
+        *,
+        only_combined: bool = False,
     ) -> Mapping[str, Any]:
-        """Return the parameters for a stage and an EXP_TYPE, those of steps below.
+        """Return the parameters for a job, those of steps below ``steps``.
+
+        A set is for the job if it fits all of its science exposures.
 
         Parameters
         ----------
+        science
+            What is known of these (`config.match.FACTS`).
         only_combined
             Whether spec3 reads the calibrated exposure, and nothing its spectra.
         """
         pipeline: dict[str, Any] = {}
         steps: dict[str, dict[str, Any]] = {}
         drops_cubes = stage == "spec2" and self.products.exposure_cubes != "all"
-        if only_combined and drops_cubes and exp_type in _CUBE_EXP_TYPES:
+        has_cube = all(facts["exp_type"] in _CUBE_EXP_TYPES for facts in science)
+        if only_combined and drops_cubes and has_cube:
             steps |= _NO_CUBES
         for given in self.parameters:
-            if given.stage == stage and exp_type in (given.exp_types or (exp_type,)):
+            if given.stage == stage and all(map(given.fits, science)):
                 pipeline |= given.pipeline
                 for step, parameters in given.steps.items():
                     steps[step] = steps.get(step, {}) | dict(parameters)
         return pipeline | {"steps": steps} if steps else pipeline
+
+    def describe_set(self, number: int) -> str:
+        """Name a parameter set, numbered from 1: ``set 2 (spec2, grating PRISM)``."""
+        origin = self.origins.get(f"parameters.{number}", self.name)
+        whose = "" if origin == self.name else f" of {origin}"
+        given = self.parameters[number - 1]
+        return f"parameter set {number}{whose} ({given.describe()})"
 
 
 def list_recipes() -> tuple[str, ...]:
@@ -223,7 +338,7 @@ def list_recipes() -> tuple[str, ...]:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Load a packaged recipe by name, or any recipe by path.
+    """Load a packaged recipe by name, or any recipe by path, with all that it extends.
 
     Parameters
     ----------
@@ -233,53 +348,125 @@ def load_recipe(name: str) -> Recipe:
     Raises
     ------
     RecipeError
-        There is no such recipe, it cannot be read, or it holds what it may not.
+        There is no such recipe, it cannot be read, holds what it may not, or extends
+        itself.
     """
-    text = read_recipe(name)
-    try:
-        parsed = _RecipeFile.model_validate(tomllib.loads(text))
-    except ValidationError as error:
-        problems = list_problems(error, _KEYS)
-        raise RecipeError(f"The recipe {name} cannot be used: {problems}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {name} cannot be used: {error}") from error
-    if refused := sorted(_find_forbidden(parsed.parameters)):
-        raise RecipeError(
-            f"The recipe {name} sets {', '.join(refused)}: a recipe sets neither "
-            "files, hooks nor places."
-        )
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    parts: dict[str, _Part] = {}
+    _collect(name, None, (), parts)
+    *extended, last = parts.values()
+    if not extended:
+        return _make_recipe(last.name, last.text, last.parsed, {})
+    tree, origins = join_recipes((part.name, part.tree) for part in parts.values())
+    text = to_toml(tree, origins)
+    return _make_recipe(last.name, text, _parse(name, tree), origins)
+
+
+def make_schema() -> dict[str, Any]:
+    """Make the JSON Schema of recipes, for editors."""
+    return _RecipeFile.model_json_schema()
+
+
+def _make_recipe(
+    name: str, text: str, parsed: _RecipeFile, origins: Mapping[str, str]
+) -> Recipe:
     return Recipe(
-        name=Path(name).stem,
+        name=name,
         title=parsed.title,
-        sha256=sha256,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        text=text,
+        origins=origins,
+        jwst=parsed.jwst,
         associations=parsed.associations,
         products=parsed.products,
         parameters=parsed.parameters,
     )
 
 
-def read_recipe(name: str) -> str:
-    """Read the text of a recipe.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file of a recipe."""
 
-    Raises
-    ------
-    RecipeError
-        There is no such recipe, or its file cannot be read.
+    name: str
+    """Name of a packaged recipe, or stem of the file."""
+    text: str
+    """What is in it."""
+    tree: Mapping[str, Any]
+    """The same, parsed."""
+    parsed: _RecipeFile
+    """The same, checked."""
+
+
+def _collect(
+    name: str, folder: Path | None, chain: tuple[str, ...], parts: dict[str, _Part]
+) -> None:
+    """Collect a recipe and all that it extends, what is extended first, each once.
+
+    Parameters
+    ----------
+    folder
+        That of the file that extends it; None for the recipe that is asked for.
+    chain
+        Which recipes lead to it.
+    parts
+        What is collected so far, by name or absolute path.
     """
-    if name in list_recipes():
+    path = None if name in list_recipes() else _place(name, folder, chain)
+    key = name if path is None else str(path.resolve())
+    if key in chain:
+        loop = " extends ".join([*chain[chain.index(key) :], key])
+        raise RecipeError(f"Recipes extend each other in a circle: {loop}.")
+    if key in parts:
+        return
+    text = _read(name, path, chain)
+    shown = name if path is None else str(path)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"The recipe {shown} cannot be used: {error}") from error
+    parsed = _parse(shown, tree)
+    for each in parsed.extends:
+        _collect(each, path.parent if path else None, (*chain, key), parts)
+    parts[key] = _Part(Path(name).stem, text, tree, parsed)
+
+
+def _place(name: str, folder: Path | None, chain: tuple[str, ...]) -> Path:
+    """Find where a recipe is that is not packaged."""
+    if Path(name).suffix == ".toml":
+        return Path(name) if folder is None else folder / name
+    raise RecipeError(
+        f"Unknown recipe {name!r}{_tell_chain(chain)}: expected one of "
+        f"{', '.join(list_recipes())}, or the path of a .toml file."
+    )
+
+
+def _read(name: str, path: Path | None, chain: tuple[str, ...]) -> str:
+    if path is None:
         folder = resources.files("config").joinpath("recipes")
         return folder.joinpath(f"{name}.toml").read_text()
-    path = Path(name)
-    if path.suffix != ".toml":
-        raise RecipeError(
-            f"Unknown recipe {name!r}: expected one of {', '.join(list_recipes())}, "
-            "or the path of a .toml file."
-        )
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {error}") from error
+        raise RecipeError(
+            f"The recipe {path}{_tell_chain(chain)} cannot be read: {error}"
+        ) from error
+
+
+def _tell_chain(chain: tuple[str, ...]) -> str:
+    return f", which {chain[-1]} extends," if chain else ""
+
+
+def _parse(name: str, tree: Mapping[str, Any]) -> _RecipeFile:
+    try:
+        parsed = _RecipeFile.model_validate(tree)
+    except ValidationError as error:
+        problems = list_problems(error, _KEYS)
+        raise RecipeError(f"The recipe {name} cannot be used: {problems}") from error
+    if refused := sorted(_find_forbidden(parsed.parameters)):
+        raise RecipeError(
+            f"The recipe {name} sets {', '.join(refused)}: a recipe sets neither "
+            "files, hooks nor places."
+        )
+    return parsed
 
 
 def _find_forbidden(parameters: Iterable[ParameterSet]) -> Iterator[str]:

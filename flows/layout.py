@@ -7,6 +7,7 @@
     scratch/dask/                   files of Dask
     damaged/                        folders that were taken out of the store
     errors/                         tracebacks of errors that nobody foresaw
+    specs/<versions>.json           the parameters of pipelines, by their versions
 
 What jobs make is in `workers.job_layout`: store/, attempts/ and scratch/<program>/.
 """
@@ -28,10 +29,12 @@ __all__ = [
     "LISTING_NAME",
     "RAW",
     "RUNS",
+    "SPECS",
     "STORED_OUTCOMES",
     "SUMMARY_NAME",
     "get_database_url",
     "get_run_folder",
+    "get_specs_path",
 ]
 
 DATABASE_NAME: Final = "rewebb.db"
@@ -58,6 +61,9 @@ DAMAGED: Final = "damaged"
 ERRORS: Final = "errors"
 """Folder of tracebacks."""
 
+SPECS: Final = "specs"
+"""Folder of what pipelines accept."""
+
 STORED_OUTCOMES: Final = f"{STORE}/*/*/{OUTCOME_NAME}"
 """Pattern of the outcomes of successes."""
 
@@ -75,3 +81,8 @@ def get_database_url(settings: Settings) -> str:
 def get_run_folder(run: Run) -> Path:
     """Return the folder of a run, relative to the data folder."""
     return Path(RUNS, run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")
+
+
+def get_specs_path(versions_sha256: str) -> Path:
+    """Return where the parameters of a code are kept, relative to the data folder."""
+    return Path(SPECS, f"{versions_sha256[:16]}.json")

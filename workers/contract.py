@@ -22,11 +22,13 @@ __all__ = [
     "RECORD_VERSION",
     "Caveat",
     "CaveatKind",
+    "CodeSpecs",
     "ErrorInfo",
     "FileHash",
     "Input",
     "Job",
     "Outcome",
+    "ParameterSpec",
     "Parameters",
     "ParsUse",
     "Product",
@@ -39,6 +41,7 @@ __all__ = [
     "Resolved",
     "Stage",
     "Status",
+    "StepSpec",
     "StepStatus",
     "Usage",
     "to_json",
@@ -431,6 +434,44 @@ class Resolution:
     """One a job, in the order of the request."""
     host: str = ""
     """Where it was worked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """What a parameter of a pipeline or step accepts."""
+
+    kind: str
+    """Its type in the words of configobj: boolean, integer, option, float_list, ..."""
+    default: JsonValue
+    """Its default, as the code writes it; None if there is none."""
+    options: tuple[str, ...] = ()
+    """What an option can be."""
+    minimum: float | None = None
+    """The least value of a number, or number of values of a list."""
+    maximum: float | None = None
+    """The greatest."""
+    can_be_set: bool = True
+    """Whether a recipe may set it: it names no file, no place and no code."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """The parameters of a pipeline or step."""
+
+    parameters: Mapping[str, ParameterSpec]
+    """By name."""
+    steps: Mapping[str, "StepSpec"] = field(default_factory=dict)
+    """Its steps, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpecs:
+    """The parameters of the calibration code."""
+
+    versions: Mapping[str, str]
+    """Its versions."""
+    stages: Mapping[Stage, StepSpec]
+    """The pipeline of each stage."""
 
 
 def to_json(record: object) -> str:

@@ -28,6 +28,7 @@ from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
     Caveat,
+    CodeSpecs,
     ErrorInfo,
     FileHash,
     Job,
@@ -62,6 +63,7 @@ from .versions import calibration_versions
 __all__ = [
     "answer_job",
     "hash_files",
+    "list_specs",
     "prefetch_references",
     "resolve_jobs",
     "run_job",
@@ -191,6 +193,11 @@ def verify_references(
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
     """Hash raw files, in a child."""
     return _call(_hash_all, paths)
+
+
+def list_specs(_: object = None) -> CodeSpecs | ErrorInfo:
+    """List the parameters of the calibration code of this worker, in a child."""
+    return _call(_list_specs)
 
 
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
@@ -371,6 +378,12 @@ def _resolve(request: ResolveRequest) -> Resolution:
     from .stages.resolve import resolve  # only in the child
 
     return resolve(request)
+
+
+def _list_specs() -> CodeSpecs:
+    from .stages.specs import list_specs  # only in the child
+
+    return list_specs()
 
 
 def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from .document import (
     name_documents,
     to_json_text,
 )
-from .headers import read_headers
+from .exposure_types import EXPOSURE_TYPES
+from .headers import name_of_target, read_headers
 from .pool import PoolRow, read_pool
 from .program_rows import choose_rows
 
 __all__ = [
+    "EXPOSURE_TYPES",
     "Difference",
     "PoolRow",
     "associate_rows",
@@ -20,6 +22,7 @@ __all__ = [
     "compare_documents",
     "document_name",
     "name_documents",
+    "name_of_target",
     "read_headers",
     "read_pool",
     "to_json_text",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from config.recipe import AssociationChoice
+from config.recipe import AssociationChoice, MemberRule
 
 from ..models.associations import Association, AssociationSet, UnusedExposure
 from ..models.exposures import Exposure
@@ -64,11 +64,13 @@ def associate_rows(
     with _without_collection():
         drafts = _apply_rules(rows, candidates)
         missing = tuple(find_missing_companions(drafts))
+        idle: tuple[MemberRule, ...] = ()
         if choice is not None:
             chooser = RecipeChooser(
                 rows, exposures or {}, choice, has_grisms=has_grisms
             )
             drafts = _name_apart(_choose(drafts, rows, chooser, choice))
+            idle = chooser.list_idle()
         used, taken = _find_used(drafts)
         images = {member.exposure for draft in drafts for member in draft.extra}
         used |= {row for row in rows if row.name in images}
@@ -82,6 +84,7 @@ def associate_rows(
             ),
             tuple(explain_untaken(rows, taken)),
             missing,
+            idle,
         )
 
 

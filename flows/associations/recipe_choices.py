@@ -58,6 +58,7 @@ class RecipeChooser:
         self._shared: dict[tuple[str | None, int], tuple[Part, ...]] = {}
         self._skies: dict[int, list[list[PoolRow]]] = {}
         self._rows = rows
+        self._met: set[MemberRule] = set()
         self._has_sky_leakcals = (
             choice.imprints
             and choice.background_imprints
@@ -88,6 +89,11 @@ class RecipeChooser:
         if draft.rule == "Asn_Lv3MIRMRS":
             parts += self._spectra_of_sky(parts)
         return self._edit(replace(draft, parts=tuple(parts)))
+
+    def list_idle(self) -> tuple[MemberRule, ...]:
+        """List what the recipe puts in or leaves out and no association has had."""
+        rules = (*self._choice.include, *self._choice.exclude)
+        return tuple(rule for rule in rules if rule not in self._met)
 
     @staticmethod
     def double_name(row: PoolRow) -> str:
@@ -252,7 +258,10 @@ class RecipeChooser:
         parts = list(draft.parts)
         for rule in self._choice.exclude:
             if fnmatchcase(draft.product, rule.product):
-                parts = [p for part in parts for p in _leave_out(part, rule)]
+                before = parts
+                parts = [p for part in before for p in _leave_out(part, rule)]
+                if parts != before:
+                    self._met.add(rule)
         for rule in self._choice.include:
             if fnmatchcase(draft.product, rule.product):
                 parts += self._put_in(rule, parts, draft.first)
@@ -268,14 +277,15 @@ class RecipeChooser:
         PlanError
             One is of another mode: the pipeline would subtract it all the same.
         """
-        taken = _list_members(parts)
-        found = tuple(
+        named = [
             row
             for row in self._rows
-            if fnmatchcase(row.name, rule.exposure)
-            and row not in taken
-            and row.program == science.program
-        )
+            if fnmatchcase(row.name, rule.exposure) and row.program == science.program
+        ]
+        if named:
+            self._met.add(rule)
+        taken = _list_members(parts)
+        found = tuple(row for row in named if row not in taken)
         modes = {_full_mode(row) for row in parts[0].rows}
         for row in found:
             if rule.exptype in _CORRECTING and _full_mode(row) not in modes:

@@ -9,11 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from .asn import asn
-from .config import config_app, recipes_app
+from .config import config_app
 from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
 from .output import Told, say
+from .recipes import recipes_app
 from .records import logs, runs, status
 from .refs import refs_app
 from .run import plan, run

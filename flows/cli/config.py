@@ -1,49 +1,16 @@
-"""`rewebb recipes` and `rewebb config`: what can be chosen, and what is set."""
-
-from typing import Annotated
+"""`rewebb config`: what is set."""
 
 import typer
 
 from .options import Archive, AsJson, DataDir
-from .output import print_json, print_rows, said_in_one_sentence, say
+from .output import print_json, print_rows, said_in_one_sentence
 
-__all__ = ["config_app", "list_packaged", "recipes_app", "show_recipe", "show_settings"]
+__all__ = ["config_app", "show_settings"]
 
-recipes_app = typer.Typer(no_args_is_help=True, help="How programs can be reprocessed.")
 config_app = typer.Typer(no_args_is_help=True, help="The settings of this site.")
 
 _HIDDEN = frozenset({"database_url"})
 """Settings that may hold a password."""
-
-
-@recipes_app.command("list")
-def list_packaged(*, as_json: AsJson = False) -> None:
-    """List the packaged recipes; --recipe also takes the path of your own file."""
-    from config.recipe import list_recipes, load_recipe
-
-    found = [load_recipe(name) for name in list_recipes()]
-    if as_json:
-        print_json([{"name": one.name, "title": one.title} for one in found])
-    else:
-        print_rows(("recipe", "title"), [(one.name, one.title) for one in found])
-
-
-@recipes_app.command("show")
-def show_recipe(
-    recipe: Annotated[str, typer.Argument(help="Name or path of a recipe.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Check a recipe, and print its text; edit a copy to make your own."""
-    from config.recipe import load_recipe, read_recipe
-
-    with said_in_one_sentence():
-        loaded, text = load_recipe(recipe), read_recipe(recipe)
-    if as_json:
-        print_json(loaded)
-        return
-    for line in text.splitlines():
-        say(line)
 
 
 @config_app.command("show")

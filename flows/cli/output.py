@@ -81,6 +81,7 @@ _DOING = {
     "start": "starting Prefect",
     "search": "searching the archive",
     "find": "finding exposures",
+    "check": "checking the recipe",
     "associate": "building associations",
     "draw": "drawing the graph of jobs",
     "fetch": "fetching files",

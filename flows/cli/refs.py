@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -184,16 +185,19 @@ def _list_items(
     from config.recipe import load_recipe
 
     from ..factory import open_services
-    from ..run import Request, list_items, prepare
+    from ..run import Request, ask_specs, find_specs, list_items, prepare
 
     items: list[ResolveItem] = []
     with open_services(settings) as services:
+        get_specs = partial(find_specs, services.data_dir, ask_specs)
         for program in programs:
             request = Request(program, recipe=recipe)
             with watched(quiet=quiet) as listen:
                 step = announce_steps(listen(program))
                 loaded = load_recipe(recipe)
-                drawn = prepare(request, loaded, services.archive, step=step)
+                drawn = prepare(
+                    request, loaded, services.archive, get_specs=get_specs, step=step
+                )
             here, away = _part(drawn.graph)
             if away:
                 _tell_left_out(program, len(away))

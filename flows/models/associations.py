@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from config.recipe import MemberRule
+
 __all__ = [
     "Association",
     "AssociationSet",
@@ -87,3 +89,5 @@ class AssociationSet:
     """Backgrounds and leakcals that correct no other, by name."""
     lacking: tuple[Lack, ...] = ()
     """Files that science exposures lack."""
+    idle: tuple[MemberRule, ...] = ()
+    """Members that a recipe puts in or leaves out, of which there are none."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from config.match import FACTS
+
 __all__ = [
     "CalibratedFile",
     "Exposure",
@@ -102,6 +104,13 @@ class Exposure:
     calibrated: Mapping[str, CalibratedFile] = field(default_factory=dict)
     """Its calibrated files in the archive, by suffix; looked for by runs that start
     after detector1."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What recipes choose it by (`config.match.FACTS`); empty where unknown."""
+        said = {name: str(self.header.get(key, "")) for name, key in FACTS.items()}
+        own = {"exp_type": self.exp_type, "observation": self.observation}
+        return said | own | {"exposure": self.name}
 
 
 @dataclass(frozen=True, slots=True)

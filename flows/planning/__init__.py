@@ -4,7 +4,9 @@ from .binding import ResolvedSet, take_fingerprint
 from .explain import explain_difference, flatten_parameters
 from .graph import PlannedJob, build_graph
 from .graph_changes import chain_exposures, narrow_graph, place_exposures
+from .parameter_checks import find_problems
 from .plan import Binder, Plan, PlanEntry, build_plan
+from .recipe_fit import find_mismatches, refuse_divided
 
 __all__ = [
     "Binder",
@@ -16,8 +18,11 @@ __all__ = [
     "build_plan",
     "chain_exposures",
     "explain_difference",
+    "find_mismatches",
+    "find_problems",
     "flatten_parameters",
     "narrow_graph",
     "place_exposures",
+    "refuse_divided",
     "take_fingerprint",
 ]

@@ -85,6 +85,9 @@ class PlannedJob:
     """Keys of the jobs of files that may be members; their headers are unreadable."""
     lacking: tuple[str, ...] = ()
     """What the archive has no file of and affects its products, in words."""
+    facts: tuple[Mapping[str, str], ...] = ()
+    """What recipes choose parameters by (`Exposure.facts`), of all science exposures;
+    none if it cannot run whatever its parameters."""
 
     @property
     def key(self) -> str:
@@ -164,7 +167,14 @@ def plan_detector1(exposure: Exposure) -> PlannedJob:
     # A few steps read the metafile; one that is missing concerns these alone.
     is_sound = exposure.metafile is not None and exposure.metafile.defect is None
     inputs = (raw, *plan_metafile(exposure.metafile if is_sound else None))
-    return PlannedJob(Stage.DETECTOR1, exposure.name, inputs, exposure, defect=defect)
+    return PlannedJob(
+        stage=Stage.DETECTOR1,
+        name=exposure.name,
+        inputs=inputs,
+        exposure=exposure,
+        defect=defect,
+        facts=(exposure.facts,),
+    )
 
 
 def plan_metafile(metafile: Metafile | None) -> Iterator[PlannedInput]:
@@ -346,5 +356,10 @@ def _plan_association(
             job.key
             for job in unknown
             if job.exposure.observation in reach and association.asn_type not in _ALONE
+        ),
+        facts=tuple(
+            each.facts
+            for member, each in zip(members, exposures, strict=True)
+            if member.exptype == "science"
         ),
     )

@@ -128,7 +128,7 @@ def _chain(jobs: Iterable[PlannedJob], recipe: Recipe) -> Iterator[PlannedJob]:
 def _window_s(exposure: Exposure, recipe: Recipe) -> float:
     """Look up how long a pixel may glow; 0 if the recipe does not ask for it."""
     steps: Mapping[str, Any] = recipe.select_parameters(
-        Stage.DETECTOR1, exposure.exp_type
+        Stage.DETECTOR1, [exposure.facts]
     ).get("steps", {})
     given = steps.get("persistence", {})
     return 0 if given.get("skip", True) else float(given.get("persistence_time", 0))

@@ -14,6 +14,7 @@ from .program import Associated, Found, Request, associate, find
 from .record import Recording, make_run
 from .resolution import list_items, resolve
 from .shared import Shared
+from .specs import ask_specs, find_specs
 
 __all__ = [
     "Associated",
@@ -24,11 +25,13 @@ __all__ = [
     "Request",
     "Shared",
     "Step",
+    "ask_specs",
     "associate",
     "draw",
     "execute",
     "fetch",
     "find",
+    "find_specs",
     "hold_lease",
     "list_items",
     "make_plan",

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Protocol, TypeVar
 
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings
+from workers.contract import CodeSpecs
 
 from ..archive import Archive, FetchListener
 from ..execution import Cluster, Listener
@@ -20,6 +21,7 @@ from .program import Request, associate, find
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
 from .shared import Shared
+from .specs import ask_specs, check_recipe, find_specs
 
 __all__ = ["Step", "plan_only", "prepare", "run_program"]
 
@@ -72,10 +74,18 @@ def run_program(
         run = make_run(request, recipe)
         is_stopped = shared.is_over if shared else None
         stack.enter_context(Recording(services, run, is_stopped=is_stopped))
-        drawn = prepare(request, recipe, services.archive, step=step)
+
+        @cache
+        def open_cluster() -> Cluster:
+            opened = shared.open_cluster() if shared else None
+            return stack.enter_context(opened or open_configured_cluster(settings))
+
+        get_specs = _specs_of(services, open_cluster, keep=True)
+        drawn = prepare(
+            request, recipe, services.archive, get_specs=get_specs, step=step
+        )
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
-        local = shared.open_cluster() if shared else open_configured_cluster(settings)
-        cluster = stack.enter_context(local)
+        cluster = open_cluster()
         planned = _plan(drawn, services, cluster, step=step)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
@@ -115,31 +125,60 @@ def plan_only(
         )
         recipe = load_recipe(request.recipe)
         run = make_run(request, recipe)
-        drawn = prepare(request, recipe, services.archive, step=step)
+
+        @cache
+        def open_cluster() -> Cluster:
+            opener = shared or stack.enter_context(Shared(settings, read_only=True))
+            return stack.enter_context(opener.open_cluster())
+
+        get_specs = _specs_of(services, open_cluster)
+        drawn = prepare(
+            request, recipe, services.archive, get_specs=get_specs, step=step
+        )
         if drawn.remote:
             planned = plan_unfetched(drawn)
         else:
-            opener = shared or stack.enter_context(Shared(settings, read_only=True))
-            cluster = stack.enter_context(opener.open_cluster())
-            planned = _plan(drawn, services, cluster, step=step, dry_run=True)
+            planned = _plan(drawn, services, open_cluster(), step=step, dry_run=True)
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
     return summarize(planned.plan, run=run, folder="", notes=planned.notes)
 
 
 def prepare(
-    request: Request, recipe: Recipe, archive: Archive, *, step: Step = _take
+    request: Request,
+    recipe: Recipe,
+    archive: Archive,
+    *,
+    get_specs: Callable[[], CodeSpecs],
+    step: Step = _take,
 ) -> Drawn:
-    """Draw the graph of a request; no file is fetched, and nothing is written.
+    """Draw the graph of a request; no file is fetched.
+
+    Parameters
+    ----------
+    get_specs
+        Gives the parameters of the calibration code, if the recipe sets any.
 
     Raises
     ------
     RewebbError
         There is nothing to do.
+    RecipeError
+        The recipe is not for the calibration code, or not for the program.
     """
     found = step("find", partial(find, request, recipe, archive))
+    if recipe.needs_specs:
+        step("check", partial(check_recipe, recipe, get_specs))
     associated = step("associate", partial(associate, found))
     return step("draw", partial(draw, associated))
+
+
+def _specs_of(
+    services: Services, open_cluster: Callable[[], Cluster], *, keep: bool = False
+) -> Callable[[], CodeSpecs]:
+    ask = partial(ask_specs, open_cluster)
+    is_foreign = services.settings.scheduler is not None
+    return partial(find_specs, services.data_dir, ask, is_foreign=is_foreign, keep=keep)
 
 
 def _plan(

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from config.errors import RecipeError
 from config.recipe import Recipe
 from workers.cache_contract import DueFile
 from workers.contract import Stage
@@ -16,8 +17,10 @@ from ..planning import (
     PlannedJob,
     build_graph,
     chain_exposures,
+    find_mismatches,
     narrow_graph,
     place_exposures,
+    refuse_divided,
 )
 from .program import Associated
 
@@ -58,10 +61,13 @@ def draw(associated: Associated) -> Drawn:
     ------
     PlanError
         No rule takes any of the exposures.
+    RecipeError
+        The recipe asks for what the program does not have.
     """
+    _refuse_mismatches(associated)
     found, made = associated.found, associated.associations
     request, inventory = found.request, found.inventory
-    graph = chain_exposures(
+    chained = chain_exposures(
         build_graph(
             inventory.exposures,
             made.associations,
@@ -73,6 +79,7 @@ def draw(associated: Associated) -> Drawn:
         ),
         found.recipe,
     )
+    graph = refuse_divided(chained, found.recipe)
     if request.observations:
         asked = _list_asked(associated)
         graph = narrow_graph(graph, asked)
@@ -110,7 +117,24 @@ def fetch(
         There is no room for them.
     """
     fetched = archive.fetch(drawn.remote, listener=listener)
-    return replace(drawn, graph=place_exposures(drawn.graph, fetched), remote=())
+    graph = refuse_divided(place_exposures(drawn.graph, fetched), drawn.recipe)
+    return replace(drawn, graph=graph, remote=())
+
+
+def _refuse_mismatches(associated: Associated) -> None:
+    """Refuse a recipe that is not for the program, whatever part of it is asked for."""
+    found = associated.found
+    recipe, inventory = found.recipe, found.inventory
+    problems = find_mismatches(recipe, inventory.exposures, associated.whole)
+    if not problems or not inventory.exposures:
+        return
+    unknown = len(inventory.unusable) + len(inventory.withheld_files)
+    beware = f"; {unknown} files of it cannot be read" if unknown else ""
+    raise RecipeError(
+        f"The recipe {recipe.name} cannot be used for program {found.request.program}: "
+        f"{'; '.join(problems)}{beware}. Correct it, or set `optional = true` in a "
+        "parameter set that is for exposures which a program need not have."
+    )
 
 
 def _list_asked(associated: Associated) -> set[str]:

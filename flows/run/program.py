@@ -68,6 +68,8 @@ class Associated:
     """What was associated: the pool of DMS, or the headers."""
     associations: AssociationSet
     """Those of the whole program, of the stages that the run comes to."""
+    whole: AssociationSet
+    """Those of all stages."""
     unusable: tuple[UnusableFile, ...]
     """Files that may be members and cannot be used, or are not there."""
     linked: Mapping[str, frozenset[str]]
@@ -134,6 +136,7 @@ def associate(
         unusable=(*inventory.unusable, *inventory.withheld_files, *chosen.missing),
         linked=chosen.linked,
         notes=(*chosen.notes, *_list_unused_choices(found.recipe, start_at)),
+        whole=made,
     )
 
 

@@ -222,7 +222,7 @@ def _make_item(
         stage=stage,
         exposure=str(exposure.path),
         overrides=recipe.select_parameters(
-            stage.value, exposure.exp_type, only_combined=planned.only_combined
+            stage.value, planned.facts, only_combined=planned.only_combined
         ),
         metafile=next(metafiles, None),
         members=tuple(_list_members(planned, raw)) if stage is Stage.SPEC2 else (),

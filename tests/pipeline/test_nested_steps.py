@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from flows.models.runs import JobState
 from flows.planning import PlanEntry
 from flows.run import (
     Request,
+    ask_specs,
     fetch,
     hold_lease,
     make_plan,
@@ -80,7 +82,9 @@ def plan_detector1(settings: Settings, recipe: str, cluster: Cluster) -> PlanEnt
     program = Mode.NIRSPEC_MOS_PRISM.program
     with open_services(settings) as services, hold_lease(services, program):
         request = Request(program, recipe=recipe)
-        drawn = prepare(request, load_recipe(recipe), services.archive)
+        get_specs = partial(ask_specs, lambda: cluster)
+        loaded = load_recipe(recipe)
+        drawn = prepare(request, loaded, services.archive, get_specs=get_specs)
         fetched = fetch(drawn, services.archive)
         resolved = resolve_graph(fetched, services, cluster)
         return make_plan(resolved, services).plan.entries[0]

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from plain_script import PipelineCall
@@ -20,6 +21,7 @@ from flows.reports import RunSummary, summarize
 from flows.run import (
     Planned,
     Request,
+    ask_specs,
     make_plan,
     make_run,
     prepare,
@@ -96,7 +98,8 @@ def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
     """Plan a program as `plan_only` does, in a cluster that many plans share."""
     with open_services(settings, start_at=request.start_at, read_only=True) as services:
         recipe = load_recipe(request.recipe)
-        drawn = prepare(request, recipe, services.archive)
+        get_specs = partial(ask_specs, lambda: cluster)
+        drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
         planned = make_plan(resolve(drawn, services, cluster), services)
     run = replace(make_run(request, recipe), id="", context=planned.context)
     return summarize(planned.plan, run=run, folder="", notes=planned.notes)
@@ -114,9 +117,7 @@ def _iterate_calls(
 ) -> Iterator[PipelineCall]:
     for planned in jobs:
         parameters = recipe.select_parameters(
-            planned.stage.value,
-            planned.exposure.exp_type,
-            only_combined=planned.only_combined,
+            planned.stage.value, planned.facts, only_combined=planned.only_combined
         )
         source = _write_input(planned, folder)
         if planned.stage is not Stage.SPEC2 or not _is_empty(planned.exposure):

@@ -15,6 +15,7 @@ from exposures import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from installed_specs import get_installed_specs
 from plans import DoneStore, make_binder, make_resolved
 from pools import COLUMNS, Row, pools
 
@@ -124,7 +125,10 @@ def prepare(folder: Path, program: str, *observations: str, **choices: str) -> D
     request = Request(program, observations, **choices)
     settings = load_settings(archive=folder, crds_path=folder, data_dir=folder / "data")
     with open_services(settings) as services:
-        return draw_request(request, load_recipe(request.recipe), services.archive)
+        recipe = load_recipe(request.recipe)
+        return draw_request(
+            request, recipe, services.archive, get_specs=get_installed_specs
+        )
 
 
 def test_a_background_of_another_observation_is_made_for_the_spectra_that_need_it(

@@ -65,14 +65,16 @@ steps.photom.skip = false
 
 def test_parameters_are_for_a_stage_and_its_exp_types(write: Write) -> None:
     recipe = load_recipe(write(SETS))
-    assert recipe.select_parameters("spec3", "NRS_IFU") == {}
-    assert recipe.select_parameters("spec2", "NRS_BRIGHTOBJ") == {
+    assert recipe.select_parameters("spec3", [{"exp_type": "NRS_IFU"}]) == {}
+    assert recipe.select_parameters("spec2", [{"exp_type": "NRS_BRIGHTOBJ"}]) == {
         "steps": {"photom": {"skip": True, "inverse": True}}
     }
 
 
 def test_of_two_sets_the_later_one_wins(write: Write) -> None:
-    assert load_recipe(write(SETS)).select_parameters("spec2", "NRS_IFU") == {
+    assert load_recipe(write(SETS)).select_parameters(
+        "spec2", [{"exp_type": "NRS_IFU"}]
+    ) == {
         "fail_on_exception": False,
         "steps": {"photom": {"skip": False, "inverse": True}},
     }
@@ -92,19 +94,33 @@ def test_a_recipe_can_do_without_cubes_that_nothing_reads(
     write: Write, exp_type: str
 ) -> None:
     recipe = load_recipe(write(NEEDED))
-    assert recipe.select_parameters("spec2", exp_type, only_combined=True) == NO_CUBES
-    assert recipe.select_parameters("spec2", exp_type) == {}
-    assert recipe.select_parameters("spec3", exp_type, only_combined=True) == {}
+    assert (
+        recipe.select_parameters("spec2", [{"exp_type": exp_type}], only_combined=True)
+        == NO_CUBES
+    )
+    assert recipe.select_parameters("spec2", [{"exp_type": exp_type}]) == {}
+    assert (
+        recipe.select_parameters("spec3", [{"exp_type": exp_type}], only_combined=True)
+        == {}
+    )
 
 
 def test_only_exposures_of_cubes_can_do_without(write: Write) -> None:
     recipe = load_recipe(write(NEEDED))
-    assert recipe.select_parameters("spec2", "NRS_MSASPEC", only_combined=True) == {}
+    assert (
+        recipe.select_parameters(
+            "spec2", [{"exp_type": "NRS_MSASPEC"}], only_combined=True
+        )
+        == {}
+    )
 
 
 def test_all_cubes_are_made_unless_a_recipe_says_otherwise(write: Write) -> None:
     recipe = load_recipe(write('title = "T"'))
-    assert recipe.select_parameters("spec2", "NRS_IFU", only_combined=True) == {}
+    assert (
+        recipe.select_parameters("spec2", [{"exp_type": "NRS_IFU"}], only_combined=True)
+        == {}
+    )
 
 
 def test_a_step_that_is_asked_for_is_not_done_without(write: Write) -> None:
@@ -114,7 +130,9 @@ def test_a_step_that_is_asked_for_is_not_done_without(write: Write) -> None:
     steps.cube_build.skip = false
     """
     recipe = load_recipe(write(NEEDED + asked))
-    found = recipe.select_parameters("spec2", "NRS_IFU", only_combined=True)
+    found = recipe.select_parameters(
+        "spec2", [{"exp_type": "NRS_IFU"}], only_combined=True
+    )
     assert found["steps"]["cube_build"] == {"skip": False}
 
 
@@ -131,7 +149,10 @@ def test_another_text_has_another_hash(write: Write) -> None:
             "unknown key `background`; did you mean `associations.",
         ),
         ("[associations]\nselfcall = true", "`associations.selfcall`; did you mean"),
-        ("[[parameters]]\nstage = 'spec2'\nexp_type = []", "`parameters.exp_types`?"),
+        (
+            "[[parameters]]\nstage = 'spec2'\nexp_type = []",
+            "`parameters.match.exp_type`?",
+        ),
         ("zzz = 1", "unknown key `zzz`; known: id, type, "),
     ],
 )

@@ -75,6 +75,10 @@ def refuse(_: object) -> NoReturn:
     pytest.fail("there is no plan")
 
 
+def refuse_to_list() -> NoReturn:
+    pytest.fail("the recipe sets no parameter")
+
+
 class StopAt:
     """Takes steps, looks around before each, and stops before one."""
 
@@ -193,7 +197,8 @@ class FarAway(FolderArchive):
 
 def draw(archive: FolderArchive, *observations: str) -> Drawn:
     recipe: Recipe = load_recipe("official")
-    return prepare(Request("99001", observations), recipe, archive)
+    request = Request("99001", observations)
+    return prepare(request, recipe, archive, get_specs=refuse_to_list)
 
 
 def test_only_what_the_jobs_that_are_asked_for_read_is_fetched(raw: Path) -> None:

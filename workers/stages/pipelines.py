@@ -25,6 +25,7 @@ __all__ = [
     "PLUMBING",
     "configure",
     "get_parameters",
+    "get_spec",
     "is_harmless",
     "list_pars_types",
     "list_steps",
@@ -115,6 +116,15 @@ def get_parameters(pipeline: Pipeline) -> Parameters:
     """
     parameters: Parameters = json.loads(json.dumps(_prune(pipeline.get_pars())))
     return parameters
+
+
+def get_spec(stage: Stage) -> Mapping[str, Any]:
+    """Return the checks of configobj that stpipe declares for a stage.
+
+    Those of the pipeline are by parameter, those of its steps below ``steps``.
+    """
+    spec: Mapping[str, Any] = _PIPELINES[stage].load_spec_file()
+    return spec
 
 
 def list_steps(pipeline: Pipeline) -> Mapping[str, str]:
