@@ -38,8 +38,8 @@ The exposure is its name, which is in no keyword."""
 
 
 def to_tuple(value: object) -> object:
-    """Accept one text where several may stand."""
-    return (value,) if isinstance(value, str) else value
+    """Accept one value where several may stand."""
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 _Patterns = Annotated[

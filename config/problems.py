@@ -8,6 +8,9 @@ from pydantic import ValidationError
 
 __all__ = ["list_problems"]
 
+_WORDS = {"tuple_type": "expected a list"}
+"""What is said of errors whose messages are about Python."""
+
 
 def list_problems(error: ValidationError, keys: Mapping[str, str]) -> str:
     """List what is wrong, by dotted name, with what was given.
@@ -25,10 +28,14 @@ def _describe(problem: Any, keys: Mapping[str, str]) -> str:
     numbered = (p + 1 if isinstance(p, int) else p for p in problem["loc"])
     where = ".".join(map(str, numbered))
     if problem["type"] != "extra_forbidden":
-        return f"{where}: {problem['msg']}{_tell_given(problem['input'])}"
-    close = get_close_matches(str(problem["loc"][-1]), keys, n=1)
-    hint = f"did you mean `{keys[close[0]]}`?" if close else f"known: {', '.join(keys)}"
-    return f"unknown key `{where}`; {hint}"
+        said = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        return f"{where}: {said}{_tell_given(problem['input'])}"
+    *table, key = (part for part in problem["loc"] if not isinstance(part, int))
+    close = get_close_matches(str(key), keys, n=1)
+    if close:
+        return f"unknown key `{where}`; did you mean `{keys[close[0]]}`?"
+    beside = [name for name in keys if keys[name] == ".".join([*table, name])]
+    return f"unknown key `{where}`; known: {', '.join(beside or keys)}"
 
 
 def _tell_given(given: Any) -> str:

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -352,7 +353,7 @@ def load_recipe(name: str) -> Recipe:
         itself.
     """
     parts: dict[str, _Part] = {}
-    _collect(name, None, (), parts)
+    _collect(name, None, {}, parts)
     *extended, last = parts.values()
     if not extended:
         return _make_recipe(last.name, last.text, last.parsed, {})
@@ -397,62 +398,64 @@ class _Part:
 
 
 def _collect(
-    name: str, folder: Path | None, chain: tuple[str, ...], parts: dict[str, _Part]
+    name: str, by: Path | None, chain: Mapping[str, str], parts: dict[str, _Part]
 ) -> None:
     """Collect a recipe and all that it extends, what is extended first, each once.
 
     Parameters
     ----------
-    folder
-        That of the file that extends it; None for the recipe that is asked for.
+    by
+        The file that extends it; None for the recipe that is asked for, and for what
+        packaged ones extend.
     chain
-        Which recipes lead to it.
+        The recipes that lead to it, as they are shown, by name or absolute path.
     parts
-        What is collected so far, by name or absolute path.
+        What is collected so far, likewise.
     """
-    path = None if name in list_recipes() else _place(name, folder, chain)
-    key = name if path is None else str(path.resolve())
+    extended = f" (which {list(chain.values())[-1]} extends)" if chain else ""
+    path = None if name in list_recipes() else _place(name, by, extended)
+    key, shown = (name, name) if path is None else (str(path.resolve()), str(path))
     if key in chain:
-        loop = " extends ".join([*chain[chain.index(key) :], key])
-        raise RecipeError(f"Recipes extend each other in a circle: {loop}.")
+        loop = [*chain.values()][[*chain].index(key) :]
+        circle = " extends ".join([*loop, loop[0]])
+        raise RecipeError(f"Recipes extend each other in a circle: {circle}.")
     if key in parts:
         return
-    text = _read(name, path, chain)
-    shown = name if path is None else str(path)
+    text = _read(name, path, extended)
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {shown} cannot be used: {error}") from error
     parsed = _parse(shown, tree)
     for each in parsed.extends:
-        _collect(each, path.parent if path else None, (*chain, key), parts)
+        _collect(each, path, {**chain, key: shown}, parts)
     parts[key] = _Part(Path(name).stem, text, tree, parsed)
 
 
-def _place(name: str, folder: Path | None, chain: tuple[str, ...]) -> Path:
+def _place(name: str, by: Path | None, extended: str) -> Path:
     """Find where a recipe is that is not packaged."""
     if Path(name).suffix == ".toml":
-        return Path(name) if folder is None else folder / name
+        return Path(name) if by is None else by.parent / name
+    known = list_recipes()
+    close = get_close_matches(name, known, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
     raise RecipeError(
-        f"Unknown recipe {name!r}{_tell_chain(chain)}: expected one of "
-        f"{', '.join(list_recipes())}, or the path of a .toml file."
+        f"Unknown recipe {name!r}{extended}{hint}: expected one of {', '.join(known)}, "
+        "or the path of a .toml file."
     )
 
 
-def _read(name: str, path: Path | None, chain: tuple[str, ...]) -> str:
+def _read(name: str, path: Path | None, extended: str) -> str:
     if path is None:
         folder = resources.files("config").joinpath("recipes")
         return folder.joinpath(f"{name}.toml").read_text()
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            f"The recipe {path}{_tell_chain(chain)} cannot be read: {error}"
-        ) from error
-
-
-def _tell_chain(chain: tuple[str, ...]) -> str:
-    return f", which {chain[-1]} extends," if chain else ""
+    except OSError as error:
+        why = error.strerror
+    except UnicodeDecodeError as error:
+        why = str(error)
+    raise RecipeError(f"The recipe {path}{extended} cannot be read: {why}.")
 
 
 def _parse(name: str, tree: Mapping[str, Any]) -> _RecipeFile:

@@ -6,7 +6,7 @@ from .graph import PlannedJob, build_graph
 from .graph_changes import chain_exposures, narrow_graph, place_exposures
 from .parameter_checks import find_problems
 from .plan import Binder, Plan, PlanEntry, build_plan
-from .recipe_fit import find_mismatches, refuse_divided
+from .recipe_fit import find_unmatched_sets, find_unmet_choices, refuse_divided
 
 __all__ = [
     "Binder",
@@ -18,8 +18,9 @@ __all__ = [
     "build_plan",
     "chain_exposures",
     "explain_difference",
-    "find_mismatches",
     "find_problems",
+    "find_unmatched_sets",
+    "find_unmet_choices",
     "flatten_parameters",
     "narrow_graph",
     "place_exposures",

@@ -69,7 +69,7 @@ def _check(
 def _suggest_parameter(name: str, spec: StepSpec) -> str:
     having = [step for step, one in spec.steps.items() if name in one.parameters]
     if having:
-        return f"; its steps {', '.join(having)} have: `steps.{having[0]}.{name}`"
+        return f" (a step has: `steps.{having[0]}.{name}`)"
     known = [name for name, one in spec.parameters.items() if one.can_be_set]
     return suggest(name, known) or f"; it has {', '.join(sorted(known))}"
 
@@ -77,7 +77,7 @@ def _suggest_parameter(name: str, spec: StepSpec) -> str:
 def _suggest_step(name: str, spec: StepSpec, stages: Mapping[Stage, StepSpec]) -> str:
     having = [stage for stage, one in stages.items() if name in one.steps]
     if having:
-        return f"; {' and '.join(having)} {'has' if len(having) == 1 else 'have'} it"
+        return f", but {' and '.join(having)} {'has' if len(having) == 1 else 'have'}"
     return suggest(name, spec.steps) or f"; it has {', '.join(spec.steps)}"
 
 
@@ -85,7 +85,7 @@ def suggest(given: str, known: Iterable[str]) -> str:
     """Name what is nearest to a word that is unknown, whatever the case."""
     by_folded = {word.casefold(): word for word in known}
     close = get_close_matches(given.casefold(), by_folded, n=1)
-    return f"; did you mean `{by_folded[close[0]]}`?" if close else ""
+    return f" (did you mean `{by_folded[close[0]]}`?)" if close else ""
 
 
 def explain_refusal(spec: ParameterSpec, value: object) -> str | None:

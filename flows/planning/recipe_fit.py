@@ -18,31 +18,35 @@ from ..stages import stage_of
 from .graph import PlannedJob
 from .parameter_checks import suggest
 
-__all__ = ["find_mismatches", "refuse_divided"]
+__all__ = ["find_unmatched_sets", "find_unmet_choices", "refuse_divided"]
 
 _Facts = Mapping[str, str]
 
 _SHOWN: Final = 6
 """How many values a message lists."""
 
+_DAY: Final = len("2024-02-29")
+"""How much of a date is its day."""
 
-def find_mismatches(
-    recipe: Recipe, exposures: Sequence[Exposure], made: AssociationSet
+
+def find_unmatched_sets(
+    recipe: Recipe, exposures: Iterable[Exposure], made: AssociationSet
 ) -> tuple[str, ...]:
-    """Find what a recipe asks for that the program does not have.
+    """Find the parameter sets that are for no exposure of a program.
 
     Parameters
     ----------
     exposures, made
         Those of the whole program, whatever part of it is asked for.
     """
-    by_stage = _find_science(exposures, made) if recipe.parameters else {}
-    unmatched = (
+    if not recipe.parameters:
+        return ()
+    by_stage = _find_science(exposures, made)
+    return tuple(
         f"{recipe.describe_set(number)} matches nothing: {_explain(given, by_stage)}"
         for number, given in enumerate(recipe.parameters, 1)
         if not given.optional and not any(map(given.fits, by_stage[Stage(given.stage)]))
     )
-    return (*unmatched, *_check_choice(recipe.associations, exposures, made))
 
 
 def _find_science(
@@ -68,7 +72,8 @@ def _explain(given: ParameterSet, by_stage: Mapping[Stage, Sequence[_Facts]]) ->
         stages = ", ".join(reached) or "no stage at all"
         return f"no exposure comes to {given.stage}, the program has {stages}"
     wrong = [
-        f"{name} is {_list(_values(there, name))}{_nearest(asked, there, name)}"
+        f"in {given.stage} the program has {name} "
+        f"{_list(_values(there, name))}{_nearest(asked, there, name)}"
         for name, asked, one in _split(given)
         if not any(map(one.fits, there))
     ]
@@ -93,7 +98,8 @@ def _split(given: ParameterSet) -> Iterator[tuple[str, Sequence[str], ParameterS
 
 
 def _values(there: Iterable[_Facts], name: str) -> list[str]:
-    return sorted({facts.get(name, "") for facts in there} - {""})
+    found = {facts.get(name, "") for facts in there} - {""}
+    return sorted({value[:_DAY] for value in found} if name == "date" else found)
 
 
 def _nearest(asked: Iterable[str], there: Sequence[_Facts], name: str) -> str:
@@ -111,10 +117,10 @@ def _list(values: Sequence[str]) -> str:
     return (", ".join(values[:_SHOWN]) or "unknown") + more
 
 
-def _check_choice(
+def find_unmet_choices(
     choice: AssociationChoice, exposures: Sequence[Exposure], made: AssociationSet
 ) -> Iterator[str]:
-    """Check that all that the associations are chosen by is there."""
+    """Find what associations are chosen by and the whole program does not have."""
     held = sorted({exposure.observation for exposure in exposures})
     named = [("background_observations", one) for one in choice.background_observations]
     for each in choice.candidates:

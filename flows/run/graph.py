@@ -17,7 +17,8 @@ from ..planning import (
     PlannedJob,
     build_graph,
     chain_exposures,
-    find_mismatches,
+    find_unmatched_sets,
+    find_unmet_choices,
     narrow_graph,
     place_exposures,
     refuse_divided,
@@ -124,17 +125,22 @@ def fetch(
 def _refuse_mismatches(associated: Associated) -> None:
     """Refuse a recipe that is not for the program, whatever part of it is asked for."""
     found = associated.found
-    recipe, inventory = found.recipe, found.inventory
-    problems = find_mismatches(recipe, inventory.exposures, associated.whole)
-    if not problems or not inventory.exposures:
+    recipe, inventory, made = found.recipe, found.inventory, associated.whole
+    if not inventory.exposures:
         return
-    unknown = len(inventory.unusable) + len(inventory.withheld_files)
-    beware = f"; {unknown} files of it cannot be read" if unknown else ""
-    raise RecipeError(
-        f"The recipe {recipe.name} cannot be used for program {found.request.program}: "
-        f"{'; '.join(problems)}{beware}. Correct it, or set `optional = true` in a "
-        "parameter set that is for exposures which a program need not have."
-    )
+    sets = find_unmatched_sets(recipe, inventory.exposures, made)
+    choices = find_unmet_choices(recipe.associations, inventory.exposures, made)
+    problems = [*sets, *choices]
+    if unknown := len(inventory.unusable) + len(inventory.withheld_files):
+        problems += (
+            [f"{unknown} files of the program cannot be read"] if problems else []
+        )
+    if problems:
+        hint = " A set for exposures that a program need not have is `optional = true`."
+        raise RecipeError(
+            f"The recipe {recipe.name} cannot be used for program "
+            f"{found.request.program}: {'; '.join(problems)}.{hint if sets else ''}"
+        )
 
 
 def _list_asked(associated: Associated) -> set[str]:

@@ -1,8 +1,11 @@
 """Exposures made up for tests: a name, and the headers that matter to the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
 
 from config.recipe import AssociationChoice, LinkedObservations
 from flows.archive import role_of
@@ -22,6 +25,7 @@ __all__ = [
     "mrs_program",
     "raw_header",
     "with_calibrated",
+    "write_exposures",
 ]
 
 Keywords = dict[str, str | float | bool]
@@ -125,6 +129,17 @@ def make_exposure(name: str, **keywords: str | float | bool) -> Exposure:
         role=role_of(header),
         header=header,
     )
+
+
+def write_exposures(folder: Path, exposures: Iterable[Exposure]) -> Path:
+    """Put raw files of exposures, of no pixels to speak of, into a folder."""
+    folder.mkdir(exist_ok=True)
+    for exposure in exposures:
+        primary = fits.PrimaryHDU(header=fits.Header(dict(exposure.header)))
+        pixels = fits.ImageHDU(np.ones((2, 2), np.float32), name="SCI")
+        path = folder / f"{exposure.name}_uncal.fits"
+        fits.HDUList([primary, pixels]).writeto(path)
+    return folder
 
 
 def with_calibrated(

@@ -1,6 +1,6 @@
 """Recipes that extend recipes: order, origins, circles, and the text that is kept."""
 
-import datetime
+import datetime as dt
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -149,8 +149,8 @@ def test_recipes_that_extend_each_other_are_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("extends", "said"),
     [
-        ("best", r"Unknown recipe 'best', which .*mine\.toml extends,: expected"),
-        ("gone.toml", r"gone\.toml, which .*mine\.toml extends, cannot be read"),
+        ("bset", r"Unknown recipe 'bset' \(which .*mine\.toml extends\): expected"),
+        ("gone.toml", r"gone\.toml \(which .*mine\.toml extends\) cannot be read"),
         ("wrong.toml", r"wrong\.toml cannot be used: unknown key `selfcal`"),
     ],
 )
@@ -175,7 +175,7 @@ VALUES = st.recursive(
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]))
-    | st.dates(min_value=datetime.date(1000, 1, 1)),
+    | st.dates(min_value=dt.date(1000, 1, 1)),
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=4,
 )

@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from astropy.io import fits
 from exposures import (
     ifu_program,
     make_exposure,
     mrs_program,
     with_calibrated,
+    write_exposures,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,7 +23,7 @@ from config.settings import load_settings
 from flows.associations import associate_rows, read_pool
 from flows.factory import open_services
 from flows.models.associations import Lack
-from flows.models.exposures import Exposure, UnusableFile
+from flows.models.exposures import UnusableFile
 from flows.names import parse_exposure_name, stem_of
 from flows.planning import (
     PlannedJob,
@@ -112,14 +111,6 @@ def test_any_part_of_any_program_has_all_that_it_needs_and_no_more(
     check(graph, {name for name in some if chance.random() < 0.3})
 
 
-def hold(folder: Path, exposures: Sequence[Exposure]) -> None:
-    """Put raw files of exposures, of no pixels to speak of, into a folder."""
-    for exposure in exposures:
-        primary = fits.PrimaryHDU(header=fits.Header(dict(exposure.header)))
-        data = fits.ImageHDU(np.ones((3, 3), np.float32), name="SCI")
-        fits.HDUList([primary, data]).writeto(folder / f"{exposure.name}_uncal.fits")
-
-
 def prepare(folder: Path, program: str, *observations: str, **choices: str) -> Drawn:
     """Draw the graph of a program of a folder, as a run does."""
     request = Request(program, observations, **choices)
@@ -135,7 +126,7 @@ def test_a_background_of_another_observation_is_made_for_the_spectra_that_need_i
     tmp_path: Path,
 ) -> None:
     """The master background of the MRS reads spectra of the background, in spec3."""
-    hold(tmp_path, mrs_program())
+    write_exposures(tmp_path, mrs_program())
     graph = prepare(tmp_path, "99003", "001").graph
     assert "spec2:jw99003002001_02101_00001_mirifushort" in {job.key for job in graph}
     made = build_plan(graph, make_binder(make_resolved(graph), DoneStore()))
@@ -148,7 +139,7 @@ def test_an_observation_brings_the_spectra_that_it_is_combined_into(
     tmp_path: Path,
 ) -> None:
     first, second = (f"jw9900300{n}001_02101_00001_mirifushort" for n in (1, 4))
-    hold(tmp_path, [make_exposure(name, **MRS) for name in (first, second)])
+    write_exposures(tmp_path, [make_exposure(name, **MRS) for name in (first, second)])
     recipe = tmp_path / "combined.toml"
     recipe.write_text('title = "T"\n[associations]\nlevel3 = "target"\n')
     graph = prepare(tmp_path, "99003", "004", recipe=str(recipe)).graph
@@ -163,7 +154,7 @@ def test_an_observation_brings_the_spectra_that_it_is_combined_into(
 def test_an_observation_alone_leaves_others_and_their_defects_alone(
     tmp_path: Path,
 ) -> None:
-    hold(tmp_path, ifu_program())
+    write_exposures(tmp_path, ifu_program())
     (tmp_path / "jw99001009001_03101_00001_nrs1_uncal.fits").write_bytes(b"none")
     graph = prepare(tmp_path, "99001", "002").graph
     assert {job.exposure.observation for job in graph} == {"002"}
@@ -175,7 +166,7 @@ def test_what_glows_of_another_observation_is_still_read(tmp_path: Path) -> None
         make_exposure(name, EXPSTART=60000 + n / 100, EXPEND=60000.005 + n / 100)
         for n, name in enumerate(names)
     ]
-    hold(tmp_path, exposures)
+    write_exposures(tmp_path, exposures)
     recipe = tmp_path / "glow.toml"
     recipe.write_text(GLOWING)
     graph = prepare(tmp_path, "99001", "002", recipe=str(recipe)).graph

@@ -153,7 +153,11 @@ def test_another_text_has_another_hash(write: Write) -> None:
             "[[parameters]]\nstage = 'spec2'\nexp_type = []",
             "`parameters.match.exp_type`?",
         ),
-        ("zzz = 1", "unknown key `zzz`; known: id, type, "),
+        ("zzz = 1", "unknown key `zzz`; known: title, extends, jwst, associations, "),
+        (
+            "[[parameters]]\nstage = 'spec2'\nzzz = 1",
+            "unknown key `parameters.1.zzz`; known: stage, exp_types, match, ",
+        ),
     ],
 )
 def test_an_unknown_key_suggests_the_nearest(

@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import pytest
-from astropy.io import fits
-from exposures import bots_program, ifu_program, make_exposure, mos_program
+from exposures import (
+    bots_program,
+    ifu_program,
+    make_exposure,
+    mos_program,
+    write_exposures,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import make_graph
@@ -53,17 +57,7 @@ def raw(tmp_path: Path) -> Path:
     """Return an archive of one program."""
     folder = tmp_path / "raw"
     folder.mkdir()
-    return hold(folder, ifu_program())
-
-
-def hold(folder: Path, exposures: Iterable[Exposure]) -> Path:
-    """Put raw files of exposures into a folder."""
-    for exposure in exposures:
-        primary = fits.PrimaryHDU(header=fits.Header(dict(exposure.header)))
-        pixels = fits.ImageHDU(np.ones((2, 2), np.float32), name="SCI")
-        path = folder / f"{exposure.name}_uncal.fits"
-        fits.HDUList([primary, pixels]).writeto(path)
-    return folder
+    return write_exposures(folder, ifu_program())
 
 
 @pytest.fixture
@@ -202,7 +196,7 @@ def draw(archive: FolderArchive, *observations: str) -> Drawn:
 
 
 def test_only_what_the_jobs_that_are_asked_for_read_is_fetched(raw: Path) -> None:
-    hold(raw, [make_exposure("jw99001009001_03101_00001_nrs1")])
+    write_exposures(raw, [make_exposure("jw99001009001_03101_00001_nrs1")])
     drawn = draw(FarAway(raw), "009")
     # Observation 002 is the background of all others.
     assert {exposure.observation for exposure in drawn.remote} == {"002", "009"}
@@ -214,7 +208,7 @@ def test_only_what_the_jobs_that_are_asked_for_read_is_fetched(raw: Path) -> Non
 
 
 def test_asn_shows_what_a_run_processes(raw: Path) -> None:
-    hold(raw, [make_exposure("jw99001008001_02101_00001_nis", **GRISM)])
+    write_exposures(raw, [make_exposure("jw99001008001_02101_00001_nis", **GRISM)])
     done = CliRunner().invoke(app, ["asn", "99001", "--archive", str(raw), "--json"])
     shown = json.loads(done.output)
     jobs = [job.association for job in draw(FolderArchive(raw)).graph]
