@@ -10,7 +10,7 @@ import typer
 from workers.job_layout import LOG_NAME
 
 from .options import AsJson, DataDir
-from .output import print_json, print_rows, say
+from .output import fail, print_json, print_rows, say
 from .records import find_recorded, open_recorded
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def show(
         bool,
         typer.Option("--parameters", help="Show all parameters, also the defaults."),
     ] = False,
+    recipe: Annotated[
+        bool,
+        typer.Option("--recipe", help="Print the recipe of a run, as it was then."),
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +49,11 @@ def show(
 
     with open_recorded(data_dir) as (database, folder):
         found = find_recorded(database, target)
+        if recipe:
+            if not isinstance(found, Run):
+                fail(f"--recipe is of a run, and {target} is none: see `rewebb runs`.")
+            _show_recipe(found, as_json=as_json)
+            return
         if isinstance(found, Run):
             jobs = database.runs.get_run_jobs(found.id)
             _show_run(found, jobs, folder, as_json=as_json)
@@ -99,6 +108,20 @@ def _show_run(
         say(f"{title:12} {text}")
     say()
     say(f"its jobs: `rewebb status {run.id[:8]}`")
+
+
+def _show_recipe(run: "Run", *, as_json: bool) -> None:
+    """Print the text of a run's recipe, which is a recipe to run again."""
+    if not run.recipe_text:
+        fail(
+            f"The run {run.id} did not keep its recipe {run.recipe_name}: it was made "
+            f"by an older version, which kept its sha256 alone: {run.recipe_sha256}."
+        )
+    if as_json:
+        print_json({"name": run.recipe_name, "text": run.recipe_text})
+        return
+    for line in run.recipe_text.splitlines():
+        say(line)
 
 
 def _show_attempt(

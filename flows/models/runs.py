@@ -64,6 +64,8 @@ class Run:
     """Name of the recipe."""
     recipe_sha256: str
     """Hash of its text."""
+    recipe_text: str
+    """All that it said, with what it extends; empty if an older version ran it."""
     context: str
     """CRDS context (``jwst_NNNN.pmap``)."""
     environment: Mapping[str, str]

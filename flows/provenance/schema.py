@@ -89,6 +89,8 @@ class SQLRun(SQLBase):
     program: Mapped[str] = mapped_column(index=True)
     recipe_name: Mapped[str]
     recipe_sha256: Mapped[str]
+    # All that it said, with what it extended; empty of runs before revision 0006.
+    recipe_text: Mapped[str]
     context: Mapped[str]
     environment: Mapped[Mapping[str, str]]
     request: Mapped[Parameters]

@@ -35,6 +35,7 @@ def make_run(request: Request, recipe: Recipe) -> Run:
         program=request.program,
         recipe_name=recipe.name,
         recipe_sha256=recipe.sha256,
+        recipe_text=recipe.text,
         context=NOT_RESOLVED,
         environment=_describe_environment(),
         request={**asdict(request), "observations": list(request.observations)},

@@ -76,6 +76,7 @@ def test_its_run_and_jobs_are_as_they_were(older: Path) -> None:
     engine.dispose()
     assert (run.id, run.program, run.recipe_name) == (RUN, PROGRAM, RECIPE)
     assert (run.state, run.message) == (RunState.SUCCEEDED, "5 jobs are done")
+    assert run.recipe_text == ""
     assert run.started_at == datetime(2026, 11, 21, 23, 51, 3, 286329, UTC)
     assert {job.key: (job.state, job.why) for job in jobs} == dict.fromkeys(
         KEYS, (JobState.SUCCEEDED, "never done")
@@ -102,6 +103,13 @@ def test_commands_show_it(older: Path) -> None:
     assert [f["name"] for f in shown["record"]["job"]["inputs"]] == [
         f"{name}_calints.fits" for name in EXPOSURES
     ]
+
+
+def test_it_did_not_keep_the_recipe_of_its_run(older: Path) -> None:
+    asked = ["show", RUN, "--recipe", "--data-dir", str(older)]
+    shown = CliRunner().invoke(app, asked)
+    assert shown.exit_code == 2
+    assert f"The run {RUN} did not keep its recipe {RECIPE}" in shown.output
 
 
 def test_its_database_can_be_made_again_from_its_store(older: Path) -> None:

@@ -62,6 +62,7 @@ def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(
     database = Database(engine)
     use = database.runs.find_last_use("f")
     assert use is not None
+    assert use[0].recipe_text == ""
     assert use[1].caveats == (Caveat(CaveatKind.PARTIAL, "no NRS2"),)
     (found,) = database.jobs.find_outcomes(["f"]).values()
     assert [caveat.kind for caveat in found.caveats] == [CaveatKind.ALL_NAN]

@@ -138,6 +138,7 @@ def make_run(run_id: str = "run-1", *, started_at: datetime = NOON) -> Run:
         program="02736",
         recipe_name="nirspec-mos",
         recipe_sha256="abc",
+        recipe_text='title = "What the rules give"\n',
         context="jwst_1464.pmap",
         environment={"python": "3.11.7"},
         request={"program": "02736", "observations": ["007"]},

@@ -9,11 +9,14 @@ import pytest
 from outcomes import NOON, make_job, make_outcome, make_run, make_run_job
 from typer.testing import CliRunner
 
+from config.recipe import Recipe, load_recipe
 from config.settings import load_settings
 from flows.cli import app
 from flows.factory import open_database
-from flows.models.runs import JobState
+from flows.models.runs import JobState, Run
 from flows.provenance import Database
+from flows.run import Request
+from flows.run import make_run as begin_run
 from workers.contract import Caveat, CaveatKind
 
 JOB = make_job()
@@ -95,3 +98,31 @@ def test_status_joins_what_that_run_knew_with_what_the_job_found(
     assert found.startswith(SKIPPED)
     assert [line.endswith(NO_NRS2.message) for line in known] == [True] * partial
     assert ("there is no NRS2" in run("status", name)) is partial
+
+
+def test_show_prints_the_recipe_of_a_run_as_it_was(elsewhere: Path) -> None:
+    path = elsewhere / "mine.toml"
+    path.write_text('title = "Before"\nextends = "selfcal"\n')
+    before = load_recipe(str(path))
+    record = record_run(Request("02736", recipe=str(path)), before)
+    path.write_text('title = "After"\n')
+    (elsewhere / "kept.toml").write_text(run("show", record.id, "--recipe"))
+    kept = load_recipe("kept.toml")
+    assert (kept.sha256, kept.associations) == (before.sha256, before.associations)
+    told = json.loads(run("show", record.id, "--recipe", "--json"))
+    assert told == {"name": "mine", "text": before.text}
+
+
+def record_run(request: Request, recipe: Recipe) -> Run:
+    """Record that a run begins."""
+    with open_database(load_settings()) as database:
+        record = begin_run(request, recipe)
+        database.runs.start_run(record)
+    return record
+
+
+@pytest.mark.usefixtures("partial_at_first")
+def test_only_a_run_has_a_recipe() -> None:
+    done = CliRunner().invoke(app, ["show", PRODUCT, "--recipe"])
+    assert done.exit_code == 2
+    assert "--recipe is of a run" in done.output

@@ -125,6 +125,6 @@ def test_a_column_of_the_run_that_no_query_asks_for_is_named_by_the_schema_alone
 ):
     """So one column more touches the schema, the record and a revision."""
     package = Path(flows.provenance.__file__).parent
-    for name in ("recipe_name", "recipe_sha256", "requested_by"):
+    for name in ("recipe_name", "recipe_sha256", "recipe_text", "requested_by"):
         found = [path.name for path in package.glob("*.py") if name in path.read_text()]
         assert found == ["schema.py"], name

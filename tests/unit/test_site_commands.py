@@ -3,22 +3,28 @@
 import hashlib
 import json
 import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import asdf
+import jsonschema
 import pytest
+from installed_specs import get_installed_specs
 from outcomes import make_job, make_outcome, make_run, make_run_job
 from typer.testing import CliRunner, Result
 
-from config.recipe import list_recipes, load_recipe
+from config.recipe import list_recipes, load_recipe, make_schema
 from config.settings import load_settings
 from flows.cli import app
 from flows.cli.output import print_summary
 from flows.factory import open_database
 from flows.models.runs import JobState, RunState
 from flows.reports import JobLine, RunSummary
+from flows.run import find_specs
 from workers.contract import ParsUse, ReferenceFile, Status
+
+SCHEMA = Path(__file__).parents[2] / "config/recipe.schema.json"
 
 JOB = make_job()
 KEY = f"{JOB.stage}:{JOB.name}"
@@ -59,13 +65,108 @@ def test_recipes_are_listed_with_what_they_do() -> None:
 def test_a_packaged_recipe_that_is_shown_is_a_recipe_of_ones_own(here: Path) -> None:
     (here / "mine.toml").write_text(run("recipes", "show", "selfcal"))
     mine, packaged = load_recipe("mine.toml"), load_recipe("selfcal")
-    assert replace(mine, name="selfcal", sha256=packaged.sha256) == packaged
+    same = {"name": "selfcal", "sha256": packaged.sha256, "text": packaged.text}
+    assert replace(mine, **same) == packaged
+    assert "#:schema" not in mine.text  # which is where the packaged ones are
 
 
 def test_an_unknown_recipe_is_refused() -> None:
     done = call("recipes", "show", "best")
     assert done.exit_code == 2
     assert "'best'" in done.output
+
+
+def test_a_recipe_is_shown_with_all_that_it_extends(here: Path) -> None:
+    (here / "mine.toml").write_text('title = "T"\nextends = "selfcal"\n')
+    shown = run("recipes", "show", "mine.toml")
+    assert "selfcal = true  # from selfcal" in shown
+    origins = json.loads(run("recipes", "show", "mine.toml", "--json"))["origins"]
+    assert origins["parameters.1"] == "selfcal"
+
+
+def test_a_file_beside_is_not_taken_for_the_packaged_recipe(here: Path) -> None:
+    (here / "selfcal.toml").write_text('title = "Mine"\n')
+    titles = [load_recipe(name).title for name in ("selfcal", "selfcal.toml")]
+    assert titles[0] != titles[1] == "Mine"
+
+
+@pytest.fixture
+def specs_kept(here: Path) -> None:
+    """Keep what the pipelines accept in the data folder."""
+    find_specs(here / "rewebb-data", get_installed_specs, keep=True)
+
+
+@pytest.mark.usefixtures("specs_kept")
+def test_a_recipe_is_checked_without_a_program(here: Path) -> None:
+    assert "The recipe selfcal can be used with jwst 3." in run(
+        "recipes", "check", "selfcal"
+    )
+    wrong = (
+        'title = "T"\n[[parameters]]\nstage = "spec2"\nsteps.cube_buld.skip = true\n'
+    )
+    (here / "mine.toml").write_text(wrong)
+    done = call("recipes", "check", "mine.toml")
+    assert done.exit_code == 1
+    assert "did you mean `cube_build`?" in done.output
+    told = json.loads(call("recipes", "check", "mine.toml", "--json").output)
+    assert told["recipe"] == "mine"
+    assert told["jwst"].startswith("3.")
+    assert ["cube_buld" in problem for problem in told["problems"]] == [True]
+
+
+def test_two_recipes_are_compared_value_by_value() -> None:
+    done = call("recipes", "diff", "official", "selfcal", "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.output)
+    del found["title"]
+    assert found == {
+        "associations.selfcal": {"official": None, "selfcal": "True"},
+        "products.exposure_cubes": {"official": None, "selfcal": "needed"},
+        "spec2, exp_types NRS_IFU: steps.badpix_selfcal.skip": {
+            "official": None, "selfcal": "False",
+        },
+    }  # fmt: skip
+    assert "exposure_cubes" in call("recipes", "diff", "official", "selfcal").output
+
+
+def test_what_a_recipe_extends_is_compared_too(here: Path) -> None:
+    (here / "mine.toml").write_text(
+        f'title = "{load_recipe("selfcal").title}"\nextends = "selfcal"\n'
+    )
+    assert "say the same" in run("recipes", "diff", "selfcal", "mine.toml")
+
+
+def test_the_schema_that_ships_is_that_of_the_models() -> None:
+    """Write it again with `rewebb recipes schema > config/recipe.schema.json`."""
+    shipped = json.loads(SCHEMA.read_text())
+    assert shipped == json.loads(run("recipes", "schema")) == make_schema()
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_packaged_recipes_name_the_schema_and_keep_to_it(name: str) -> None:
+    path = SCHEMA.parent / "recipes" / f"{name}.toml"
+    directive, place = path.read_text().splitlines()[0].split()
+    assert directive == "#:schema"
+    assert (path.parent / place).resolve() == SCHEMA.resolve()
+    jsonschema.validate(tomllib.loads(path.read_text()), make_schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_valid"),
+    [
+        ('extends = "a"', True),
+        ('extends = ["a", "b"]', True),
+        ("extends = 1", False),
+        ('parameters = [{ stage = "spec2", match.grating = "G*" }]', True),
+        ('parameters = [{ stage = "spec2", match.grating = ["G*"] }]', True),
+        ('parameters = [{ stage = "spec2", match.gratting = "G*" }]', False),
+        ('parameters = [{ stage = "spec4" }]', False),
+    ],
+)
+def test_the_schema_says_what_the_models_take(text: str, *, is_valid: bool) -> None:
+    tree = tomllib.loads(f'title = "T"\n{text}')
+    validator = jsonschema.Draft202012Validator(make_schema())
+    assert validator.is_valid(tree) is is_valid
 
 
 def test_each_setting_names_where_it_comes_from(
