@@ -7,17 +7,11 @@ must not make a worker read or run anything but the pipeline and its references.
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from packaging.version import InvalidVersion, Version
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,23 +19,22 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from .errors import RecipeError
 from .extending import join_recipes, to_toml
+from .jwst_versions import JwstVersions
 from .match import Match, to_tuple
 from .problems import list_problems
+from .recipe_texts import collect_texts
 
 __all__ = [
     "AssociationChoice",
-    "JwstVersions",
     "LinkedObservations",
     "MemberRule",
     "ParameterSet",
     "ProductChoice",
     "Recipe",
-    "list_recipes",
     "load_recipe",
     "make_schema",
 ]
@@ -175,49 +168,6 @@ class ParameterSet(BaseModel):
         return ", ".join(asked)
 
 
-def _check_version(text: str) -> str:
-    try:
-        Version(text)
-    except InvalidVersion as error:
-        raise ValueError("expected a version such as 3.0.0") from error
-    return text
-
-
-_Version = Annotated[str, AfterValidator(_check_version)]
-
-
-class JwstVersions(BaseModel):
-    """Versions of `jwst` that a recipe is for."""
-
-    model_config = _STRICT
-
-    minimum: _Version | None = None
-    """The first; any if it is not given."""
-    maximum: _Version | None = None
-    """The last."""
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        """Refuse a span that no version is in."""
-        first, last = self.minimum, self.maximum
-        if first and last and Version(first) > Version(last):
-            raise ValueError(f"minimum {first} is after maximum {last}")
-        return self
-
-    def has(self, version: str) -> bool:
-        """Return whether a version is one of them, whatever it was built from."""
-        own = Version(Version(version).public)
-        first, last = self.minimum, self.maximum
-        return (not first or own >= Version(first)) and (
-            not last or own <= Version(last)
-        )
-
-    def describe(self) -> str:
-        """Write them down: ``jwst from 2.0.0 to 3.0.0``."""
-        first = f" from {self.minimum}" if self.minimum else ""
-        return f"jwst{first}" + (f" to {self.maximum}" if self.maximum else "")
-
-
 class _RecipeFile(BaseModel):
     """How to reprocess JWST spectra: a recipe of Rewebb."""
 
@@ -332,12 +282,6 @@ class Recipe:
         return f"parameter set {number}{whose} ({given.describe()})"
 
 
-def list_recipes() -> tuple[str, ...]:
-    """List the names of the packaged recipes."""
-    folder = resources.files("config").joinpath("recipes")
-    return tuple(sorted(Path(file.name).stem for file in folder.iterdir()))
-
-
 def load_recipe(name: str) -> Recipe:
     """Load a packaged recipe by name, or any recipe by path, with all that it extends.
 
@@ -352,14 +296,14 @@ def load_recipe(name: str) -> Recipe:
         There is no such recipe, it cannot be read, holds what it may not, or extends
         itself.
     """
-    parts: dict[str, _Part] = {}
-    _collect(name, None, {}, parts)
-    *extended, last = parts.values()
-    if not extended:
-        return _make_recipe(last.name, last.text, last.parsed, {})
-    tree, origins = join_recipes((part.name, part.tree) for part in parts.values())
+    texts = collect_texts(name)
+    checked = [_parse(text.shown, text.tree) for text in texts]
+    last, parsed = texts[-1], checked[-1]
+    if len(texts) == 1:
+        return _make_recipe(last.name, last.text, parsed, {})
+    tree, origins = join_recipes((one.name, one.tree) for one in texts)
     text = to_toml(tree, origins)
-    return _make_recipe(last.name, text, _parse(name, tree), origins)
+    return _make_recipe(last.name, text, _parse(last.shown, tree), origins)
 
 
 def make_schema() -> dict[str, Any]:
@@ -381,81 +325,6 @@ def _make_recipe(
         products=parsed.products,
         parameters=parsed.parameters,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One file of a recipe."""
-
-    name: str
-    """Name of a packaged recipe, or stem of the file."""
-    text: str
-    """What is in it."""
-    tree: Mapping[str, Any]
-    """The same, parsed."""
-    parsed: _RecipeFile
-    """The same, checked."""
-
-
-def _collect(
-    name: str, by: Path | None, chain: Mapping[str, str], parts: dict[str, _Part]
-) -> None:
-    """Collect a recipe and all that it extends, what is extended first, each once.
-
-    Parameters
-    ----------
-    by
-        The file that extends it; None for the recipe that is asked for, and for what
-        packaged ones extend.
-    chain
-        The recipes that lead to it, as they are shown, by name or absolute path.
-    parts
-        What is collected so far, likewise.
-    """
-    extended = f" (which {list(chain.values())[-1]} extends)" if chain else ""
-    path = None if name in list_recipes() else _place(name, by, extended)
-    key, shown = (name, name) if path is None else (str(path.resolve()), str(path))
-    if key in chain:
-        loop = [*chain.values()][[*chain].index(key) :]
-        circle = " extends ".join([*loop, loop[0]])
-        raise RecipeError(f"Recipes extend each other in a circle: {circle}.")
-    if key in parts:
-        return
-    text = _read(name, path, extended)
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {shown} cannot be used: {error}") from error
-    parsed = _parse(shown, tree)
-    for each in parsed.extends:
-        _collect(each, path, {**chain, key: shown}, parts)
-    parts[key] = _Part(Path(name).stem, text, tree, parsed)
-
-
-def _place(name: str, by: Path | None, extended: str) -> Path:
-    """Find where a recipe is that is not packaged."""
-    if Path(name).suffix == ".toml":
-        return Path(name) if by is None else by.parent / name
-    known = list_recipes()
-    close = get_close_matches(name, known, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise RecipeError(
-        f"Unknown recipe {name!r}{extended}{hint}: expected one of {', '.join(known)}, "
-        "or the path of a .toml file."
-    )
-
-
-def _read(name: str, path: Path | None, extended: str) -> str:
-    if path is None:
-        folder = resources.files("config").joinpath("recipes")
-        return folder.joinpath(f"{name}.toml").read_text()
-    try:
-        return path.read_text()
-    except OSError as error:
-        why = error.strerror
-    except UnicodeDecodeError as error:
-        why = str(error)
-    raise RecipeError(f"The recipe {path}{extended} cannot be read: {why}.")
 
 
 def _parse(name: str, tree: Mapping[str, Any]) -> _RecipeFile:

@@ -41,7 +41,8 @@ _Name = Annotated[
 @recipes_app.command("list")
 def list_packaged(*, as_json: AsJson = False) -> None:
     """List the packaged recipes; --recipe also takes the path of your own file."""
-    from config.recipe import list_recipes, load_recipe
+    from config.recipe import load_recipe
+    from config.recipe_texts import list_recipes
 
     found = [load_recipe(name) for name in list_recipes()]
     if as_json:

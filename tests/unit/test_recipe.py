@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import RecipeError
-from config.recipe import list_recipes, load_recipe
+from config.recipe import load_recipe
+from config.recipe_texts import list_recipes
 
 Write = Callable[[str], str]
 

@@ -14,7 +14,8 @@ from installed_specs import get_installed_specs
 from outcomes import make_job, make_outcome, make_run, make_run_job
 from typer.testing import CliRunner, Result
 
-from config.recipe import list_recipes, load_recipe, make_schema
+from config.recipe import load_recipe, make_schema
+from config.recipe_texts import list_recipes
 from config.settings import load_settings
 from flows.cli import app
 from flows.cli.output import print_summary

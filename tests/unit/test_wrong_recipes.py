@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from wrong_recipes import Held, draw_recipe, refuse, two_gratings_program
 
 from config.errors import RecipeError
-from config.recipe import list_recipes, load_recipe
+from config.recipe import load_recipe
+from config.recipe_texts import list_recipes
 from config.settings import Settings, load_settings
 from flows.cli import app
 from flows.factory import open_services
