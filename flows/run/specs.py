@@ -92,10 +92,9 @@ def _take_digest(versions: Mapping[str, str]) -> str:
 def _read(path: Path) -> CodeSpecs | None:
     """Read what is kept; None if there is nothing, or of another version of Rewebb."""
     try:
-        specs = _adapter().validate_json(path.read_bytes())
+        return _adapter().validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-    return specs if specs.versions == calibration_versions() else None
 
 
 @cache

@@ -81,6 +81,56 @@ def test_of_two_sets_the_later_one_wins(write: Write) -> None:
     }
 
 
+MATCHED = """
+title = "T"
+[[parameters]]
+stage = "spec3"
+match.grating = "g395*"
+match.observation = ["001", "002"]
+exp_types = ["NRS_IFU"]
+steps.outlier_detection.skip = true
+"""
+
+FITTING = {"exp_type": "NRS_IFU", "grating": "G395H", "observation": "001"}
+
+
+@pytest.mark.parametrize(
+    ("others", "is_set"),
+    [
+        ([], True),
+        ([{"observation": "002"}], True),
+        ([{"observation": "003"}], False),
+        ([{"grating": "PRISM"}], False),
+        ([{"exp_type": "NRS_MSASPEC"}], False),
+    ],
+)
+def test_a_set_is_for_jobs_of_which_it_fits_all_science(
+    write: Write, others: list[dict[str, str]], *, is_set: bool
+) -> None:
+    science = [FITTING, *(FITTING | other for other in others)]
+    found = load_recipe(write(MATCHED)).select_parameters("spec3", science)
+    assert bool(found) is is_set
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        ("2.0.0", True),
+        ("3.0.0", True),
+        ("3.0.0+g12ab", True),
+        ("2.0.0rc1", False),
+        ("1.20.2", False),
+        ("3.0.1", False),
+        ("3.0.1.dev5", False),
+    ],
+)
+def test_a_recipe_is_for_the_versions_between_its_bounds(
+    write: Write, version: str, *, fits: bool
+) -> None:
+    text = 'title = "T"\n[jwst]\nminimum = "2.0"\nmaximum = "3.0.0"'
+    assert load_recipe(write(text)).jwst.has(version) is fits
+
+
 NEEDED = """
 title = "T"
 [products]
