@@ -118,10 +118,19 @@ def _list(values: Sequence[str]) -> str:
 
 
 def find_unmet_choices(
-    choice: AssociationChoice, exposures: Sequence[Exposure], made: AssociationSet
+    choice: AssociationChoice,
+    exposures: Sequence[Exposure],
+    made: AssociationSet,
+    observations: Iterable[str],
 ) -> Iterator[str]:
-    """Find what associations are chosen by and the whole program does not have."""
-    held = sorted({exposure.observation for exposure in exposures})
+    """Find what associations are chosen by and the whole program does not have.
+
+    Parameters
+    ----------
+    observations
+        Those of the exposures, and of files that cannot be used.
+    """
+    held = sorted({*observations})
     named = [("background_observations", one) for one in choice.background_observations]
     for each in choice.candidates:
         named += [(f"candidate {each.id}", one) for one in each.observations]

@@ -126,21 +126,24 @@ def _refuse_mismatches(associated: Associated) -> None:
     """Refuse a recipe that is not for the program, whatever part of it is asked for."""
     found = associated.found
     recipe, inventory, made = found.recipe, found.inventory, associated.whole
-    if not inventory.exposures:
+    exposures, unusable = inventory.exposures, associated.unusable
+    if not exposures:
         return
-    sets = find_unmatched_sets(recipe, inventory.exposures, made)
-    choices = find_unmet_choices(recipe.associations, inventory.exposures, made)
+    held = {exposure.observation for exposure in exposures}
+    held |= {file.observation for file in unusable}
+    sets = find_unmatched_sets(recipe, exposures, made)
+    choices = find_unmet_choices(recipe.associations, exposures, made, held)
     problems = [*sets, *choices]
-    if unknown := len(inventory.unusable) + len(inventory.withheld_files):
-        problems += (
-            [f"{unknown} files of the program cannot be read"] if problems else []
-        )
-    if problems:
-        hint = " A set for exposures that a program need not have is `optional = true`."
-        raise RecipeError(
-            f"The recipe {recipe.name} cannot be used for program "
-            f"{found.request.program}: {'; '.join(problems)}.{hint if sets else ''}"
-        )
+    if not problems:
+        return
+    if unusable:
+        names = ", ".join(file.path.name for file in unusable)
+        problems.append(f"files of the program that cannot be used: {names}")
+    hint = " A set for exposures that a program need not have is `optional = true`."
+    raise RecipeError(
+        f"The recipe {recipe.name} cannot be used for program {found.request.program}: "
+        f"{'; '.join(problems)}.{hint if sets else ''}"
+    )
 
 
 def _list_asked(associated: Associated) -> set[str]:

@@ -10,7 +10,7 @@ from installed_specs import get_installed_specs
 
 from config.errors import RecipeError
 from config.recipe import load_recipe
-from flows.models.exposures import Exposure, Inventory
+from flows.models.exposures import Exposure, Inventory, UnusableFile
 from flows.run import Drawn, Request, prepare
 from workers.contract import Stage
 
@@ -44,10 +44,11 @@ class Held:
     """An archive of exposures in memory."""
 
     exposures: Sequence[Exposure]
+    unusable: Sequence[UnusableFile] = ()
 
     def find(self, _: str) -> Inventory:
         """Find all of them."""
-        return Inventory(tuple(self.exposures), ())
+        return Inventory(tuple(self.exposures), tuple(self.unusable))
 
     def fetch(self, exposures: Sequence[Exposure], **_: Any) -> Sequence[Exposure]:
         """Have them."""
@@ -59,13 +60,16 @@ def draw_recipe(
     exposures: Sequence[Exposure],
     *observations: str,
     start_at: Stage = Stage.DETECTOR1,
+    unusable: Sequence[UnusableFile] = (),
 ) -> Drawn:
     """Draw the graph of a program with a recipe, ``mine.toml`` of this folder."""
     Path("mine.toml").write_text(text)
     program = exposures[0].program
     request = Request(program, observations, "mine.toml", start_at=start_at)
     recipe = load_recipe(request.recipe)
-    return prepare(request, recipe, Held(exposures), get_specs=get_installed_specs)
+    return prepare(
+        request, recipe, Held(exposures, unusable), get_specs=get_installed_specs
+    )
 
 
 def refuse(text: str, program: str) -> str:

@@ -23,6 +23,7 @@ from config.recipe_texts import list_recipes
 from config.settings import Settings, load_settings
 from flows.cli import app
 from flows.factory import open_services
+from flows.models.exposures import UnusableFile
 from flows.models.runs import RunState
 from flows.planning import find_problems
 from flows.run import Request, fetch, find_specs, list_items, plan_only, run_program
@@ -185,6 +186,18 @@ def test_choices_that_the_program_has_are_no_error() -> None:
     }
     assert members["spec2:jw99003001001_02101_00001_mirifushort"] == []
     assert members["spec2:jw99003001001_02101_00002_mirifushort"] != []
+
+
+def test_files_that_cannot_be_read_are_of_the_program_too() -> None:
+    name = "jw99001007001_03101_00001_nrs1_uncal.fits"
+    broken = UnusableFile(Path(name), "99001", "007", f"{name}: it is empty")
+    sky = 'title = "T"\n[associations]\nbackground_observations = ["007"]\n'
+    draw_recipe(sky, ifu_program(), unusable=[broken])
+    unmatched = 'title = "T"\n[[parameters]]\nstage = "tso3"\n'
+    with pytest.raises(
+        RecipeError, match=f"; files of the program that cannot be used: {name}"
+    ):
+        draw_recipe(unmatched, ifu_program(), unusable=[broken])
 
 
 def refuse_to_plan(_: object) -> NoReturn:
