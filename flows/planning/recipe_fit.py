@@ -68,8 +68,7 @@ def _explain(given: ParameterSet, by_stage: Mapping[Stage, Sequence[_Facts]]) ->
     """Explain why a set is for no exposure that its stage is run on."""
     there = by_stage[Stage(given.stage)]
     if not there:
-        reached = [str(stage) for stage, found in by_stage.items() if found]
-        stages = ", ".join(reached) or "no stage at all"
+        stages = ", ".join(stage for stage, found in by_stage.items() if found)
         return f"no exposure comes to {given.stage}, the program has {stages}"
     wrong = [
         f"in {given.stage} the program has {name} "

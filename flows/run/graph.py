@@ -127,8 +127,8 @@ def _refuse_mismatches(associated: Associated) -> None:
     found = associated.found
     recipe, inventory, made = found.recipe, found.inventory, associated.whole
     exposures, unusable = inventory.exposures, associated.unusable
-    if not exposures:
-        return
+    if not made.associations:
+        return  # it is said why, whatever the recipe
     held = {exposure.observation for exposure in exposures}
     held |= {file.observation for file in unusable}
     sets = find_unmatched_sets(recipe, exposures, made)

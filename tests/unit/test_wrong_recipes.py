@@ -9,6 +9,7 @@ import pytest
 from exposures import (
     ifu_program,
     lrs_program,
+    make_exposure,
     mrs_program,
     with_calibrated,
     write_exposures,
@@ -22,6 +23,7 @@ from config.recipe import load_recipe
 from config.recipe_texts import list_recipes
 from config.settings import Settings, load_settings
 from flows.cli import app
+from flows.errors import PlanError
 from flows.factory import open_services
 from flows.models.exposures import UnusableFile
 from flows.models.runs import RunState
@@ -186,6 +188,13 @@ def test_choices_that_the_program_has_are_no_error() -> None:
     }
     assert members["spec2:jw99003001001_02101_00001_mirifushort"] == []
     assert members["spec2:jw99003001001_02101_00002_mirifushort"] != []
+
+
+def test_a_program_without_associations_is_explained_whatever_the_recipe() -> None:
+    grism = {"INSTRUME": "NIRISS", "EXP_TYPE": "NIS_WFSS", "DETECTOR": "NIS"}
+    alone = [make_exposure("jw99001008001_02101_00001_nis", **grism)]
+    with pytest.raises(PlanError, match="gives no association"):
+        draw_recipe(MISSPELT.replace("buld", "build"), alone)
 
 
 def test_files_that_cannot_be_read_are_of_the_program_too() -> None:
