@@ -1,12 +1,11 @@
 """Files of a source become local copies: decided first, then done in parallel."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from rich.filesize import decimal
 
@@ -28,10 +27,7 @@ from ..notifier import Notifier
 from .source import FetchListener, RemoteFile, Source
 from .vault import Vault
 
-__all__ = ["Copy", "FetchReport", "Fetcher", "StoppablePool", "ToFetch", "open_pool"]
-
-_Given = ParamSpec("_Given")
-_Answer = TypeVar("_Answer")
+__all__ = ["Copy", "FetchReport", "Fetcher", "StoppablePool", "ToFetch"]
 
 _BEGIN_BYTES: Final = 1 << 16
 """How much of a file is compared of which its archive says no version: raw files of
@@ -83,47 +79,26 @@ class _StoppedError(Exception):
     """Nobody waits any more; what is here already is kept."""
 
 
-class StoppablePool:
-    """Threads that stop when nobody waits for them any more, be they asleep."""
+class StoppablePool(ThreadPoolExecutor):
+    """Threads that stop when its block is left, be it by Ctrl-C and be they asleep."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
         self._over = threading.Event()
         self.pacing = Pacing(sleep=self._sleep)
 
-    def submit(
-        self,
-        work: Callable[_Given, _Answer],
-        *args: _Given.args,
-        **kwargs: _Given.kwargs,
-    ) -> Future[_Answer]:
-        """Let a thread do something."""
-        return self._pool.submit(work, *args, **kwargs)
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.shutdown(wait=True, cancel_futures=True)
 
     def check(self) -> None:
         """Raise `_StoppedError` if nobody waits any more."""
         if self._over.is_set():
             raise _StoppedError
 
-    def stop(self) -> None:
-        """Stop: what has not begun never does, and nobody sleeps on."""
-        self._over.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     def _sleep(self, seconds: float) -> None:
         if self._over.wait(seconds):
             raise _StoppedError
-
-
-@contextmanager
-def open_pool(threads: int) -> Iterator[StoppablePool]:
-    """Keep threads until the block is left, be it by Ctrl-C."""
-    with ThreadPoolExecutor(threads) as pool:
-        stoppable = StoppablePool(pool)
-        try:
-            yield stoppable
-        finally:
-            stoppable.stop()
 
 
 class Fetcher:
@@ -154,7 +129,7 @@ class Fetcher:
         listed = list(files)
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
-        with open_pool(self._parallel) as pool:
+        with StoppablePool(self._parallel) as pool:
             looks = [
                 pool.submit(self._look, file, pool.pacing, ask=ask) for file in listed
             ]
@@ -185,7 +160,7 @@ class Fetcher:
         with (
             Notifier(listener, to="whoever watches the fetch", interval_s=0.1) as tell,
             Meter("fetching files", tell, sizes) as meter,
-            open_pool(self._parallel) as pool,
+            StoppablePool(self._parallel) as pool,
         ):
             futures = {
                 pool.submit(self._fetch_one, file, target, meter, pool): file

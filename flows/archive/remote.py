@@ -21,7 +21,7 @@ from ..models.exposures import (
 )
 from ..names import ExposureName, parse_exposure_name, parse_file_name
 from .access import admit, describe_withheld, explain_withheld, withhold
-from .fetch import Fetcher, FetchReport, ToFetch, open_pool
+from .fetch import Fetcher, FetchReport, StoppablePool, ToFetch
 from .headers import (
     HeaderValue,
     RawFile,
@@ -149,7 +149,7 @@ class RemoteArchive:
     ) -> list[Exposure | UnusableFile]:
         """Read the headers of raw files, here or where they are."""
         raw = [file for file in files if file.kind is FileKind.UNCAL]
-        with open_pool(self._parallel) as pool:
+        with StoppablePool(self._parallel) as pool:
             looks = [
                 pool.submit(self._examine, file, pool.pacing, ask=ask) for file in raw
             ]
@@ -201,7 +201,7 @@ class RemoteArchive:
         return missing
 
     def _with_metafile(self, exposure: Exposure) -> Exposure:
-        """Return an exposure its metafile, if it is here, as the archive has it."""
+        """Add its metafile to an exposure, if it is here, as the archive has it."""
         name = name_metafile(exposure)
         if not name:
             return exposure

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from config.recipe import Recipe
 
     from ..associations import Difference, PoolRow
-    from ..models.associations import Association, AssociationSet
+    from ..models.associations import AssociationSet
     from ..run import Associated, Found
 
 __all__ = ["asn"]
@@ -226,25 +226,24 @@ def _to_record(
     """Make a record of everything."""
     made = shown.made
     return {
-        "associations": [_to_association(one) for one in made.associations],
+        "associations": [
+            {
+                "asn_type": one.asn_type,
+                "asn_rule": one.asn_rule,
+                "asn_id": one.asn_id,
+                "program": one.program,
+                "target": one.target,
+                "product": one.product_name,
+                "members": tuple(one.members),
+            }
+            for one in made.associations
+        ],
         "unused": made.unused,
         "untaken": made.untaken,
         "lacking": made.lacking,
         "rejected": shown.unusable,
         "notes": shown.notes,
         "differences": differences,
-    }
-
-
-def _to_association(one: "Association") -> dict[str, object]:
-    return {
-        "asn_type": one.asn_type,
-        "asn_rule": one.asn_rule,
-        "asn_id": one.asn_id,
-        "program": one.program,
-        "target": one.target,
-        "product": one.product_name,
-        "members": tuple(one.members),
     }
 
 

@@ -221,7 +221,14 @@ class Cluster:
         return [future for future in futures if future.done()]
 
     def _get_workers(self) -> list[Any]:
-        return list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+        # Not `scheduler_info`: a timer of the client replaces what it is about to
+        # return by an answer without workers.
+        client = self._client
+        try:
+            told = client.sync(client.scheduler.identity, n_workers=-1)
+        except OSError as gone:
+            raise _gone(gone) from gone
+        return list(told["workers"].values())
 
 
 def get_result(future: "Future[Any]") -> Any:

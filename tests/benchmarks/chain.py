@@ -135,7 +135,7 @@ def make_table(measured: list[Measured]) -> Table:
 
 
 def iterate_rows(measured: list[Measured]) -> Iterator[tuple[str, ...]]:
-    """Return a row a program, and one for all."""
+    """Return a row for each program, and one for all."""
     for one in measured:
         yield make_row(str(one.mode), [one])
     yield make_row("all", measured)

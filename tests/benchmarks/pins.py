@@ -55,7 +55,7 @@ def measure(sample: SampleSet, mode: Mode, folder: Path) -> tuple[float, float]:
 
 
 def iterate_rows(sample: SampleSet, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Return a row a program."""
+    """Return a row for each program."""
     for mode in MODES:
         pinned_s, free_s = measure(sample, mode, folder / mode)
         ratio = pinned_s / free_s

@@ -18,14 +18,16 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return an empty database of each backend."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new/folder/rewebb.db"
+        yield f"sqlite:///{tmp_path}/new/folder/rewebb.db"
+        return
     server = request.getfixturevalue("postgresql_url")
     name = f"t{uuid.uuid4().hex}"
-    _create_database(server, name)
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    _execute(server, f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")  # it is of 300 files
 
 
 @pytest.fixture
@@ -42,9 +44,9 @@ def database(engine: Engine) -> Database:
     return Database(engine)
 
 
-def _create_database(server: str, name: str) -> None:
+def _execute(server: str, statement: str) -> None:
     url = make_url(server).set(drivername="postgresql+psycopg")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} STRATEGY file_copy"))
+        connection.execute(text(statement))
     engine.dispose()

@@ -53,7 +53,7 @@ def make_rewebb(
 
 @pytest.fixture
 def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
-    """Return the command an empty data folder."""
+    """Return the command with an empty data folder."""
     return make_rewebb()
 
 

@@ -26,7 +26,7 @@ def mast(sample: SampleSet) -> Iterator[MastServer]:
 
 @pytest.fixture
 def far(rewebb: Rewebb, mast: MastServer) -> Rewebb:
-    """Return the command an empty data folder, and an archive far away."""
+    """Return the command with an empty data folder and an archive far away."""
     return rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
 
 

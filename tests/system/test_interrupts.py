@@ -111,7 +111,7 @@ def test_ctrl_c_ends_a_plan_in_one_line(rewebb: Rewebb) -> None:
 
 @pytest.fixture
 def hanging(rewebb: Rewebb) -> Iterator[Rewebb]:
-    """Return the command an archive of which one file never comes."""
+    """Return the command with an archive of which one file never comes."""
     folder = rewebb.folder / "archive"
     write_small_files(folder, 3)
     with mast_server(folder) as mast:

@@ -22,14 +22,14 @@ MakeRewebb = Callable[..., Rewebb]
 
 @pytest.fixture
 def scheduled(make_rewebb: MakeRewebb, half_done: Rewebb) -> Iterator[Rewebb]:
-    """Return the command a scheduler that has no workers yet."""
+    """Return the command with a scheduler that has no workers yet."""
     with scheduling(make_rewebb(half_done), "tcp") as rewebb:
         yield rewebb
 
 
 @pytest.fixture
 def protected(rewebb: Rewebb) -> Iterator[Rewebb]:
-    """Return the command a scheduler that wants credentials, and these."""
+    """Return the command with a scheduler that wants credentials, and these."""
     made = Security.temporary()
     prefix = "DASK_DISTRIBUTED__COMM__TLS"
     variables = {f"{prefix}__CA_FILE": made.tls_ca_file}

@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import cluster_work
+import dask
 import limited_cluster
 import pytest
 from distributed import KilledWorker
@@ -37,6 +38,16 @@ def test_answers_come_in_the_order_of_the_items(
     items = [tmp_path / name for name in "abc"]
     answers = cluster.map(cluster_work.answer_name, items, memory_bytes=1)
     assert answers == ["a", "b", "c"]
+
+
+def test_the_workers_are_seen_whatever_the_timer_of_the_client_asks(
+    cluster: Cluster,
+) -> None:
+    """It asks for what the scheduler is, without workers, in between."""
+    often = {"distributed.client.scheduler-info-interval": "1ms"}
+    with dask.config.set(often), cluster.share() as mine:
+        seen = {(mine.get_slots(), mine.get_largest_bytes()) for _ in range(300)}
+    assert seen == {(2, 1000)}
 
 
 def test_a_call_whose_worker_dies_is_made_again(

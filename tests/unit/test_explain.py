@@ -83,7 +83,7 @@ def test_a_changed_parameter_is_explained(value: object) -> None:
 
 
 def with_pixels(job: Job, name: str, *, dark: str = "dark_1.fits") -> Job:
-    """Return a job an input of other content, and another dark."""
+    """Make a job with an input of other content, and another dark."""
     first, *others = job.inputs
     changed = replace(
         job,
