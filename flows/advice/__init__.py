@@ -1,0 +1,18 @@
+"""Known issues that apply, what mitigates them, what remains: evaluated when read."""
+
+from .judge import Advice, AdviceState, advise, count_states, name_open
+from .lines import to_recipe_lines
+from .situation import Situation, StageUse, make_recipe_situation, read_facts
+
+__all__ = [
+    "Advice",
+    "AdviceState",
+    "Situation",
+    "StageUse",
+    "advise",
+    "count_states",
+    "make_recipe_situation",
+    "name_open",
+    "read_facts",
+    "to_recipe_lines",
+]
