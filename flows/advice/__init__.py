@@ -1,7 +1,7 @@
 """Known issues that apply, what mitigates them, what remains: evaluated when read."""
 
 from .judge import Advice, AdviceState, advise, count_states, name_open
-from .lines import to_recipe_lines
+from .lines import to_fragment_lines
 from .situation import Situation, StageUse, make_recipe_situation, read_facts
 
 __all__ = [
@@ -14,5 +14,5 @@ __all__ = [
     "make_recipe_situation",
     "name_open",
     "read_facts",
-    "to_recipe_lines",
+    "to_fragment_lines",
 ]

@@ -10,7 +10,7 @@ from config.known_issues import Fragment, IssueStatus, KnownIssue
 from config.recipe import ParameterSet
 from workers.contract import Stage
 
-from .lines import to_recipe_lines
+from .lines import list_wanted, to_recipe_lines
 from .situation import Situation
 
 __all__ = ["Advice", "AdviceState", "advise", "count_states", "name_open"]
@@ -245,7 +245,6 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
     is_reached = True
     deepest = max((_DEPTH[stage] for stage in situation.stages), default=0)
     for given in fragment.parameters:
-        wanted = {**given.pipeline, **({"steps": given.steps} if given.steps else {})}
         uses = [
             use
             for name in names
@@ -255,7 +254,7 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
         is_reached &= bool(uses) and Stage(given.stage) in situation.stages
         missing: dict[str, Any] = {}
         for use in uses:
-            missing = _join(missing, _subtract(wanted, use.parameters))
+            missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
     is_later = any(_DEPTH[Stage(p.stage)] > deepest for p in fragment.parameters)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from config.known_issues import Fragment
 from config.recipe import ParameterSet
 
-__all__ = ["to_recipe_lines"]
+__all__ = ["list_wanted", "to_fragment_lines", "to_recipe_lines"]
 
 
 def to_recipe_lines(
@@ -33,6 +34,20 @@ def to_recipe_lines(
         lines += ["[[parameters]]", *_flatten(of)]
         lines += [*_flatten(pipeline, "pipeline."), *_flatten(steps, "steps."), ""]
     return tuple(lines[:-1])
+
+
+def to_fragment_lines(fragment: Fragment) -> tuple[str, ...]:
+    """Write down all that a fragment asks for."""
+    made = fragment.associations
+    choices = made.model_dump(mode="json", exclude_unset=True) if made else {}
+    return to_recipe_lines(
+        choices, [(given, list_wanted(given)) for given in fragment.parameters]
+    )
+
+
+def list_wanted(given: ParameterSet) -> Mapping[str, Any]:
+    """List the parameters of a set, those of steps under ``steps``."""
+    return {**given.pipeline, **({"steps": given.steps} if given.steps else {})}
 
 
 def _flatten(table: Mapping[str, object], before: str = "") -> Iterator[str]:

@@ -32,7 +32,7 @@ from .schema import (
     SQLProduct,
     SQLRawContent,
 )
-from .sessions import Tables, batches, reads
+from .sessions import Tables, batches, reads, select_in
 
 __all__ = ["Jobs"]
 
@@ -179,6 +179,37 @@ class Jobs(Tables):
         """
         query = _newest(select(SQLJob), stage, name).where(SQLAttempt.is_stored)
         return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
+
+    @reads
+    def find_last_making(self, session: Session) -> tuple[str, str] | None:
+        """Find the version of `jwst` and the context of the last success, if any."""
+        query = (
+            select(SQLJob.versions, SQLJob.context)
+            .where(SQLAttempt.fingerprint == SQLJob.fingerprint, SQLAttempt.is_stored)
+            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+            .limit(1)
+        )
+        found = session.execute(query).tuples().first()
+        return found and (found[0].get("jwst", ""), found[1])
+
+    @reads
+    def find_lineage(
+        self, session: Session, fingerprints: Iterable[str]
+    ) -> tuple[Job, ...]:
+        """Find jobs, the jobs that made what they read, and so on to the raw files."""
+        found: dict[str, Job] = {}
+        due = set(fingerprints)
+        while due:
+            new: list[Job] = []
+            for batch in batches(due):
+                query = select(SQLJob).where(SQLJob.fingerprint.in_(batch))
+                new += load_jobs(session, session.scalars(query).all())
+            found |= {job.fingerprint: job for job in new}
+            read = {file.sha256 for job in new for file in job.inputs}
+            made = select(SQLProduct)
+            rows = select_in(session, made, SQLProduct.sha256, read)
+            due = {row.fingerprint for row in rows} - found.keys()
+        return tuple(found.values())
 
     @reads
     def find_other_references(

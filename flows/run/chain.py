@@ -11,8 +11,15 @@ from config.settings import Settings
 
 from ..archive import Archive, FetchListener
 from ..execution import Cluster, Listener
-from ..factory import Services, open_configured_cluster, open_services
+from ..factory import (
+    Services,
+    make_archive,
+    open_configured_cluster,
+    open_database,
+    open_services,
+)
 from ..reports import RunSummary, summarize
+from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
@@ -21,7 +28,7 @@ from .record import Recording, make_run
 from .resolution import prefetch, resolve
 from .shared import Shared
 
-__all__ = ["Step", "plan_only", "prepare", "run_program"]
+__all__ = ["Step", "advise_only", "plan_only", "prepare", "run_program"]
 
 _Value = TypeVar("_Value")
 
@@ -76,7 +83,7 @@ def run_program(
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
         local = shared.open_cluster() if shared else open_configured_cluster(settings)
         cluster = stack.enter_context(local)
-        planned = _plan(drawn, services, cluster, step=step)
+        planned = _plan(drawn, services, cluster, request=request, step=step)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
         )
@@ -117,14 +124,33 @@ def plan_only(
         run = make_run(request, recipe)
         drawn = prepare(request, recipe, services.archive, step=step)
         if drawn.remote:
-            planned = plan_unfetched(drawn)
+            planned = _plan_unfetched(drawn, services, request)
         else:
             opener = shared or stack.enter_context(Shared(settings, read_only=True))
             cluster = stack.enter_context(opener.open_cluster())
-            planned = _plan(drawn, services, cluster, step=step, dry_run=True)
+            planned = _plan(
+                drawn, services, cluster, request=request, step=step, dry_run=True
+            )
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
-    return summarize(planned.plan, run=run, folder="", notes=planned.notes)
+    return summarize(
+        planned.plan, run=run, folder="", notes=planned.notes, advice=planned.advice
+    )
+
+
+def advise_only(settings: Settings, request: Request, *, step: Step = _take) -> Advised:
+    """Find the exposures of a program, and the known issues that apply to them.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        There is nothing to advise on.
+    """
+    recipe = load_recipe(request.recipe)
+    archive = make_archive(settings, start_at=request.start_at)
+    found = step("find", partial(find, request, recipe, archive))
+    with open_database(settings, read_only=True) as database:
+        return advise_found(found, find_making(settings, request, database))
 
 
 def prepare(
@@ -147,6 +173,7 @@ def _plan(
     services: Services,
     cluster: Cluster,
     *,
+    request: Request,
     step: Step = _take,
     dry_run: bool = False,
 ) -> Planned:
@@ -155,6 +182,12 @@ def _plan(
         bring = partial(prefetch, drawn, services, cluster, dry_run=dry_run)
         drawn = step("prefetch", bring)
     if drawn.due:
-        return plan_unfetched(drawn)
+        return _plan_unfetched(drawn, services, request)
     resolved = step("resolve", partial(resolve, drawn, services, cluster))
     return step("plan", partial(make_plan, resolved, services))
+
+
+def _plan_unfetched(drawn: Drawn, services: Services, request: Request) -> Planned:
+    """Plan while files are not here, and advise by what is known without them."""
+    making = find_making(services.settings, request, services.database)
+    return replace(plan_unfetched(drawn), advice=advise_drawn(drawn, making))

@@ -1,0 +1,103 @@
+"""Known issues of what was made, from the database alone, evaluated when read.
+
+An issue that was published after a product was made is said of it all the same.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from config.errors import RecipeError
+from config.known_issues import load_known_issues
+from config.match import FACTS
+from config.recipe import AssociationChoice, load_recipe
+from workers.contract import Job, Stage
+
+from ..advice import Advice, Situation, StageUse, advise, read_facts
+from ..models.exposures import Role
+from ..models.runs import Run
+from ..names import stem_of
+from ..provenance import Database
+
+__all__ = ["advise_recorded"]
+
+
+def advise_recorded(
+    database: Database, fingerprints: Iterable[str], *, context: str, run: Run | None
+) -> tuple[Advice, ...]:
+    """Advise on the exposures that jobs have made something of.
+
+    What they read, and what that was made from, is followed to the raw files, whose
+    headers are recorded. Exposures of which none is are left out.
+
+    Parameters
+    ----------
+    fingerprints
+        The jobs: those of a run, or the one that made a product.
+    context
+        CRDS context of the run, or of the product.
+    run
+        The run, or the one that used the product last; None if none is recorded.
+    """
+    jobs = database.jobs.find_lineage(fingerprints)
+    if not jobs:
+        return ()
+    exposures = _read_exposures(database, jobs)
+    uses = {
+        (job.stage, name): _to_use(job) for job in jobs for name in _list_science(job)
+    }
+    situation = Situation(
+        exposures=exposures,
+        stages=frozenset(job.stage for job in jobs),
+        find_use=lambda stage, name: uses.get((stage, name)),
+        jwst=jobs[0].versions.get("jwst"),
+        context=context,
+        associations=_find_choice(run),
+    )
+    return advise(load_known_issues(), situation)
+
+
+def _read_exposures(
+    database: Database, jobs: Sequence[Job]
+) -> Mapping[str, Mapping[str, str]]:
+    """Read the facts of the files that the jobs began with, by exposure."""
+    first = min((job.stage for job in jobs), key=[*Stage].index)
+    files = [file for job in jobs if job.stage is first for file in job.inputs]
+    contents = database.jobs.find_contents(files)
+    found: dict[str, Mapping[str, str]] = {}
+    for file in files:
+        content = contents.get(file.content_sha256)
+        if content is not None and content.cards:
+            name = stem_of(file.name)
+            found[name] = read_facts(name, _parse(content.cards))
+    return found
+
+
+def _parse(cards: Mapping[str, str]) -> Mapping[str, object]:
+    """Read cards as they are recorded, each as Python writes its value."""
+    values: dict[str, object] = {}
+    for keyword in FACTS.values():
+        with suppress(ValueError, SyntaxError):  # undefined ones are not literals
+            values[keyword] = ast.literal_eval(cards.get(keyword, "''"))
+    return values
+
+
+def _list_science(job: Job) -> list[str]:
+    """List the exposures that a job processes as science."""
+    return [stem_of(file.name) for file in job.inputs if file.exptype == Role.SCIENCE]
+
+
+def _to_use(job: Job) -> StageUse:
+    types = frozenset(use.reftype for use in job.references if use.file)
+    return StageUse(job.parameters, types)
+
+
+def _find_choice(run: Run | None) -> AssociationChoice | None:
+    """Find what the recipe of a run asked of the associations, if it is unchanged."""
+    if run is None:
+        return None
+    try:
+        recipe = load_recipe(run.recipe_name)
+    except RecipeError:
+        return None
+    return recipe.associations if recipe.sha256 == run.recipe_sha256 else None
