@@ -43,15 +43,20 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Explain a product, a job, an attempt or a run: all that is recorded of it."""
+    from config.known_issues import load_known_issues
+
     from ..models.runs import Run
     from ..reports import advise_recorded
 
     with open_recorded(data_dir) as (database, folder):
+        issues = load_known_issues()
         found = find_recorded(database, target)
         if isinstance(found, Run):
             jobs = database.runs.get_run_jobs(found.id)
             made = [job.fingerprint for job in jobs if job.fingerprint]
-            advice = advise_recorded(database, made, context=found.context, run=found)
+            advice = advise_recorded(
+                issues, database, made, context=found.context, run=found
+            )
             _show_run(found, jobs, folder, advice, as_json=as_json)
             return
         record = database.jobs.get_job(found.fingerprint)
@@ -64,6 +69,7 @@ def show(
         use = database.runs.find_last_use(found.fingerprint)
         others = [database.jobs.get_job(other).job for other in found.others]
         advice = advise_recorded(
+            issues,
             database,
             [found.fingerprint],
             context=record.job.context,
@@ -72,8 +78,8 @@ def show(
     if as_json:
         told = {"product": found.product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
-        issues = to_records(advice)
-        more = {"last_use": last, "others": found.others, "known_issues": issues}
+        said = to_records(advice)
+        more = {"last_use": last, "others": found.others, "known_issues": said}
         print_json({**told, **more})
         return
     if found.product is not None:

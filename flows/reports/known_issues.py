@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from config.errors import RecipeError
-from config.known_issues import load_known_issues
+from config.known_issues import KnownIssue
 from config.match import FACTS
 from config.recipe import AssociationChoice, load_recipe
 from workers.contract import Job, Stage
@@ -23,7 +23,12 @@ __all__ = ["advise_recorded"]
 
 
 def advise_recorded(
-    database: Database, fingerprints: Iterable[str], *, context: str, run: Run | None
+    issues: Iterable[KnownIssue],
+    database: Database,
+    fingerprints: Iterable[str],
+    *,
+    context: str,
+    run: Run | None,
 ) -> tuple[Advice, ...]:
     """Advise on the exposures that jobs have made something of.
 
@@ -32,6 +37,8 @@ def advise_recorded(
 
     Parameters
     ----------
+    issues
+        What is published today.
     fingerprints
         The jobs: those of a run, or the one that made a product.
     context
@@ -54,7 +61,7 @@ def advise_recorded(
         context=context,
         associations=_find_choice(run),
     )
-    return advise(load_known_issues(), situation)
+    return advise(issues, situation)
 
 
 def _read_exposures(
