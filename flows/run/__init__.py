@@ -13,7 +13,7 @@ from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
 from .program import Associated, Found, Request, associate, find
 from .record import Recording, make_run
-from .resolution import list_items, resolve
+from .resolution import ResolvedGraph, list_items, resolve
 from .shared import Shared
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Planned",
     "Recording",
     "Request",
+    "ResolvedGraph",
     "Shared",
     "Step",
     "advise_drawn",

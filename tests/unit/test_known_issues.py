@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from beside import FACTS, needs
+from write_known_issues import PAGE, make_page
 
 from config.errors import KnownIssueError
 from config.known_issues import (
@@ -191,3 +192,7 @@ def test_a_fragment_is_of_the_exposures_of_its_issue(issue: KnownIssue) -> None:
     for fragment in issue.mitigation:
         for given in fragment.parameters:
             assert given.exp_types == issue.match.exp_type
+
+
+def test_the_page_for_users_is_what_the_files_make() -> None:
+    assert PAGE.read_text() == make_page(), "run tools/write_known_issues.py"
