@@ -229,13 +229,13 @@ def _tell_mend(issue: KnownIssue, situation: Situation) -> list[str]:
 
 
 def _take_reference(reftype: str, names: Sequence[str], situation: Situation) -> bool:
-    """Return whether every exposure is processed with a reference of a type."""
-    taken: list[bool] = []
-    for name in names:
-        uses = [situation.find_use(stage, name) for stage in situation.stages]
-        known = [use.references for use in uses if use and use.references is not None]
-        if known:
-            taken.append(any(reftype in types for types in known))
+    """Return whether all that asks for references of a type takes one, and any does."""
+    taken = [
+        use.references[reftype]
+        for name in names
+        for stage in situation.stages
+        if (use := situation.find_use(stage, name)) and reftype in use.references
+    ]
     return bool(taken) and all(taken)
 
 

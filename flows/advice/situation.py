@@ -1,7 +1,7 @@
 """What known issues are held against: exposures, and how they are processed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from config.match import FACTS
 from config.recipe import AssociationChoice, Recipe
@@ -17,8 +17,9 @@ class StageUse:
     parameters: Parameters
     """What is set of it: the effective parameters, or before these are known those of
     the recipe."""
-    references: frozenset[str] | None = None
-    """Types of the references that it takes; None before they are resolved."""
+    references: Mapping[str, bool] = field(default_factory=dict)
+    """Types of references that it asks for, and whether it takes a file; none before
+    they are resolved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,8 @@ def _list_science(job: Job) -> list[str]:
 
 
 def _to_use(job: Job) -> StageUse:
-    types = frozenset(use.reftype for use in job.references if use.file)
-    return StageUse(job.parameters, types)
+    taken = {use.reftype: use.file is not None for use in job.references}
+    return StageUse(job.parameters, taken)
 
 
 def _find_choice(run: Run | None) -> AssociationChoice | None:

@@ -154,8 +154,8 @@ def _read_all(exposures: Iterable[Exposure]) -> Mapping[str, Mapping[str, str]]:
 
 
 def _to_use(own: Resolved) -> StageUse:
-    types = frozenset(use.reftype for use in own.references if use.file)
-    return StageUse(own.parameters, types)
+    taken = {use.reftype: use.file is not None for use in own.references}
+    return StageUse(own.parameters, taken)
 
 
 def _list_science(job: PlannedJob) -> Iterable[str]:

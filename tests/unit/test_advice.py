@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from exposures import ifu_program, mrs_program
@@ -166,7 +167,7 @@ def test_a_mitigation_that_the_version_does_not_have_says_so() -> None:
 
 def make_uses(
     parameters: Mapping[Stage, Mapping[str, object]],
-    references: frozenset[str] = frozenset(),
+    references: Mapping[str, bool] = MappingProxyType({}),
 ) -> Situation:
     """Make the situation of IFU exposures whose jobs are resolved."""
     uses = {
@@ -241,13 +242,14 @@ def test_a_run_that_starts_late_cannot_take_what_comes_before() -> None:
 def test_a_correction_by_a_reference_needs_the_reference() -> None:
     states = [
         find("NS-IFU06", make_uses({Stage.SPEC2: {}}, references))
-        for references in (frozenset[str](), frozenset({"chromcorr"}))
+        for references in ({}, {"chromcorr": False}, {"chromcorr": True})
     ]
     assert [one and one.state for one in states] == [
         AdviceState.OPEN,
+        AdviceState.OPEN,
         AdviceState.FIXED,
     ]
-    older = replace(make_uses({Stage.SPEC2: {}}, frozenset({"chromcorr"})), jwst="2.0")
+    older = replace(make_uses({Stage.SPEC2: {}}, {"chromcorr": True}), jwst="2.0")
     found = find("NS-IFU06", older)
     assert found is not None
     assert found.state is AdviceState.OPEN

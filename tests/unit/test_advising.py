@@ -44,7 +44,11 @@ def resolve(drawn: Drawn, steps: Mapping[Stage, Mapping[str, object]]) -> Resolv
         job.key: Resolved(
             key=job.key,
             parameters={"steps": steps.get(job.stage, {})},
-            references=(ReferenceUse("chromcorr", reference),),
+            references=(
+                (ReferenceUse("chromcorr", reference),)
+                if job.stage is Stage.SPEC2
+                else ()
+            ),
             pars=(),
             mappings=(),
         )
