@@ -214,6 +214,8 @@ class KnownIssue(_Table):
     """The mode of its page."""
     status: IssueStatus
     """What has become of it."""
+    stage: Literal["detector1", "spec2", "spec3", "tso3"]
+    """The first stage whose products show it, or that does what it advises."""
     link: str = Field(pattern=r"^https://jwst-docs\.stsci\.edu/\S+$")
     """The page, or what has taken its place."""
     sources: tuple[Source, ...] = Field(min_length=1)

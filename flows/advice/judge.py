@@ -75,8 +75,6 @@ class _Verdict:
 
     is_reached: bool
     """Whether the stages that it is of process any of the exposures."""
-    is_later: bool
-    """Whether it is of a stage after all that process them."""
     associations: Mapping[str, object]
     """Choices that are not made."""
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]]
@@ -139,26 +137,23 @@ def _judge(
 ) -> Advice | None:
     """Judge an issue that matches some exposures; None if it is none of theirs."""
     jwst = situation.jwst
+    deepest = max((_DEPTH[stage] for stage in situation.stages), default=0)
+    if _DEPTH[Stage(issue.stage)] > deepest:
+        return None  # of products that are not made yet
     if mended := _find_mend(issue, names, situation):
-        found: _Judgement | None = (AdviceState.FIXED, mended, ())
+        found: _Judgement = (AdviceState.FIXED, mended, ())
     elif jwst is not None and not issue.versions.has(jwst):
-        found = None  # a version that did not have it yet
+        return None  # a version that did not have it yet
     else:
         found = _weigh(issue, names, situation)
-    if found is None:
-        return None
     return Advice(issue, *found, count=len(names), examples=tuple(names[:_NAMED]))
 
 
-def _weigh(
-    issue: KnownIssue, names: Sequence[str], situation: Situation
-) -> _Judgement | None:
-    """Judge an issue that is there; None if it is of products that are not made yet."""
+def _weigh(issue: KnownIssue, names: Sequence[str], situation: Situation) -> _Judgement:
+    """Judge an issue that is there."""
     jwst = situation.jwst
     known = [f for f in issue.mitigation if jwst is None or f.is_known_to(jwst)]
     verdicts = [_check(fragment, names, situation) for fragment in known]
-    if verdicts and all(verdict.is_later for verdict in verdicts):
-        return None
     if any(verdict.is_set for verdict in verdicts):
         return AdviceState.MITIGATED, "what mitigates it is set", ()
     elsewhere = _tell_mend(issue, situation)
@@ -243,7 +238,6 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
     """Compare what a fragment asks for with what is set."""
     lacking: list[tuple[ParameterSet, Mapping[str, Any]]] = []
     is_reached = True
-    deepest = max((_DEPTH[stage] for stage in situation.stages), default=0)
     for given in fragment.parameters:
         uses = [
             use
@@ -257,8 +251,7 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
-    is_later = any(_DEPTH[Stage(p.stage)] > deepest for p in fragment.parameters)
-    return _Verdict(is_reached, is_later, _list_unchosen(fragment, situation), lacking)
+    return _Verdict(is_reached, _list_unchosen(fragment, situation), lacking)
 
 
 def _is_for(given: ParameterSet, facts: Mapping[str, str]) -> bool:

@@ -227,6 +227,7 @@ def _print_issue(issue: "KnownIssue") -> None:
     for title, text in (
         ("issue", f"{issue.id}: {issue.title}"),
         ("of", f"{issue.match.describe()}  ({issue.mode}, {issue.status})"),
+        ("shown by", f"products of {issue.stage} and later"),
         ("symptom", issue.symptom),
         ("cause", issue.cause),
         ("jwst", f"{versions.holds or 'all versions'}{fixed}"),

@@ -19,7 +19,6 @@ from typer.exceptions import TyperException
 from config.errors import ConfigError
 from workers.errors import WorkerError
 
-from ..advice import name_open
 from ..crashes import is_known, to_bug
 from ..errors import RewebbError
 from .interrupts import count_lines_with
@@ -176,6 +175,8 @@ def print_summary(summary: "RunSummary") -> None:
         for line in lines:
             say(f"  {line}")
     if summary.issues:
+        from ..advice import name_open
+
         say()
         say(f"known issues: {name_open(summary.issues)}; see `rewebb advise`")
     of = f"program {summary.program}, {summary.context}, {summary.recipe}"

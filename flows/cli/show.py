@@ -78,7 +78,7 @@ def show(
     if as_json:
         told = {"product": found.product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
-        said = to_records(advice)
+        said = _to_records(advice)
         more = {"last_use": last, "others": found.others, "known_issues": said}
         print_json({**told, **more})
         return
@@ -94,14 +94,14 @@ def _show_run(
     run: "Run",
     jobs: "Sequence[RunJob]",
     folder: Path,
-    advice: "Sequence[Advice]",
+    advice: "Sequence[Advice] | None",
     *,
     as_json: bool,
 ) -> None:
     from ..layout import get_run_folder
 
     if as_json:
-        record = {"run": run, "jobs": jobs, "known_issues": to_records(advice)}
+        record = {"run": run, "jobs": jobs, "known_issues": _to_records(advice)}
         print_json(record)
         return
     counts = Counter(str(job.state) for job in jobs)
@@ -128,12 +128,20 @@ def _show_run(
     say(f"its jobs: `rewebb status {run.id[:8]}`")
 
 
-def _print_known_issues(advice: "Sequence[Advice]") -> None:
+def _to_records(
+    advice: "Sequence[Advice] | None",
+) -> "list[dict[str, object]] | None":
+    return None if advice is None else to_records(advice)
+
+
+def _print_known_issues(advice: "Sequence[Advice] | None") -> None:
     """Print the known issues of what was made, as they stand today."""
-    if advice:
-        say()
-        say("known issues of its exposures, as published today; see `rewebb issues`:")
-        print_advice(advice)
+    say()
+    if advice is None:
+        say("known issues: not known, since no header of its raw files is recorded")
+        return
+    say("known issues of its exposures, as published today; see `rewebb issues`:")
+    print_advice(advice)
 
 
 def _show_attempt(

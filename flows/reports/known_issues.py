@@ -29,11 +29,11 @@ def advise_recorded(
     *,
     context: str,
     run: Run | None,
-) -> tuple[Advice, ...]:
+) -> tuple[Advice, ...] | None:
     """Advise on the exposures that jobs have made something of.
 
     What they read, and what that was made from, is followed to the raw files, whose
-    headers are recorded. Exposures of which none is are left out.
+    headers are recorded. None if the headers of none are: an older version did not.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def advise_recorded(
         The run, or the one that used the product last; None if none is recorded.
     """
     jobs = database.jobs.find_lineage(fingerprints)
-    if not jobs:
-        return ()
-    exposures = _read_exposures(database, jobs)
+    exposures = _read_exposures(database, jobs) if jobs else {}
+    if not exposures:
+        return None
     uses = {
         (job.stage, name): _to_use(job) for job in jobs for name in _list_science(job)
     }

@@ -228,19 +228,29 @@ def test_a_run_is_shown_with_its_issues() -> None:
     assert "known issues of its exposures, as published today" in run("show", "run-1")
 
 
+def test_what_was_made_of_files_whose_headers_are_not_recorded_says_so() -> None:
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome())
+    assert read("show", "ffff")["known_issues"] is None
+    said = run("show", "ffff")
+    assert "known issues: not known, since no header of its raw files" in said
+
+
 def test_what_is_published_later_reaches_what_was_made() -> None:
     record_program()
     (one,) = (i for i in load_known_issues() if i.id == "NS-IFU04")
     later = one.model_copy(update={"id": "NS-IFU99"})
     with open_database(load_settings()) as database:
         (product,) = database.jobs.find_products(name=f"{CUBE}_s3d.fits")
-        (found,) = advise_recorded(
+        advice = advise_recorded(
             [later],
             database,
             [product.fingerprint],
             context=product.context,
             run=None,
         )
+    assert advice is not None
+    (found,) = advice
     assert (found.issue.id, found.state) == ("NS-IFU99", "OPEN")
     assert found.examples == (RATE,)
 

@@ -34,6 +34,7 @@ id = "NS-IFU99"
 title = "T"
 mode = "NIRSpec IFU"
 status = "open"
+stage = "spec3"
 link = "https://jwst-docs.stsci.edu/x"
 symptom = "S."
 cause = "C."
@@ -127,6 +128,7 @@ WRONG = {
         "has the id NS-IFU98: expected ns-ifu98.toml",
     ),
     "an id of no mode": (GOOD.replace('id = "NS-IFU99"', 'id = "IFU99"'), "id: "),
+    "a stage that is none": (GOOD.replace("spec3", "image3"), "stage: Input should be"),
     "no TOML": ("id = ", "Invalid value"),
 }
 
