@@ -24,7 +24,7 @@ from ..planning import PlannedJob
 from ..provenance import Database
 from ..stages import is_reached
 from .graph import Drawn
-from .program import Found, Request
+from .program import Found
 from .resolution import ResolvedGraph
 
 __all__ = [
@@ -67,11 +67,16 @@ class Advised:
     """The known issues that apply."""
 
 
-def find_making(settings: Settings, request: Request, database: Database) -> Making:
+def find_making(settings: Settings, context: str | None, database: Database) -> Making:
     """Find what a program would be processed with.
 
     Only workers and resolved contexts know for sure; until then it is what the last
     job was made with, else the `jwst` that is installed here.
+
+    Parameters
+    ----------
+    context
+        CRDS context that is asked for; None for that of the settings.
     """
     last = database.jobs.find_last_making()
     jwst, jwst_from = (last and last[0]) or None, "of the last job recorded"
@@ -79,7 +84,7 @@ def find_making(settings: Settings, request: Request, database: Database) -> Mak
         jwst_from = "not known"
         with suppress(metadata.PackageNotFoundError):
             jwst, jwst_from = metadata.version("jwst"), "installed here"
-    given = request.context or adapt_to_sample(settings).crds_context
+    given = context or adapt_to_sample(settings).crds_context
     if given or last is None:
         source = "as set" if given else "not known until references are resolved"
         return Making(jwst, jwst_from, given, source)

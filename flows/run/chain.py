@@ -83,7 +83,7 @@ def run_program(
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
         local = shared.open_cluster() if shared else open_configured_cluster(settings)
         cluster = stack.enter_context(local)
-        planned = _plan(drawn, services, cluster, request=request, step=step)
+        planned = _plan(drawn, services, cluster, step=step)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
         )
@@ -124,13 +124,11 @@ def plan_only(
         run = make_run(request, recipe)
         drawn = prepare(request, recipe, services.archive, step=step)
         if drawn.remote:
-            planned = _plan_unfetched(drawn, services, request)
+            planned = _plan_unfetched(drawn, services)
         else:
             opener = shared or stack.enter_context(Shared(settings, read_only=True))
             cluster = stack.enter_context(opener.open_cluster())
-            planned = _plan(
-                drawn, services, cluster, request=request, step=step, dry_run=True
-            )
+            planned = _plan(drawn, services, cluster, step=step, dry_run=True)
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
     return summarize(
@@ -150,7 +148,7 @@ def advise_only(settings: Settings, request: Request, *, step: Step = _take) -> 
     archive = make_archive(settings, start_at=request.start_at)
     found = step("find", partial(find, request, recipe, archive))
     with open_database(settings, read_only=True) as database:
-        return advise_found(found, find_making(settings, request, database))
+        return advise_found(found, find_making(settings, request.context, database))
 
 
 def prepare(
@@ -173,7 +171,6 @@ def _plan(
     services: Services,
     cluster: Cluster,
     *,
-    request: Request,
     step: Step = _take,
     dry_run: bool = False,
 ) -> Planned:
@@ -182,12 +179,12 @@ def _plan(
         bring = partial(prefetch, drawn, services, cluster, dry_run=dry_run)
         drawn = step("prefetch", bring)
     if drawn.due:
-        return _plan_unfetched(drawn, services, request)
+        return _plan_unfetched(drawn, services)
     resolved = step("resolve", partial(resolve, drawn, services, cluster))
     return step("plan", partial(make_plan, resolved, services))
 
 
-def _plan_unfetched(drawn: Drawn, services: Services, request: Request) -> Planned:
+def _plan_unfetched(drawn: Drawn, services: Services) -> Planned:
     """Plan while files are not here, and advise by what is known without them."""
-    making = find_making(services.settings, request, services.database)
+    making = find_making(services.settings, drawn.context, services.database)
     return replace(plan_unfetched(drawn), advice=advise_drawn(drawn, making))
