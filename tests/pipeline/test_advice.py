@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 
 from processed import Processed
+from processing import make_request
 
 from config.known_issues import load_known_issues
 from flows.advice import count_states
 from flows.factory import open_records
 from flows.reports import advise_recorded
+from flows.run import plan_only
+from workers.sample import Mode
 
 
 def read_recorded(done: Processed) -> Mapping[str, tuple[str, ...]]:
@@ -33,6 +36,11 @@ def test_the_database_knows_what_the_run_knew(ifu: Processed) -> None:
     assert "NS-IFU-SUBTRACTED-OUTLIERS" in told["MITIGATED"], "the recipe is selfcal"
     assert "NS-IFU06" in told["FIXED"], "the contexts have a chromcorr"
     assert "NS-IFU05" in told["OPEN"]
+
+
+def test_a_plan_says_what_the_run_said(ifu: Processed) -> None:
+    planned = plan_only(ifu.settings, make_request(Mode.NIRSPEC_IFU_PRISM))
+    assert planned.issues == ifu.summary.issues
 
 
 def test_the_folder_of_a_run_names_the_issues(ifu: Processed) -> None:
