@@ -18,7 +18,9 @@ from flows.run import (
     ResolvedGraph,
     advise_drawn,
     advise_resolved,
-    prepare,
+    associate,
+    draw,
+    find,
 )
 from workers.contract import ReferenceFile, ReferenceUse, Resolved, Stage
 
@@ -34,7 +36,8 @@ def drawn(tmp_path: Path) -> Drawn:
         path = tmp_path / f"{exposure.name}_uncal.fits"
         fits.HDUList([primary, pixels]).writeto(path)
     request = Request("99001", observations=("001",))
-    return prepare(request, load_recipe("official"), FolderArchive(tmp_path))
+    found = find(request, load_recipe("official"), FolderArchive(tmp_path))
+    return draw(associate(found))
 
 
 def resolve(drawn: Drawn, steps: Mapping[Stage, Mapping[str, object]]) -> ResolvedGraph:
