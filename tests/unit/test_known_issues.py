@@ -75,11 +75,11 @@ WRONG = {
     ),
     "specifiers that are none": (
         GOOD + VERSIONS + 'holds = "before 1.11"',
-        "versions.holds: Value error, expected specifiers of PEP 440",
+        "expected specifiers of PEP 440",
     ),
     "a version that is none": (
         GOOD + VERSIONS + 'fixed_in = "B9.3"',
-        "versions.fixed_in: Value error, expected a version of jwst such as",
+        "expected a version of jwst such as",
     ),
     "a fix in a version that has it": (
         GOOD + VERSIONS + 'holds = "<2"\nfixed_in = "1.11.3"',
@@ -107,7 +107,7 @@ WRONG = {
     ),
     "a page that is not read": (
         GOOD.replace('page = "nirspec-ifu"', 'page = "nirspec-fs"'),
-        "sources.0.page: Input should be 'nirspec-ifu'",
+        "page: Input should be 'nirspec-ifu'",
     ),
     "another site": (GOOD.replace("jwst-docs.stsci.edu", "example.org"), "link:"),
     "no mode": (
@@ -117,11 +117,11 @@ WRONG = {
     "one program": (GOOD + 'observation = "001"', "an issue is not of one observation"),
     "a fragment of nothing": (
         GOOD + FRAGMENT + 'jwst = ">=2"',
-        "mitigation.0: Value error, expected parameters or associations",
+        "expected parameters or associations",
     ),
     "an unknown stage": (
         GOOD + FRAGMENT + '[[mitigation.parameters]]\nstage = "spec1"',
-        "mitigation.0.parameters.0.stage: Input should be 'detector1'",
+        "stage: Input should be 'detector1'",
     ),
     "another name of the file": (
         GOOD.replace('id = "NS-IFU99"', 'id = "NS-IFU98"'),
