@@ -20,8 +20,21 @@ from workers.contract import (
 )
 
 from ..errors import UnknownRecordError
-from ..models.jobs import Content, JobRecord, OtherReference, StoredJob, StoredProduct
-from .loading import find_successes, load_attempts, load_jobs, to_stored_product
+from ..models.jobs import (
+    Content,
+    JobRecord,
+    JobUse,
+    OtherReference,
+    StoredJob,
+    StoredProduct,
+)
+from .loading import (
+    find_successes,
+    load_attempts,
+    load_jobs,
+    load_uses,
+    to_stored_product,
+)
 from .recording import record_outcome
 from .rows import to_record
 from .schema import (
@@ -195,21 +208,26 @@ class Jobs(Tables):
     @reads
     def find_lineage(
         self, session: Session, fingerprints: Iterable[str]
-    ) -> tuple[Job, ...]:
+    ) -> tuple[JobUse, ...]:
         """Find jobs, the jobs that made what they read, and so on to the raw files."""
-        found: dict[str, Job] = {}
+        found: dict[str, JobUse] = {}
         due = set(fingerprints)
         while due:
-            new: list[Job] = []
-            for batch in batches(due):
-                query = select(SQLJob).where(SQLJob.fingerprint.in_(batch))
-                new += load_jobs(session, session.scalars(query).all())
-            found |= {job.fingerprint: job for job in new}
-            read = {file.sha256 for job in new for file in job.inputs}
-            made = select(SQLProduct)
-            rows = select_in(session, made, SQLProduct.sha256, read)
-            due = {row.fingerprint for row in rows} - found.keys()
+            new = [use for batch in batches(due) for use in load_uses(session, batch)]
+            found |= {use.fingerprint: use for use in new}
+            read = {file.sha256 for use in new for file in use.inputs}
+            made = select_in(session, select(SQLProduct), SQLProduct.sha256, read)
+            due = {product.fingerprint for product in made} - found.keys()
         return tuple(found.values())
+
+    @reads
+    def find_cards(
+        self, session: Session, contents: Iterable[str]
+    ) -> Mapping[str, Mapping[str, str]]:
+        """Find the cards of raw files by the hash of their content, where recorded."""
+        column = SQLRawContent.content_sha256
+        rows = select_in(session, select(SQLRawContent), column, contents)
+        return {row.content_sha256: row.cards for row in rows if row.cards}
 
     @reads
     def find_other_references(

@@ -11,10 +11,11 @@ from config.errors import RecipeError
 from config.known_issues import KnownIssue
 from config.match import FACTS
 from config.recipe import AssociationChoice, load_recipe
-from workers.contract import Job, Stage
+from workers.contract import Stage
 
 from ..advice import Advice, Situation, StageUse, advise, read_facts
 from ..models.exposures import Role
+from ..models.jobs import JobUse
 from ..models.runs import Run
 from ..names import stem_of
 from ..provenance import Database
@@ -51,7 +52,9 @@ def advise_recorded(
     if not exposures:
         return None
     uses = {
-        (job.stage, name): _to_use(job) for job in jobs for name in _list_science(job)
+        (job.stage, name): StageUse(job.parameters, job.references)
+        for job in jobs
+        for name in _list_science(job)
     }
     situation = Situation(
         exposures=exposures,
@@ -65,19 +68,17 @@ def advise_recorded(
 
 
 def _read_exposures(
-    database: Database, jobs: Sequence[Job]
+    database: Database, jobs: Sequence[JobUse]
 ) -> Mapping[str, Mapping[str, str]]:
     """Read the facts of the files that the jobs began with, by exposure."""
     first = min((job.stage for job in jobs), key=[*Stage].index)
     files = [file for job in jobs if job.stage is first for file in job.inputs]
-    contents = database.jobs.find_contents(files)
-    found: dict[str, Mapping[str, str]] = {}
-    for file in files:
-        content = contents.get(file.content_sha256)
-        if content is not None and content.cards:
-            name = stem_of(file.name)
-            found[name] = read_facts(name, _parse(content.cards))
-    return found
+    cards = database.jobs.find_cards(file.content_sha256 for file in files)
+    return {
+        (name := stem_of(file.name)): read_facts(name, _parse(cards[key]))
+        for file in files
+        if (key := file.content_sha256) in cards
+    }
 
 
 def _parse(cards: Mapping[str, str]) -> Mapping[str, object]:
@@ -89,14 +90,9 @@ def _parse(cards: Mapping[str, str]) -> Mapping[str, object]:
     return values
 
 
-def _list_science(job: Job) -> list[str]:
+def _list_science(job: JobUse) -> list[str]:
     """List the exposures that a job processes as science."""
     return [stem_of(file.name) for file in job.inputs if file.exptype == Role.SCIENCE]
-
-
-def _to_use(job: Job) -> StageUse:
-    taken = {use.reftype: use.file is not None for use in job.references}
-    return StageUse(job.parameters, taken)
 
 
 def _find_choice(run: Run | None) -> AssociationChoice | None:

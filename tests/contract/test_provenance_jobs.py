@@ -318,9 +318,29 @@ def test_jobs_are_followed_to_those_that_made_what_they_read(
         database.jobs.record_outcome(outcome)
     found = database.jobs.find_lineage(["2" * 64])
     assert [job.stage for job in found] == [Stage.SPEC2, Stage.DETECTOR1]
+    job = database.jobs.get_job("2" * 64).job
+    assert (found[0].parameters, found[0].versions) == (job.parameters, job.versions)
+    assert found[0].references == {"dark": True, "photom": False}
+    (raw,) = found[1].inputs
+    assert (raw.name, raw.exptype, raw.content_sha256) == (
+        *("raw", "science"),
+        "content-raw",
+    )
     assert len(database.jobs.find_lineage(["3" * 64])) == len(stages)
     assert database.jobs.find_lineage(["4" * 64]) == ()
     assert database.jobs.find_last_making() == ("3.0.0", "jwst_0003.pmap")
+
+
+def test_cards_of_raw_files_are_found_by_their_content(database: Database) -> None:
+    cards = {"with": {"EXP_TYPE": "'NRS_IFU'"}, "without": {}}
+    database.files.remember_files(
+        [
+            FileHash(f"/{c}", 1, 2, f"sha-{c}", c, pixels_sha256="p", cards=given)
+            for c, given in cards.items()
+        ]
+    )
+    found = database.jobs.find_cards(["with", "without", "other"])
+    assert found == {"with": cards["with"]}
 
 
 def test_nothing_was_made_with_anything_yet(database: Database) -> None:
