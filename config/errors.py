@@ -1,15 +1,20 @@
 """Errors of what comes from outside.
 
 ConfigError           stop and mend the file or variable that the message names
+* KnownIssueError     a known issue is not what one may be
 * RecipeError         a recipe is unknown, or not what a recipe may be
 * SettingsError       the settings of the site cannot be read
 """
 
-__all__ = ["ConfigError", "RecipeError", "SettingsError"]
+__all__ = ["ConfigError", "KnownIssueError", "RecipeError", "SettingsError"]
 
 
 class ConfigError(Exception):
     """Stop and mend the file or variable that the message names."""
+
+
+class KnownIssueError(ConfigError):
+    """A known issue holds what it may not."""
 
 
 class RecipeError(ConfigError):

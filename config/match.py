@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["FACTS", "Match", "to_tuple"]
+__all__ = ["FACTS", "Match", "read_facts", "to_tuple"]
 
 FACTS: Final[Mapping[str, str]] = {
     "instrument": "INSTRUME",
@@ -35,6 +35,13 @@ FACTS: Final[Mapping[str, str]] = {
 """What is compared, with the keyword of the primary header that says it.
 
 The exposure is its name, which is in no keyword."""
+
+
+def read_facts(name: str, cards: Mapping[str, object]) -> dict[str, str]:
+    """Read the facts of an exposure in its header; empty where it does not say."""
+    return {fact: str(cards.get(key, "")) for fact, key in FACTS.items()} | {
+        "exposure": name
+    }
 
 
 def to_tuple(value: object) -> object:

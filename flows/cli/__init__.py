@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .advise import advise, issues_app
 from .asn import asn
 from .config import config_app
 from .db import db_app
@@ -67,9 +68,12 @@ def _begin(
     """Reprocess JWST spectroscopy in bulk, with provenance."""
 
 
-for command in (search, fetch, asn, wrap, plan, run, status, runs, show, logs, demo):
+for command in (
+    *(search, fetch, asn, advise, wrap, plan, run, status, runs, show, logs, demo),
+):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")
+app.add_typer(issues_app, name="issues")
 app.add_typer(config_app, name="config")
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")

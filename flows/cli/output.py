@@ -175,6 +175,11 @@ def print_summary(summary: "RunSummary") -> None:
             say(f"{title}:")
         for line in lines:
             say(f"  {line}")
+    if summary.issues:
+        from ..advice import name_open
+
+        say()
+        say(f"known issues: {name_open(summary.issues)}; see `rewebb advise`")
     of = f"program {summary.program}, {summary.context}, {summary.recipe}"
     say()
     say(f"{of}: {say_counts(summary)}")

@@ -9,6 +9,7 @@ import typer
 
 from workers.job_layout import LOG_NAME
 
+from .advise import print_advice, to_records
 from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, say
 from .records import find_recorded, open_recorded
@@ -16,6 +17,7 @@ from .records import find_recorded, open_recorded
 if TYPE_CHECKING:
     from workers.contract import Job
 
+    from ..advice import Advice
     from ..models.exposures import FetchedFile
     from ..models.jobs import Attempt, JobRecord, StoredProduct
     from ..models.runs import Run, RunJob
@@ -45,18 +47,26 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Explain a product, a job, an attempt or a run: all that is recorded of it."""
+    from config.known_issues import load_known_issues
+
     from ..models.runs import Run
+    from ..reports import advise_recorded
 
     with open_recorded(data_dir) as (database, folder):
+        issues = load_known_issues()
         found = find_recorded(database, target)
         if recipe:
             if not isinstance(found, Run):
-                fail(f"--recipe is of a run, and {target} is none: see `rewebb runs`.")
+                fail(f"--recipe is of a run, which {target} is not: see `rewebb runs`.")
             _show_recipe(found, as_json=as_json)
             return
         if isinstance(found, Run):
             jobs = database.runs.get_run_jobs(found.id)
-            _show_run(found, jobs, folder, as_json=as_json)
+            made = [job.fingerprint for job in jobs if job.fingerprint]
+            advice = advise_recorded(
+                issues, database, made, context=found.context, run=found
+            )
+            _show_run(found, jobs, folder, advice, as_json=as_json)
             return
         record = database.jobs.get_job(found.fingerprint)
         if found.attempt is not None:
@@ -67,25 +77,41 @@ def show(
         origins = database.files.find_fetched(inputs)
         use = database.runs.find_last_use(found.fingerprint)
         others = [database.jobs.get_job(other).job for other in found.others]
+        advice = advise_recorded(
+            issues,
+            database,
+            [found.fingerprint],
+            context=record.job.context,
+            run=use[0] if use else None,
+        )
     if as_json:
         told = {"product": found.product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
-        print_json({**told, "last_use": last, "others": found.others})
+        said = _to_records(advice)
+        more = {"last_use": last, "others": found.others, "known_issues": said}
+        print_json({**told, **more})
         return
     if found.product is not None:
         _print_product(found.product, folder)
     _print_record(record, folder, origins, all_parameters=parameters)
     _print_use(use)
+    _print_known_issues(advice)
     _print_others(others, of="product" if found.product else "job")
 
 
 def _show_run(
-    run: "Run", jobs: "Sequence[RunJob]", folder: Path, *, as_json: bool
+    run: "Run",
+    jobs: "Sequence[RunJob]",
+    folder: Path,
+    advice: "Sequence[Advice] | None",
+    *,
+    as_json: bool,
 ) -> None:
     from ..layout import get_run_folder
 
     if as_json:
-        print_json({"run": run, "jobs": jobs})
+        record = {"run": run, "jobs": jobs, "known_issues": _to_records(advice)}
+        print_json(record)
         return
     counts = Counter(str(job.state) for job in jobs)
     place = folder / get_run_folder(run)
@@ -106,6 +132,7 @@ def _show_run(
         ("products", place if place.is_dir() else "-"),
     ):
         say(f"{title:12} {text}")
+    _print_known_issues(advice)
     say()
     say(f"its jobs: `rewebb status {run.id[:8]}`")
 
@@ -122,6 +149,22 @@ def _show_recipe(run: "Run", *, as_json: bool) -> None:
         return
     for line in run.recipe_text.splitlines():
         say(line)
+
+
+def _to_records(
+    advice: "Sequence[Advice] | None",
+) -> "list[dict[str, object]] | None":
+    return None if advice is None else to_records(advice)
+
+
+def _print_known_issues(advice: "Sequence[Advice] | None") -> None:
+    """Print the known issues of what was made, as they stand today."""
+    say()
+    if advice is None:
+        say("known issues: not known, since no header of its raw files is recorded")
+        return
+    say("known issues of its exposures, as published today; see `rewebb issues`:")
+    print_advice(advice)
 
 
 def _show_attempt(

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from config.match import FACTS
+from config.match import read_facts
 
 __all__ = [
     "CalibratedFile",
@@ -108,9 +108,8 @@ class Exposure:
     @property
     def facts(self) -> Mapping[str, str]:
         """What recipes choose it by (`config.match.FACTS`); empty where unknown."""
-        said = {name: str(self.header.get(key, "")) for name, key in FACTS.items()}
         own = {"exp_type": self.exp_type, "observation": self.observation}
-        return said | own | {"exposure": self.name}
+        return read_facts(self.name, self.header) | own
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from workers.contract import Caveat, Job, Outcome, Product, Stage, Usage
+from workers.contract import (
+    Caveat,
+    Job,
+    Outcome,
+    Parameters,
+    Product,
+    Stage,
+    Usage,
+)
 
 __all__ = [
     "Attempt",
     "Content",
     "Damage",
     "JobRecord",
+    "JobUse",
     "OtherReference",
+    "ReadFile",
     "StoredJob",
     "StoredProduct",
 ]
@@ -36,6 +46,38 @@ class JobRecord:
     newest attempt did."""
     attempts: tuple[Attempt, ...]
     """Every try, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that a job read, as far as its lineage goes."""
+
+    name: str
+    """Bare file name."""
+    exptype: str
+    """Role in the association."""
+    sha256: str
+    """Hash of its bytes, equal to that of the product that it is."""
+    content_sha256: str
+    """Hash of its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobUse:
+    """How a job processed what it read."""
+
+    fingerprint: str
+    """Identity of the job."""
+    stage: Stage
+    """Its stage."""
+    parameters: Parameters
+    """Its effective parameters."""
+    versions: Mapping[str, str]
+    """Version of each package of the calibration code."""
+    inputs: tuple[ReadFile, ...]
+    """What it read."""
+    references: Mapping[str, bool]
+    """Types of references that it asked for, and whether it took a file."""
 
 
 @dataclass(frozen=True, slots=True)

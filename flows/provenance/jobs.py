@@ -20,8 +20,21 @@ from workers.contract import (
 )
 
 from ..errors import UnknownRecordError
-from ..models.jobs import Content, JobRecord, OtherReference, StoredJob, StoredProduct
-from .loading import find_successes, load_attempts, load_jobs, to_stored_product
+from ..models.jobs import (
+    Content,
+    JobRecord,
+    JobUse,
+    OtherReference,
+    StoredJob,
+    StoredProduct,
+)
+from .loading import (
+    find_successes,
+    load_attempts,
+    load_jobs,
+    load_uses,
+    to_stored_product,
+)
 from .recording import record_outcome
 from .rows import to_record
 from .schema import (
@@ -32,7 +45,7 @@ from .schema import (
     SQLProduct,
     SQLRawContent,
 )
-from .sessions import Tables, batches, reads
+from .sessions import Tables, batches, reads, select_in
 
 __all__ = ["Jobs"]
 
@@ -179,6 +192,42 @@ class Jobs(Tables):
         """
         query = _newest(select(SQLJob), stage, name).where(SQLAttempt.is_stored)
         return load_jobs(session, session.scalars(query.limit(_EARLIER)).all())
+
+    @reads
+    def find_last_making(self, session: Session) -> tuple[str, str] | None:
+        """Find the version of `jwst` and the context of the last success, if any."""
+        query = (
+            select(SQLJob.versions, SQLJob.context)
+            .where(SQLAttempt.fingerprint == SQLJob.fingerprint, SQLAttempt.is_stored)
+            .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
+            .limit(1)
+        )
+        found = session.execute(query).tuples().first()
+        return found and (found[0].get("jwst", ""), found[1])
+
+    @reads
+    def find_lineage(
+        self, session: Session, fingerprints: Iterable[str]
+    ) -> tuple[JobUse, ...]:
+        """Find jobs, the jobs that made what they read, and so on to the raw files."""
+        found: dict[str, JobUse] = {}
+        due = set(fingerprints)
+        while due:
+            new = [use for batch in batches(due) for use in load_uses(session, batch)]
+            found |= {use.fingerprint: use for use in new}
+            read = {file.sha256 for use in new for file in use.inputs}
+            made = select_in(session, select(SQLProduct), SQLProduct.sha256, read)
+            due = {product.fingerprint for product in made} - found.keys()
+        return tuple(found.values())
+
+    @reads
+    def find_cards(
+        self, session: Session, contents: Iterable[str]
+    ) -> Mapping[str, Mapping[str, str]]:
+        """Find the cards of raw files by the hash of their content, where recorded."""
+        column = SQLRawContent.content_sha256
+        rows = select_in(session, select(SQLRawContent), column, contents)
+        return {row.content_sha256: row.cards for row in rows if row.cards}
 
     @reads
     def find_other_references(

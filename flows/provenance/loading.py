@@ -23,7 +23,7 @@ from workers.contract import (
     Usage,
 )
 
-from ..models.jobs import Attempt, StoredJob, StoredProduct
+from ..models.jobs import Attempt, JobUse, ReadFile, StoredJob, StoredProduct
 from .rows import to_record, to_records
 from .schema import (
     ReferenceKind,
@@ -37,7 +37,13 @@ from .schema import (
     SQLStepStatus,
 )
 
-__all__ = ["find_successes", "load_attempts", "load_jobs", "to_stored_product"]
+__all__ = [
+    "find_successes",
+    "load_attempts",
+    "load_jobs",
+    "load_uses",
+    "to_stored_product",
+]
 
 _Row = TypeVar("_Row", bound=SQLBase)
 _Record = TypeVar("_Record", Product, StepStatus, Caveat)
@@ -51,6 +57,31 @@ def load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
     return tuple(
         _to_job(row, inputs[key], references[key])
         for row, key in zip(rows, keys, strict=True)
+    )
+
+
+def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ...]:
+    """Load how jobs processed what they read; quick, for there may be thousands."""
+    columns = (SQLJob.fingerprint, SQLJob.stage, SQLJob.parameters, SQLJob.versions)
+    jobs = select(*columns).where(SQLJob.fingerprint.in_(fingerprints))
+    read = SQLJobInput
+    inputs = defaultdict[str, list[ReadFile]](list)
+    files = select(
+        *(read.fingerprint, read.name, read.exptype, read.sha256, read.content_sha256)
+    )
+    files = files.where(read.fingerprint.in_(fingerprints)).order_by(read.position)
+    for key, *file in session.execute(files).tuples():
+        inputs[key].append(ReadFile(*file))
+    asked = SQLJobReference
+    references = defaultdict[str, dict[str, bool]](dict)
+    types = select(asked.fingerprint, asked.reftype, asked.name.is_not(None))
+    types = types.where(asked.kind == ReferenceKind.REFERENCE)
+    types = types.where(asked.fingerprint.in_(fingerprints))
+    for key, reftype, is_taken in session.execute(types).tuples():
+        references[key][reftype] = bool(is_taken)
+    return tuple(
+        JobUse(key, stage, parameters, versions, tuple(inputs[key]), references[key])
+        for key, stage, parameters, versions in session.execute(jobs).tuples()
     )
 
 

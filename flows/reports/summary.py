@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workers.contract import Caveat
 
+from ..advice import Advice, count_states
 from ..models.jobs import StoredJob
 from ..models.runs import JobState, Run, RunState
 from ..planning import Plan, PlanEntry
@@ -60,10 +61,18 @@ class RunSummary:
     """File names of the products."""
     peak_bytes: int
     """Largest memory that a job is expected to need, of those due."""
+    issues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of the known issues that apply to its exposures, by state, as of its day:
+    `rewebb show` evaluates them anew."""
 
 
 def summarize(
-    plan: Plan, *, run: Run, folder: str, notes: Sequence[str] = ()
+    plan: Plan,
+    *,
+    run: Run,
+    folder: str,
+    notes: Sequence[str] = (),
+    advice: Sequence[Advice] = (),
 ) -> RunSummary:
     """Summarize a plan as it came out."""
     lines = tuple(_to_line(entry) for entry in plan.entries)
@@ -83,6 +92,7 @@ def summarize(
         notes=tuple(notes),
         products=tuple(sorted({p.name for job in _done(plan) for p in job.products})),
         peak_bytes=max((entry.estimate_bytes for entry in plan.entries), default=0),
+        issues=count_states(advice),
     )
 
 

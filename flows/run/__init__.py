@@ -2,29 +2,37 @@
 
 find -> associate -> draw -> fetch -> prefetch -> resolve -> plan -> execute -> report:
 each step is a function from the value before it to the next, with the archive, the
-services or the cluster passed in. `chain` holds the order; the commands `plan`, `asn`
-and `refs sync` are prefixes of it.
+services or the cluster passed in. `chain` holds the order; the commands `plan`, `asn`,
+`advise` and `refs sync` are prefixes of it.
 """
 
-from .chain import Step, plan_only, prepare, run_program
+from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved
+from .chain import Step, advise_only, plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
 from .program import Associated, Found, Request, associate, find
 from .record import Recording, make_run
-from .resolution import list_items, resolve
+from .resolution import ResolvedGraph, list_items, resolve
 from .shared import Shared
 from .specs import ask_specs, find_specs
 
 __all__ = [
+    "Advised",
     "Associated",
     "Drawn",
     "Found",
+    "Making",
     "Planned",
     "Recording",
     "Request",
+    "ResolvedGraph",
     "Shared",
     "Step",
+    "advise_drawn",
+    "advise_found",
+    "advise_only",
+    "advise_resolved",
     "ask_specs",
     "associate",
     "draw",

@@ -12,8 +12,15 @@ from workers.contract import CodeSpecs
 
 from ..archive import Archive, FetchListener
 from ..execution import Cluster, Listener
-from ..factory import Services, open_configured_cluster, open_services
+from ..factory import (
+    Services,
+    make_archive,
+    open_configured_cluster,
+    open_database,
+    open_services,
+)
 from ..reports import RunSummary, summarize
+from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
@@ -23,7 +30,7 @@ from .resolution import prefetch, resolve
 from .shared import Shared
 from .specs import ask_specs, check_recipe, find_specs
 
-__all__ = ["Step", "plan_only", "prepare", "run_program"]
+__all__ = ["Step", "advise_only", "plan_only", "prepare", "run_program"]
 
 _Value = TypeVar("_Value")
 
@@ -136,12 +143,29 @@ def plan_only(
             request, recipe, services.archive, get_specs=get_specs, step=step
         )
         if drawn.remote:
-            planned = plan_unfetched(drawn)
+            planned = _plan_unfetched(drawn, services)
         else:
             planned = _plan(drawn, services, open_cluster(), step=step, dry_run=True)
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
-    return summarize(planned.plan, run=run, folder="", notes=planned.notes)
+    return summarize(
+        planned.plan, run=run, folder="", notes=planned.notes, advice=planned.advice
+    )
+
+
+def advise_only(settings: Settings, request: Request, *, step: Step = _take) -> Advised:
+    """Find the exposures of a program, and the known issues that apply to them.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        There is nothing to advise on.
+    """
+    recipe = load_recipe(request.recipe)
+    archive = make_archive(settings, start_at=request.start_at)
+    found = step("find", partial(find, request, recipe, archive))
+    with open_database(settings, read_only=True) as database:
+        return advise_found(found, find_making(settings, request.context, database))
 
 
 def prepare(
@@ -194,6 +218,12 @@ def _plan(
         bring = partial(prefetch, drawn, services, cluster, dry_run=dry_run)
         drawn = step("prefetch", bring)
     if drawn.due:
-        return plan_unfetched(drawn)
+        return _plan_unfetched(drawn, services)
     resolved = step("resolve", partial(resolve, drawn, services, cluster))
     return step("plan", partial(make_plan, resolved, services))
+
+
+def _plan_unfetched(drawn: Drawn, services: Services) -> Planned:
+    """Plan while files are not here, and advise by what is known without them."""
+    making = find_making(services.settings, drawn.context, services.database)
+    return replace(plan_unfetched(drawn), advice=advise_drawn(drawn, making))

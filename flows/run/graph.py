@@ -48,6 +48,8 @@ class Drawn:
     """What a scientist must know of the run so far."""
     unused: tuple[str, ...]
     """Files and exposures that the run makes less of, or nothing, with why."""
+    exposures: tuple[Exposure, ...] = ()
+    """The exposures that its jobs are of, members included, by name."""
     due: tuple[DueFile, ...] = ()
     """References that are not in the cache and that a dry run did not fetch."""
 
@@ -95,6 +97,7 @@ def draw(associated: Associated) -> Drawn:
         allow_partial=request.allow_partial,
         graph=graph,
         remote=tuple(e for e in inventory.exposures if e.is_remote and e.name in raw),
+        exposures=_list_exposures(inventory.exposures, graph),
         notes=associated.notes,
         unused=(
             *inventory.unchecked,
@@ -153,6 +156,18 @@ def _list_asked(associated: Associated) -> set[str]:
     asked = {e.name for e in found.inventory.exposures if e.observation in wanted}
     unusable = (f for f in associated.unusable if f.observation in wanted)
     return asked | {stem_of(file.path.name) for file in unusable}
+
+
+def _list_exposures(
+    exposures: Iterable[Exposure], graph: Iterable[PlannedJob]
+) -> tuple[Exposure, ...]:
+    """List the exposures that jobs are of, or have as members."""
+    jobs = tuple(graph)
+    names = {job.exposure.name for job in jobs}
+    names |= {
+        m.exposure for job in jobs if job.association for m in job.association.members
+    }
+    return tuple(one for one in exposures if one.name in names)
 
 
 def _narrow(

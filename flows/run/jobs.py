@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.filesize import decimal
 
+from ..advice import Advice
 from ..errors import DataFolderError
 from ..execution import Cluster, Listener, Orchestrator, to_run_job
 from ..factory import Services
@@ -14,6 +15,7 @@ from ..models.runs import JobState, Run, RunState
 from ..notifier import Notifier
 from ..planning import Binder, Plan, PlanEntry, build_plan
 from ..reports import RunSummary, publish_run_folder, summarize
+from .advising import advise_resolved
 from .graph import Drawn
 from .lease import HeldLease
 from .record import NOT_RESOLVED, RunRecorder
@@ -42,6 +44,8 @@ class Planned:
     """CRDS context."""
     notes: tuple[str, ...]
     """What a scientist must know of the run, and of what it leaves out."""
+    advice: tuple[Advice, ...] = ()
+    """The known issues that apply to its exposures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Executed:
     """The jobs, and what they came to."""
     notes: tuple[str, ...]
     """As planned."""
+    advice: tuple[Advice, ...] = ()
+    """Likewise."""
 
 
 def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
@@ -67,8 +73,13 @@ def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
         allow_partial=drawn.allow_partial,
     )
     plan = build_plan(drawn.graph, binder)
-    context = resolved.resolved.context
-    return Planned(plan, binder, context, (*drawn.notes, *drawn.unused))
+    return Planned(
+        plan,
+        binder,
+        context=resolved.resolved.context,
+        notes=(*drawn.notes, *drawn.unused),
+        advice=advise_resolved(resolved),
+    )
 
 
 def plan_unfetched(drawn: Drawn) -> Planned:
@@ -123,7 +134,7 @@ def execute(
             max_attempts=services.settings.max_attempts,
             listener=tell,
         ).run()
-    return Executed(run, plan, planned.notes)
+    return Executed(run, plan, planned.notes, planned.advice)
 
 
 def report(executed: Executed, services: Services) -> RunSummary:
@@ -140,7 +151,9 @@ def report(executed: Executed, services: Services) -> RunSummary:
     state, message = judge(plan)
     run = replace(executed.run, state=state)
     folder = str(get_run_folder(run))
-    summary = summarize(plan, run=run, folder=folder, notes=executed.notes)
+    summary = summarize(
+        plan, run=run, folder=folder, notes=executed.notes, advice=executed.advice
+    )
     try:
         publish_run_folder(plan, summary, data_dir=services.data_dir)
     except OSError as error:

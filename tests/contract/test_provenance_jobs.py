@@ -298,6 +298,56 @@ def test_contents_are_those_of_raw_files_and_of_products(
     }
 
 
+def test_jobs_are_followed_to_those_that_made_what_they_read(
+    database: Database,
+) -> None:
+    stages = {"1" * 64: Stage.DETECTOR1, "2" * 64: Stage.SPEC2, "3" * 64: Stage.SPEC3}
+    before = "raw"
+    for minutes, (fingerprint, stage) in enumerate(stages.items()):
+        job = replace(
+            make_job(fingerprint, stage=stage, context=f"jwst_000{minutes + 1}.pmap"),
+            inputs=(make_input(before),),
+        )
+        before = f"{stage}.fits"
+        outcome = make_outcome(
+            job,
+            attempt=before,
+            finished_at=NOON + timedelta(minutes=minutes),
+            products=[make_product(before)],
+        )
+        database.jobs.record_outcome(outcome)
+    found = database.jobs.find_lineage(["2" * 64])
+    assert [job.stage for job in found] == [Stage.SPEC2, Stage.DETECTOR1]
+    job = database.jobs.get_job("2" * 64).job
+    assert (found[0].parameters, found[0].versions) == (job.parameters, job.versions)
+    assert found[0].references == {"dark": True, "photom": False}
+    (raw,) = found[1].inputs
+    assert (raw.name, raw.exptype, raw.content_sha256) == (
+        *("raw", "science"),
+        "content-raw",
+    )
+    assert len(database.jobs.find_lineage(["3" * 64])) == len(stages)
+    assert database.jobs.find_lineage(["4" * 64]) == ()
+    assert database.jobs.find_last_making() == ("3.0.0", "jwst_0003.pmap")
+
+
+def test_cards_of_raw_files_are_found_by_their_content(database: Database) -> None:
+    cards = {"with": {"EXP_TYPE": "'NRS_IFU'"}, "without": {}}
+    database.files.remember_files(
+        [
+            FileHash(f"/{c}", 1, 2, f"sha-{c}", c, pixels_sha256="p", cards=given)
+            for c, given in cards.items()
+        ]
+    )
+    found = database.jobs.find_cards(["with", "without", "other"])
+    assert found == {"with": cards["with"]}
+
+
+def test_nothing_was_made_with_anything_yet(database: Database) -> None:
+    database.jobs.record_outcome(make_outcome(status=Status.FAILED))
+    assert database.jobs.find_last_making() is None
+
+
 def test_text_that_no_database_holds_is_shown_escaped(database: Database) -> None:
     error = ErrorInfo("E", "NUL \x00 and surrogate \udc80", "é \x00")
     outcome = replace(make_outcome(status=Status.FAILED), error=error)

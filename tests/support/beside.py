@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["MRS_MODEL", "NIRSPEC_MODEL", "REAL_DATA", "needs"]
+__all__ = ["FACTS", "ISSUE_PAGES", "MRS_MODEL", "NIRSPEC_MODEL", "REAL_DATA", "needs"]
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -17,6 +17,12 @@ NIRSPEC_MODEL = _SHARED / "instrument" / "nirspec"
 
 MRS_MODEL = _SHARED / "instrument" / "miri-mrs"
 """The in-flight references of the MRS and the imager."""
+
+ISSUE_PAGES = _SHARED / "known-issues"
+"""The published pages of known issues, as text."""
+
+FACTS = _SHARED / "facts"
+"""What was found out about the libraries; the steps of `jwst` with their parameters."""
 
 _VARIABLE = "TESTS_NEED_SHARED"
 """Set by `.ci/run` if there is a folder ``../shared``: nothing of it may be missing."""

@@ -60,6 +60,7 @@ def test_a_plan_fetches_nothing_and_says_what_is_to_be_fetched(far: Rewebb) -> N
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"DUE"}
     assert "are to be fetched first" in ended.why("detector1:" + _first(ended.states))
+    assert "NS-IFU05" in ended.record["issues"]["OPEN"], "headers are enough for advice"
     assert list(far.data.rglob("*.fits")) == []
 
 
