@@ -31,6 +31,7 @@ from .contract import (
     ErrorInfo,
     FileHash,
     Job,
+    Measurement,
     Outcome,
     ParsUse,
     Product,
@@ -62,6 +63,7 @@ from .versions import calibration_versions
 __all__ = [
     "answer_job",
     "hash_files",
+    "measure_products",
     "prefetch_references",
     "resolve_jobs",
     "run_job",
@@ -196,6 +198,21 @@ def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
     """Wrap calibrated slits as `cal` products of their exposures, in a child."""
     return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
+
+
+def measure_products(
+    paths: Sequence[Path], *, lines_um: Sequence[float] = ()
+) -> tuple[tuple[Measurement, ...], ...] | ErrorInfo:
+    """Take all measurements of products, in a child; those of each one together.
+
+    Parameters
+    ----------
+    paths
+        Products, which may go with each other.
+    lines_um
+        Where lines should be in their spectra.
+    """
+    return _call(_measure, [path.absolute() for path in paths], lines_um)
 
 
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
@@ -377,6 +394,14 @@ def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
     from .stages.wrapping import wrap_slits  # only in the child
 
     return wrap_slits(paths, folder)
+
+
+def _measure(
+    paths: Sequence[Path], lines_um: Sequence[float]
+) -> tuple[tuple[Measurement, ...], ...]:
+    from .stages.measurements import measure  # only in the child
+
+    return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
 
 
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:

@@ -13,6 +13,7 @@ from .config import config_app, recipes_app
 from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
+from .measure import measure
 from .output import Told, say
 from .records import logs, runs, status
 from .refs import refs_app
@@ -66,7 +67,10 @@ def _begin(
     """Reprocess JWST spectroscopy in bulk, with provenance."""
 
 
-for command in (search, fetch, asn, wrap, plan, run, status, runs, show, logs, demo):
+for command in (
+    *(search, fetch, asn, wrap, plan, run, status, runs, show, logs, measure),
+    demo,
+):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(config_app, name="config")
