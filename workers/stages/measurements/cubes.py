@@ -108,7 +108,7 @@ def _median_beside(values: Values, footprint: Flags) -> Values:
     beside[tuple(length // 2 for length in beside.shape)] = False
     ranks = (beside.sum() - 1) // 2, beside.sum() // 2
     low, high = (
-        rank_filter(values, rank, footprint=beside, mode="reflect") for rank in ranks
+        rank_filter(values, rank, footprint=beside, mode="mirror") for rank in ranks
     )
     return np.asarray((low + high) / 2)
 
@@ -116,8 +116,8 @@ def _median_beside(values: Values, footprint: Flags) -> Values:
 def _find_lines(cube: Values, rest: Values) -> Values:
     """Give in each plane the source in white light, as bright as most spaxels say.
 
-    The factor of each plane leaves the least absolute deviations: it is the median of
-    what each spaxel says, weighted by its brightness.
+    The factor of each plane leaves the least absolute deviations from the median of
+    the plane: it is the median of what each spaxel says, weighted by its brightness.
     """
     source = np.nanmedian(np.where(np.isfinite(cube).any(axis=0), cube, 0.0), axis=0)
     source = source - np.median(source)
@@ -126,7 +126,8 @@ def _find_lines(cube: Values, rest: Values) -> Values:
     for plane, values in enumerate(rest):
         used = bright & np.isfinite(values)
         if used.any():
-            ratio, weight = values[used] / source[used], np.abs(source[used])
+            above = values[used] - np.median(values[used])
+            ratio, weight = above / source[used], np.abs(source[used])
             order = np.argsort(ratio)
             half = np.searchsorted(np.cumsum(weight[order]), 0.5 * weight.sum())
             factors[plane] = ratio[order][min(half, ratio.size - 1)]

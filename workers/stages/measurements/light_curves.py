@@ -1,10 +1,9 @@
 """Measurements of white light curves: slope and scatter, whatever passes the star."""
 
 import numpy as np
-from scipy.stats import siegelslopes
 
 from ...errors import MeasurementError
-from .robust import Measured, Values, sigma_of
+from .robust import Measured, Values, fit_line, sigma_of
 
 __all__ = ["measure_scatter", "measure_scatter_ratio", "measure_slope"]
 
@@ -13,19 +12,13 @@ _HOURS = 24.0
 _FEWEST = 10
 """Integrations without which a curve says nothing."""
 
-_MOST = 400
-"""Points of which all pairs are compared; longer curves are binned to so many."""
-
-_CLIP_SIGMAS = 4.0
-"""Integrations farther from the line are in transit, or bad."""
-
 
 def measure_slope(time_d: Values, flux: Values) -> Measured:
     """Measure how fast a light curve rises outside the transit, in ppm an hour.
 
-    A line through repeated medians (Siegel 1982), which follows the majority of the
-    points, tells which are more than 4 sigma off; the least squares of the others give
-    the slope. Sigma is that of differences between successive integrations.
+    A line is fitted to the majority of the integrations: those that are more than 5
+    sigma off are in transit, or bad. Sigma is that of differences between successive
+    integrations.
 
     Parameters
     ----------
@@ -35,12 +28,8 @@ def measure_slope(time_d: Values, flux: Values) -> Measured:
         In any unit.
     """
     time, relative = _normalise(time_d, flux)
-    slope, level = siegelslopes(*_bin(relative, time))
-    sigma = _scatter(relative)
-    rest = np.abs(relative - level - slope * time)
-    kept = rest <= max(_CLIP_SIGMAS * sigma, np.median(rest))
-    slope = np.polyfit(time[kept], relative[kept], 1)[0]
-    return Measured(float(slope * _PPM), int(kept.sum()))
+    line = fit_line(time, relative, _scatter(relative))
+    return Measured(line.slope * _PPM, line.n)
 
 
 def measure_scatter(time_d: Values, flux: Values) -> Measured:
@@ -77,14 +66,6 @@ def _normalise(time_d: Values, flux: Values) -> tuple[Values, Values]:
     if not level > 0:
         raise MeasurementError(f"the median flux is {level:.3g}, expected more than 0")
     return (time - np.median(time)) * _HOURS, values / level
-
-
-def _bin(values: Values, time: Values) -> tuple[Values, Values]:
-    count = min(values.size, _MOST)
-    parts = np.array_split(np.arange(values.size), count)
-    medians = [[np.median(values[part]), np.median(time[part])] for part in parts]
-    middle_values, middle_times = np.array(medians).T
-    return middle_values, middle_times
 
 
 def _scatter(relative: Values) -> float:

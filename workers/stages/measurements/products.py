@@ -29,8 +29,8 @@ _DO_NOT_USE = 1
 _OUTLIER = 16
 """Bits of DQ (data quality flags of JWST)."""
 
-_UNREADABLE = (OSError, ValueError, TypeError, AstropyWarning)
-"""What astropy raises, or warns, about files that are cut or are something else."""
+_UNREADABLE = (OSError, ValueError, TypeError)
+"""What astropy raises about files that are cut or are something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ _TIME = "MJD_UTC"
 def _readable(path: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyWarning)
+            warnings.simplefilter("ignore", AstropyWarning)
             yield
     except _UNREADABLE as error:
         raise ProductError(
@@ -324,7 +324,7 @@ def _read_spectrum(parts: Sequence[Any], name: str) -> Spectrum:
 def median_of(rows: Values) -> Values:
     """Return the median of rows without what is not finite; NaN if nothing is."""
     if len(rows) == 1:
-        return rows[0]
+        return np.asarray(rows[0])
     empty = ~np.isfinite(rows).any(axis=0)
     middle = np.nanmedian(np.where(empty, 0.0, rows), axis=0)
     return np.asarray(np.where(empty, np.nan, middle))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
+from scipy.stats import siegelslopes
 
 from ...errors import MeasurementError
 
 __all__ = [
     "Flags",
+    "Line",
     "Measured",
     "Values",
     "find_amplitudes",
@@ -32,6 +34,9 @@ _MAD_TO_SIGMA = 1.4826
 _CLIP_SIGMAS = 5.0
 """Beyond this, a value takes no part in a fit."""
 
+_MOST_PAIRED = 400
+"""Points of which all pairs are compared; more are binned to so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -41,6 +46,18 @@ class Measured:
     """In the unit that the registry gives (``config/measurements.toml``)."""
     n: int
     """How many values it was taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line through data."""
+
+    slope: float
+    """Change of y with x."""
+    start: float
+    """Value at x = 0."""
+    n: int
+    """How many values it was fitted to."""
 
 
 def sigma_of(values: Values, axis: int | None = None) -> Values:
@@ -74,24 +91,32 @@ def running_median(values: Values, width: int, axis: int) -> Values:
     return np.moveaxis(result.reshape(shape), -1, axis)
 
 
-def fit_line(x: Values, y: Values) -> tuple[float, float]:
-    """Fit a straight line, without what is farther than 5 sigma from it.
+def fit_line(x: Values, y: Values, sigma: float | None = None) -> Line:
+    """Fit a straight line to finite values, without those that are far from it.
 
-    Returns
-    -------
-    tuple
-        Slope, and value at x = 0.
+    The line through repeated medians (Siegel 1982), which follows the majority of the
+    values, begins; then least squares of those that are within 5 sigma of the line.
+
+    Parameters
+    ----------
+    sigma
+        Noise of y; that of what is left beside the line by default.
     """
-    good = np.isfinite(x) & np.isfinite(y)
-    for _ in range(4):
-        slope, start = np.polyfit(x[good], y[good], 1)
+    slope, start = siegelslopes(*_bin(y, x))
+    for _ in range(3):
         rest = y - start - slope * x
-        limit = _CLIP_SIGMAS * sigma_of(rest[good])
-        kept = np.isfinite(rest) & (np.abs(rest) <= limit)
-        if kept.sum() < 3 or np.array_equal(kept, good):
-            break
-        good = kept
-    return float(slope), float(start)
+        limit = _CLIP_SIGMAS * (sigma_of(rest) if sigma is None else sigma)
+        kept = np.abs(rest) <= max(limit, np.median(np.abs(rest)))
+        slope, start = np.polyfit(x[kept], y[kept], 1)
+    return Line(float(slope), float(start), int(kept.sum()))
+
+
+def _bin(y: Values, x: Values) -> tuple[Values, Values]:
+    """Take medians of neighbours where there are more points than can be paired."""
+    parts = np.array_split(np.arange(x.size), min(x.size, _MOST_PAIRED))
+    medians = [[np.median(y[part]), np.median(x[part])] for part in parts]
+    values, places = np.array(medians).T
+    return values, places
 
 
 def windowed_centroid(weights: Values, start: Sequence[float], sigma: float) -> Values:

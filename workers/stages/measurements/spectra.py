@@ -142,7 +142,7 @@ def measure_step(
     count = sum(places.size for places, _ in sides)
     if min(places.size for places, _ in sides) < 3:
         raise MeasurementError("fewer than 3 pixels have a flux beside the gap")
-    left, right = (fit_line(places - middle, values)[1] for places, values in sides)
+    left, right = (fit_line(places - middle, values).start for places, values in sides)
     if not left > 0:
         raise MeasurementError("the bluer spectrum has no flux where they meet")
     return Measured(right / left, count)
@@ -183,11 +183,13 @@ def measure_line(
     part = slice(middle - _LINE_REACH, middle + _LINE_REACH + 1)
     pixels = np.arange(x.size, dtype=float)[part] - middle
     inside = np.abs(pixels) <= _LINE_NEAR
-    slope, level = fit_line(pixels[~inside], f[part][~inside])
-    rest = f[part] - level - slope * pixels
+    continuum = fit_line(pixels[~inside], f[part][~inside])
+    rest = f[part] - continuum.start - continuum.slope * pixels
     sigma = float(sigma_of(rest[~inside]))
     peak = int(np.argmax(np.where(inside, np.abs(rest), -1.0)))
-    if not np.abs(rest[peak]) > max(_LINE_SIGMAS * sigma, _ROUNDING * abs(level)):
+    if not np.abs(rest[peak]) > max(
+        _LINE_SIGMAS * sigma, _ROUNDING * abs(continuum.start)
+    ):
         raise MeasurementError(f"there is no line within 5 pixels of {line_um} um")
     centre = windowed_centroid(rest * np.sign(rest[peak]), (peak,), _LINE_SIGMA)[0]
     place = float(centre) + middle - _LINE_REACH
