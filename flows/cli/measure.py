@@ -77,6 +77,8 @@ def _find_product(product: str, data_dir: Path | None) -> Path:
     """Find the file of a product, which is a path or a recorded name."""
     if Path(product).is_file():
         return Path(product)
+    if product != Path(product).name:
+        fail(f"There is no file {product}.")
     with open_recorded(data_dir) as (database, folder):
         found = find_recorded(database, product)
     if not isinstance(found, Found) or found.product is None:

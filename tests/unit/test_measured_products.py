@@ -17,7 +17,10 @@ from config.measurements import list_measurements
 from workers.contract import Measurement
 from workers.errors import ProductError
 from workers.stages.measurements import measure
-from workers.stages.measurements.measure import READERS
+from workers.stages.measurements.cubes import measure_outliers
+from workers.stages.measurements.measure import READERS, _take, _Task
+from workers.stages.measurements.robust import Measured
+from workers.stages.measurements.spectra import count_spikes
 from workers.stages.wrapping import wrap_slits
 
 Array = NDArray[np.float64]
@@ -393,12 +396,49 @@ def test_a_file_that_was_cut_is_named(tmp_path: Path) -> None:
         measure(path)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_none(number: float) -> None:
+    kind = list_measurements()["band-steps"]
+    task = _Task("", lambda: Measured(number, 3))
+    (found,) = _take(task, "band-steps", kind, "jw1_x1d.fits")
+    assert found.value is None
+    assert found.why == f"the number is {number}"
+
+
 @needs_real_data
-def test_real_slits_are_measured(tmp_path: Path) -> None:
-    """They have 9 to 12 percent of pixels that are not to be used."""
+def test_real_slits_lack_few_values(tmp_path: Path) -> None:
     for name in wrap_slits(REAL_SLITS, tmp_path):
-        found = {one.part: one for one in measure(tmp_path / name)}
-        assert {*found} == {"SCI", "ERR"}
-        for one in found.values():
-            assert one.value is not None
-            print(one)
+        found = take(tmp_path / name, "nan-fraction")
+        assert found["SCI", "1"].value == pytest.approx(0.05, abs=0.002)
+        assert found["ERR", "1"].value == 0
+
+
+def read_real(path: Path) -> Array:
+    """Read a real slit with wavelength first, without what must not be used."""
+    with fits.open(path) as hdus:
+        good = (hdus["WAVELENGTH"].data > 0) & (hdus["DQ"].data & 1 == 0)
+        return np.where(good, hdus["SCI"].data, np.nan).T.astype(float)
+
+
+@needs_real_data
+@pytest.mark.parametrize("number", range(3))
+def test_outliers_are_counted_in_real_noise_too(number: int) -> None:
+    real = read_real(REAL_SLITS[number])
+    found = measure_outliers(real)
+    assert 0.004 < found.value < 0.015
+    assert measure_outliers(1e-6 * (real + 2)).value == pytest.approx(found.value)
+    places = np.flatnonzero(np.isfinite(real))[::97]
+    struck = real.copy()
+    struck.flat[places] += 100 * np.nanstd(real)
+    more = measure_outliers(struck)
+    assert (more.value - found.value) * found.n == pytest.approx(places.size, rel=0.1)
+
+
+@needs_real_data
+@pytest.mark.parametrize("number", range(3))
+def test_spikes_are_counted_in_real_noise_too(number: int) -> None:
+    real = np.nansum(read_real(REAL_SLITS[number]), axis=1)[20:-20]
+    found = count_spikes(real)
+    assert found.value <= 1
+    real[10::50] -= 20 * np.std(np.diff(real))
+    assert count_spikes(real).value == found.value + 6

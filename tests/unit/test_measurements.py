@@ -455,8 +455,9 @@ def test_spectra_that_are_not_neighbours_have_no_step() -> None:
     assert measure_step(near, (blue, np.full(blue.size, np.nan))) is None
 
 
-def test_a_step_from_nothing_is_not_measured() -> None:
-    blue, red = bands(0.1)
+@pytest.mark.parametrize("gap_um", [-0.1, 0.1])
+def test_a_step_from_nothing_is_not_measured(gap_um: float) -> None:
+    blue, red = bands(gap_um)
     with pytest.raises(MeasurementError, match="no flux where they meet"):
         measure_step((blue, 0 * blue), (red, continuum(red)))
 

@@ -122,8 +122,8 @@ def _bin(y: Values, x: Values) -> tuple[Values, Values]:
 def windowed_centroid(weights: Values, start: Sequence[float], sigma: float) -> Values:
     """Return the centre of a peak: the fixed point of its mean in a Gaussian window.
 
-    It is that of a symmetric peak exactly, whatever its width (XWIN of SExtractor,
-    Bertin & Arnouts 1996); the background must be subtracted.
+    It is that of a symmetric peak exactly, whatever its width (``XWIN_IMAGE``
+    of SExtractor); the background must be subtracted.
 
     Parameters
     ----------

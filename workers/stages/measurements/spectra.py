@@ -111,8 +111,9 @@ def measure_step(
 ) -> Measured | None:
     """Measure the flux of a spectrum over that of the next bluer one.
 
-    Where they overlap, the median of their ratio; where they only meet, the ratio in
-    the middle of the gap of lines through the last 30 pixels on each side.
+    Where they overlap, the ratio of their medians at the pixels of the bluer one; where
+    they only meet, the ratio in the middle of the gap of the lines through the last 30
+    pixels on each side.
 
     Parameters
     ----------
@@ -134,18 +135,22 @@ def measure_step(
     if overlap > _LARGEST_OVERLAP * shorter or -overlap > _WIDEST_GAP * u[0]:
         return None
     shared = x >= u[0]
-    if shared.sum() >= 3:
-        ratio = np.interp(x[shared], u, g) / f[shared]
-        return Measured(float(np.median(ratio)), int(shared.sum()))
+    if (count := int(shared.sum())) >= 3:
+        other = np.interp(x[shared], u, g)
+        return _divide(float(np.median(f[shared])), float(np.median(other)), count)
     middle = (x[-1] + u[0]) / 2
     sides = (x[-_EDGE:], f[-_EDGE:]), (u[:_EDGE], g[:_EDGE])
     count = sum(places.size for places, _ in sides)
     if min(places.size for places, _ in sides) < 3:
         raise MeasurementError("fewer than 3 pixels have a flux beside the gap")
     left, right = (fit_line(places - middle, values).start for places, values in sides)
-    if not left > 0:
+    return _divide(left, right, count)
+
+
+def _divide(blue: float, red: float, count: int) -> Measured:
+    if not blue > 0:
         raise MeasurementError("the bluer spectrum has no flux where they meet")
-    return Measured(right / left, count)
+    return Measured(red / blue, count)
 
 
 def _clean(wavelength_um: Values, flux: Values) -> tuple[Values, Values]:
