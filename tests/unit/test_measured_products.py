@@ -196,6 +196,18 @@ def test_an_extended_source_has_no_aperture(tmp_path: Path) -> None:
         assert "whole field" in one.why
 
 
+def test_an_extended_source_is_summed_in_every_spaxel(tmp_path: Path) -> None:
+    """Also in those that are seen in few planes, as of the smaller field of a band."""
+    data = np.ones((200, 6, 6))
+    data[:, :2] = np.nan
+    data[:80, 0] = data[80:160, 1] = 1
+    cube, weight = image("SCI", data, PIXAR_SR=1e-13), 1.0 * np.isfinite(data)
+    write(tmp_path / "jw1_s3d.fits", MRS, cube, image("WMAP", weight))
+    flux = 1e-7 * np.nansum(data, axis=(1, 2))
+    path = write(tmp_path / "jw1_x1d.fits", MRS, table(flux, SRCTYPE="EXTENDED"))
+    assert value(path, "x1d-over-s3d") == pytest.approx(1)
+
+
 def test_what_is_missing_in_a_cube_is_counted_where_light_falls(tmp_path: Path) -> None:
     cube = write_cube(tmp_path / "jw1_s3d.fits")
     gaps = take(cube, "nan-fraction")

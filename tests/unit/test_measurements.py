@@ -82,11 +82,12 @@ def test_each_amplifier_of_a_full_frame_has_bands_of_its_own() -> None:
 
 def test_light_is_no_banding() -> None:
     image, lit = banded(0.3), banded(0.3)
-    lit[200:230] += 100 + 0.2 * np.arange(512)  # a trace
-    lit[300:360, 250:253] += 500  # a line
-    lit[::37, ::41] += 1000  # hot pixels
+    lit[100:300] += 50 + 5 * noise(512, seed=4) + 0.2 * np.arange(512)  # traces
+    lit[350:410, 250:253] += 500  # a line
+    hot = np.random.default_rng(5).choice(lit.size, lit.size // 100, replace=False)
+    lit.flat[hot] += 1000
     lit += 0.002 * np.arange(512)  # a background
-    assert band(lit) == pytest.approx(band(image), rel=0.05)
+    assert band(lit) == pytest.approx(band(image), rel=0.07)
 
 
 def test_banding_is_in_the_unit_of_the_image_whatever_its_level_and_borders() -> None:
@@ -155,6 +156,14 @@ def test_outliers_are_counted(count: int) -> None:
     found = measure_outliers(struck(source(), count))
     assert found.n == 200 * 21 * 21
     assert found.value * found.n == pytest.approx(count, abs=0.03 * count + 10)
+
+
+def test_outliers_on_a_bright_source_are_counted_too() -> None:
+    cube = source()
+    for number in range(27):
+        cube[7 * number, 9 + number % 3, 9 + number // 9] += 60
+    found = measure_outliers(cube)
+    assert found.value * found.n == pytest.approx(27, abs=5)
 
 
 @pytest.mark.parametrize(
@@ -519,6 +528,7 @@ def test_a_slope_is_that_outside_the_transit(
     assert measured.n == pytest.approx(300 - end + begin, abs=3)
 
 
+@settings(max_examples=20)
 @given(scale=scales, empty=st.integers(0, 20))
 def test_slope_and_scatter_do_not_depend_on_unit_or_empty_integrations(
     scale: float, empty: int

@@ -271,7 +271,7 @@ def _list_ratios(product: Product) -> Iterator[_Task]:
         take = partial(
             measure_flux_ratio,
             one.flux,
-            _uncover(cube),
+            cube.data,
             float(cube.header["PIXAR_SR"]),
             area=one.area,
             background=subtracted,
