@@ -235,7 +235,7 @@ def test_what_is_no_oscillation_does_not_count(
 
 
 @settings(max_examples=20)
-@given(y=st.floats(-4, 4), x=st.floats(-4, 4), scale=scales, level=st.floats(-100, 100))
+@given(y=st.floats(-4, 4), x=st.floats(-4, 4), scale=scales, level=st.floats(-100, 1e6))
 def test_an_offset_is_the_distance_from_the_aperture(
     y: float, x: float, scale: float, level: float
 ) -> None:
@@ -353,6 +353,14 @@ def test_spikes_depend_neither_on_unit_nor_on_level_nor_on_borders(
 ) -> None:
     flux = np.pad(scale * (spiked(5) + level), border, constant_values=np.nan)
     assert count_spikes(flux).value == 5
+
+
+def test_pixels_at_the_ends_are_no_spikes() -> None:
+    flux = spectrum()
+    flux[[0, 2, -3, -1]] -= 40
+    found = count_spikes(flux)
+    assert found.value == 0
+    assert found.n == 600 - 6
 
 
 def test_pixels_without_a_value_are_no_spikes() -> None:

@@ -23,7 +23,7 @@ from .products import Curve, Image, Product, Spectrum
 from .robust import Flags, Measured, Values
 from .spectra import count_spikes, measure_fringes, measure_line, measure_step
 
-__all__ = ["measure"]
+__all__ = ["READERS", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +296,9 @@ def _measure_ratio(product: Product, curve: Curve) -> Measured:
     """Compare the scatter of a curve with the errors of the spectra it is made of."""
     for one in product.find_beside("x1dints").spectra:
         seen = np.isfinite(one.fluxes)
-        total = np.where(seen, one.fluxes, 0).sum(axis=1)
-        if np.array_equal(np.sort(total), np.sort(curve.flux[np.isfinite(curve.flux)])):
+        total = np.sort(np.where(seen, one.fluxes, 0).sum(axis=1))
+        flux = np.sort(curve.flux[np.isfinite(curve.flux)])
+        if total.size == flux.size and np.allclose(total, flux, rtol=1e-9, atol=0):
             error = np.sqrt((np.where(seen, one.errors, 0) ** 2).sum(axis=1))
             return measure_scatter_ratio(curve.time_d, curve.flux, error)
     raise MeasurementError(

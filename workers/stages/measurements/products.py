@@ -57,7 +57,7 @@ class Spectrum:
     @property
     def flux(self) -> Values:
         """The flux in Jy; of a time series the median."""
-        return median_of(self.fluxes)
+        return _median_of(self.fluxes)
 
     @property
     def seen(self) -> Flags:
@@ -315,13 +315,13 @@ def _read_spectrum(parts: Sequence[Any], name: str) -> Spectrum:
         fluxes=read("FLUX"),
         errors=read("FLUX_ERROR"),
         defringed=defringed,
-        area=median_of(read("NPIXELS")),
-        background=median_of(read("BACKGROUND")),
+        area=_median_of(read("NPIXELS")),
+        background=_median_of(read("BACKGROUND")),
         header=dict(parts[0].header),
     )
 
 
-def median_of(rows: Values) -> Values:
+def _median_of(rows: Values) -> Values:
     """Return the median of rows without what is not finite; NaN if nothing is."""
     if len(rows) == 1:
         return np.asarray(rows[0])
