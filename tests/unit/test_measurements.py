@@ -410,6 +410,11 @@ def test_what_is_no_fringe_does_not_count() -> None:
     assert fringe(gaps) == pytest.approx(expected, rel=0.05)
 
 
+def test_what_changes_from_pixel_to_pixel_is_no_fringe() -> None:
+    ripple = np.sin(2 * np.pi * 1e4 / WAVELENGTHS_UM / 0.4)
+    assert fringe(fringed(0) * (1 + 0.05 * ripple)) < 0.01
+
+
 def test_dichroic_fringes_are_found_where_pixels_are_small_enough() -> None:
     wavelength = np.arange(15.4, 17.9, 0.001)
     phase = 2 * np.pi * 1e4 / wavelength / 0.4

@@ -100,11 +100,10 @@ def _take(
         return
     numbers = found if isinstance(found, tuple) else (found,)
     for unit, number in zip(units, numbers, strict=True):
-        if np.isfinite(number.value):
-            yield Measurement(name, product, task.part, number.value, unit, number.n)
-        else:
-            why = f"the number is {number.value}"
-            yield Measurement(name, product, task.part, None, unit, number.n, why)
+        value, n = float(number.value), number.n
+        why = "" if np.isfinite(value) else f"the number is {value}"
+        given = None if why else value
+        yield Measurement(name, product, task.part, given, unit, n, why)
 
 
 def _list_banding(product: Product) -> Iterator[_Task]:
