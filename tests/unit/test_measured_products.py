@@ -48,13 +48,13 @@ def image(name: str, data: Any, version: int = 1, **cards: Any) -> Any:
 
 
 def table(flux: Array, wavelength: Array = UM, **cards: Any) -> Any:
-    """Make the extension of a spectrum; cards named ERROR, AREA and RF are columns."""
+    """Make the extension of a spectrum; ERROR, AREA, SKY and RF are columns."""
     columns = {
         "WAVELENGTH": wavelength,
         "FLUX": flux,
         "FLUX_ERROR": cards.pop("ERROR", 0 * flux + 0.01),
         "NPIXELS": cards.pop("AREA", 0 * flux + 9.0),
-        "BACKGROUND": 0 * flux,
+        "BACKGROUND": cards.pop("SKY", 0 * flux),
     }
     if "RF" in cards:
         columns["RF_FLUX"] = cards.pop("RF")
@@ -197,14 +197,15 @@ def test_an_extended_source_has_no_aperture(tmp_path: Path) -> None:
 
 
 def test_an_extended_source_is_summed_in_every_spaxel(tmp_path: Path) -> None:
-    """Also in those that are seen in few planes, as of the smaller field of a band."""
+    """Also in those that few planes see; a background is known, and not subtracted."""
     data = np.ones((200, 6, 6))
     data[:, :2] = np.nan
     data[:80, 0] = data[80:160, 1] = 1
     cube, weight = image("SCI", data, PIXAR_SR=1e-13), 1.0 * np.isfinite(data)
     write(tmp_path / "jw1_s3d.fits", MRS, cube, image("WMAP", weight))
     flux = 1e-7 * np.nansum(data, axis=(1, 2))
-    path = write(tmp_path / "jw1_x1d.fits", MRS, table(flux, SRCTYPE="EXTENDED"))
+    spectrum = table(flux, SRCTYPE="EXTENDED", SKY=np.full(200, 0.3))
+    path = write(tmp_path / "jw1_x1d.fits", MRS, spectrum)
     assert value(path, "x1d-over-s3d") == pytest.approx(1)
 
 

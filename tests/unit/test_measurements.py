@@ -159,9 +159,11 @@ def test_outliers_are_counted(count: int) -> None:
 
 
 def test_outliers_on_a_bright_source_are_counted_too() -> None:
-    cube = source()
+    """Also where another one of another colour is in the field."""
+    red = 600 * (PLANES / 200)[:, None, None] * np.roll(PROFILE, 6, axis=1)
+    cube = source() + red
     for number in range(27):
-        cube[7 * number, 9 + number % 3, 9 + number // 9] += 60
+        cube[7 * number, 9 + number % 3, 15 + number // 9] += 60
     found = measure_outliers(cube)
     assert found.value * found.n == pytest.approx(27, abs=5)
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
-from stdatamodels.jwst import datamodels
 
 from config.match import FACTS
 
@@ -172,6 +170,8 @@ class Product:
     @cached_property
     def arcsec_per_pixel(self) -> Mapping[str, float]:
         """The size of a pixel along each rectified slit, by name of the image."""
+        from stdatamodels.jwst import datamodels  # takes seconds
+
         with _readable(self.path), datamodels.open(self.path) as model:
             slits = getattr(model, "slits", [model])
             names = ["" if len(slits) == 1 else f"slit {slit.name}" for slit in slits]
@@ -269,6 +269,8 @@ def _read_image(hdus: Any, science: Any, name: str) -> Image:
 
 def _read_scale(slit: Any) -> float:
     """Return how far two neighbouring pixels across the dispersion are on the sky."""
+    from astropy.coordinates import SkyCoord  # likewise
+
     height, width = slit.data.shape
     x, y = width // 2, height // 2
     is_horizontal = slit.meta.wcsinfo.dispersion_direction == 1
