@@ -147,23 +147,19 @@ def _list_spikes(product: Product) -> Iterator[_Task]:
 
 def _list_fringes(product: Product) -> Iterator[_Task]:
     for spectrum in product.spectra:
-        where = spectrum.wavelength_um
-        yield _Task("FLUX", partial(measure_fringes, where, spectrum.flux))
+        where, name = spectrum.wavelength_um, spectrum.name
+        take = partial(measure_fringes, where, spectrum.flux)
+        yield _Task(f"{name} FLUX".strip(), take)
         if spectrum.defringed is not None:
-            yield _Task(
-                "RF_FLUX", partial(measure_fringes, where, spectrum.defringed[0])
-            )
+            take = partial(measure_fringes, where, spectrum.defringed[0])
+            yield _Task(f"{name} RF_FLUX".strip(), take)
 
 
 def _list_steps(product: Product) -> Iterator[_Task]:
     for one in product.spectra:
-        blue = [
-            (name, step)
-            for name, other in _list_neighbours(product, one)
-            if (step := _try_step(other, one)) is not None
-        ]
-        for name, step in blue:
-            yield _Task(f"{one.name} after {name}".strip(), step)
+        for name, other in _list_neighbours(product, one):
+            if (step := _try_step(other, one)) is not None:
+                yield _Task(f"{one.name} after {name}".strip(), step)
 
 
 def _try_step(blue: Spectrum, red: Spectrum) -> Callable[[], Measured] | None:
@@ -227,9 +223,10 @@ def _list_offsets(product: Product) -> Iterator[_Task]:
     slits = {image.name: image for image in rectified.images}
     scales = rectified.arcsec_per_pixel
     for one in product.spectra:
-        if one.name in slits:
-            take = partial(_measure_in_slit, one, slits[one.name], scales[one.name])
-            yield _Task(one.name, take)
+        if one.name not in slits:
+            raise MeasurementError(f"{rectified.path.name} has not the same slits")
+        take = partial(_measure_in_slit, one, slits[one.name], scales[one.name])
+        yield _Task(one.name, take)
 
 
 def _measure_in_cube(one: Spectrum, cube: Image) -> tuple[Measured, Measured]:
