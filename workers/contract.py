@@ -27,6 +27,7 @@ __all__ = [
     "FileHash",
     "Input",
     "Job",
+    "Measurement",
     "Outcome",
     "ParameterSpec",
     "Parameters",
@@ -354,6 +355,26 @@ class FileHash:
     """Hash of the data of all HDUs; only when the file was just read."""
     cards: Mapping[str, str] = field(default_factory=dict)
     """Cards of the primary header that the content holds; likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number that a product gives, or why it gives none."""
+
+    name: str
+    """What was measured: a name of ``config/measurements.toml``."""
+    product: str
+    """Name of the file."""
+    part: str
+    """Of what in it: slit, detector, extension, neighbour, line; empty of all of it."""
+    value: float | None
+    """The number, which is finite; None where `why` says why there is none."""
+    unit: str
+    """As in FITS; ``1`` of a ratio."""
+    n: int
+    """How many values it was taken from."""
+    why: str = ""
+    """Why it could not be taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ WorkerError                     stop and mend what the message names
   x ReferenceMissingError       a selected file is not in the cache
   x ReferenceChangedError       a file is not the one that was resolved
 * InputChangedError             an input is not the file that was planned
+* MeasurementError              a number cannot be taken from a product
 * MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
 * ProcessorError                this machine would give other pixels
+* ProductError                  a file is not a product that can be read
 * ResolvedNotUsedError          a product records other references or parameters
 * SlitError                     files are not calibrated slits of exposures
 * VersionMismatchError          this worker has another calibration code
@@ -25,10 +27,12 @@ __all__ = [
     "AccessDeniedError",
     "CrdsCacheError",
     "InputChangedError",
+    "MeasurementError",
     "MetafileError",
     "NotHeldError",
     "ParameterError",
     "ProcessorError",
+    "ProductError",
     "ReferenceChangedError",
     "ReferenceMissingError",
     "ResolvedNotUsedError",
@@ -62,6 +66,10 @@ class InputChangedError(WorkerError):
     """An input file is not the one that was planned."""
 
 
+class MeasurementError(WorkerError):
+    """A number cannot be taken from a product; its message is the `why` of that."""
+
+
 class MetafileError(WorkerError):
     """An MSA metafile is damaged, or is not that of the exposure."""
 
@@ -72,6 +80,10 @@ class ParameterError(WorkerError):
 
 class ProcessorError(WorkerError):
     """The last bits of pixels from this machine would not be those of others."""
+
+
+class ProductError(WorkerError):
+    """A file is not a product that can be read."""
 
 
 class ResolvedNotUsedError(WorkerError):

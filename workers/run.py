@@ -32,6 +32,7 @@ from .contract import (
     ErrorInfo,
     FileHash,
     Job,
+    Measurement,
     Outcome,
     ParsUse,
     Product,
@@ -64,6 +65,7 @@ __all__ = [
     "answer_job",
     "hash_files",
     "list_specs",
+    "measure_products",
     "prefetch_references",
     "resolve_jobs",
     "run_job",
@@ -203,6 +205,21 @@ def list_specs(_: object = None) -> CodeSpecs | ErrorInfo:
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
     """Wrap calibrated slits as `cal` products of their exposures, in a child."""
     return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
+
+
+def measure_products(
+    paths: Sequence[Path], *, lines_um: Sequence[float] = ()
+) -> tuple[tuple[Measurement, ...], ...] | ErrorInfo:
+    """Take all measurements of products, in a child; those of each one together.
+
+    Parameters
+    ----------
+    paths
+        Products, which may go with each other.
+    lines_um
+        Where lines should be in their spectra.
+    """
+    return _call(_measure, [path.absolute() for path in paths], lines_um)
 
 
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
@@ -390,6 +407,14 @@ def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
     from .stages.wrapping import wrap_slits  # only in the child
 
     return wrap_slits(paths, folder)
+
+
+def _measure(
+    paths: Sequence[Path], lines_um: Sequence[float]
+) -> tuple[tuple[Measurement, ...], ...]:
+    from .stages.measurements import measure  # only in the child
+
+    return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
 
 
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:

@@ -14,6 +14,7 @@ from .config import config_app
 from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
+from .measure import measure
 from .output import Told, say
 from .recipes import recipes_app
 from .records import logs, runs, status
@@ -69,7 +70,8 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, status, runs, show, logs, demo),
+    *(search, fetch, asn, advise, wrap, plan, run, status, runs, show, logs),
+    *(measure, demo),
 ):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")

@@ -22,6 +22,7 @@ from flows.reports import RunSummary
 from flows.run import Request
 from workers.sample import Mode, SampleSet
 from workers.sample.nirspec_mos import MOS_PRISM
+from workers.stages.measurements import measure
 
 METAFILE = "jw99004001001_01_msa.fits"
 FIRST = "jw99004001001_03101_00001_nrs1"
@@ -108,6 +109,14 @@ def test_light_of_the_stuck_shutter_is_flagged_in_one_slit(mos: Processed) -> No
     flags = list_slits(mos.folder / f"{FIRST}_cal.fits", "DQ")
     stuck = [bool(np.any(flag & pixel["MSA_FAILED_OPEN"])) for flag in flags]
     assert stuck == [True, False, False, False]
+
+
+@pytest.mark.parametrize("source", ["s000000001", "s000000003"])
+def test_a_source_is_in_the_middle_of_its_aperture(mos: Processed, source: str) -> None:
+    path = mos.folder / f"jw99004-o001_{source}_nirspec_clear-prism_x1d.fits"
+    found = {m.unit: m.value for m in measure(path) if m.name == "source-offset"}
+    assert found["pixel"] == pytest.approx(0, abs=0.1)
+    assert found["arcsec"] == pytest.approx(0.105 * found["pixel"], rel=0.05)
 
 
 @pytest.fixture(scope="module")

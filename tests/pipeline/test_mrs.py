@@ -13,6 +13,7 @@ from workers.contract import CaveatKind, Outcome
 from workers.sample import SampleSet, check_products
 from workers.sample.miri_mrs import FRINGE, MRS
 from workers.sample.mrs_light import MJY_SR_PER_DN, trace_mrs
+from workers.stages.measurements import measure
 
 FIRST, SECOND = (f"jw99003001001_02101_0000{n}_mirifushort" for n in (1, 2))
 SKY = "jw99003002001_02101_00001_mirifushort"
@@ -97,6 +98,20 @@ def test_only_residual_fringe_takes_the_injected_fringes_away(
     after = measure_fringes(mrs.folder / f"{FIRST}_cal.fits")
     assert before == pytest.approx(FRINGE.amplitude, rel=0.1)
     assert abs(after) < before / 3
+
+
+def test_the_largest_fringe_is_the_injected_one_until_it_is_corrected(
+    mrs: Processed, mrs_bands: Path
+) -> None:
+    uncorrected = [_find_fringe(path) for path in mrs_bands.glob("*_x1d.fits")]
+    corrected = [_find_fringe(path) for path in mrs.folder.glob("*-o001*_x1d.fits")]
+    assert uncorrected == pytest.approx([FRINGE.amplitude] * 2, rel=0.1)
+    assert 0 < min(corrected) < max(corrected) < FRINGE.amplitude / 3
+
+
+def _find_fringe(path: Path) -> float:
+    numbers = {(one.name, one.part): one.value for one in measure(path)}
+    return numbers["fringe-amplitude", "FLUX"] or 0.0
 
 
 def test_one_cube_of_three_bands_agrees_with_what_was_injected(

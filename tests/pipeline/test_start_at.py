@@ -23,6 +23,7 @@ from flows.reports import RunSummary
 from flows.run import Request
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
+from workers.stages.measurements import measure as measure_product
 from workers.stages.wrapping import wrap_slits
 
 SLIT = Mode.NIRSPEC_FS_PRISM.program
@@ -211,6 +212,23 @@ def test_a_line_of_a_real_source_is_where_the_single_nods_see_it(
     assert min(nod.signal_to_noise for nod in single) > 20
     for nod in single:
         assert abs(nod.centre_um - combined.centre_um) < combined.pixel_um
+
+
+@needs_real_data
+def test_numbers_of_a_real_source_are_near_those_of_good_data(
+    nods: list[Path],
+) -> None:
+    """The aperture is centred where the proposal has the source, a pixel beside it."""
+    folder = nods[-1]
+    spectrum = measure_product(folder / f"{SOURCE}_x1d.fits", lines_um=[3.436])
+    (outliers,) = measure_product(folder / f"{SOURCE}_s2d.fits")
+    found = {(one.name, one.unit): one.value for one in spectrum}
+    assert found["absorption-spikes", "pixel"] == 0
+    assert found["nan-fraction", "1"] == 0
+    assert found["line-positions", "pixel"] == pytest.approx(0, abs=0.5)
+    assert found["source-offset", "pixel"] == pytest.approx(0.85, abs=0.1)
+    assert found["source-offset", "arcsec"] == pytest.approx(0.09, abs=0.01)
+    assert outliers.value == pytest.approx(0.007, abs=0.003)
 
 
 @needs_real_data
