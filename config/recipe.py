@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from .edits import RecipeEdit
 from .errors import RecipeError
 from .problems import list_problems
 
@@ -153,6 +154,7 @@ class _RecipeFile(BaseModel):
     associations: AssociationChoice = AssociationChoice()
     products: ProductChoice = ProductChoice()
     parameters: tuple[ParameterSet, ...] = ()
+    edits: tuple[RecipeEdit, ...] = ()
 
 
 _KEYS = {
@@ -192,6 +194,8 @@ class Recipe:
     """What it asks of the products."""
     parameters: tuple[ParameterSet, ...]
     """Parameters that it sets; of two sets, the later one wins."""
+    edits: tuple[RecipeEdit, ...] = ()
+    """What it changes in copies of metafiles and headers, in this order."""
 
     def select_parameters(
         self, stage: str, exp_type: str, *, only_combined: bool = False
@@ -256,6 +260,7 @@ def load_recipe(name: str) -> Recipe:
         associations=parsed.associations,
         products=parsed.products,
         parameters=parsed.parameters,
+        edits=parsed.edits,
     )
 
 

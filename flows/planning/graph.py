@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from workers.contract import METAFILE, Stage
+from workers.contract import METAFILE, Edit, Stage
 
 from ..models.associations import Association, Lack, Member
 from ..models.exposures import (
@@ -85,6 +85,8 @@ class PlannedJob:
     """Keys of the jobs of files that may be members; their headers are unreadable."""
     lacking: tuple[str, ...] = ()
     """What the archive has no file of and affects its products, in words."""
+    edits: tuple[Edit, ...] = ()
+    """What the recipe changes in copies of what it reads."""
 
     @property
     def key(self) -> str:

@@ -18,6 +18,7 @@ from ..planning import (
     chain_exposures,
     narrow_graph,
     place_exposures,
+    plan_edits,
 )
 from .program import Associated
 
@@ -57,7 +58,7 @@ def draw(associated: Associated) -> Drawn:
     Raises
     ------
     PlanError
-        No rule takes any of the exposures.
+        No rule takes any of the exposures, or an edit of the recipe is for none.
     """
     found, made = associated.found, associated.associations
     request, inventory = found.request, found.inventory
@@ -73,6 +74,7 @@ def draw(associated: Associated) -> Drawn:
         ),
         found.recipe,
     )
+    graph = plan_edits(graph, inventory.exposures, found.recipe.edits)
     if request.observations:
         asked = _list_asked(associated)
         graph = narrow_graph(graph, asked)

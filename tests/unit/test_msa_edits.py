@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metafiles import Opened, make_tables, metafiles, read_slits, write_file
+from numpy.typing import NDArray
 
 from config.edits import RecipeEdit, parse_edit
 from workers.edits import MsaTables, edit_tables, find_flaws, read_tables, write_tables
@@ -24,7 +25,16 @@ EMPTY = Opened(4, (103, 104, 105), row=160)
 
 @pytest.fixture
 def tables() -> MsaTables:
-    return make_tables([SHORT, NODDED, EMPTY], nods=3)
+    made = make_tables([SHORT, NODDED, EMPTY], nods=3)
+    return MsaTables(made.shutters, add_source(made.sources, 7))
+
+
+def add_source(sources: NDArray[np.void], number: int) -> NDArray[np.void]:
+    """Add a source of the catalogue that no slitlet was planned for."""
+    row = sources[:1].copy()
+    row["source_id"], row["source_name"] = number, f"99004_{number}"
+    row["alias"] = f"star-{number}"
+    return np.concatenate([sources, row])
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +284,7 @@ def test_the_type_of_a_source_is_its_stellarity(
     tables: MsaTables, source: int | str, given_as: dict[str, Any], stellarity: float
 ) -> None:
     edited = edit(tables, "set-stellarity", sources=[source], **given_as)
-    assert edited.sources["stellarity"].tolist() == [0.2, stellarity]
+    assert edited.sources["stellarity"].tolist() == [0.2, stellarity, 0.2]
     assert edited.shutters.tobytes() == tables.shutters.tobytes()
 
 
@@ -301,7 +311,7 @@ def test_selected_sources_stay_with_the_backgrounds_or_without(
     alone = edit(tables, "select-sources", sources=["star-1"], keep_backgrounds=False)
     assert {*with_sky.shutters["slitlet_id"].tolist()} == {1, 4}
     assert {*alone.shutters["slitlet_id"].tolist()} == {1}
-    assert with_sky.sources["source_id"].tolist() == [1]
+    assert with_sky.sources["source_id"].tolist() == [1, 7]
 
 
 def test_a_background_is_added_at_every_nod(folder: Path, tables: MsaTables) -> None:
@@ -315,7 +325,7 @@ def test_a_background_is_added_at_every_nod(folder: Path, tables: MsaTables) -> 
 
 def test_a_source_can_be_made_background(folder: Path, tables: MsaTables) -> None:
     edited = edit(tables, "make-background", sources=[2])
-    assert edited.sources["source_id"].tolist() == [1]
+    assert edited.sources["source_id"].tolist() == [1, 7]
     for slits in read_slits(edited, folder).values():
         names = [slit.source_name for slit in slits]
         assert names == ["99004_1", "99004_BKG2", "99004_BKG4"]
@@ -389,7 +399,7 @@ def test_nods_of_a_long_slit_are_never_joined() -> None:
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         *("set-stellarity", {"sources": [9], "stellarity": 1}),
-        "no source is 9; nearest are 2, 1",
+        "no source is 9; nearest are 7, 2, 1",
     ),
     (
         *("set-stellarity", {"sources": ["99004_22"], "stellarity": 1}),
@@ -410,6 +420,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         *("drop-background", {"slitlets": [4], "columns": [99]}),
         "slitlet 4 has no column 99, only 103, 104, 105",
+    ),
+    (
+        *("select-sources", {"sources": [7], "keep_backgrounds": False}),
+        "source 7 is the primary source of no slitlet",
     ),
     (
         *("explode-long-slit", {"slitlets": [3]}),
@@ -443,6 +457,18 @@ def test_an_edit_that_does_not_fit_says_what_would(
     with pytest.raises(EditError) as error:
         edit(tables, name, **values)
     assert message in str(error.value)
+
+
+def test_something_stays_open_at_every_nod() -> None:
+    with pytest.raises(EditError, match="no shutter is left open at nod 1 of"):
+        edit(make_tables([EMPTY]), "drop-background", slitlets=[4])
+
+
+def test_a_file_without_sources_can_be_written(folder: Path) -> None:
+    tables = make_tables([SHORT], nods=3)
+    edited = edit(tables, "make-background", sources=[1])
+    assert len(edited.sources) == 0
+    assert len(read_slits(edited, folder)) == 3
 
 
 def test_a_virtual_source_has_no_stellarity() -> None:

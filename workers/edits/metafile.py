@@ -50,7 +50,7 @@ def edit_tables(tables: MsaTables, edits: Sequence[MetafileEdit]) -> _Edited:
         An edit does not fit the tables, or two of them contradict each other.
     """
     _check_conflict(edits)
-    known = find_flaws(tables)
+    known, opened = find_flaws(tables), _list_points(tables)
     edited, notes = tables, list[str]()
     for edit in edits:
         before = edited
@@ -59,7 +59,20 @@ def edit_tables(tables: MsaTables, edits: Sequence[MetafileEdit]) -> _Edited:
         notes += more
     if flaws := [flaw for flaw in find_flaws(edited) if flaw not in known]:
         raise EditError(f"the edited tables contradict themselves: {'; '.join(flaws)}")
+    if closed := sorted(opened - _list_points(edited)):
+        config, nod = closed[0]
+        raise EditError(
+            f"no shutter is left open at nod {nod} of configuration {config}: keep "
+            "a slitlet, or leave the exposures out with the `match` of the edit"
+        )
     return edited, tuple(dict.fromkeys(notes))
+
+
+def _list_points(tables: MsaTables) -> set[tuple[int, int]]:
+    """List the configurations and nods that have open shutters."""
+    columns = ("msa_metadata_id", "dither_point_index")
+    configs, nods = (tables.shutters[name].tolist() for name in columns)
+    return {*zip(configs, np.maximum(nods, 1).tolist(), strict=True)}
 
 
 def _check_conflict(edits: Iterable[MetafileEdit]) -> None:

@@ -94,8 +94,12 @@ def _to_rows(data: fits.FITS_rec) -> Rows:
 
 def _to_hdu(hdu: fits.BinTableHDU, rows: Rows) -> fits.BinTableHDU:
     made = fits.BinTableHDU.from_columns(
-        hdu.columns, header=hdu.header, nrows=len(rows), fill=True
+        hdu.columns,
+        header=hdu.header,
+        nrows=max(len(rows), 1),  # astropy takes 0 for as many as there were
+        fill=True,
     )
+    made.data = made.data[: len(rows)]
     for name in made.columns.names:
         made.data[name] = rows[name.lower()]
     return made
