@@ -289,11 +289,14 @@ def _refuse_edits(resolved: Iterable[Resolved]) -> None:
         Names the files, and what would fit.
     """
     errors = (one.error for one in resolved if one.error is not None)
-    wrong = [each.message for each in errors if each.type == EditError.__name__]
+    wrong = {
+        # Exposures share a metafile: what follows their names is the same.
+        each.message.partition(": ")[2]
+        for each in errors
+        if each.type == EditError.__name__
+    }
     if wrong:
-        raise PlanError(
-            f"The recipe cannot be followed: {'; '.join(sorted({*wrong}))}."
-        )
+        raise PlanError(f"The recipe cannot be followed: {'; '.join(sorted(wrong))}.")
 
 
 def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
