@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from config.edits import HeaderEdit, MetafileEdit, RecipeEdit
+from config.edits import HeaderEdit, MetafileEdit, PlaceSource, RecipeEdit
 from config.match import FACTS
 from workers.contract import Edit, Parameters, Stage
 
@@ -62,7 +62,7 @@ def describe_edit(edit: Edit) -> str:
     """Write an edit in one line: ``split-slitlets of FILE (max_shutters 3)``."""
     given = [
         f"{name} {json.dumps(value)}"
-        for name, value in edit.values.items()
+        for name, value in sorted(edit.values.items())
         if value not in (None, [])
     ]
     return f"{edit.edit} of {edit.file} ({', '.join(given)})"
@@ -81,7 +81,7 @@ def _find_files(
         metafile = job.exposure.header.get(_METAFILE_KEYWORD)
         reads = job.stage in {Stage.DETECTOR1, Stage.SPEC2}
         is_mos = metafile and job.exposure.exp_type == "NRS_MSASPEC"
-        if reads and is_mos and edit.match.fits(_list_facts(job.exposure)):
+        if reads and is_mos and _is_read_in(edit, job.exposure):
             yield str(metafile)
         return
     members = job.association.members if job.association else ()
@@ -92,6 +92,13 @@ def _find_files(
             enters = _enters(job, files[member.expname])
             if enters and _is_set_in(edit, exposure):
                 yield member.expname
+
+
+def _is_read_in(edit: MetafileEdit, exposure: Exposure) -> bool:
+    """Return whether an edit is for an exposure, and for its nod."""
+    nods = {None, exposure.header.get("PATT_NUM")}
+    is_nod = not isinstance(edit, PlaceSource) or edit.nod in nods
+    return is_nod and edit.match.fits(_list_facts(exposure))
 
 
 def _enters(job: PlannedJob, file: PlannedInput) -> bool:
@@ -123,7 +130,7 @@ def _refuse_idle(planned: Iterable[PlannedJob], edits: Sequence[RecipeEdit]) -> 
     for number, edit in enumerate(edits, start=1):
         if (edit.edit, json.dumps(_dump(edit))) not in made:
             kind = (
-                "spec2 of NRS_MSASPEC exposures with a metafile"
+                "spec2 of NRS_MSASPEC exposures with a metafile (and of its nod)"
                 if isinstance(edit, MetafileEdit)
                 else f"science exposures of {', '.join(sorted(edit.exp_types))}"
             )

@@ -240,6 +240,13 @@ def test_changing_one_edit_changes_the_jobs_that_it_can_change() -> None:
     assert list_changed(program, (one,), (one,)) == set()
 
 
+def test_the_position_at_a_nod_changes_the_jobs_of_this_nod() -> None:
+    program = mos_program(detectors=("nrs1",))
+    place = parse_edit("place-source", {"source": 1, "x": 0.5, "y": 0.6, "nod": 2})
+    changed = list_changed(program, (), (place,))
+    assert changed == {f"spec2:{NOD_2}", LEVEL_3}
+
+
 def test_whom_an_edit_is_for_is_no_part_of_a_fingerprint() -> None:
     program = mos_program(detectors=("nrs1",))
     named = only(SPLIT, exp_type="NRS_MSASPEC", detector="NRS1")
@@ -272,7 +279,7 @@ def test_what_changed_of_the_edits_is_explained() -> None:
     )
     split = f"split-slitlets of {METAFILE} (max_shutters 3"
     assert explain_difference(old, new) == (
-        f'new edit {split}, sources [2], rest "background"); '
+        f'new edit {split}, rest "background", sources [2]); '
         f'edit {split}, rest "background") is gone'
     )
     swapped = replace(new, edits=(*new.edits, *old.edits))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from config.edits import MSA_COLUMNS, ExplodeLongSlit, ShutterRange
 
 from ..errors import EditError
-from .tables import MsaTables, group_slitlets, is_fixed
+from .tables import MsaTables, Rows, group_slitlets, is_fixed
 
 __all__ = [
     "add_slitlet",
@@ -26,7 +26,6 @@ __all__ = [
     "to_background",
 ]
 
-Rows = NDArray[np.void]
 _EMPTY: Mapping[str, object] = {
     "background": b"Y",
     "primary_source": b"N",

@@ -21,6 +21,7 @@ from ..errors import EditError
 
 __all__ = [
     "MsaTables",
+    "Rows",
     "SlitletKey",
     "find_flaws",
     "group_slitlets",
