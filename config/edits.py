@@ -7,7 +7,7 @@ issues (NIRSpec MOS, NIRSpec IFU, MIRI MRS). The originals stay as they are.
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic import (
 from .match import Match
 
 __all__ = [
+    "EDITS",
     "KEYWORDS",
     "MSA_COLUMNS",
     "MSA_ROWS",
@@ -341,6 +342,9 @@ RecipeEdit = Annotated[
     Field(discriminator="edit"),
 ]
 """An edit, as a recipe has it."""
+
+EDITS: Final[tuple[type[BaseModel], ...]] = get_args(get_args(RecipeEdit)[0])
+"""The models of edits."""
 
 _ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(RecipeEdit)
 

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from .edits import RecipeEdit
+from .edits import EDITS, RecipeEdit
 from .errors import RecipeError
 from .problems import list_problems
 
@@ -157,17 +157,17 @@ class _RecipeFile(BaseModel):
     edits: tuple[RecipeEdit, ...] = ()
 
 
+_MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("associations.candidates.", LinkedObservations),
+    ("associations.include.", MemberRule),
+    ("associations.", AssociationChoice),
+    ("products.", ProductChoice),
+    ("parameters.", ParameterSet),
+    ("", _RecipeFile),
+    *(("edits.", model) for model in EDITS),
+)
 _KEYS = {
-    name: f"{table}{name}"
-    for table, model in (
-        ("associations.candidates.", LinkedObservations),
-        ("associations.include.", MemberRule),
-        ("associations.", AssociationChoice),
-        ("products.", ProductChoice),
-        ("parameters.", ParameterSet),
-        ("", _RecipeFile),
-    )
-    for name in model.model_fields
+    name: f"{table}{name}" for table, model in _MODELS for name in model.model_fields
 }
 """Where each key belongs."""
 

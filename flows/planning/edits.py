@@ -1,7 +1,7 @@
 """Which edits of a recipe reach which files of which jobs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from config.edits import HeaderEdit, MetafileEdit, PlaceSource, RecipeEdit
@@ -42,20 +42,19 @@ def plan_edits(
         An edit reaches no job.
     """
     by_name = {exposure.name: exposure for exposure in exposures}
-    planned = tuple(
-        replace(
-            job,
-            edits=tuple(
-                Edit(file, edit.edit, _dump(edit))
-                for edit in edits
-                for file in _find_files(job, edit, by_name)
-            ),
-        )
-        for job in graph
-    )
+    reached: set[int] = set()
+    planned: list[PlannedJob] = []
+    for job in graph:
+        found = [
+            (number, Edit(file, edit.edit, _dump(edit)))
+            for number, edit in enumerate(edits)
+            for file in _find_files(job, edit, by_name)
+        ]
+        reached.update(number for number, _ in found)
+        planned.append(replace(job, edits=tuple(edit for _, edit in found)))
     if any(job.association for job in graph):
-        _refuse_idle(planned, edits)
-    return planned
+        _refuse_idle(edits, reached)
+    return tuple(planned)
 
 
 def describe_edit(edit: Edit) -> str:
@@ -125,17 +124,17 @@ def _list_facts(exposure: Exposure) -> Mapping[str, str]:
     return {**facts, "exposure": exposure.name}
 
 
-def _refuse_idle(planned: Iterable[PlannedJob], edits: Sequence[RecipeEdit]) -> None:
-    made = {(each.edit, json.dumps(each.values)) for p in planned for each in p.edits}
-    for number, edit in enumerate(edits, start=1):
-        if (edit.edit, json.dumps(_dump(edit))) not in made:
-            kind = (
-                "spec2 of NRS_MSASPEC exposures with a metafile (and of its nod)"
-                if isinstance(edit, MetafileEdit)
-                else f"science exposures of {', '.join(sorted(edit.exp_types))}"
-            )
-            raise PlanError(
-                f"Edit {number} of the recipe ({edit.edit}, for "
-                f"{edit.match.describe()}) fits nothing in this run: it is for {kind}. "
-                "Correct its `match`, or leave it out."
-            )
+def _refuse_idle(edits: Sequence[RecipeEdit], reached: Collection[int]) -> None:
+    for number, edit in enumerate(edits):
+        if number in reached:
+            continue
+        kind = (
+            "spec2 of NRS_MSASPEC exposures with a metafile (and of its nod)"
+            if isinstance(edit, MetafileEdit)
+            else f"science exposures of {', '.join(sorted(edit.exp_types))}"
+        )
+        raise PlanError(
+            f"Edit {number + 1} of the recipe ({edit.edit}, for "
+            f"{edit.match.describe()}) fits nothing in this run: it is for {kind}. "
+            "Correct its `match`, or leave it out."
+        )

@@ -74,7 +74,10 @@ def test_edits_are_read_in_their_order(write: Write) -> None:
 
 WRONG = {
     "another edit": ('edit = "split-slits"', "edits.0: Input tag 'split-slits' found"),
-    "another key": ('edit = "split-slitlets"\nmax = 3', "edits.0.split-slitlets.max"),
+    "another key": (
+        'edit = "split-slitlets"\nmax_shutter = 3',
+        "`edits.0.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
+    ),
     "both of a choice": (
         'edit = "set-stellarity"\nsources = [1]\nstellarity = 1\nsource_type = "POINT"',
         "give one of stellarity and source_type",
@@ -207,6 +210,15 @@ def test_an_edit_that_reaches_nothing_is_an_error(
     with pytest.raises(PlanError, match="Edit 1 of the recipe") as error:
         reach(exposures, edit)
     assert said in str(error.value)
+
+
+def test_of_two_edits_alike_the_one_that_reaches_nothing_is_found() -> None:
+    alike = [only(EXTENDED, target=name) for name in ("*", "NOBODY")]
+    program = [
+        make_exposure(e.name, **{**e.header, "TARGPROP": "A"}) for e in ifu_program()
+    ]
+    with pytest.raises(PlanError, match=r"Edit 2 of the recipe .*for target NOBODY"):
+        reach(program, *alike)
 
 
 def find_jobs(exposures: Sequence[Exposure], *edits: RecipeEdit) -> dict[str, Job]:
