@@ -67,6 +67,11 @@ class _Edit(BaseModel):
     match: Match = Match()
     """Exposures whose copies are edited."""
 
+    @property
+    def name(self) -> str:
+        """Its name in recipes."""
+        return str(type(self).model_fields["edit"].default)
+
 
 class MetafileEdit(_Edit):
     """An edit of the metafile of the MSA, for spec2 of the exposures that match."""

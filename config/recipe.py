@@ -157,19 +157,25 @@ class _RecipeFile(BaseModel):
     edits: tuple[RecipeEdit, ...] = ()
 
 
-_MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("associations.candidates.", LinkedObservations),
-    ("associations.include.", MemberRule),
-    ("associations.", AssociationChoice),
-    ("products.", ProductChoice),
-    ("parameters.", ParameterSet),
-    ("", _RecipeFile),
-    *(("edits.", model) for model in EDITS),
-)
 _KEYS = {
-    name: f"{table}{name}" for table, model in _MODELS for name in model.model_fields
+    name: f"{table}{name}"
+    for table, model in (
+        ("associations.candidates.", LinkedObservations),
+        ("associations.include.", MemberRule),
+        ("associations.", AssociationChoice),
+        ("products.", ProductChoice),
+        ("parameters.", ParameterSet),
+        ("", _RecipeFile),
+    )
+    for name in model.model_fields
 }
 """Where each key belongs."""
+_KEYS |= {
+    name: f"edits.{name}"
+    for model in EDITS
+    for name in model.model_fields
+    if name not in _KEYS
+}
 
 _CUBE_EXP_TYPES = frozenset({"NRS_IFU", "MIR_MRS"})
 """EXP_TYPEs of which spec2 makes a cube."""

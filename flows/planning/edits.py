@@ -120,8 +120,9 @@ def _is_set_in(edit: HeaderEdit, exposure: Exposure) -> bool:
 
 
 def _list_facts(exposure: Exposure) -> Mapping[str, str]:
-    facts = {name: str(exposure.header.get(key, "")) for name, key in FACTS.items()}
-    return {**facts, "exposure": exposure.name}
+    said = {name: str(exposure.header.get(key, "")) for name, key in FACTS.items()}
+    own = {"exp_type": exposure.exp_type, "observation": exposure.observation}
+    return said | own | {"exposure": exposure.name}
 
 
 def _refuse_idle(edits: Sequence[RecipeEdit], reached: Collection[int]) -> None:

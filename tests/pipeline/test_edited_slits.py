@@ -115,10 +115,12 @@ sources = [1]
 """
 
 
-@pytest.fixture
-def planned(mos: Processed, tmp_path: Path, cluster: Cluster) -> Plan:
+@pytest.fixture(scope="module")
+def planned(
+    mos: Processed, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster
+) -> Plan:
     """Return the plan of the program with edits of one exposure."""
-    path = tmp_path / "edited.toml"
+    path = tmp_path_factory.mktemp("recipe") / "edited.toml"
     path.write_text(RECIPE)
     with open_services(mos.settings, read_only=True) as services:
         request = make_request(Mode.NIRSPEC_MOS_PRISM)

@@ -57,6 +57,8 @@ def edit_tables(tables: MsaTables, edits: Sequence[MetafileEdit]) -> _Edited:
         edited, more = _edit(before, edit)
         edited = _prune(before, edited)
         notes += more
+        if _is_same(before, edited):
+            notes.append(f"{edit.name} changed nothing")
     if flaws := [flaw for flaw in find_flaws(edited) if flaw not in known]:
         raise EditError(f"the edited tables contradict themselves: {'; '.join(flaws)}")
     if closed := sorted(opened - _list_points(edited)):
@@ -66,6 +68,13 @@ def edit_tables(tables: MsaTables, edits: Sequence[MetafileEdit]) -> _Edited:
             "a slitlet, or leave the exposures out with the `match` of the edit"
         )
     return edited, tuple(dict.fromkeys(notes))
+
+
+def _is_same(one: MsaTables, other: MsaTables) -> bool:
+    return (one.shutters.tobytes(), one.sources.tobytes()) == (
+        other.shutters.tobytes(),
+        other.sources.tobytes(),
+    )
 
 
 def _list_points(tables: MsaTables) -> set[tuple[int, int]]:

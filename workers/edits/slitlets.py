@@ -4,7 +4,7 @@ Rows of shutters never change their order, since the pipeline centres a slitlet 
 first of its shutters that is not background.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -91,27 +91,33 @@ def split(
         if sources and key.slitlet not in with_source:
             continue
         rows = shutters[indices]
-        columns = _list_columns(rows)
-        if np.ptp(columns) < most:
-            continue
-        piece_of = (columns - _find_start(rows, most)) // most
         has_source = bool(np.any(rows["primary_source"] == b"Y"))
-        own = 0 if has_source else piece_of.min()
-        for piece in {*piece_of.tolist()} - {own}:
-            part = indices[piece_of == piece]
-            is_known = np.any(shutters["background"][part] == b"N")
-            if is_known:
-                notes.append(
-                    f"slitlet {key.slitlet}: the shutters {_name(shutters[part])} have "
-                    "a known source, so they are no background and were dropped"
-                )
-            if is_known or (has_source and rest == "drop"):
+        for piece in _find_pieces(rows, most):
+            part = indices[piece]
+            if np.any(rows["background"][piece] == b"N"):
                 dropped[part] = True
-                continue
-            places = sorted(_place(one) for one in shutters[part])
-            shutters["slitlet_id"][part] = ids.give(key.config, *sum(places, ()))
-            _empty(shutters, part)
+                notes.append(
+                    f"slitlet {key.slitlet}: the shutters {_name(rows[piece])} have a "
+                    "known source, so they are no background and were dropped"
+                )
+            elif has_source and rest == "drop":
+                dropped[part] = True
+            else:
+                places = sorted(_place(one) for one in rows[piece])
+                shutters["slitlet_id"][part] = ids.give(key.config, *sum(places, ()))
+                _empty(shutters, part)
     return MsaTables(shutters[~dropped], tables.sources), tuple(notes)
+
+
+def _find_pieces(rows: Rows, most: int) -> Iterator[NDArray[np.bool_]]:
+    """Find what is cut off a slitlet, piece by piece."""
+    columns = _list_columns(rows)
+    if np.ptp(columns) < most:
+        return
+    piece_of = (columns - _find_start(rows, most)) // most
+    has_source = np.any(rows["primary_source"] == b"Y")
+    own = 0 if has_source else piece_of.min()
+    yield from (piece_of == piece for piece in sorted({*piece_of.tolist()} - {own}))
 
 
 def _find_start(rows: Rows, most: int) -> int:
@@ -170,8 +176,6 @@ def to_background(tables: MsaTables, sources: Collection[int]) -> MsaTables:
     """Take the slitlets of sources for background, at all nods."""
     shutters = tables.shutters.copy()
     slitlets = _find_slitlets(shutters, sources)
-    if not slitlets:
-        raise EditError("none of these sources is the primary source of a slitlet")
     chosen = np.isin(shutters["slitlet_id"], [*slitlets]) & ~is_fixed(shutters)
     _empty(shutters, chosen)
     return MsaTables(shutters, tables.sources)
@@ -316,10 +320,18 @@ def _place_source(
 
 
 def _find_slitlets(shutters: Rows, sources: Collection[int]) -> frozenset[int]:
-    """Find the slitlets of some primary sources, or of all."""
+    """Find the slitlets of some primary sources, or of all.
+
+    Raises
+    ------
+    EditError
+        A source has no slitlet.
+    """
     held = (shutters["primary_source"] == b"Y") & ~is_fixed(shutters)
     if sources:
-        held &= np.isin(shutters["source_id"], list(sources))
+        held &= np.isin(shutters["source_id"], [*sources])
+    if lost := sorted({*sources} - {*shutters["source_id"][held].tolist()}):
+        raise EditError(f"source {lost[0]} is the primary source of no slitlet")
     return frozenset({*shutters["slitlet_id"][held].tolist()})
 
 
