@@ -77,11 +77,11 @@ def _find_files(
 ) -> Iterator[str]:
     """Find the inputs of a job that an edit changes."""
     if isinstance(edit, MetafileEdit):
-        metafile = job.exposure.header.get(_METAFILE_KEYWORD)
+        metafile = str(job.exposure.header.get(_METAFILE_KEYWORD, "")).strip()
         reads = job.stage in {Stage.DETECTOR1, Stage.SPEC2}
         is_mos = metafile and job.exposure.exp_type == "NRS_MSASPEC"
         if reads and is_mos and _is_read_in(edit, job.exposure):
-            yield str(metafile)
+            yield metafile
         return
     members = job.association.members if job.association else ()
     files = {file.name: file for file in job.inputs}

@@ -178,6 +178,16 @@ def test_a_metafile_is_edited_for_the_exposures_that_match() -> None:
     }
 
 
+def test_the_name_of_a_metafile_may_be_padded() -> None:
+    padded = [
+        replace(exposure, header={**exposure.header, "MSAMETFL": f"{METAFILE}  "})
+        for exposure in mos_program(detectors=("nrs1",))
+    ]
+    assert {name for names in reach(padded, SPLIT).values() for name in names} == {
+        METAFILE
+    }
+
+
 def test_a_header_is_edited_where_the_science_enters_spec2() -> None:
     science = "jw99001001001_03101_00001_nrs1"
     found = reach(ifu_program(), EXTENDED)
