@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from .edits import EDITS, RecipeEdit
 from .errors import RecipeError
 from .extending import join_recipes, to_toml
 from .jwst_versions import JwstVersions
@@ -189,6 +190,8 @@ class _RecipeFile(BaseModel):
     """What it asks of the products."""
     parameters: tuple[ParameterSet, ...] = ()
     """Parameters that it sets; of two sets, the later one wins."""
+    edits: tuple[RecipeEdit, ...] = ()
+    """What it changes in copies of metafiles and headers, in this order."""
 
 
 _KEYS = {
@@ -206,6 +209,12 @@ _KEYS = {
     for name in model.model_fields
 }
 """Where each key belongs."""
+_KEYS |= {
+    name: f"edits.{name}"
+    for model in EDITS
+    for name in model.model_fields
+    if name not in _KEYS
+}
 
 _CUBE_EXP_TYPES = frozenset({"NRS_IFU", "MIR_MRS"})
 """EXP_TYPEs of which spec2 makes a cube."""
@@ -237,6 +246,8 @@ class Recipe:
     """What it asks of the products."""
     parameters: tuple[ParameterSet, ...]
     """Parameters that it sets; of two sets, the later one wins."""
+    edits: tuple[RecipeEdit, ...] = ()
+    """What it changes in copies of metafiles and headers, in this order."""
 
     @property
     def needs_specs(self) -> bool:
@@ -324,6 +335,7 @@ def _make_recipe(
         associations=parsed.associations,
         products=parsed.products,
         parameters=parsed.parameters,
+        edits=parsed.edits,
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Caveat",
     "CaveatKind",
     "CodeSpecs",
+    "Edit",
     "ErrorInfo",
     "FileHash",
     "Input",
@@ -133,6 +134,8 @@ class CaveatKind(StrEnum):
     UNEXPECTED_PRODUCT = "UNEXPECTED_PRODUCT"
     """A product is there that this stage does not make for this mode, and that no
     recipe asks to save."""
+    EDIT_INCOMPLETE = "EDIT_INCOMPLETE"
+    """A part of an edit that the recipe asks for could not be made."""
     PARTIAL = "PARTIAL"
     """Members were left out (`--allow-partial`), or the archive has no file of them."""
     MIXED_PROVENANCE = "MIXED_PROVENANCE"
@@ -209,6 +212,18 @@ class ParsUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What is changed in the copy of a file that a job reads."""
+
+    file: str
+    """Bare name of the input."""
+    edit: str
+    """Which edit it is, by its name in recipes."""
+    values: Parameters
+    """What the recipe gives, and the defaults of the rest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One stage over one exposure or association, with all that decides its result."""
 
@@ -244,6 +259,8 @@ class Job:
     """The CRDS cache; read only."""
     versions: Mapping[str, str]
     """Version of each package of the calibration code; other workers refuse."""
+    edits: tuple[Edit, ...] = ()
+    """What is changed in copies of its inputs before it runs, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +420,8 @@ class ResolveItem:
     """Path of the metafile of the MSA; if the job reads it, it must fit the header."""
     members: tuple[ResolveMember, ...] = ()
     """Other members whose own headers may select references."""
+    edits: tuple[Edit, ...] = ()
+    """What would be changed in copies of its inputs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ WorkerError                     stop and mend what the message names
 * CrdsCacheError                the cache or the context cannot be used
   x ReferenceMissingError       a selected file is not in the cache
   x ReferenceChangedError       a file is not the one that was resolved
+* EditError                     an edit of a recipe does not fit a file
 * InputChangedError             an input is not the file that was planned
 * MeasurementError              a number cannot be taken from a product
 * MetafileError                 an MSA metafile does not fit the exposure
@@ -26,6 +27,7 @@ They cross the wire as `ErrorInfo`, never as exceptions.
 __all__ = [
     "AccessDeniedError",
     "CrdsCacheError",
+    "EditError",
     "InputChangedError",
     "MeasurementError",
     "MetafileError",
@@ -60,6 +62,10 @@ class ReferenceMissingError(CrdsCacheError):
 
 class ReferenceChangedError(CrdsCacheError):
     """A reference file is not the one that was resolved."""
+
+
+class EditError(WorkerError):
+    """An edit of a recipe does not fit the file that it is for."""
 
 
 class InputChangedError(WorkerError):

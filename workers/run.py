@@ -28,6 +28,7 @@ from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
     Caveat,
+    CaveatKind,
     CodeSpecs,
     ErrorInfo,
     FileHash,
@@ -317,7 +318,8 @@ def _calibrate_logged(job: Job, scratch: Path) -> _Answer | ErrorInfo:
 
 
 def _run_stage(job: Job, scratch: Path) -> _Answer:
-    from .stages.calibration import calibrate  # only in the child
+    from .edits import apply_edits  # only in the child
+    from .stages.calibration import calibrate
 
     _check_versions(job)
     require_pins()
@@ -327,9 +329,11 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     cache.verify(use.file for use in uses if use.file)
     outputs, work = scratch / PUBLISH, scratch / WORK
     _lay_out(job, work / INPUTS)
+    notes = apply_edits(job.edits, work / INPUTS)
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none names the attempt.
     steps, caveats = calibrate(job, inputs=Path(INPUTS))
+    caveats += tuple(Caveat(CaveatKind.EDIT_INCOMPLETE, note) for note in notes)
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:

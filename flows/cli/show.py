@@ -213,6 +213,7 @@ def _print_record(
     if job.association_name:
         say(f"association  {job.association_name}")
     _print_inputs(job)
+    _print_edits(job)
     _print_origins(origins)
     _print_references(job)
     _print_parameters(job, all_parameters=all_parameters)
@@ -246,6 +247,17 @@ def _print_inputs(job: "Job") -> None:
         ("exptype", "file", "sha256", "why"),
         [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
     )
+
+
+def _print_edits(job: "Job") -> None:
+    """Say what was changed in copies of the inputs."""
+    from ..planning import describe_edit
+
+    if job.edits:
+        say()
+        say("edits, in copies of the inputs:")
+        for edit in job.edits:
+            say(f"    {describe_edit(edit)}")
 
 
 def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:

@@ -1,6 +1,7 @@
 """Jobs of associations: their graph, what is done already, and the plan of a run."""
 
 from .binding import ResolvedSet, take_fingerprint
+from .edits import describe_edit, plan_edits
 from .explain import explain_difference, flatten_parameters
 from .graph import PlannedJob, build_graph
 from .graph_changes import chain_exposures, narrow_graph, place_exposures
@@ -17,6 +18,7 @@ __all__ = [
     "build_graph",
     "build_plan",
     "chain_exposures",
+    "describe_edit",
     "explain_difference",
     "find_problems",
     "find_unmatched_sets",
@@ -24,6 +26,7 @@ __all__ = [
     "flatten_parameters",
     "narrow_graph",
     "place_exposures",
+    "plan_edits",
     "refuse_divided",
     "take_fingerprint",
 ]

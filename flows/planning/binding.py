@@ -1,10 +1,10 @@
 """A planned job becomes a job, with its fingerprint, when its inputs are known.
 
 A fingerprint takes in everything that can change a pixel and nothing else. In: stage,
-content of the inputs with their names and exptypes, product name, effective
-parameters, sha1 of every reference and ``pars-*`` file, versions of the calibration
-code. Not in: paths, hosts, runs, dates, memory, the name of the context, and why
-something is a member.
+content of the inputs with their names and exptypes, edits of copies of them, product
+name, effective parameters, sha1 of every reference and ``pars-*`` file, versions of
+the calibration code. Not in: paths, hosts, runs, dates, memory, the name of the
+context, and why something is a member.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from workers.contract import (
     CONTENT_VERSION,
     Caveat,
     CaveatKind,
+    Edit,
     FileHash,
     Input,
     Job,
@@ -123,6 +124,7 @@ def bind_job(
         mappings=own.mappings,
         crds_path=resolved.crds_path,
         versions=resolved.versions,
+        edits=_keep_edits(planned, kept),
     )
     return replace(job, fingerprint=take_fingerprint(job))
 
@@ -143,6 +145,8 @@ def take_fingerprint(job: Job) -> str:
         "pars": {use.reftype: use.file.sha1 for use in job.pars},
         "versions": dict(job.versions),
     }
+    if job.edits:
+        facts["edits"] = [(each.file, each.edit, each.values) for each in job.edits]
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -189,6 +193,12 @@ def _check_science(
     if any(source.partial for _, source in science):
         raise BindingError(f"no science input is left: {why}")
     raise NothingToMakeError(f"no data: {why}")
+
+
+def _keep_edits(planned: PlannedJob, kept: Iterable[PlannedInput]) -> tuple[Edit, ...]:
+    """Keep the edits of files that the job reads; detector1 may read no metafile."""
+    names = {file.name for file in kept}
+    return tuple(each for each in planned.edits if each.file in names)
 
 
 def _bind_input(

@@ -16,6 +16,7 @@ from workers.contract import (
 
 from ..models.jobs import Content, StoredJob
 from .binding import take_fingerprint
+from .edits import describe_edit
 
 __all__ = [
     "History",
@@ -124,6 +125,7 @@ def _list_differences(
         flatten_parameters(previous.parameters), flatten_parameters(job.parameters)
     )
     yield from _compare(previous.versions, job.versions)
+    yield from _compare_edits(previous, job)
     yield from _compare_inputs(previous, job, contents)
 
 
@@ -134,6 +136,14 @@ def _compare(
         old, new = before.get(name), after.get(name)
         if old != new:
             yield f"{name} {old} -> {new}"
+
+
+def _compare_edits(previous: Job, job: Job) -> Iterator[str]:
+    before, after = (list(map(describe_edit, each.edits)) for each in (previous, job))
+    yield from (f"new edit {edit}" for edit in after if edit not in before)
+    yield from (f"edit {edit} is gone" for edit in before if edit not in after)
+    if before != after and sorted(before) == sorted(after):
+        yield "the order of the edits has changed"
 
 
 def _files(uses: tuple[ReferenceUse, ...] | tuple[ParsUse, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from workers.contract import METAFILE, Stage
+from workers.contract import METAFILE, Edit, Stage
 
 from ..models.associations import Association, Lack, Member
 from ..models.exposures import (
@@ -88,6 +88,8 @@ class PlannedJob:
     facts: tuple[Mapping[str, str], ...] = ()
     """What recipes choose parameters by (`Exposure.facts`), of all science exposures;
     none if it cannot run whatever its parameters."""
+    edits: tuple[Edit, ...] = ()
+    """What the recipe changes in copies of what it reads."""
 
     @property
     def key(self) -> str:

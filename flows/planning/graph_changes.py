@@ -58,7 +58,7 @@ def _place(job: PlannedJob, exposure: Exposure) -> PlannedJob:
     made = tuple(file for file in job.inputs if file.producer is not None)
     if job.stage is Stage.DETECTOR1:
         fresh = plan_detector1(exposure)
-        return replace(fresh, inputs=(*fresh.inputs, *made))
+        return replace(fresh, inputs=(*fresh.inputs, *made), edits=job.edits)
     if job.association is None:  # nothing makes it, wherever its files are
         return replace(job, exposure=exposure)
     metafile = exposure.metafile if job.stage is Stage.SPEC2 else None

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, load_only
 from workers.contract import (
     RECORD_VERSION,
     Caveat,
+    Edit,
     ErrorInfo,
     Input,
     Job,
@@ -26,6 +27,7 @@ from workers.contract import (
 from ..models.jobs import Attempt, JobUse, ReadFile, StoredJob, StoredProduct
 from .rows import to_record, to_records
 from .schema import (
+    EDITS,
     ReferenceKind,
     SQLAttempt,
     SQLBase,
@@ -172,9 +174,13 @@ def _to_job(
         )
         for item in references
     ]
+    overrides = {name: v for name, v in row.overrides.items() if name != EDITS}
+    edits: Any = row.overrides.get(EDITS, ())
     return to_record(
         Job,
         row,
+        overrides=overrides,
+        edits=tuple(Edit(**edit) for edit in edits),
         inputs=to_records(Input, inputs),
         references=tuple(
             ReferenceUse(reftype, file)

@@ -17,6 +17,7 @@ from ..models.runs import JobState, RunState
 from .column_types import FREE_TEXT, UtcDateTime, enum_text, json_text
 
 __all__ = [
+    "EDITS",
     "ReferenceKind",
     "SQLAttempt",
     "SQLBase",
@@ -34,6 +35,9 @@ __all__ = [
     "SQLRunJob",
     "SQLStepStatus",
 ]
+
+EDITS = "edits"
+"""Where the column `overrides` of a job holds its edits, if it has any."""
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

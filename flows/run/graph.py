@@ -21,6 +21,7 @@ from ..planning import (
     find_unmet_choices,
     narrow_graph,
     place_exposures,
+    plan_edits,
     refuse_divided,
 )
 from .program import Associated
@@ -63,7 +64,7 @@ def draw(associated: Associated) -> Drawn:
     Raises
     ------
     PlanError
-        No rule takes any of the exposures.
+        No rule takes any of the exposures, or an edit of the recipe is for none.
     RecipeError
         The recipe asks for what the program does not have.
     """
@@ -83,6 +84,7 @@ def draw(associated: Associated) -> Drawn:
         found.recipe,
     )
     graph = refuse_divided(chained, found.recipe)
+    graph = plan_edits(graph, inventory.exposures, found.recipe.edits)
     if request.observations:
         asked = _list_asked(associated)
         graph = narrow_graph(graph, asked)

@@ -24,6 +24,7 @@ from workers.contract import (
     ResolveRequest,
     Stage,
 )
+from workers.errors import EditError
 from workers.run import hash_files, prefetch_references, resolve_jobs
 
 from ..errors import PlanError
@@ -98,8 +99,8 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
     ------
     PlanError
         The CRDS cache or the context cannot be used, or the workers have different
-        ones or different software; what is wrong with a single job is left for its
-        plan.
+        ones or different software, or an edit of the recipe does not fit a file; what
+        else is wrong with a single job is left for its plan.
     """
     sound = _sound(drawn.graph)
     raw = _hash_files(sound, services, cluster)
@@ -112,6 +113,7 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
     resolutions = _map(resolve_jobs, requests, cluster)
     _refuse_disagreement(resolutions)
     by_key = {one.key: one for part in resolutions for one in part.resolved}
+    _refuse_edits(by_key.values())
     files = _list_references(by_key.values())
     _remember(files, services)
     resolved = ResolvedSet(
@@ -226,6 +228,7 @@ def _make_item(
         ),
         metafile=next(metafiles, None),
         members=tuple(_list_members(planned, raw)) if stage is Stage.SPEC2 else (),
+        edits=planned.edits,
     )
 
 
@@ -275,6 +278,25 @@ def _refuse_disagreement(resolutions: Sequence[Resolution]) -> None:
             f"The workers have different environments: {'; '.join(wrong)}; give all "
             "of them the same software and CRDS cache."
         )
+
+
+def _refuse_edits(resolved: Iterable[Resolved]) -> None:
+    """Refuse edits that do not fit the files that they are for.
+
+    Raises
+    ------
+    PlanError
+        Names the files, and what would fit.
+    """
+    errors = (one.error for one in resolved if one.error is not None)
+    wrong = {
+        # Exposures share a metafile: what follows their names is the same.
+        each.message.partition(": ")[2]
+        for each in errors
+        if each.type == EditError.__name__
+    }
+    if wrong:
+        raise PlanError(f"The recipe cannot be followed: {'; '.join(sorted(wrong))}.")
 
 
 def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:

@@ -10,6 +10,7 @@ from flows.models.runs import JobState, Run, RunJob
 from workers.contract import (
     Caveat,
     CaveatKind,
+    Edit,
     ErrorInfo,
     Input,
     Job,
@@ -234,6 +235,7 @@ def _jobs() -> st.SearchStrategy[Job]:
         mappings=_tuples(_references),
         crds_path=texts,
         versions=st.dictionaries(_words, _words, max_size=3),
+        edits=_tuples(st.builds(Edit, file=_words, edit=_words, values=_parameters)),
     )
 
 

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from outcomes import json_values, make_input, make_job, make_reference
 
 from flows.planning import take_fingerprint
-from workers.contract import Job, ParsUse, ReferenceUse, Stage
+from workers.contract import Edit, Job, ParsUse, ReferenceUse, Stage
 
 words = st.text("abcdefgh0123456789_-.", min_size=1)
 
 JOB = make_job()
 INPUT, REFERENCE, PARS = JOB.inputs[0], make_reference("dark.fits"), JOB.pars[0]
+
+EDIT = Edit("a_msa.fits", "split-slitlets", {"max_shutters": 3})
 
 Change = Callable[[str], Job]
 
@@ -31,6 +33,10 @@ def with_pars(**changes: Any) -> Job:
     return replace(JOB, pars=(ParsUse(PARS.reftype, replace(PARS.file, **changes)),))
 
 
+def with_edit(**changes: Any) -> Job:
+    return replace(JOB, edits=(replace(EDIT, **changes),))
+
+
 MATTERS: dict[str, Change] = {
     "product name": lambda word: replace(JOB, name=word),
     "content of an input": lambda word: with_input(content_sha256=word),
@@ -40,6 +46,9 @@ MATTERS: dict[str, Change] = {
     "bytes of a pars file": lambda word: with_pars(sha1=word),
     "version of a package": lambda word: replace(JOB, versions={"jwst": word}),
     "a parameter": lambda word: replace(JOB, parameters={"steps": {"a": word}}),
+    "the file of an edit": lambda word: with_edit(file=word),
+    "an edit": lambda word: with_edit(edit=word),
+    "a value of an edit": lambda word: with_edit(values={"x": word}),
     "a reference type": lambda word: replace(
         JOB, references=(ReferenceUse(word, REFERENCE),)
     ),
@@ -115,6 +124,17 @@ def test_the_order_of_members_matters() -> None:
     members = (make_input("a.fits"), make_input("b.fits"))
     one, other = (replace(JOB, inputs=i) for i in (members, members[::-1]))
     assert take_fingerprint(one) != take_fingerprint(other)
+
+
+def test_the_order_of_edits_matters() -> None:
+    pair = (EDIT, replace(EDIT, edit="extend-slitlets"))
+    one, other = (replace(JOB, edits=edits) for edits in (pair, pair[::-1]))
+    assert take_fingerprint(one) != take_fingerprint(other)
+
+
+def test_a_job_without_edits_has_the_fingerprint_of_before_there_were_any() -> None:
+    before = "fe122708cd995abc31c5b7d7fe25e3b9f11714b8dd529c0fbcd93c6bd2250e95"
+    assert take_fingerprint(JOB) == before
 
 
 def test_a_reference_is_not_the_same_as_none() -> None:

@@ -17,7 +17,7 @@ from flows.models.runs import JobState, Run
 from flows.provenance import Database
 from flows.run import Request
 from flows.run import make_run as begin_run
-from workers.contract import Caveat, CaveatKind
+from workers.contract import Caveat, CaveatKind, Edit
 
 JOB = make_job()
 PRODUCT = "jw02736007001_03103_00001_nrs1_rate.fits"
@@ -79,6 +79,13 @@ def test_show_names_the_context_it_was_made_in_and_that_of_its_last_use() -> Non
     shown = run("show", PRODUCT)
     assert "context      jwst_1463.pmap" in shown
     assert "UTC in jwst_1464.pmap: REUSED" in shown
+
+
+def test_show_lists_what_was_edited_in_copies_of_the_inputs() -> None:
+    edits = (Edit("a_msa.fits", "extend-slitlets", {"sources": [1]}),)
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome(replace(JOB, edits=edits)))
+    assert "    extend-slitlets of a_msa.fits (sources [1])\n" in run("show", PRODUCT)
 
 
 def test_show_says_when_no_run_is_known() -> None:

@@ -31,6 +31,8 @@ class TwoHosts:
     """A cluster whose second half of jobs is resolved on another host."""
 
     second: Resolution
+    refused: str = ""
+    """What is wrong with the edits of every exposure."""
     notes: tuple[str, ...] = ()
 
     def get_slots(self) -> int:
@@ -48,12 +50,22 @@ class TwoHosts:
         if work.__name__ == "hash_files":
             return [tuple(FileHash(p, 1, 1, "s", "c") for p in b) for b in batches]
         hosts = (ALIKE, self.second)
-        return [_fill(host, b) for host, b in zip(hosts, batches, strict=True)]
+        return [
+            _fill(host, b, self.refused) for host, b in zip(hosts, batches, strict=True)
+        ]
 
 
-def _fill(answer: Resolution, request: object) -> Resolution | ErrorInfo:
+def _fill(answer: Resolution, request: object, refused: str) -> Resolution | ErrorInfo:
     assert isinstance(request, ResolveRequest)
-    resolved = tuple(Resolved(item.key, {}, (), (), ()) for item in request.items)
+    resolved = tuple(
+        Resolved(
+            *(item.key, {}, (), (), ()),
+            error=ErrorInfo("EditError", f"{Path(item.exposure).name}: {refused}", "")
+            if refused
+            else None,
+        )
+        for item in request.items
+    )
     return Resolution(answer.context, answer.versions, resolved, answer.host)
 
 
@@ -66,7 +78,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         yield services
 
 
-def resolve(services: Services, second: Resolution) -> str:
+def resolve(services: Services, second: Resolution, *, refused: str = "") -> str:
     drawn = Drawn(
         program="99001",
         recipe=load_recipe("official"),
@@ -77,7 +89,8 @@ def resolve(services: Services, second: Resolution) -> str:
         notes=(),
         unused=(),
     )
-    return resolve_graph(drawn, services, TwoHosts(second)).resolved.context
+    hosts = TwoHosts(second, refused)
+    return resolve_graph(drawn, services, hosts).resolved.context
 
 
 @pytest.mark.parametrize("start_at", [Stage.DETECTOR1, Stage.SPEC2])
@@ -93,6 +106,17 @@ def test_backgrounds_and_leakcals_are_resolved_wherever_a_run_starts(
     assert all(not found[p.key] for p in graph if p.stage is not Stage.SPEC2)
     here = {file.path for p in graph for file in p.inputs if file.producer is None}
     assert {m.exposure for item in items for m in item.members} <= here
+
+
+def test_an_edit_that_does_not_fit_a_file_ends_the_run_and_is_said_once(
+    services: Services,
+) -> None:
+    why = "the edits of m_msa.fits: no source is 7"
+    with pytest.raises(PlanError) as error:
+        resolve(services, ALIKE, refused=why)
+    assert str(error.value) == (
+        "The recipe cannot be followed: the edits of m_msa.fits: no source is 7."
+    )
 
 
 def test_hosts_that_agree_resolve_together(services: Services) -> None:

@@ -24,6 +24,7 @@ from ..contract import (
     ResolveMember,
     ResolveRequest,
 )
+from ..edits import check_edits
 from ..errors import WorkerError
 from ..msa import check_metafile
 from ..references import ReferenceCache, pin
@@ -89,6 +90,11 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     needs_metafile = reads_metafile(pipeline, header)
     if needs_metafile and item.metafile is not None:
         check_metafile(Path(item.metafile), header)
+    check_edits(
+        item.edits,
+        metafile=Path(item.metafile) if needs_metafile and item.metafile else None,
+        exposure=Path(item.exposure),
+    )
     types = list_types(pipeline, header)
     pars += cache.select_pars(header, {*types.pars} - {use.reftype for use in pars})
     references = cache.select_references(header, types.references)

@@ -1,0 +1,94 @@
+"""Files of a job with edits: checked before it runs, and made in its scratch."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from astropy.io import fits
+
+from config.edits import HeaderEdit, MetafileEdit, RecipeEdit, parse_edit
+
+from ..contract import Edit
+from ..errors import EditError
+from .headers import list_cards
+from .metafile import edit_tables
+from .tables import read_tables, write_tables
+
+__all__ = ["apply_edits", "check_edits"]
+
+_log = logging.getLogger(__name__)
+
+
+def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[str, ...]:
+    """Replace links to files by edited copies; the files stay as they are.
+
+    Returns what could not be done, each in a sentence.
+
+    Raises
+    ------
+    EditError
+        An edit does not fit its file.
+    """
+    notes: list[str] = []
+    for name, parsed in _group(edits).items():
+        link = inputs / name
+        source = link.resolve(strict=True)
+        link.unlink()
+        _log.info("edits of a copy of %s: %s", name, "; ".join(map(repr, parsed)))
+        notes += (f"{name}: {note}" for note in _write(source, link, parsed))
+    return tuple(notes)
+
+
+def check_edits(
+    edits: Iterable[Edit], *, metafile: Path | None, exposure: Path
+) -> None:
+    """Refuse edits that do not fit the files of a job, before it runs.
+
+    Raises
+    ------
+    EditError
+        An edit does not fit its file; the message says which.
+    """
+    for name, parsed in _group(edits).items():
+        try:
+            tables, cards = _part(parsed)
+            if tables and metafile is not None:
+                edit_tables(read_tables(metafile), tables)
+            if cards:
+                header = fits.getheader(exposure)
+                for edit in cards:
+                    list_cards(header, edit)
+        except EditError as error:
+            raise EditError(f"the edits of {name}: {error}") from error
+
+
+def _group(edits: Iterable[Edit]) -> Mapping[str, list[RecipeEdit]]:
+    found: dict[str, list[RecipeEdit]] = {}
+    for each in edits:
+        found.setdefault(each.file, []).append(parse_edit(each.edit, each.values))
+    return found
+
+
+def _part(
+    edits: Iterable[RecipeEdit],
+) -> tuple[list[MetafileEdit], list[HeaderEdit]]:
+    listed = list(edits)
+    return (
+        [edit for edit in listed if isinstance(edit, MetafileEdit)],
+        [edit for edit in listed if isinstance(edit, HeaderEdit)],
+    )
+
+
+def _write(source: Path, target: Path, edits: Iterable[RecipeEdit]) -> tuple[str, ...]:
+    of_tables, of_header = _part(edits)
+    if of_tables:
+        tables, notes = edit_tables(read_tables(source), of_tables)
+        write_tables(tables, source, target)
+        return notes
+    shutil.copyfile(source, target)
+    with fits.open(target, mode="update", memmap=False) as hdus:
+        header = hdus[0].header
+        for edit in of_header:
+            header.update(list_cards(header, edit))
+    return ()
