@@ -63,6 +63,9 @@ def test_a_scheduler_that_is_gone_is_said_by_whoever_asks_for_workers() -> None:
         for ask in (alone.get_slots, alone.get_largest_bytes):
             with pytest.raises(PlanError, match="The Dask scheduler is gone"):
                 ask()
+        client.close()  # as it does itself, once it has given up
+        with pytest.raises(PlanError, match="The Dask scheduler is gone"):
+            alone.get_slots()
 
 
 def test_a_call_whose_worker_dies_is_made_again(
