@@ -16,7 +16,7 @@ from workers.sample import SampleSet, find_sample, make_sample
 hypothesis.settings.register_profile("rewebb", deadline=None)
 hypothesis.settings.load_profile("rewebb")
 
-_ORDER = ("pipeline", "contract", "sample", "system", "unit")
+_ORDER = ("pipeline", "contract", "system", "sample", "unit")
 """Many short ones last, so that processes end together; and while one process makes the
 sample, the other begins with what needs none."""
 

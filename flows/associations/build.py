@@ -115,13 +115,11 @@ def _apply_rules(rows: Iterable[PoolRow], wanted: Sequence[str] | None) -> list[
         )
         for make in (make_level2, make_level3)
     )
-    return [
-        draft
-        for level in levels
-        for draft in sorted(
-            level, key=lambda draft: (draft.rule, draft.product, draft.candidate.id)
-        )
-    ]
+    return [draft for level in levels for draft in sorted(level, key=_order)]
+
+
+def _order(draft: Draft) -> tuple[str, str, str]:
+    return draft.rule, draft.product, draft.candidate.id
 
 
 def _choose(

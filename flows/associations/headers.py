@@ -146,13 +146,7 @@ def _number_specifications(exposures: Sequence[Exposure]) -> Mapping[str, str]:
         for place, found in activities.items()
         for number, activity in enumerate(sorted(found), start=1)
     }
-    # Places whose pattern is spread over activities, one position in each.
-    spread = {
-        place
-        for place, found in activities.items()
-        if len(set().union(*found.values())) > 1
-        and all(len(positions) == 1 for positions in found.values())
-    }
+    spread = {place for place, found in activities.items() if _is_spread(found)}
     specifications = {}
     for exposure in exposures:
         place = (exposure.program, exposure.observation)
@@ -160,6 +154,12 @@ def _number_specifications(exposures: Sequence[Exposure]) -> Mapping[str, str]:
         number = "1" if is_one else numbers[place, _activity(exposure)]
         specifications[exposure.name] = number
     return specifications
+
+
+def _is_spread(activities: Mapping[str, set[object]]) -> bool:
+    """Check whether a pattern is spread over activities, one position in each."""
+    positions = set().union(*activities.values())
+    return len(positions) > 1 and all(len(found) == 1 for found in activities.values())
 
 
 def _activity(exposure: Exposure) -> str:

@@ -69,12 +69,7 @@ class MemberList(Sequence[Member]):
 
     def __iter__(self) -> Iterator[Member]:
         made = [member for part in self._parts for member in part.members()]
-        return iter(
-            sorted(
-                [*made, *self._extra],
-                key=lambda m: (m.exptype != "science", m.exptype, m.expname),
-            )
-        )
+        return iter(sorted([*made, *self._extra], key=_science_first))
 
     @overload
     def __getitem__(self, index: int) -> Member: ...
@@ -91,6 +86,10 @@ class MemberList(Sequence[Member]):
 
     def __repr__(self) -> str:
         return repr(tuple(self))
+
+
+def _science_first(member: Member) -> tuple[bool, str, str]:
+    return member.exptype != "science", member.exptype, member.expname
 
 
 @dataclass(frozen=True, slots=True, eq=False)

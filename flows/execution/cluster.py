@@ -225,6 +225,8 @@ class Cluster:
         # return by an answer without workers.
         client = self._client
         try:
+            if client.scheduler is None:
+                raise ConnectionError("the client has closed its connection")
             told = client.sync(client.scheduler.identity, n_workers=-1)
         except OSError as gone:
             raise _gone(gone) from gone

@@ -87,19 +87,11 @@ def chain_exposures(
     if not any(_window_s(job.exposure, recipe) for job in first):
         return tuple(jobs)
     rest = [job for job in jobs if job.stage is not Stage.DETECTOR1]
-    return (
-        *_chain(
-            sorted(
-                first,
-                key=lambda job: (
-                    float(job.exposure.header.get("EXPSTART", 0)),
-                    job.name,
-                ),
-            ),
-            recipe,
-        ),
-        *rest,
-    )
+    return (*_chain(sorted(first, key=_by_start), recipe), *rest)
+
+
+def _by_start(job: PlannedJob) -> tuple[float, str]:
+    return float(job.exposure.header.get("EXPSTART", 0)), job.name
 
 
 def _chain(jobs: Iterable[PlannedJob], recipe: Recipe) -> Iterator[PlannedJob]:

@@ -105,11 +105,7 @@ class Binder:
         if planned.defect is not None:
             return PlanEntry(planned, JobState.FAILED, planned.defect)
         planned = self._drop_unread(planned)
-        failed = tuple(
-            key
-            for key in planned.producers
-            if producers[key].state in {JobState.FAILED, JobState.BLOCKED}
-        )
+        failed = tuple(key for key in planned.producers if _has_failed(producers[key]))
         if failed and not self._allow_partial:
             why = f"needs {'; '.join(_name_failed(producers[key]) for key in failed)}"
             return PlanEntry(planned, JobState.BLOCKED, why, blocked_by=failed)
@@ -252,6 +248,10 @@ def _count_bytes(planned: PlannedJob, made: Mapping[str, Made]) -> int:
         for product in source.products.values()
         if product.name in names
     )
+
+
+def _has_failed(entry: PlanEntry) -> bool:
+    return entry.state in {JobState.FAILED, JobState.BLOCKED}
 
 
 def _name_failed(entry: PlanEntry) -> str:

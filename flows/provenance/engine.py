@@ -7,7 +7,7 @@ from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
 from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -72,13 +72,7 @@ def make_engine(url: str) -> Engine:
         ) from error
     if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(
-            engine,
-            "begin",
-            lambda connection: connection.exec_driver_sql(
-                connection.get_execution_options().get("rewebb_begin", "BEGIN")
-            ),
-        )
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -164,3 +158,8 @@ def _prepare_sqlite(connection: SQLiteConnection, entry: ConnectionPoolEntry) ->
     # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(options.get("rewebb_begin", "BEGIN"))

@@ -166,14 +166,7 @@ def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
 def _to_job(
     row: SQLJob, inputs: Iterable[SQLJobInput], references: Iterable[SQLJobReference]
 ) -> Job:
-    uses = [
-        (
-            item.kind,
-            item.reftype,
-            to_record(ReferenceFile, item) if item.name is not None else None,
-        )
-        for item in references
-    ]
+    uses = [(item.kind, item.reftype, _to_file(item)) for item in references]
     overrides = {name: v for name, v in row.overrides.items() if name != EDITS}
     edits: Any = row.overrides.get(EDITS, ())
     return to_record(
@@ -196,6 +189,10 @@ def _to_job(
             file for kind, _, file in uses if kind is ReferenceKind.MAPPING and file
         ),
     )
+
+
+def _to_file(row: SQLJobReference) -> ReferenceFile | None:
+    return None if row.name is None else to_record(ReferenceFile, row)
 
 
 def _to_error(row: SQLAttempt) -> ErrorInfo | None:

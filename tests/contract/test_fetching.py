@@ -89,7 +89,7 @@ letter in a comment (`test_transfer_faults`)."""
 @pytest.mark.parametrize(
     ("validator", "count"),
     [
-        pytest.param(Validator.STRONG, 600, marks=pytest.mark.slow),
+        pytest.param(Validator.STRONG, 2000, marks=pytest.mark.slow),
         *((validator, 200) for validator in Validator),
     ],
 )

@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,7 @@ LOW = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA",
 }
-REQUESTS = {
-    "bots": make_request(Mode.NIRSPEC_BOTS_PRISM),
-    # All stages of one cube: the other would only take twice as long.
-    "ifu": replace(make_request(Mode.NIRSPEC_IFU_PRISM), observations=("002",)),
-}
+MODES = {"bots": Mode.NIRSPEC_BOTS_PRISM, "ifu": Mode.NIRSPEC_IFU_PRISM}
 CASES = (
     pytest.param("bots", HIGH, id="bots-high"),
     pytest.param("bots", LOW, id="bots-low"),
@@ -44,7 +39,7 @@ def process_elsewhere(
     def give(name: str, outside: dict[str, str]) -> dict[str, str]:
         for variable, value in outside.items():
             monkeypatch.setenv(variable, value)
-        process(make_settings(sample, tmp_path), REQUESTS[name])
+        process(make_settings(sample, tmp_path), make_request(MODES[name]))
         return list_hashes(find_outcomes(tmp_path))
 
     return give
@@ -87,7 +82,5 @@ def test_products_are_equal_whatever_is_chosen_outside(
 ) -> None:
     done: Processed = request.getfixturevalue(name)
     hashes = process_elsewhere(name, outside)
-    expected = list_hashes(done.list_outcomes())
-    assert hashes == {key: expected[key] for key in hashes}
-    assert any(key.endswith(("_x1d.fits", "_x1dints.fits")) for key in hashes)
     assert len(hashes) > 5
+    assert hashes == list_hashes(done.list_outcomes())

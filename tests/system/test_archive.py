@@ -168,6 +168,7 @@ def test_a_bad_token_ends_a_run_before_its_first_job(
     assert query(far.data, "SELECT * FROM run_job") == []
 
 
+@pytest.mark.slow
 def test_no_token_is_in_any_file_log_row_or_error(
     make_rewebb: Callable[..., Rewebb],
     finished: Rewebb,

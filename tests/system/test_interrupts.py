@@ -77,6 +77,7 @@ def test_ctrl_c_ends_a_run_in_one_line_and_leaves_nothing_behind(
     assert not find_processes(alone.data)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_while_a_run_ends_changes_nothing(alone: Rewebb) -> None:
     def press_often() -> None:
         while terminal.process.poll() is None:

@@ -64,8 +64,12 @@ def _find(processes: list[psutil.Process], word: str) -> psutil.Process | None:
 @pytest.mark.parametrize(
     "is_moment",
     [
-        pytest.param(references_resolve, id="while references resolve"),
-        pytest.param(a_job_has_succeeded, id="when a job has succeeded"),
+        pytest.param(
+            references_resolve, id="while references resolve", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            a_job_has_succeeded, id="when a job has succeeded", marks=pytest.mark.slow
+        ),
         pytest.param(a_job_publishes, id="while a job publishes"),
     ],
 )

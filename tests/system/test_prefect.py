@@ -191,6 +191,7 @@ def a_job_has_succeeded(rewebb: Rewebb) -> bool:
     return bool(query(rewebb.data, "select 1 from run_job where state = 'SUCCEEDED'"))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_server_for_good(
     make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
 ) -> None:
@@ -206,6 +207,7 @@ def test_a_run_goes_on_without_the_server_for_good(
     assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
 
 
+@pytest.mark.slow
 def test_a_run_tells_a_server_that_was_away_when_it_is_back(
     make_rewebb: MakeRewebb, half_done: Rewebb, own_server: Server
 ) -> None:

@@ -10,13 +10,14 @@ import cluster_work
 import dask
 import limited_cluster
 import pytest
-from distributed import KilledWorker
+from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
 
 from flows.errors import PlanError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
 from flows.execution.cluster import get_result
+from flows.execution.order import Turns
 from workers.contract import ErrorInfo
 
 
@@ -48,6 +49,23 @@ def test_the_workers_are_seen_whatever_the_timer_of_the_client_asks(
     with dask.config.set(often), cluster.share() as mine:
         seen = {(mine.get_slots(), mine.get_largest_bytes()) for _ in range(300)}
     assert seen == {(2, 1000)}
+
+
+def test_a_scheduler_that_is_gone_is_said_by_whoever_asks_for_workers() -> None:
+    quick = {"distributed.comm.timeouts.connect": "1s"}
+    with (
+        dask.config.set(quick),
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
+        Client(local.scheduler_address, set_as_default=False) as client,
+    ):
+        alone = Cluster(client, Turns())
+        local.close()
+        for ask in (alone.get_slots, alone.get_largest_bytes):
+            with pytest.raises(PlanError, match="The Dask scheduler is gone"):
+                ask()
+        client.close()  # as it does itself, once it has given up
+        with pytest.raises(PlanError, match="The Dask scheduler is gone"):
+            alone.get_slots()
 
 
 def test_a_call_whose_worker_dies_is_made_again(

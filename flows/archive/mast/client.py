@@ -92,13 +92,7 @@ class MastClient:
             question["target"] = [f"{cone.ra_deg} {cone.dec_deg}"]
             question["radius"] = cone.radius_deg * 3600
             question["radius_units"] = "arcseconds"
-        return self._ask(
-            f"{_API}/search",
-            question,
-            lambda answer: Page(
-                list(map(_to_row, answer["results"])), int(answer["totalResults"])
-            ),
-        )
+        return self._ask(f"{_API}/search", question, _to_page)
 
     def list_products(self, names: Sequence[str]) -> list[Row]:
         """List the products of datasets; at most 1000."""
@@ -108,15 +102,7 @@ class MastClient:
     def whoami(self) -> str | None:
         """Ask whose the token is; None if MAST knows nobody."""
         try:
-            return self._ask(
-                "/whoami",
-                None,
-                lambda answer: (
-                    None
-                    if answer["anon"]
-                    else str(answer["attrib"].get("display_name", ""))
-                ),
-            )
+            return self._ask("/whoami", None, _to_user)
         except AccessDeniedError:
             return None
 
@@ -184,6 +170,10 @@ def _find_problem(rows: Sequence[Row], total: int) -> str | None:
     return None
 
 
+def _to_page(answer: Any) -> Page:
+    return Page(list(map(_to_row, answer["results"])), int(answer["totalResults"]))
+
+
 def _to_products(answer: Any) -> list[Row]:
     """Read a product list; MAST puts some into a list of their own."""
     products = answer["products"]
@@ -195,3 +185,7 @@ def _to_products(answer: Any) -> list[Row]:
 def _to_row(row: Any) -> Row:
     """See that a row is one."""
     return dict(row.items())
+
+
+def _to_user(answer: Any) -> str | None:
+    return None if answer["anon"] else str(answer["attrib"].get("display_name", ""))

@@ -119,12 +119,7 @@ def choose_files(
         if len(told) > 1:
             refused.add(f"{name}: is listed as {' and as '.join(told)}")
         else:  # by rows that mean the same file: public ones first, then early dates
-            files.append(
-                min(
-                    same,
-                    key=lambda f: (f.access is Access.EXCLUSIVE, f"{f.public_from}"),
-                )
-            )
+            files.append(min(same, key=_rank))
     files = sorted(_without_strangers(files, kind), key=lambda file: file.name)
     return Listing(tuple(files), tuple(sorted(refused)))
 
@@ -138,13 +133,8 @@ def find_unlisted(
         if file.kind is kind:
             *_, name = _identify(file.name, kind)
             there |= {name, name.partition("-seg")[0]}
-    return tuple(
-        one.name
-        for one in datasets
-        if one.is_exposure
-        and (not one.levels or _LEVELS[kind] in one.levels)
-        and one.name not in there
-    )
+    expected = (one for one in datasets if one.is_exposure and _has(one, kind))
+    return tuple(one.name for one in expected if one.name not in there)
 
 
 def _text(row: Mapping[str, object], column: str) -> str:
@@ -160,6 +150,11 @@ def _access_of(row: Mapping[str, object]) -> Access:
     """
     told = _text(row, "access").upper()
     return Access.PUBLIC if told in {"", "PUBLIC"} else Access.EXCLUSIVE
+
+
+def _has(dataset: Dataset, kind: FileKind) -> bool:
+    """Return whether a dataset says that it has files of a kind, or says nothing."""
+    return not dataset.levels or _LEVELS[kind] in dataset.levels
 
 
 def _to_file(
@@ -217,6 +212,10 @@ def _identify(name: str, kind: FileKind) -> tuple[str, str, str]:
         raise FileNameError(f"{name}: expected the name of an exposure")
     dataset = name.removesuffix(_ENDINGS[kind]).rpartition("_")[0]
     return parsed.of.program, parsed.of.observation, dataset
+
+
+def _rank(file: RemoteFile) -> tuple[bool, str]:
+    return file.access is Access.EXCLUSIVE, str(file.public_from)
 
 
 def _without_strangers(files: Iterable[RemoteFile], kind: FileKind) -> list[RemoteFile]:
