@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
+from configobj.validate import ValidateError, Validator
+
 from config.recipe import Recipe
 from workers.contract import CodeSpecs, ParameterSpec, Stage, StepSpec
 
@@ -11,8 +13,8 @@ from ..associations import EXPOSURE_TYPES
 
 __all__ = ["explain_refusal", "find_problems", "suggest"]
 
-_BOOLEANS: Final = frozenset({"on", "1", "true", "yes", "off", "0", "false", "no"})
-"""Texts that configobj takes for a boolean."""
+_CHECKS: Final[Mapping[str, Callable[..., object]]] = Validator().functions
+"""Checks of the validator of stpipe, by type."""
 
 
 def find_problems(recipe: Recipe, specs: CodeSpecs) -> tuple[str, ...]:
@@ -89,13 +91,10 @@ def suggest(given: str, known: Iterable[str]) -> str:
 
 
 def explain_refusal(spec: ParameterSpec, value: object) -> str | None:
-    """Explain why a parameter does not accept a value; None if it does.
-
-    The rules are those of the validator of configobj, which stpipe uses.
-    """
+    """Explain why a parameter does not accept a value; None if it does."""
     if not spec.can_be_set:
         return f"a recipe cannot set it: {spec.kind} may name a file, a place or code"
-    if spec.kind in _CHECKS and _CHECKS[spec.kind](spec, value):
+    if _accepts(spec, value):
         return None
     if spec.kind == "option":
         expected = f"one of {', '.join(spec.options)}"
@@ -116,72 +115,18 @@ def _tell_span(spec: ParameterSpec) -> str:
     return f" of at most {last:g}{what}" if last is not None else ""
 
 
-def _has(spec: ParameterSpec, number: float) -> bool:
-    first, last = spec.minimum, spec.maximum
-    # As configobj compares them, which lets "not a number" pass.
-    return not (first is not None and number < first) and not (
-        last is not None and number > last
-    )
-
-
-def _is_integer(spec: ParameterSpec, value: object) -> bool:
-    try:
-        return isinstance(value, int | str) and _has(spec, int(value))
-    except ValueError:
+def _accepts(spec: ParameterSpec, value: object) -> bool:
+    check = _CHECKS.get(spec.kind)
+    if check is None:
         return False
-
-
-def _is_float(spec: ParameterSpec, value: object) -> bool:
+    span = {"min": spec.minimum, "max": spec.maximum}
+    given = {name: limit for name, limit in span.items() if limit is not None}
     try:
-        return isinstance(value, int | float | str) and _has(spec, float(value))
-    except ValueError:
+        check(value, *spec.options, **given)
+    except ValidateError:
         return False
+    return True
 
-
-def _is_boolean(_: ParameterSpec, value: object) -> bool:
-    if isinstance(value, str):
-        return value.lower() in _BOOLEANS
-    return isinstance(value, int | float) and value in (0, 1)
-
-
-def _is_text(spec: ParameterSpec, value: object) -> bool:
-    return isinstance(value, str) and _has(spec, len(value))
-
-
-def _is_list(spec: ParameterSpec, value: object) -> bool:
-    return isinstance(value, list) and _has(spec, len(value))
-
-
-def _is_list_of(
-    is_one: Callable[[ParameterSpec, object], bool],
-) -> Callable[[ParameterSpec, object], bool]:
-    free = ParameterSpec("", None)
-
-    def is_list_of_them(spec: ParameterSpec, value: object) -> bool:
-        return (
-            isinstance(value, list)
-            and _has(spec, len(value))
-            and all(is_one(free, one) for one in value)
-        )
-
-    return is_list_of_them
-
-
-_CHECKS: Final[Mapping[str, Callable[[ParameterSpec, object], bool]]] = {
-    "boolean": _is_boolean,
-    "integer": _is_integer,
-    "float": _is_float,
-    "string": _is_text,
-    "option": lambda spec, value: isinstance(value, str) and value in spec.options,
-    "list": _is_list,
-    "int_list": _is_list_of(_is_integer),
-    "float_list": _is_list_of(_is_float),
-    "string_list": _is_list_of(_is_text),
-    "force_list": lambda spec, value: _is_list(
-        spec, value if isinstance(value, list) else [value]
-    ),
-}
-"""Rules by type; of others nothing is accepted."""
 
 _NAMES: Final[Mapping[str, str]] = {
     "boolean": "true or false",
