@@ -20,7 +20,8 @@ from stdatamodels.jwst.datamodels import ImageModel, read_metadata
 
 from config.edits import KEYWORDS, RecipeEdit, parse_edit
 from config.errors import RecipeError
-from config.recipe import list_recipes, load_recipe
+from config.recipe import load_recipe
+from config.recipe_texts import list_recipes
 from flows.errors import PlanError
 from flows.models.exposures import Exposure
 from flows.models.runs import JobState
