@@ -177,14 +177,25 @@ def _print_advised(advised: "Advised") -> None:
             for line in one.add:
                 say(f"        {line}".rstrip())
     making = advised.making
-    jwst = f"jwst {making.jwst or 'unknown'} ({making.jwst_from})"
-    context = f"context {making.context or 'unknown'} ({making.context_from})"
+    jwst = _say_known("jwst", making.jwst, making.jwst_from)
+    context = _say_known("context", making.context, making.context_from)
     say()
     say(f"program {advised.program}, recipe {advised.recipe}, {jwst}, {context}")
     say(
         f"{advised.exposures} exposures; known issues: "
         f"{name_open(count_states(advised.advice))}"
     )
+    if any(one.add for one in advised.advice if one.state == "OPEN"):
+        say(
+            "lines to set go into a recipe of your own, which may extend another: "
+            'extends = "official"'
+        )
+    say(f"one issue in full: `rewebb advise {advised.program} --explain ID`")
+
+
+def _say_known(what: str, value: str | None, source: str) -> str:
+    """Say what is known, and how; of what is not known, the source says so."""
+    return f"{what} {value} ({source})" if value else f"{what} {source}"
 
 
 def _print_standing(one: "Advice") -> None:

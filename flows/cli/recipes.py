@@ -134,17 +134,20 @@ def _flatten(recipe: "Recipe") -> Mapping[str, str]:
     """Write down each value of a recipe, by dotted key.
 
     Parameter sets of two recipes are the same if they are for the same stage and
-    exposures.
+    exposures, edits if they have the same number.
     """
     from config.extending import list_values
 
     tree = tomllib.loads(recipe.text)
-    sets = tree.pop("parameters", [])
+    sets, edits = tree.pop("parameters", []), tree.pop("edits", [])
     values = {name: str(value) for name, value in list_values(tree)}
     for given, raw in zip(recipe.parameters, sets, strict=True):
         chosen = {key: raw[key] for key in ("pipeline", "steps") if key in raw}
         for name, value in list_values(chosen):
             values[f"{given.describe()}: {name}"] = str(value)
+    for number, edit in enumerate(edits, 1):
+        for name, value in list_values(edit):
+            values[f"edits.{number}.{name}"] = str(value)
     return values
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def find_specs(
     is_foreign
         Whether the cluster is not of this machine: only its workers know their code.
     keep
-        Whether to keep the answer in the data folder.
+        Whether to keep the answer in the data folder, if there is room.
 
     Raises
     ------
@@ -80,7 +81,8 @@ def find_specs(
         return kept
     specs = ask()
     if keep:
-        replace(path, lambda draft: draft.write_text(to_json(specs)))
+        with suppress(OSError):  # on a full disk they are asked for again
+            replace(path, lambda draft: draft.write_text(to_json(specs)))
     return specs
 
 

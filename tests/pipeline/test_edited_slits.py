@@ -1,6 +1,7 @@
 """Edited metafiles in the pipeline: the slits that it cuts, and the jobs that run."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flows.execution import Cluster
 from flows.factory import open_services
 from flows.models.runs import JobState
 from flows.planning import Plan
-from flows.run import make_plan, prepare, resolve
+from flows.run import ask_specs, make_plan, prepare, resolve
 from workers.child import run_in_child
 from workers.contract import Caveat, CaveatKind, Edit, Stage, Status
 from workers.run import run_job
@@ -124,7 +125,9 @@ def planned(
     path.write_text(RECIPE)
     with open_services(mos.settings, read_only=True) as services:
         request = make_request(Mode.NIRSPEC_MOS_PRISM)
-        drawn = prepare(request, load_recipe(str(path)), services.archive)
+        get_specs = partial(ask_specs, lambda: cluster)
+        recipe = load_recipe(str(path))
+        drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
         return make_plan(resolve(drawn, services, cluster), services).plan
 
 

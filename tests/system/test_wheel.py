@@ -49,6 +49,22 @@ def test_its_packages_are_used_and_nothing_of_the_repository(
     assert not (installed / "tests").exists()
 
 
+def list_data(folder: Path) -> set[str]:
+    """List the files of `config` that are not code."""
+    files = (path for path in (folder / "config").rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in files)
+    return {name for name in names if not name.endswith((".py", ".pyc"))}
+
+
+def test_it_has_all_data_of_config(of_wheel: Rewebb, installed: Path) -> None:
+    assert list_data(installed) == list_data(ROOT)
+    assert {"config/recipe.schema.json", "config/known_issues/ns-ifu05.toml"} <= (
+        list_data(installed)
+    )
+    issues = of_wheel("issues", "list", "--json")
+    assert "NS-IFU05" in {one["id"] for one in issues.record}
+
+
 def test_it_has_its_recipes_and_its_migrations(of_wheel: Rewebb) -> None:
     recipes = of_wheel("recipes", "list", "--json")
     assert recipes.code == 0, recipes

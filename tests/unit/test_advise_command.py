@@ -78,7 +78,9 @@ def test_a_program_is_advised_by_its_headers(archive: Archive, here: Path) -> No
     assert "NS-IFU05                     open" in said
     assert "        steps.adaptive_trace_model.skip = false" in said
     assert "5 exposures; known issues: 15 apply, 6 open: NS-IFU-PRISM" in said
-    assert "jwst 3.0.0 (installed here), context unknown" in said
+    assert "jwst 3.0.0 (installed here), context not known until references" in said
+    assert 'which may extend another: extends = "official"' in said
+    assert "`rewebb advise 99001 --explain ID`" in said
     assert [path.name for path in here.iterdir()] == ["archive"], "nothing is written"
 
 

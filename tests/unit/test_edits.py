@@ -20,7 +20,8 @@ from stdatamodels.jwst.datamodels import ImageModel, read_metadata
 
 from config.edits import KEYWORDS, RecipeEdit, parse_edit
 from config.errors import RecipeError
-from config.recipe import list_recipes, load_recipe
+from config.recipe import load_recipe
+from config.recipe_texts import list_recipes
 from flows.errors import PlanError
 from flows.models.exposures import Exposure
 from flows.models.runs import JobState
@@ -73,10 +74,10 @@ def test_edits_are_read_in_their_order(write: Write) -> None:
 
 
 WRONG = {
-    "another edit": ('edit = "split-slits"', "edits.0: Input tag 'split-slits' found"),
+    "another edit": ('edit = "split-slits"', "edits.1: Input tag 'split-slits' found"),
     "another key": (
         'edit = "split-slitlets"\nmax_shutter = 3',
-        "`edits.0.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
+        "`edits.1.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
     ),
     "both of a choice": (
         'edit = "set-stellarity"\nsources = [1]\nstellarity = 1\nsource_type = "POINT"',

@@ -104,6 +104,25 @@ def test_arrays_of_tables_are_joined_and_an_empty_one_drops_them(write: Write) -
     assert "associations.exclude.1" not in dropped.origins
 
 
+EXPLODE = (
+    "[[edits]]",
+    'edit = "explode-long-slit"',
+    'match.target = "GAL*"',
+    "slitlets = [1]",
+    "sources_in = [{ quadrant = 1, first = 5, last = 8 }]",
+)
+
+
+def test_edits_follow_those_of_what_is_extended(write: Write, tmp_path: Path) -> None:
+    write("base.toml", "[[edits]]", 'edit = "split-slitlets"')
+    recipe = load_recipe(str(write("mine.toml", *EXPLODE, extends='"base.toml"')))
+    names = [edit.name for edit in recipe.edits]
+    assert names == ["split-slitlets", "explode-long-slit"]
+    assert recipe.origins == {"edits.1": "base", "edits.2": "mine"}
+    (tmp_path / "kept.toml").write_text(recipe.text)
+    assert load_recipe(str(tmp_path / "kept.toml")).edits == recipe.edits
+
+
 def test_a_plain_list_is_replaced(write: Write) -> None:
     write("base.toml", "[associations]", 'background_observations = ["001", "002"]')
     own = write("mine.toml", "[associations]", 'background_observations = ["003"]',

@@ -127,6 +127,11 @@ def test_what_is_damaged_is_asked_again(tmp_path: Path) -> None:
     assert path.read_text() == whole
 
 
+def test_where_there_is_no_room_nothing_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "specs").write_text("no folder")
+    assert find_specs(tmp_path, get_installed_specs, keep=True) == get_installed_specs()
+
+
 def test_workers_elsewhere_are_asked_each_time(tmp_path: Path) -> None:
     find_specs(tmp_path, get_installed_specs, keep=True)
     other = CodeSpecs({"jwst": "2.0.0"}, {})

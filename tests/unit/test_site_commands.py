@@ -130,6 +130,16 @@ def test_two_recipes_are_compared_value_by_value() -> None:
     assert "exposure_cubes" in call("recipes", "diff", "official", "selfcal").output
 
 
+def test_edits_are_compared_one_by_one(here: Path) -> None:
+    edit = '[[edits]]\nedit = "split-slitlets"\n'
+    (here / "one.toml").write_text(f'title = "T"\n{edit}{edit}')
+    (here / "two.toml").write_text(f'title = "T"\n{edit}{edit}max_shutters = 5\n')
+    done = call("recipes", "diff", "one.toml", "two.toml", "--json")
+    assert json.loads(done.output) == {
+        "edits.2.max_shutters": {"one.toml": None, "two.toml": "5"}
+    }
+
+
 def test_what_a_recipe_extends_is_compared_too(here: Path) -> None:
     (here / "mine.toml").write_text(
         f'title = "{load_recipe("selfcal").title}"\nextends = "selfcal"\n'
