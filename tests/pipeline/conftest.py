@@ -21,9 +21,12 @@ from workers.sample import Mode, SampleSet
 _HERE = Path(__file__).parent
 
 _LONG = frozenset(
-    {"ifu", "gratings", "bots_pair", "mos", "mrs", "ifu_nod", "mrs_bands"}
+    {
+        *("ifu", "gratings", "bots_pair", "mos", "mrs", "lrs_slit"),
+        *("ifu_nod", "mrs_bands", "nods"),
+    }
 )
-"""Programs that take minutes: whatever asks for one of them is left to SLOW."""
+"""Fixtures that take minutes: whatever asks for one of them is left to SLOW."""
 
 
 @pytest.hookimpl(tryfirst=True)

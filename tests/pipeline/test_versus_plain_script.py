@@ -13,8 +13,7 @@ from workers.content import content_sha256
 
 PRODUCTS = ("*.fits", "*.ecsv")
 PROGRAMS = (
-    *("bots", "fixed_slit", "lrs_slitless"),
-    pytest.param("lrs_slit", marks=pytest.mark.slow),
+    *("bots", "fixed_slit", "lrs_slitless", "lrs_slit"),
     *("bots_pair", "ifu", "gratings", "mos", "mrs"),
 )
 

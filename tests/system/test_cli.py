@@ -212,6 +212,7 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
     wait_until(lambda: not find_processes(rewebb.data), timeout_s=10, pause_s=0.3)
 
 
+@pytest.mark.slow
 def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
@@ -240,6 +241,7 @@ def change_one_byte(path: Path) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.slow
 def test_a_run_ends_well_when_nobody_reads_what_it_tells(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
@@ -262,6 +264,7 @@ def test_a_run_ends_well_when_nobody_reads_what_it_tells(
     assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
 
 
+@pytest.mark.slow
 def test_two_programs_do_not_disturb_each_other(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
