@@ -79,6 +79,7 @@ def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
     assert not rewebb.data.exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_a_plan(rewebb: Rewebb) -> None:
     dry, planned = (
         rewebb.call_here(*command, "99002", "--observations", "001", "--json")
