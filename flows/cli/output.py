@@ -16,11 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from config.errors import ConfigError
-from workers.errors import WorkerError
-
 from ..crashes import is_known, to_bug
-from ..errors import RewebbError
 from .interrupts import count_lines_with
 from .plain import to_plain
 
@@ -45,7 +41,6 @@ __all__ = [
     "print_json",
     "print_rows",
     "print_summary",
-    "said_in_one_sentence",
     "say",
     "say_counts",
     "say_state",
@@ -115,17 +110,8 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(REFUSED)
 
 
-@contextmanager
-def said_in_one_sentence() -> Iterator[None]:
-    """Turn errors that a user can correct into a sentence and an exit code."""
-    try:
-        yield
-    except (RewebbError, ConfigError, WorkerError) as error:
-        fail(str(error))
-
-
 class Told(AbstractContextManager[None]):
-    """Wraps a command: an unexpected error becomes a sentence, too."""
+    """Wraps a command: an error becomes a sentence, an unexpected one too."""
 
     def __exit__(
         self,

@@ -23,7 +23,6 @@ from .output import (
     announce_steps,
     fail,
     print_json,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -75,34 +74,33 @@ def sync(
 
     from ..factory import adapt_to_sample
 
-    with said_in_one_sentence():
-        settings = adapt_to_sample(
-            load_settings(
-                data_dir=data_dir,
-                archive=archive,
-                crds_context=context,
-                crds_server_url=server,
-            )
+    settings = adapt_to_sample(
+        load_settings(
+            data_dir=data_dir,
+            archive=archive,
+            crds_context=context,
+            crds_server_url=server,
         )
-        if settings.crds_server_url is None:
-            fail(
-                "No CRDS server is set: give --server URL or CRDS_SERVER_URL. The "
-                "archive sample has a cache of its own, which needs none."
-            )
-        with _remembering(settings) as (crds_path, known, remember):
-            request = PrefetchRequest(
-                items=_list_items(settings, programs or (), recipe, quiet=as_json),
-                context=settings.crds_context,
-                crds_path=crds_path,
-                server_url=settings.crds_server_url,
-                known=known,
-                everything=everything,
-                dry_run=dry_run,
-            )
-            with watched(quiet=as_json) as listen:
-                tell = listen("").references
-                report = _unwrap(prefetch_references(request, listener=tell))
-            remember(report.files)
+    )
+    if settings.crds_server_url is None:
+        fail(
+            "No CRDS server is set: give --server URL or CRDS_SERVER_URL. The "
+            "archive sample has a cache of its own, which needs none."
+        )
+    with _remembering(settings) as (crds_path, known, remember):
+        request = PrefetchRequest(
+            items=_list_items(settings, programs or (), recipe, quiet=as_json),
+            context=settings.crds_context,
+            crds_path=crds_path,
+            server_url=settings.crds_server_url,
+            known=known,
+            everything=everything,
+            dry_run=dry_run,
+        )
+        with watched(quiet=as_json) as listen:
+            tell = listen("").references
+            report = _unwrap(prefetch_references(request, listener=tell))
+        remember(report.files)
     _print_sync(report, as_json=as_json)
     if report.failed:
         raise typer.Exit(FAILED)
@@ -129,24 +127,21 @@ def verify(
 
     from ..factory import adapt_to_sample
 
-    with said_in_one_sentence():
-        settings = adapt_to_sample(
-            load_settings(
-                data_dir=data_dir, crds_context=context, crds_server_url=server
-            )
+    settings = adapt_to_sample(
+        load_settings(data_dir=data_dir, crds_context=context, crds_server_url=server)
+    )
+    with _remembering(settings) as (crds_path, known, remember):
+        request = VerifyRequest(
+            crds_path=crds_path,
+            context=context or settings.crds_context,
+            server_url=settings.crds_server_url,
+            known=known,
+            repair=repair,
         )
-        with _remembering(settings) as (crds_path, known, remember):
-            request = VerifyRequest(
-                crds_path=crds_path,
-                context=context or settings.crds_context,
-                server_url=settings.crds_server_url,
-                known=known,
-                repair=repair,
-            )
-            with watched(quiet=as_json) as listen:
-                tell = listen("").references
-                report = _unwrap(verify_references(request, listener=tell))
-            remember(report.files)
+        with watched(quiet=as_json) as listen:
+            tell = listen("").references
+            report = _unwrap(verify_references(request, listener=tell))
+        remember(report.files)
     _print_verify(report, as_json=as_json)
     if len(report.repaired) < len(report.bad) or report.failed or report.missing:
         raise typer.Exit(FAILED)
