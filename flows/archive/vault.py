@@ -8,7 +8,6 @@ run can go on from what is here while the archive is away: with the same exposur
 last time, those that are not here included, so that none is lost without a word.
 """
 
-import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from workers.content import file_sha256
 from workers.outside import open_outside
 from workers.transfer import Received
 
@@ -118,7 +118,7 @@ class Vault:
         if not record_path.is_file():
             # Its fetching died after its publication: it had passed the checks, or it
             # were not there, but nobody remembers which.
-            adopted = self._describe(path, file, _sha256(path))
+            adopted = self._describe(path, file, file_sha256(path))
             # Who fetched it may have recorded it, while it was read.
             if not record_path.is_file():
                 return self._save(adopted)
@@ -280,7 +280,7 @@ def _version_of(path: Path) -> int:
 
 def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
     """Take a file that was only touched; refuse one with other bytes."""
-    sha256, status = _sha256(path), path.stat()
+    sha256, status = file_sha256(path), path.stat()
     if sha256 == record.sha256:
         return replace(record, mtime_ns=status.st_mtime_ns)
     raise ArchiveError(
@@ -288,11 +288,6 @@ def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
         f"sha256 {record.sha256} ({record.size_bytes} bytes), got {sha256} "
         f"({status.st_size} bytes); move it away, and it is fetched again."
     )
-
-
-def _sha256(path: Path) -> str:
-    with open_outside(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _to_remote_file(record: FetchedFile) -> RemoteFile | None:

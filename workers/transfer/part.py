@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from ..errors import TransferError
+from ..publishing import sync
 from .body import Body
 from .tries import Pacing
 
@@ -148,7 +149,7 @@ class Part:
         _link(self._path, self._target)
         self._is_published = True
         self._remove()
-        _sync_folder(self._target.parent)
+        sync(self._target.parent)
 
     def close(self) -> None:
         """Leave what can be gone on with, and nothing else."""
@@ -277,14 +278,6 @@ def _link(path: Path, target: Path) -> None:
                 errno.EEXIST, "is there already", str(target)
             ) from None
         path.rename(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _boot() -> str:
