@@ -119,8 +119,6 @@ def _print(
         say()
         print_summary(summary)
         say(f"{len(summary.products)} products: {data_dir / summary.folder}")
-    say()
-    say("against the injected truth:")
     print_rows(
         ("check", "measured", "expected", "tolerance", "unit", ""),
         [
@@ -134,4 +132,5 @@ def _print(
             )
             for check in checks
         ],
+        title="against the injected truth",
     )

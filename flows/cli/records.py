@@ -11,7 +11,7 @@ import typer
 from workers.job_layout import LOG_NAME
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, say
+from .output import fail, print_json, print_lines, print_rows, say
 
 if TYPE_CHECKING:
     from workers.contract import Outcome
@@ -103,15 +103,9 @@ def status(
         print_json({**told, "logs": paths})
         return
     print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
-    for title, lines in (
-        ("caveats", caveats),
-        ("logs of what failed", [f"{key}: {path}" for key, path in paths.items()]),
-    ):
-        if lines:
-            say()
-            say(f"{title}:")
-        for line in lines:
-            say(f"  {line}")
+    print_lines("caveats", caveats)
+    failed = (f"{key}: {path}" for key, path in paths.items())
+    print_lines("logs of what failed", failed)
     say()
     if any(job.state == "RUNNING" for job in jobs):
         say(
