@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..errors import TransferError
 from ..publishing import sync
 from .body import Body
@@ -52,6 +54,9 @@ class Label:
     def validator(self) -> str | None:
         """What the rest of the same version is asked for with, if there is anything."""
         return self.entity or (self.modified if self.is_dated else None)
+
+
+_LABEL: Final = TypeAdapter(Label)
 
 
 class Part:
@@ -244,20 +249,9 @@ def _try_lock(path: Path) -> BinaryIO | None:
 def _read_label(sidecar: BinaryIO) -> Label | None:
     sidecar.seek(0)
     try:
-        label = Label(**json.loads(sidecar.read()))
-    except (ValueError, TypeError):
+        return _LABEL.validate_json(sidecar.read(), strict=True)
+    except ValidationError:
         return None
-    return label if _is_sound(label) else None
-
-
-def _is_sound(label: Label) -> bool:
-    """Return whether a label has values that a label can have."""
-    return (
-        isinstance(label.uri, str)
-        and isinstance(label.entity, str | None)
-        and isinstance(label.total_bytes, int | None)
-        and isinstance(label.modified, str | None)
-    )
 
 
 def _open_part(path: Path) -> BinaryIO:
