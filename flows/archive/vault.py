@@ -25,7 +25,7 @@ from workers.transfer import Received
 from ..errors import ArchiveError, FileNameError
 from ..layout import LISTING_NAME, RAW
 from ..models.exposures import FetchedFile, PoolFile
-from ..names import check_file_name, check_folder
+from ..names import check_file_name, check_folder, list_some
 from .headers import HeaderValue
 from .source import FileKind, RemoteFile
 from .texts import read_text, write_texts
@@ -40,10 +40,6 @@ __all__ = [
 
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 """Folder of a version; what else there is beside them is not ours."""
-
-
-_SHOWN: Final = 3
-"""How many names a note lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +236,12 @@ def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> tuple[str
     """Describe which copies, if any, are used that were not compared."""
     if not copies:
         return ()
-    names = sorted(copies)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     fetched = {one.fetched_at.astimezone(UTC) for one in copies.values()}
     days = sorted({f"{time:%Y-%m-%d}" for time in fetched})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     told = (
         f"{why}; used the copies here, verified on {when}, without asking whether the "
-        f"archive has changed them: {', '.join(names[:_SHOWN])}{more}"
+        f"archive has changed them: {list_some(sorted(copies))}"
     )
     return (told,)
 
