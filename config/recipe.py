@@ -54,10 +54,14 @@ _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 """Id of an observation."""
 
 
-class LinkedObservations(BaseModel):
-    """Observations that the proposal links, which no header tells."""
+class _Table(BaseModel):
+    """A table of a recipe, which has no other keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LinkedObservations(_Table):
+    """Observations that the proposal links, which no header tells."""
 
     id: str = Field(pattern=r"^c1[0-9]{3}$")
     """Candidate: ``c1000``, ..."""
@@ -67,10 +71,8 @@ class LinkedObservations(BaseModel):
     """Three digits each."""
 
 
-class MemberRule(BaseModel):
+class MemberRule(_Table):
     """Members to put in, or to leave out; patterns are those of a shell."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     exposure: str = Field(min_length=1)
     """Pattern of the exposures."""
@@ -80,10 +82,8 @@ class MemberRule(BaseModel):
     """Pattern of the products."""
 
 
-class AssociationChoice(BaseModel):
+class AssociationChoice(_Table):
     """What a recipe asks of the associations."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     backgrounds: Literal["same-program", "linked", "none"] = "same-program"
     """Which dedicated background exposures join the science of a program."""
@@ -120,10 +120,8 @@ class AssociationChoice(BaseModel):
         return rules
 
 
-class ProductChoice(BaseModel):
+class ProductChoice(_Table):
     """What a recipe asks of the products."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     exposure_cubes: Literal["all", "needed"] = "all"
     """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
@@ -131,10 +129,8 @@ class ProductChoice(BaseModel):
     spectra it reads. Other products are the same."""
 
 
-class ParameterSet(BaseModel):
+class ParameterSet(_Table):
     """Parameters of one stage, for all exposures or those of some EXP_TYPEs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stage: Literal["detector1", "spec2", "spec3", "tso3"]
     """Stage that they are of."""
@@ -146,9 +142,7 @@ class ParameterSet(BaseModel):
     """Parameters of its steps."""
 
 
-class _RecipeFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _RecipeFile(_Table):
     title: str
     associations: AssociationChoice = AssociationChoice()
     products: ProductChoice = ProductChoice()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .options import Archive, AsJson, DataDir
-from .output import print_json, print_rows, said_in_one_sentence, say
+from .output import print_json, print_rows, say
 
 __all__ = ["config_app", "list_packaged", "recipes_app", "show_recipe", "show_settings"]
 
@@ -37,8 +37,7 @@ def show_recipe(
     """Check a recipe, and print its text; edit a copy to make your own."""
     from config.recipe import load_recipe, read_recipe
 
-    with said_in_one_sentence():
-        loaded, text = load_recipe(recipe), read_recipe(recipe)
+    loaded, text = load_recipe(recipe), read_recipe(recipe)
     if as_json:
         print_json(loaded)
         return
@@ -54,9 +53,8 @@ def show_settings(
     from config.settings import find_origins, load_settings
 
     given = {"archive": archive, "data_dir": data_dir}
-    with said_in_one_sentence():
-        values = load_settings(**given).model_dump(mode="json")
-        origins = find_origins()
+    values = load_settings(**given).model_dump(mode="json")
+    origins = find_origins()
     origins |= {name: f"--{name.replace('_', '-')}" for name in given if given[name]}
     for name in _HIDDEN:
         values[name] = _hide_password(values[name])
