@@ -51,18 +51,20 @@ _FORBIDDEN = re.compile(
 The ``output_type`` of `cube_build` names none: it tells what goes into one cube. This
 is said when a recipe is read; workers refuse by the types that the steps give."""
 
-
-_STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-"""What is unknown is refused; strings under fields are descriptions of the schema."""
-
 _Observation = Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
 """Id of an observation."""
 
 
-class LinkedObservations(BaseModel):
-    """Observations that the proposal links, which no header tells."""
+class _Table(BaseModel):
+    """A table of a recipe, which has no other keys; the schema has its docstrings."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+
+class LinkedObservations(_Table):
+    """Observations that the proposal links, which no header tells."""
 
     id: str = Field(pattern=r"^c1[0-9]{3}$")
     """Candidate: ``c1000``, ..."""
@@ -72,10 +74,8 @@ class LinkedObservations(BaseModel):
     """Three digits each."""
 
 
-class MemberRule(BaseModel):
+class MemberRule(_Table):
     """Members to put in, or to leave out; patterns are those of a shell."""
-
-    model_config = _STRICT
 
     exposure: str = Field(min_length=1)
     """Pattern of the exposures."""
@@ -85,10 +85,8 @@ class MemberRule(BaseModel):
     """Pattern of the products."""
 
 
-class AssociationChoice(BaseModel):
+class AssociationChoice(_Table):
     """What a recipe asks of the associations."""
-
-    model_config = _STRICT
 
     backgrounds: Literal["same-program", "linked", "none"] = "same-program"
     """Which dedicated background exposures join the science of a program."""
@@ -125,10 +123,8 @@ class AssociationChoice(BaseModel):
         return rules
 
 
-class ProductChoice(BaseModel):
+class ProductChoice(_Table):
     """What a recipe asks of the products."""
-
-    model_config = _STRICT
 
     exposure_cubes: Literal["all", "needed"] = "all"
     """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
@@ -136,10 +132,8 @@ class ProductChoice(BaseModel):
     spectra it reads. Other products are the same."""
 
 
-class ParameterSet(BaseModel):
+class ParameterSet(_Table):
     """Parameters of one stage, for all exposures or some of them."""
-
-    model_config = _STRICT
 
     stage: Literal["detector1", "spec2", "spec3", "tso3"]
     """Stage that they are of."""
@@ -169,10 +163,8 @@ class ParameterSet(BaseModel):
         return ", ".join(asked)
 
 
-class _RecipeFile(BaseModel):
+class _RecipeFile(_Table):
     """How to reprocess JWST spectra: a recipe of Rewebb."""
-
-    model_config = _STRICT
 
     title: str
     """What it does, in one sentence."""

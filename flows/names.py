@@ -15,7 +15,7 @@ https://jwst-docs.stsci.edu/ (File Naming Conventions and Data Products).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,7 @@ __all__ = [
     "check_observations",
     "check_program",
     "format_exposure_name",
+    "list_some",
     "member_file",
     "parse_companion_name",
     "parse_exposure_name",
@@ -292,6 +293,12 @@ def stem_of(name: str) -> str:
 def member_file(stem: str, suffix: str) -> str:
     """Name the FITS product of an exposure: ``{stem}_{suffix}.fits``."""
     return f"{stem}_{suffix}.fits"
+
+
+def list_some(names: Sequence[str], most: int = 3) -> str:
+    """List the first names of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 _REFUSALS: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (

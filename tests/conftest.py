@@ -20,7 +20,7 @@ _ORDER = ("pipeline", "contract", "system", "sample", "unit")
 """Many short ones last, so that processes end together; and while one process makes the
 sample, the other begins with what needs none."""
 
-_TOGETHER = frozenset({"pipeline", "system"})
+_TOGETHER = frozenset({"pipeline"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
 _SAMPLE = (

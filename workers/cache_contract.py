@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .contract import ReferenceFile, ResolveItem
 
 __all__ = [
+    "Account",
     "DueFile",
     "FileProgress",
     "PrefetchReport",
@@ -61,27 +62,33 @@ class ReferenceProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class PrefetchReport:
+class Account:
+    """What was done with files of a CRDS cache, each by name."""
+
+    files: tuple[ReferenceFile, ...]
+    """Files that are there and good, as they are on disk, to be remembered."""
+    fetched: tuple[ReferenceFile, ...]
+    """Those of them that came from the server."""
+    due: tuple[DueFile, ...]
+    """Files that a dry run left where they are."""
+    repaired: tuple[ReferenceProblem, ...]
+    """Files that were bad: what was wrong and where the bad one is now."""
+    failed: tuple[ReferenceProblem, ...]
+    """Files that are not there, or not good: what was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchReport(Account):
     """What a `PrefetchRequest` came to; also when some files could not be had."""
 
     context: str
     """The context, by its final name: what jobs are to be pinned to."""
     checked: int
     """Files that were wanted."""
-    fetched: tuple[ReferenceFile, ...]
-    """Files that came from the server."""
-    due: tuple[DueFile, ...]
-    """Files that a dry run left where they are."""
-    repaired: tuple[ReferenceProblem, ...]
-    """Files that were bad: what was wrong and where the bad one is now."""
-    failed: tuple[ReferenceProblem, ...]
-    """Files that are wanted and not there: what was tried."""
     skipped: tuple[str, ...]
     """Jobs for which nothing can be selected; their resolution says the same."""
     notes: tuple[str, ...]
     """What one should know: what the answer rests on when the server is away."""
-    files: tuple[ReferenceFile, ...]
-    """Every wanted file that is there, as it is on disk, to be remembered."""
 
 
 @dataclass(frozen=True, slots=True)

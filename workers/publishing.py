@@ -1,10 +1,11 @@
 """Files that are whole or not there, and never change under their names."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["publish", "replace"]
+__all__ = ["publish", "replace", "sync"]
 
 
 def publish(path: Path, write: Callable[[Path], object]) -> Path:
@@ -22,3 +23,12 @@ def replace(path: Path, write: Callable[[Path], object]) -> Path:
         draft = Path(folder, path.name)
         write(draft)
         return draft.replace(path)
+
+
+def sync(path: Path) -> None:
+    """Let the disk have what was written to a file, or which names a folder holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -58,6 +58,7 @@ from .job_layout import (
     get_attempt_folder,
     get_store_folder,
 )
+from .publishing import sync
 from .references import ReferenceCache, pin
 from .trees import remove_tree
 from .versions import calibration_versions
@@ -262,22 +263,14 @@ def _publish(outcome: Outcome, made: Path, target: Path) -> None:
     (made / OUTCOME_NAME).write_text(to_json(outcome))
     for path in made.iterdir():
         if not _is_hidden(path):
-            _sync(path)
+            sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         made.rename(target)
     except OSError:
         if not (target / OUTCOME_NAME).is_file():
             raise
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)
 
 
 def _call(work: Callable[..., _T], *args: object) -> _T | ErrorInfo:

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from ..errors import AccessError
 from ..models.exposures import UnusableFile
+from .headers import to_unusable
 from .source import Access, Listing, RemoteFile, Source
 
 __all__ = [
@@ -126,15 +127,11 @@ def describe_withheld(withheld: Iterable[RemoteFile]) -> tuple[str, ...]:
 
 def explain_withheld(file: RemoteFile) -> UnusableFile:
     """Set a file aside until it becomes public."""
-    return UnusableFile(
-        path=Path(file.name),
-        program=file.program,
-        observation=file.observation,
-        reason=(
-            f"{file.name}: of exclusive access, public from {_date_of([file])}; set "
-            f"{_TOKEN_VARIABLE} to a token of the program to have it before"
-        ),
+    reason = (
+        f"of exclusive access, public from {_date_of([file])}; set {_TOKEN_VARIABLE} "
+        "to a token of the program to have it before"
     )
+    return to_unusable(Path(file.name), file, reason)
 
 
 def _observation_of(file: RemoteFile) -> tuple[str, str]:

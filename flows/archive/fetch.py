@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -130,10 +131,8 @@ class Fetcher:
         # The place first: who is faster than we are must not make it that of a v2.
         places = [self._vault.path_of_next(file) for file in listed]
         with StoppablePool(self._parallel) as pool:
-            looks = [
-                pool.submit(self._look, file, pool.pacing, ask=ask) for file in listed
-            ]
-            seen = [look.result() for look in looks]
+            look = partial(self._look, pacing=pool.pacing, ask=ask)
+            seen = list(pool.map(look, listed))
         found = list(zip(places, listed, seen, strict=True))
         return ToFetch(
             have={f.name: c.record for _, f, c in found if isinstance(c, Copy)},

@@ -13,8 +13,9 @@ from typing import BinaryIO, Final
 from workers.outside import open_outside
 from workers.transfer.fits_checks import FitsError, read_hdus, read_header
 
-from ..models.exposures import Exposure, Role, UnusableFile
+from ..models.exposures import ACQUISITIONS, Exposure, Role, UnusableFile
 from ..names import ExposureName, format_exposure_name
+from .source import Facts
 
 __all__ = [
     "HeaderValue",
@@ -41,22 +42,14 @@ _IDENTITY: Final = (
 """Keywords that must agree with the part of the file name; only the first must be
 there."""
 
-_ACQUISITION_EXP_TYPES: Final = frozenset(
-    [
-        *("MIR_TACQ", "MIR_TACONFIRM", "NIS_TACQ", "NIS_TACONFIRM"),
-        *("NRC_TACQ", "NRC_TACONFIRM", "NRS_TACQ", "NRS_TACONFIRM", "NRS_TASLIT"),
-        *("NRS_CONFIRM", "NRS_MSATA", "NRS_VERIFY", "NRS_WATA"),
-    ]
-)
-"""``ACQ_EXP_TYPES`` of ``jwst/associations/lib/dms_base.py`` (jwst 3.0.0)."""
-
 _MODIFIERS: Final = (
     # A PSF reference is science to the level-2b rules, whatever else it says it is.
     ("IS_PSF", Role.SCIENCE),
     ("IS_IMPRT", Role.IMPRINT),
     ("BKGDTARG", Role.BACKGROUND),
 )
-"""``SPECIAL_EXPOSURE_MODIFIERS`` of the same module: the first that is set wins."""
+"""``SPECIAL_EXPOSURE_MODIFIERS`` of ``jwst/associations/lib/dms_base.py`` (jwst
+3.0.0): the first that is set wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +133,7 @@ def to_exposure(
     )
 
 
-def to_unusable(path: Path, name: ExposureName, reason: str) -> UnusableFile:
+def to_unusable(path: Path, name: ExposureName | Facts, reason: str) -> UnusableFile:
     """Set a file aside."""
     return UnusableFile(
         path=path,
@@ -152,7 +145,7 @@ def to_unusable(path: Path, name: ExposureName, reason: str) -> UnusableFile:
 
 def role_of(header: Mapping[str, HeaderValue]) -> Role:
     """Tell what an exposure is for, as the official rules tell it from its header."""
-    if str(header["EXP_TYPE"]).upper() in _ACQUISITION_EXP_TYPES:
+    if str(header["EXP_TYPE"]).upper() in ACQUISITIONS:
         return Role.TARGET_ACQUISITION
     set_roles = (role for keyword, role in _MODIFIERS if header.get(keyword) is True)
     return next(set_roles, Role.SCIENCE)

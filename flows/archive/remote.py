@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -150,10 +151,8 @@ class RemoteArchive:
         """Read the headers of raw files, here or where they are."""
         raw = [file for file in files if file.kind is FileKind.UNCAL]
         with StoppablePool(self._parallel) as pool:
-            looks = [
-                pool.submit(self._examine, file, pool.pacing, ask=ask) for file in raw
-            ]
-            return [look.result() for look in looks]
+            examine = partial(self._examine, pacing=pool.pacing, ask=ask)
+            return list(pool.map(examine, raw))
 
     def _to_inventory(
         self, found: Iterable[Exposure | UnusableFile], why: str

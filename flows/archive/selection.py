@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import asin, cos, degrees, radians, sin, sqrt
+from math import degrees, radians
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -351,13 +351,8 @@ def _is_within(header: _Header, cone: Cone | None) -> bool:
     ra_deg, dec_deg = header.get("TARG_RA"), header.get("TARG_DEC")
     if not (isinstance(ra_deg, int | float) and isinstance(dec_deg, int | float)):
         return False
-    separation_deg = _separation_deg(ra_deg, dec_deg, cone.ra_deg, cone.dec_deg)
+    from astropy.coordinates import angular_separation  # a second: only when needed
+
+    places_deg = (ra_deg, dec_deg, cone.ra_deg, cone.dec_deg)
+    separation_deg = degrees(angular_separation(*map(radians, places_deg)))
     return separation_deg <= cone.radius_deg
-
-
-def _separation_deg(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
-    """Return the angle between two directions; the haversine keeps small ones exact."""
-    across = sin(radians(ra2 - ra1) / 2) ** 2
-    along = sin(radians(dec2 - dec1) / 2) ** 2
-    haversine = along + cos(radians(dec1)) * cos(radians(dec2)) * across
-    return degrees(2 * asin(sqrt(min(haversine, 1.0))))

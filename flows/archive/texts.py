@@ -1,12 +1,11 @@
 """Small text files: association documents and pools, read and written whole."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from workers.outside import read_outside
-from workers.publishing import replace
+from workers.publishing import replace, sync
 
 from ..errors import ArchiveError
 from ..names import check_file_name
@@ -55,10 +54,8 @@ def _write(folder: Path, name: str, text: str) -> bool:
         return False
 
     def write(draft: Path) -> None:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        draft.write_bytes(data)
+        sync(draft)
 
     replace(path, write)
     return True

@@ -8,7 +8,6 @@ run can go on from what is here while the archive is away: with the same exposur
 last time, those that are not here included, so that none is lost without a word.
 """
 
-import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -19,13 +18,14 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from workers.content import file_sha256
 from workers.outside import open_outside
 from workers.transfer import Received
 
 from ..errors import ArchiveError, FileNameError
 from ..layout import LISTING_NAME, RAW
 from ..models.exposures import FetchedFile, PoolFile
-from ..names import check_file_name, check_folder
+from ..names import check_file_name, check_folder, list_some
 from .headers import HeaderValue
 from .source import FileKind, RemoteFile
 from .texts import read_text, write_texts
@@ -40,10 +40,6 @@ __all__ = [
 
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 """Folder of a version; what else there is beside them is not ours."""
-
-
-_SHOWN: Final = 3
-"""How many names a note lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class Vault:
         if not record_path.is_file():
             # Its fetching died after its publication: it had passed the checks, or it
             # were not there, but nobody remembers which.
-            adopted = self._describe(path, file, _sha256(path))
+            adopted = self._describe(path, file, file_sha256(path))
             # Who fetched it may have recorded it, while it was read.
             if not record_path.is_file():
                 return self._save(adopted)
@@ -240,14 +236,12 @@ def describe_unchecked(copies: Mapping[str, FetchedFile], why: str) -> tuple[str
     """Describe which copies, if any, are used that were not compared."""
     if not copies:
         return ()
-    names = sorted(copies)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     fetched = {one.fetched_at.astimezone(UTC) for one in copies.values()}
     days = sorted({f"{time:%Y-%m-%d}" for time in fetched})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     told = (
         f"{why}; used the copies here, verified on {when}, without asking whether the "
-        f"archive has changed them: {', '.join(names[:_SHOWN])}{more}"
+        f"archive has changed them: {list_some(sorted(copies))}"
     )
     return (told,)
 
@@ -280,7 +274,7 @@ def _version_of(path: Path) -> int:
 
 def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
     """Take a file that was only touched; refuse one with other bytes."""
-    sha256, status = _sha256(path), path.stat()
+    sha256, status = file_sha256(path), path.stat()
     if sha256 == record.sha256:
         return replace(record, mtime_ns=status.st_mtime_ns)
     raise ArchiveError(
@@ -288,11 +282,6 @@ def _check_touched(path: Path, record: FetchedFile) -> FetchedFile:
         f"sha256 {record.sha256} ({record.size_bytes} bytes), got {sha256} "
         f"({status.st_size} bytes); move it away, and it is fetched again."
     )
-
-
-def _sha256(path: Path) -> str:
-    with open_outside(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _to_remote_file(record: FetchedFile) -> RemoteFile | None:

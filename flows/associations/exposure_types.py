@@ -6,8 +6,9 @@ It follows ``jwst/associations/lib/dms_base.py`` and the rules beside it (jwst 3
 from dataclasses import dataclass
 from typing import Final
 
+from ..models.exposures import ACQUISITIONS
+
 __all__ = [
-    "ACQUISITIONS",
     "ALWAYS_TIME_SERIES",
     "EXPOSURE_TYPES",
     "EXP_TYPES_OF",
@@ -87,9 +88,7 @@ EXPOSURE_TYPES: Final = {
     ),
     **_of_kind(
         "target_acquisition",
-        *("mir_tacq", "mir_taconfirm", "nis_taconfirm", "nis_tacq", "nrc_taconfirm"),
-        *("nrc_tacq", "nrs_confirm", "nrs_msata", "nrs_taconfirm", "nrs_tacq"),
-        *("nrs_taslit", "nrs_wata"),
+        *sorted(name.lower() for name in ACQUISITIONS - {"NRS_VERIFY"}),
     ),
     **_of_kind(
         "dark",
@@ -129,11 +128,6 @@ GRISMS: Final = {
     "nrc_wfss": "nrc_image",
 }
 """Types of exposures through grisms without a slit, with that of their images."""
-
-ACQUISITIONS: Final = frozenset(
-    name for name, one in EXPOSURE_TYPES.items() if one.kind == "target_acquisition"
-) | {"nrs_verify"}
-"""Types that are never time series (``ACQ_EXP_TYPES``)."""
 
 ALWAYS_TIME_SERIES: Final = frozenset({"nrc_tsimage", "nrc_tsgrism", "nrs_brightobj"})
 """Types that are, whatever the visit is (``TSO_EXP_TYPES``)."""

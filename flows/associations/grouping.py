@@ -17,6 +17,7 @@ __all__ = [
     "bucket_by",
     "gather_cliques",
     "gather_companions",
+    "key_of",
     "loose_mode",
     "mode_of",
 ]
@@ -61,6 +62,12 @@ def bucket_by(
         if found is not None:
             buckets[found].append(row)
     return buckets
+
+
+def key_of(*values: str | None) -> tuple[str, ...] | None:
+    """Make a key of values; None if one of them is undefined."""
+    found = tuple(value for value in values if value is not None)
+    return found if len(found) == len(values) else None
 
 
 @dataclass(slots=True)

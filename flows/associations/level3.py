@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Final
 
 from .exposure_types import EXP_TYPES_OF
-from .grouping import Loose, bucket_by, gather_cliques
+from .grouping import Loose, bucket_by, gather_cliques, key_of
 from .level2 import is_nodded
 from .nirspec import sees_ifu, sees_slit
 from .parts import Draft, Part
@@ -25,7 +25,7 @@ _SEVERAL: Final = frozenset({"background", "group", "mosaic"})
 _TA: Final = "target_acquisition"
 _TA_REASON: Final = "acquisition of the same observation"
 
-_Observation = tuple[str, str, str]
+_Observation = tuple[str, ...]
 """Program, instrument and observation."""
 
 
@@ -197,9 +197,7 @@ def make_level3(candidate: Candidate, rows: Sequence[PoolRow]) -> Iterator[Draft
 
 def _observation(row: PoolRow) -> _Observation | None:
     """Name program, instrument and observation; None if one is unknown."""
-    if row.program is None or row.instrume is None or row.obs_num is None:
-        return None
-    return (row.program, row.instrume, row.obs_num)
+    return key_of(row.program, row.instrume, row.obs_num)
 
 
 class _Sky:

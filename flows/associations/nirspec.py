@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .grouping import bucket_by
+from .grouping import bucket_by, key_of
 from .imprints import prune_imprints
 from .parts import Draft, Part, draft_exposure
 from .pool import Candidate, PoolRow, to_number
@@ -206,32 +206,26 @@ def _overlap_slit(row: PoolRow) -> _Overlap:
     )
 
 
-def _key(*values: str | None) -> tuple[str, ...] | None:
-    """Make a key of values; None if one of them is undefined."""
-    found = tuple(value for value in values if value is not None)
-    return found if len(found) == len(values) else None
-
-
 NOD_RULES: Final = (
     NodRule(
         "Asn_Lv2NRSIFUNod",
         accepts=lambda row: (
             row.patttype in {"2-point-nod", "4-point-nod"} and sees_ifu(row)
         ),
-        pattern_of=lambda row: _key(row.patttype, row.mostilno),
+        pattern_of=lambda row: key_of(row.patttype, row.mostilno),
         are_nods_of_target=False,
         are_imprints_pruned=True,
     ),
     NodRule(
         "Asn_Lv2NRSMSA",
         accepts=lambda _row: True,
-        pattern_of=lambda row: _key(row.msametfl, row.expspcin),
+        pattern_of=lambda row: key_of(row.msametfl, row.expspcin),
         overlaps=_overlap_msa,
     ),
     NodRule(
         "Asn_Lv2NRSFSS",
         accepts=sees_slit,
-        pattern_of=lambda row: _key(
+        pattern_of=lambda row: key_of(
             row.expspcin, row.numdthpt, row.subpxpns or row.subpxpts
         ),
         overlaps=_overlap_slit,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..errors import PoolError
-from .exposure_types import ACQUISITIONS, ALWAYS_TIME_SERIES, EXPOSURE_TYPES, SPECTRA
+from ..models.exposures import ACQUISITIONS
+from .exposure_types import ALWAYS_TIME_SERIES, EXPOSURE_TYPES, SPECTRA
 
 __all__ = ["COLUMNS", "Candidate", "PoolRow", "make_row", "read_pool", "to_number"]
 
@@ -292,6 +293,6 @@ def _kind(row: Mapping[str, str | None]) -> str:
 
 def _is_tso(row: Mapping[str, str | None]) -> bool:
     """Decide whether an exposure is a time series (``Constraint_TSO``)."""
-    if row["pntgtype"] != "science" or row["exp_type"] in ACQUISITIONS:
+    if row["pntgtype"] != "science" or (row["exp_type"] or "").upper() in ACQUISITIONS:
         return False
     return row["tsovisit"] == "t" or row["exp_type"] in ALWAYS_TIME_SERIES

@@ -8,6 +8,7 @@ from config.recipe import LinkedObservations
 
 from ..models.associations import Lack
 from ..models.exposures import Exposure, Inventory, UnusableFile
+from ..names import list_some
 from ..stages import RAW_SUFFIX
 from .exposure_types import SPECTRA
 from .headers import add_declared, read_headers
@@ -21,9 +22,6 @@ from .missing import (
 from .pool import PoolRow, read_pool
 
 __all__ = ["ProgramRows", "choose_rows"]
-
-_SHOWN = 5
-"""How many names a note lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def choose_rows(
     segments = [f for f in find_missing_segments(inventory) if f.path not in named]
     notes = list(chosen.notes)
     if segments:
-        names = _list([file.path.name for file in segments])
+        names = list_some([file.path.name for file in segments], 5)
         notes.append(f"of a time series the archive lacks {names}")
     notes += list_mismatches(inventory.exposures)
     chosen = replace(chosen, missing=(*chosen.missing, *segments), notes=tuple(notes))
@@ -86,9 +84,8 @@ def _choose(
         unknown = sorted(set(exposures) - {row.name for row in pool})
         if not unknown:
             return _choose_pool(pool, name, exposures, linked, declared)
-        notes = (
-            f"{name} does not know {_list(unknown)}: headers are used in its place",
-        )
+        some = list_some(unknown, 5)
+        notes = (f"{name} does not know {some}: headers are used in its place",)
     rows = read_headers(inventory.exposures, declared)
     return ProgramRows(rows, _link(linked), notes)
 
@@ -104,7 +101,7 @@ def _choose_pool(
         row for row in pool if row.name not in exposures and row.exp_type in SPECTRA
     ]
     names = sorted({row.name for row in missing})
-    note = f"of {name} the archive lacks {_list(names)}"
+    note = f"of {name} the archive lacks {list_some(names, 5)}"
     return ProgramRows(
         rows=tuple(
             add_declared(row, exposures[row.name].observation, declared)
@@ -145,9 +142,3 @@ def _link(groups: Iterable[frozenset[str]]) -> Mapping[str, frozenset[str]]:
 
 def _observation(row: PoolRow) -> str:
     return (row.obs_num or "").zfill(3)
-
-
-def _list(names: Sequence[str]) -> str:
-    """List a few names."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..models.associations import Member
 from .exposure_types import EXP_TYPES_OF, GRISMS
-from .grouping import bucket_by
+from .grouping import bucket_by, key_of
 from .parts import Draft, Part, draft_exposure
 from .pool import Candidate, PoolRow, to_number
 from .product_names import image_name
@@ -30,8 +30,7 @@ class _GrismRule:
 
     def field_of(self, row: PoolRow) -> tuple[str, ...] | None:
         """List what the exposures of a field share; None if part is undefined."""
-        values = [getattr(row, column) for column in self.field]
-        return None if None in values else tuple(values)
+        return key_of(*(getattr(row, column) for column in self.field))
 
 
 GRISM_RULES: Final = (

@@ -19,7 +19,6 @@ from .output import (
     fail,
     print_json,
     print_rows,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -70,12 +69,11 @@ def advise(
 
     from ..run import Request, advise_only
 
-    with said_in_one_sentence():
-        settings = load_settings(archive=archive, data_dir=data_dir)
-        request = Request(program, split(observations), recipe, context)
-        with watched(quiet=as_json) as listen:
-            step = announce_steps(listen(program))
-            advised = advise_only(settings, request, step=step)
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    request = Request(program, split(observations), recipe, context)
+    with watched(quiet=as_json) as listen:
+        step = announce_steps(listen(program))
+        advised = advise_only(settings, request, step=step)
     wanted = [one for one in advised.advice if _is_asked(one, explain)]
     if explain is not None and not wanted:
         _find_issue(explain)
@@ -95,8 +93,7 @@ def list_issues(*, as_json: AsJson = False) -> None:
     """List all known issues."""
     from config.known_issues import load_known_issues
 
-    with said_in_one_sentence():
-        found = load_known_issues()
+    found = load_known_issues()
     if as_json:
         print_json(found)
         return
@@ -111,8 +108,7 @@ def show_issue(
     as_json: AsJson = False,
 ) -> None:
     """Show a known issue: symptom, cause, versions, what to do."""
-    with said_in_one_sentence():
-        found = _find_issue(issue)
+    found = _find_issue(issue)
     if as_json:
         print_json(found)
     else:

@@ -14,7 +14,6 @@ from .output import (
     fail,
     print_json,
     print_rows,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -87,27 +86,26 @@ def asn(
 
     if sum(given is not None for given in (program, pool, headers)) != 1:
         fail("Give one of PROGRAM, --pool and --headers.")
-    with said_in_one_sentence():
-        chosen = load_recipe(recipe)
-        wanted = _split_candidates(candidates)
-        if pool is not None:
-            shown = _associate_pool(pool, None if official else chosen, wanted)
-        else:
-            from ..run import associate
+    chosen = load_recipe(recipe)
+    wanted = _split_candidates(candidates)
+    if pool is not None:
+        shown = _associate_pool(pool, None if official else chosen, wanted)
+    else:
+        from ..run import associate
 
-            with watched(quiet=as_json) as listen:
-                step = announce_steps(listen(program or ""))
-                found = step("find", lambda: _find(program, headers, archive, chosen))
-                make = partial(
-                    associate,
-                    official=official,
-                    has_grisms=headers is not None,  # else what a run processes
-                    candidates=wanted,
-                )
-                shown = step("associate", lambda: _join([*map(make, found)]))
-        _refuse_unknown(wanted or (), shown.rows)
-        differences = _compare(shown.made, diff)
-        written = _write(shown, out)
+        with watched(quiet=as_json) as listen:
+            step = announce_steps(listen(program or ""))
+            found = step("find", lambda: _find(program, headers, archive, chosen))
+            make = partial(
+                associate,
+                official=official,
+                has_grisms=headers is not None,  # else what a run processes
+                candidates=wanted,
+            )
+            shown = step("associate", lambda: _join([*map(make, found)]))
+    _refuse_unknown(wanted or (), shown.rows)
+    differences = _compare(shown.made, diff)
+    written = _write(shown, out)
     if as_json:
         print_json(_to_record(shown, differences))
     else:

@@ -3,7 +3,7 @@
 import typer
 
 from .options import Archive, AsJson, DataDir
-from .output import print_json, print_rows, said_in_one_sentence
+from .output import print_json, print_rows
 
 __all__ = ["config_app", "show_settings"]
 
@@ -21,9 +21,8 @@ def show_settings(
     from config.settings import find_origins, load_settings
 
     given = {"archive": archive, "data_dir": data_dir}
-    with said_in_one_sentence():
-        values = load_settings(**given).model_dump(mode="json")
-        origins = find_origins()
+    values = load_settings(**given).model_dump(mode="json")
+    origins = find_origins()
     origins |= {name: f"--{name.replace('_', '-')}" for name in given if given[name]}
     for name in _HIDDEN:
         values[name] = _hide_password(values[name])

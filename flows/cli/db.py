@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .options import AsJson, DataDir
-from .output import FAILED, print_json, said_in_one_sentence, say
+from .output import FAILED, print_json, say
 
 __all__ = ["db_app", "rebuild", "upgrade", "verify"]
 
@@ -19,10 +19,9 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 
     from ..factory import open_database
 
-    with said_in_one_sentence():
-        settings = load_settings(data_dir=data_dir)
-        with open_database(settings):
-            say("The database is at the newest schema.")
+    settings = load_settings(data_dir=data_dir)
+    with open_database(settings):
+        say("The database is at the newest schema.")
 
 
 @db_app.command()
@@ -34,16 +33,15 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from ..factory import open_database
     from ..provenance import find_outcomes, load_outcome
 
-    with said_in_one_sentence():
-        settings = load_settings(data_dir=data_dir)
-        with open_database(settings) as database:
-            outcomes = fetched = 0
-            for path in find_outcomes(settings.data_dir):
-                database.jobs.record_outcome(load_outcome(path))
-                outcomes += 1
-            for path in find_records(settings.data_dir):
-                database.files.remember_fetched(load_record(path))
-                fetched += 1
+    settings = load_settings(data_dir=data_dir)
+    with open_database(settings) as database:
+        outcomes = fetched = 0
+        for path in find_outcomes(settings.data_dir):
+            database.jobs.record_outcome(load_outcome(path))
+            outcomes += 1
+        for path in find_records(settings.data_dir):
+            database.files.remember_fetched(load_record(path))
+            fetched += 1
     if as_json:
         print_json({"outcomes": outcomes, "fetched": fetched})
     else:
@@ -65,11 +63,10 @@ def verify(
 
     from ..provenance import find_damaged, set_aside
 
-    with said_in_one_sentence():
-        folder = load_settings(data_dir=data_dir).data_dir
-        damaged = list(find_damaged(folder))
-        for job in {job for job, _ in damaged if aside}:
-            set_aside(job, data_dir=folder)
+    folder = load_settings(data_dir=data_dir).data_dir
+    damaged = list(find_damaged(folder))
+    for job in {job for job, _ in damaged if aside}:
+        set_aside(job, data_dir=folder)
     lines = [line for _, line in damaged]
     if as_json:
         print_json({"damaged": lines})

@@ -13,7 +13,6 @@ from .output import (
     print_json,
     print_rows,
     print_summary,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -43,17 +42,16 @@ def demo(
     from workers.sample import make_sample
 
     chosen = _parse_modes(modes)
-    with said_in_one_sentence():
-        folder = load_settings(data_dir=data_dir).data_dir
-        sample = make_sample(
-            sample_dir.absolute(),
-            modes=chosen,
-            on_progress=(lambda _: None) if as_json else say,
-        )
-        _use_crds_of(sample)
-        start_prefect(quiet=as_json)
-        summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
-        checks = _check(sample, summaries, folder)
+    folder = load_settings(data_dir=data_dir).data_dir
+    sample = make_sample(
+        sample_dir.absolute(),
+        modes=chosen,
+        on_progress=(lambda _: None) if as_json else say,
+    )
+    _use_crds_of(sample)
+    start_prefect(quiet=as_json)
+    summaries = [_run(sample, mode, folder, quiet=as_json) for mode in chosen]
+    checks = _check(sample, summaries, folder)
     if as_json:
         told = [{**asdict(check), "passed": check.passed} for check in checks]
         print_json({"runs": summaries, "checks": told})
@@ -121,8 +119,6 @@ def _print(
         say()
         print_summary(summary)
         say(f"{len(summary.products)} products: {data_dir / summary.folder}")
-    say()
-    say("against the injected truth:")
     print_rows(
         ("check", "measured", "expected", "tolerance", "unit", ""),
         [
@@ -136,4 +132,5 @@ def _print(
             )
             for check in checks
         ],
+        title="against the injected truth",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, said_in_one_sentence, say, warn
+from .output import fail, print_json, print_rows, say, warn
 from .records import Found, find_recorded, open_recorded
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def _measure(
     from workers.contract import ErrorInfo
     from workers.run import measure_products
 
-    with said_in_one_sentence():
-        found = measure_products(paths, lines_um=lines_um)
+    found = measure_products(paths, lines_um=lines_um)
     if isinstance(found, ErrorInfo):
         fail(found.message)
     for path, numbers in zip(paths, found, strict=True):

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from config.errors import ConfigError
-from workers.errors import WorkerError
-
 from ..crashes import is_known, to_bug
-from ..errors import RewebbError
 from .interrupts import count_lines_with
 from .plain import to_plain
 
@@ -43,12 +39,13 @@ __all__ = [
     "announce_steps",
     "fail",
     "print_json",
+    "print_lines",
     "print_rows",
     "print_summary",
-    "said_in_one_sentence",
     "say",
     "say_counts",
     "say_state",
+    "say_title",
     "warn",
     "watched",
 ]
@@ -99,6 +96,12 @@ def say(text: str = "") -> None:
     _out.print(Text(to_plain(text)))
 
 
+def say_title(title: str) -> None:
+    """Print a title over what follows, apart from what came before."""
+    say()
+    say(f"{title}:")
+
+
 def warn(message: str) -> None:
     """Print a warning; the work itself is done."""
     _err.print(Text.assemble(("warning:", "yellow"), " ", to_plain(message)))
@@ -116,17 +119,8 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(REFUSED)
 
 
-@contextmanager
-def said_in_one_sentence() -> Iterator[None]:
-    """Turn errors that a user can correct into a sentence and an exit code."""
-    try:
-        yield
-    except (RewebbError, ConfigError, WorkerError) as error:
-        fail(str(error))
-
-
 class Told(AbstractContextManager[None]):
-    """Wraps a command: an unexpected error becomes a sentence, too."""
+    """Wraps a command: an error becomes a sentence, an unexpected one too."""
 
     def __exit__(
         self,
@@ -147,8 +141,20 @@ def print_json(record: Any) -> None:
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; nothing is cut off."""
+def print_lines(title: str, lines: Iterable[str]) -> None:
+    """Print lines below a title, if there are any."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            say_title(title)
+        say(f"  {line}")
+
+
+def print_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = ""
+) -> None:
+    """Print a table, below a title if there is one; nothing is cut off."""
+    if title:
+        say_title(title)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -169,12 +175,8 @@ def print_summary(summary: "RunSummary") -> None:
             for job in summary.jobs
         ],
     )
-    for title, lines in (("caveats", summary.caveats), ("notes", summary.notes)):
-        if lines:
-            say()
-            say(f"{title}:")
-        for line in lines:
-            say(f"  {line}")
+    print_lines("caveats", summary.caveats)
+    print_lines("notes", summary.notes)
     if summary.issues:
         from ..advice import name_open
 

@@ -12,7 +12,6 @@ from .output import (
     FAILED,
     print_json,
     print_rows,
-    said_in_one_sentence,
     say,
 )
 
@@ -59,8 +58,7 @@ def show_recipe(recipe: _Name, *, as_json: AsJson = False) -> None:
     """
     from config.recipe import load_recipe
 
-    with said_in_one_sentence():
-        loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe)
     if as_json:
         print_json(loaded)
         return
@@ -79,9 +77,8 @@ def check(recipe: _Name, *, data_dir: DataDir = None, as_json: AsJson = False) -
 
     from ..planning import find_problems
 
-    with said_in_one_sentence():
-        loaded = load_recipe(recipe)
-        specs = _find_specs(data_dir)
+    loaded = load_recipe(recipe)
+    specs = _find_specs(data_dir)
     problems = find_problems(loaded, specs)
     version = specs.versions["jwst"]
     if as_json:
@@ -103,8 +100,7 @@ def diff(one: _Name, other: _Name, *, as_json: AsJson = False) -> None:
     """
     from config.recipe import load_recipe
 
-    with said_in_one_sentence():
-        first, second = _flatten(load_recipe(one)), _flatten(load_recipe(other))
+    first, second = _flatten(load_recipe(one)), _flatten(load_recipe(other))
     names = [*first, *(name for name in second if name not in first)]
     found = {
         name: (first.get(name), second.get(name))

@@ -11,7 +11,7 @@ import typer
 from workers.job_layout import LOG_NAME
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, said_in_one_sentence, say
+from .output import fail, print_json, print_lines, print_rows, say
 
 if TYPE_CHECKING:
     from workers.contract import Outcome
@@ -44,10 +44,9 @@ def open_recorded(data_dir: Path | None) -> Iterator[tuple["Database", Path]]:
 
     from ..factory import open_records
 
-    with said_in_one_sentence():
-        settings = load_settings(data_dir=data_dir)
-        with open_records(settings) as database:
-            yield database, settings.data_dir
+    settings = load_settings(data_dir=data_dir)
+    with open_records(settings) as database:
+        yield database, settings.data_dir
 
 
 def runs(
@@ -61,9 +60,8 @@ def runs(
     """List the newest runs."""
     from ..names import check_program
 
-    with said_in_one_sentence():
-        if program is not None:
-            check_program(program)
+    if program is not None:
+        check_program(program)
     with open_recorded(data_dir) as (database, _):
         found = database.runs.list_runs(program)
     if as_json:
@@ -105,15 +103,9 @@ def status(
         print_json({**told, "logs": paths})
         return
     print_rows(("job", "state", "why"), [(job.key, job.state, job.why) for job in jobs])
-    for title, lines in (
-        ("caveats", caveats),
-        ("logs of what failed", [f"{key}: {path}" for key, path in paths.items()]),
-    ):
-        if lines:
-            say()
-            say(f"{title}:")
-        for line in lines:
-            say(f"  {line}")
+    print_lines("caveats", caveats)
+    failed = (f"{key}: {path}" for key, path in paths.items())
+    print_lines("logs of what failed", failed)
     say()
     if any(job.state == "RUNNING" for job in jobs):
         say(

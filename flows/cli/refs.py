@@ -1,7 +1,7 @@
 """`rewebb refs`: the CRDS cache, filled from its server and kept whole."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -16,7 +16,7 @@ from workers.cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
-from workers.contract import ErrorInfo, ReferenceFile, ResolveItem
+from workers.contract import ErrorInfo, ResolveItem
 
 from .options import Archive, AsJson, Context, DataDir, RecipeName
 from .output import (
@@ -24,7 +24,6 @@ from .output import (
     announce_steps,
     fail,
     print_json,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -38,6 +37,7 @@ __all__ = ["Programs", "Server", "refs_app", "sync", "verify"]
 
 refs_app = typer.Typer(no_args_is_help=True, help="The CRDS cache.")
 
+_Request = TypeVar("_Request", PrefetchRequest, VerifyRequest)
 _Report = TypeVar("_Report", PrefetchReport, VerifyReport)
 
 Programs = Annotated[
@@ -74,36 +74,30 @@ def sync(
     from config.settings import load_settings
     from workers.run import prefetch_references
 
-    from ..factory import adapt_to_sample
+    from ..factory import adapt_to_sample, find_crds_cache
 
-    with said_in_one_sentence():
-        settings = adapt_to_sample(
-            load_settings(
-                data_dir=data_dir,
-                archive=archive,
-                crds_context=context,
-                crds_server_url=server,
-            )
+    settings = adapt_to_sample(
+        load_settings(
+            data_dir=data_dir,
+            archive=archive,
+            crds_context=context,
+            crds_server_url=server,
         )
-        if settings.crds_server_url is None:
-            fail(
-                "No CRDS server is set: give --server URL or CRDS_SERVER_URL. The "
-                "archive sample has a cache of its own, which needs none."
-            )
-        with _remembering(settings) as (crds_path, known, remember):
-            request = PrefetchRequest(
-                items=_list_items(settings, programs or (), recipe, quiet=as_json),
-                context=settings.crds_context,
-                crds_path=crds_path,
-                server_url=settings.crds_server_url,
-                known=known,
-                everything=everything,
-                dry_run=dry_run,
-            )
-            with watched(quiet=as_json) as listen:
-                tell = listen("").references
-                report = _unwrap(prefetch_references(request, listener=tell))
-            remember(report.files)
+    )
+    if settings.crds_server_url is None:
+        fail(
+            "No CRDS server is set: give --server URL or CRDS_SERVER_URL. The "
+            "archive sample has a cache of its own, which needs none."
+        )
+    request = PrefetchRequest(
+        items=_list_items(settings, programs or (), recipe, quiet=as_json),
+        context=settings.crds_context,
+        crds_path=str(find_crds_cache(settings)),
+        server_url=settings.crds_server_url,
+        everything=everything,
+        dry_run=dry_run,
+    )
+    report = _see_to(request, prefetch_references, settings, quiet=as_json)
     _print_sync(report, as_json=as_json)
     if report.failed:
         raise typer.Exit(FAILED)
@@ -128,52 +122,44 @@ def verify(
     from config.settings import load_settings
     from workers.run import verify_references
 
-    from ..factory import adapt_to_sample
+    from ..factory import adapt_to_sample, find_crds_cache
 
-    with said_in_one_sentence():
-        settings = adapt_to_sample(
-            load_settings(
-                data_dir=data_dir, crds_context=context, crds_server_url=server
-            )
-        )
-        with _remembering(settings) as (crds_path, known, remember):
-            request = VerifyRequest(
-                crds_path=crds_path,
-                context=context or settings.crds_context,
-                server_url=settings.crds_server_url,
-                known=known,
-                repair=repair,
-            )
-            with watched(quiet=as_json) as listen:
-                tell = listen("").references
-                report = _unwrap(verify_references(request, listener=tell))
-            remember(report.files)
+    settings = adapt_to_sample(
+        load_settings(data_dir=data_dir, crds_context=context, crds_server_url=server)
+    )
+    request = VerifyRequest(
+        crds_path=str(find_crds_cache(settings)),
+        context=context or settings.crds_context,
+        server_url=settings.crds_server_url,
+        repair=repair,
+    )
+    report = _see_to(request, verify_references, settings, quiet=as_json)
     _print_verify(report, as_json=as_json)
     if len(report.repaired) < len(report.bad) or report.failed or report.missing:
         raise typer.Exit(FAILED)
 
 
-@contextmanager
-def _remembering(
+def _see_to(
+    request: _Request,
+    work: Callable[..., _Report | ErrorInfo],
     settings: "Settings",
-) -> Iterator[
-    tuple[
-        str,
-        tuple[ReferenceFile, ...],
-        Callable[[Iterable[ReferenceFile]], None],
-    ]
-]:
-    """Return the cache, its files in the database, and what records more of them."""
-    from ..factory import find_crds_cache, open_database
+    *,
+    quiet: bool,
+) -> _Report:
+    """Let a child see to the cache, with what is known of it, and remember what is."""
+    from ..factory import open_database
 
-    crds_path = str(find_crds_cache(settings))
-    with open_database(settings) as database:
-
-        def remember(files: Iterable[ReferenceFile]) -> None:
-            now = datetime.now(UTC)
-            database.files.remember_references(files, crds_path=crds_path, now=now)
-
-        yield crds_path, database.files.list_references(crds_path=crds_path), remember
+    crds_path = request.crds_path
+    with open_database(settings) as database, watched(quiet=quiet) as listen:
+        known = database.files.list_references(crds_path=crds_path)
+        tell = listen("").references
+        report = work(replace(request, known=known), listener=tell)
+        if isinstance(report, ErrorInfo):
+            fail(report.message)
+        database.files.remember_references(
+            report.files, crds_path=crds_path, now=datetime.now(UTC)
+        )
+    return report
 
 
 def _list_items(
@@ -225,12 +211,6 @@ def _tell_left_out(program: str, jobs: int) -> None:
         f"run `rewebb fetch {program}`",
         err=True,
     )
-
-
-def _unwrap(answer: _Report | ErrorInfo) -> _Report:
-    if isinstance(answer, ErrorInfo):
-        fail(answer.message)
-    return answer
 
 
 def _print_sync(report: PrefetchReport, *, as_json: bool) -> None:

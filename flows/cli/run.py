@@ -37,7 +37,6 @@ from .output import (
     print_json,
     print_rows,
     print_summary,
-    said_in_one_sentence,
     say,
     say_counts,
     say_state,
@@ -105,31 +104,30 @@ def plan(
 
     from ..run import Request, Shared, plan_only
 
-    with said_in_one_sentence():
-        settings = load_settings(archive=archive, data_dir=data_dir)
-        load_recipe(recipe)
-        requests = {
-            program: Request(
-                program,
-                split(observations),
-                recipe,
-                context,
-                allow_partial,
-                Stage(start_at),
-            )
-            for program in list_programs(programs, file)
-        }
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    load_recipe(recipe)
+    requests = {
+        program: Request(
+            program,
+            split(observations),
+            recipe,
+            context,
+            allow_partial,
+            Stage(start_at),
+        )
+        for program in list_programs(programs, file)
+    }
 
-        def work(
-            program: str, listeners: Listeners, shared: "Shared | None"
-        ) -> "RunSummary":
-            step = announce_steps(listeners)
-            return plan_only(settings, requests[program], step=step, shared=shared)
+    def work(
+        program: str, listeners: Listeners, shared: "Shared | None"
+    ) -> "RunSummary":
+        step = announce_steps(listeners)
+        return plan_only(settings, requests[program], step=step, shared=shared)
 
-        if len(requests) == 1 and file is None:
-            _work_on_one(work, *requests, as_json=as_json)
-        shared = Shared(settings, read_only=True)
-        _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
+    if len(requests) == 1 and file is None:
+        _work_on_one(work, *requests, as_json=as_json)
+    shared = Shared(settings, read_only=True)
+    _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
 
 
 def run(
@@ -174,30 +172,27 @@ def run(
         given = {"file": file, "observations": observations, "as_json": as_json}
         plan(programs, **given, **options)  # type: ignore[arg-type]  # just parsed
         return
-    with said_in_one_sentence():
-        settings = load_settings(archive=archive, data_dir=data_dir)
-        load_recipe(recipe)
-        asked = split(observations)
-        wanted = list_programs(programs, file)
-        for program in wanted:
-            Request(program, asked)  # ids are refused before Prefect starts
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    load_recipe(recipe)
+    asked = split(observations)
+    wanted = list_programs(programs, file)
+    for program in wanted:
+        Request(program, asked)  # ids are refused before Prefect starts
 
-        def work(
-            program: str, listeners: Listeners, shared: "Shared | None"
-        ) -> "RunSummary":
-            parameters = {"program": program, "observations": list(asked), **options}
-            return run_flow(parameters, listeners, shared=shared)
+    def work(
+        program: str, listeners: Listeners, shared: "Shared | None"
+    ) -> "RunSummary":
+        parameters = {"program": program, "observations": list(asked), **options}
+        return run_flow(parameters, listeners, shared=shared)
 
-        start_prefect(quiet=as_json)
-        folder = settings.data_dir
-        if len(wanted) == 1 and file is None:
-            _work_on_one(work, wanted[0], as_json=as_json, folder=folder)
-        with open_database(settings):
-            pass  # alembic, which may upgrade it, works in one thread only
-        shared = Shared(settings)
-        _work_on_all(
-            work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once
-        )
+    start_prefect(quiet=as_json)
+    folder = settings.data_dir
+    if len(wanted) == 1 and file is None:
+        _work_on_one(work, wanted[0], as_json=as_json, folder=folder)
+    with open_database(settings):
+        pass  # alembic, which may upgrade it, works in one thread only
+    shared = Shared(settings)
+    _work_on_all(work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once)
 
 
 def _work_on_one(

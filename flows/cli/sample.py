@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import AsJson
-from .output import print_json, said_in_one_sentence, say
+from .output import print_json, say
 
 __all__ = ["make", "sample_app"]
 
@@ -33,12 +33,11 @@ def make(
         raise typer.BadParameter(
             f"unknown mode {', '.join(unknown)}: expected one of {', '.join(known)}"
         )
-    with said_in_one_sentence():
-        sample = make_sample(
-            directory,
-            modes=tuple(Mode(name) for name in mode or known),
-            on_progress=(lambda _: None) if as_json else say,
-        )
+    sample = make_sample(
+        directory,
+        modes=tuple(Mode(name) for name in mode or known),
+        on_progress=(lambda _: None) if as_json else say,
+    )
     record = {
         "archive": sample.archive,
         "crds_path": sample.crds,

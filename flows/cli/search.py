@@ -13,7 +13,6 @@ from .output import (
     FAILED,
     print_json,
     print_rows,
-    said_in_one_sentence,
     say,
     watched,
 )
@@ -78,24 +77,23 @@ def search(
     from ..archive import Access, FileKind, Query, find_files
     from ..factory import make_source, make_vault
 
-    with said_in_one_sentence():
-        query = Query(
-            program=program,
-            observations=split(observations),
-            target=target,
-            cone=_parse_cone(cone),
-            instrument=instrument,
-            exp_types=split(exp_type),
-            optics=split(optics),
-            taken_from=_to_utc(taken_from),
-            taken_until=_to_utc(taken_until),
-            access=Access(access) if access else None,
-            kind=FileKind(kind),
-        )
-        settings = load_settings(archive=archive, data_dir=data_dir)
-        with watched(quiet=as_json) as listen:
-            listen("").steps("search")
-            found = find_files(make_source(settings), make_vault(settings), query)
+    query = Query(
+        program=program,
+        observations=split(observations),
+        target=target,
+        cone=_parse_cone(cone),
+        instrument=instrument,
+        exp_types=split(exp_type),
+        optics=split(optics),
+        taken_from=_to_utc(taken_from),
+        taken_until=_to_utc(taken_until),
+        access=Access(access) if access else None,
+        kind=FileKind(kind),
+    )
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    with watched(quiet=as_json) as listen:
+        listen("").steps("search")
+        found = find_files(make_source(settings), make_vault(settings), query)
     if as_json:
         print_json(found)
     else:
@@ -126,28 +124,27 @@ def fetch(
     from ..archive import FileKind, Query, fetch_files, list_files
     from ..factory import make_source, make_vault, open_database
 
-    with said_in_one_sentence():
-        query = Query(
-            program=program,
-            observations=split(observations),
-            kind=FileKind(kind),
-        )
-        settings = load_settings(archive=archive, data_dir=data_dir)
-        source = make_source(settings)
-        with watched(quiet=as_json) as listen:
-            listeners = listen("")
-            listeners.steps("search")
-            listing = list_files(source, query)
-            listeners.steps("")
-            with open_database(settings) as database:
-                fetched = fetch_files(
-                    source,
-                    make_vault(settings, database.files.remember_fetched),
-                    listing,
-                    parallel=settings.archive_connections,
-                    dry_run=dry_run,
-                    listener=listeners.files,
-                )
+    query = Query(
+        program=program,
+        observations=split(observations),
+        kind=FileKind(kind),
+    )
+    settings = load_settings(archive=archive, data_dir=data_dir)
+    source = make_source(settings)
+    with watched(quiet=as_json) as listen:
+        listeners = listen("")
+        listeners.steps("search")
+        listing = list_files(source, query)
+        listeners.steps("")
+        with open_database(settings) as database:
+            fetched = fetch_files(
+                source,
+                make_vault(settings, database.files.remember_fetched),
+                listing,
+                parallel=settings.archive_connections,
+                dry_run=dry_run,
+                listener=listeners.files,
+            )
     if as_json:
         print_json(fetched)
     else:

@@ -11,7 +11,7 @@ from workers.job_layout import LOG_NAME
 
 from .advise import print_advice, to_records
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, say
+from .output import fail, print_json, print_rows, say, say_title
 from .records import find_recorded, open_recorded
 
 if TYPE_CHECKING:
@@ -192,10 +192,9 @@ def _print_others(others: "Sequence[Job]", *, of: str) -> None:
     if not others:
         return
     what = "have made a product of this name" if of == "product" else "have this name"
-    say()
-    say(f"other jobs {what}; this is the newest:")
+    title = f"other jobs {what}; this is the newest"
     rows = [(job.fingerprint[:16], job.context) for job in others]
-    print_rows(("fingerprint", "context"), rows)
+    print_rows(("fingerprint", "context"), rows, title=title)
 
 
 def _print_record(
@@ -217,8 +216,7 @@ def _print_record(
     _print_origins(origins)
     _print_references(job)
     _print_parameters(job, all_parameters=all_parameters)
-    say()
-    say("attempts:")
+    say_title("attempts")
     for attempt in record.attempts:
         _print_attempt(attempt, folder)
 
@@ -241,11 +239,10 @@ def _print_use(use: "tuple[Run, RunJob] | None") -> None:
 
 
 def _print_inputs(job: "Job") -> None:
-    say()
-    say("inputs:")
     print_rows(
         ("exptype", "file", "sha256", "why"),
         [(f.exptype, f.name, f.sha256, f.reason) for f in job.inputs],
+        title="inputs",
     )
 
 
@@ -263,8 +260,6 @@ def _print_edits(job: "Job") -> None:
 def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
     """Say where raw files were fetched."""
     if origins:
-        say()
-        say("fetched:")
         print_rows(
             ("file", "version", "from", "URI", "when (UTC)", "verified"),
             [
@@ -275,6 +270,7 @@ def _print_origins(origins: Mapping[str, "FetchedFile"]) -> None:
                 )
                 for file in origins.values()
             ],
+            title="fetched",
         )
 
 
@@ -282,11 +278,10 @@ def _print_references(job: "Job") -> None:
     used = [(use.reftype, use.file) for use in job.references if use.file]
     used += [(use.reftype, use.file) for use in job.pars]
     used += [("mapping", file) for file in job.mappings]
-    say()
-    say("references, parameter references and mappings:")
     print_rows(
         ("type", "file", "sha1"),
         [(kind, file.name, file.sha1) for kind, file in used],
+        title="references, parameter references and mappings",
     )
     unneeded = [use.reftype for use in job.references if use.file is None]
     say(f"N/A: {', '.join(unneeded) or 'none'}")
@@ -298,8 +293,7 @@ def _print_parameters(job: "Job", *, all_parameters: bool) -> None:
 
     effective = flatten_parameters(job.parameters)
     origins, unknown = _find_origins(job)
-    say()
-    say("parameters that are set, and by what:")
+    say_title("parameters that are set, and by what")
     for name, value in effective.items():
         if name in origins:
             say(f"    {name} = {value!r}  ({origins[name]})")

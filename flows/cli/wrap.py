@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import AsJson
-from .output import fail, print_json, said_in_one_sentence, say
+from .output import fail, print_json, say
 
 __all__ = ["wrap"]
 
@@ -26,8 +26,7 @@ def wrap(
     from workers.contract import ErrorInfo
     from workers.run import wrap_slits
 
-    with said_in_one_sentence():
-        made = wrap_slits(slits, out)
+    made = wrap_slits(slits, out)
     if isinstance(made, ErrorInfo):
         fail(made.message)
     if as_json:

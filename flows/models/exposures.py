@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from config.match import read_facts
 
 __all__ = [
+    "ACQUISITIONS",
     "CalibratedFile",
     "Exposure",
     "FetchedFile",
@@ -31,6 +33,16 @@ class Role(StrEnum):
     """A NIRSpec leakcal exposure (IS_IMPRT)."""
     TARGET_ACQUISITION = "target_acquisition"
     """A target-acquisition or confirmation exposure, by EXP_TYPE."""
+
+
+ACQUISITIONS: Final = frozenset(
+    [
+        *("MIR_TACQ", "MIR_TACONFIRM", "NIS_TACQ", "NIS_TACONFIRM"),
+        *("NRC_TACQ", "NRC_TACONFIRM", "NRS_TACQ", "NRS_TACONFIRM", "NRS_TASLIT"),
+        *("NRS_CONFIRM", "NRS_MSATA", "NRS_VERIFY", "NRS_WATA"),
+    ]
+)
+"""``ACQ_EXP_TYPES`` of ``jwst/associations/lib/dms_base.py`` (jwst 3.0.0)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,27 @@ from flows.factory import open_configured_cluster
 from flows.run import Planned
 from workers.sample import Mode, SampleSet
 
+_HERE = Path(__file__).parent
+
+_LONG = frozenset(
+    {
+        *("ifu", "gratings", "bots_pair", "mos", "mrs", "lrs_slit"),
+        *("ifu_nod", "mrs_bands", "nods"),
+    }
+)
+"""Fixtures that take minutes: whatever asks for one of them is left to SLOW."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a long program, as a fixture or as the parameter `program`."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == _HERE:
+            spec = getattr(item, "callspec", None)
+            program = spec.params.get("program") if spec else None
+            if not _LONG.isdisjoint([*item.fixturenames, program]):
+                item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def cluster(

@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
 from processed import Processed
 from processing import process
 
@@ -25,7 +24,6 @@ steps.badpix_selfcal.skip = false
 """
 
 
-@pytest.mark.slow
 def test_spec2_takes_leakcals_as_science(ifu: Processed, tmp_path: Path) -> None:
     """Everything else is reused, since a recipe's name changes no pixel."""
     data, recipe = tmp_path / "data", tmp_path / "leakcals.toml"

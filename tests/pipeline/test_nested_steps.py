@@ -109,6 +109,7 @@ def is_same(some: Job, other: Job) -> bool:
     return some.fingerprint == other.fingerprint
 
 
+@pytest.mark.slow
 def test_a_mask_of_the_science_is_that_of_plain_jwst(
     settings: Settings, masked: str, tmp_path: Path, cluster: Cluster
 ) -> None:

@@ -15,6 +15,8 @@ from flows.run import Request
 from workers.contract import Outcome
 from workers.sample import Mode, SampleSet
 
+pytestmark = pytest.mark.slow
+
 NODS = [f"jw99005001001_03101_0000{nod}_nrs1" for nod in (1, 2, 3)]
 
 STEP = {"skip": False, "persistence_time": 100_000, "dn_threshold": 300.0}

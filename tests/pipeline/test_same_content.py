@@ -12,14 +12,10 @@ NOD = "spec2:jw99004001001_03101_00001_nrs1"
 NOT_MADE_BY_THE_PIPELINE = {"job.log", "outcome.json"}
 PROGRAMS = (
     *("bots", "fixed_slit", "lrs_slitless", "lrs_slit", "ifu"),
-    *(
-        pytest.param(program, marks=pytest.mark.slow)
-        for program in ("mos", "mrs", "bots_pair", "gratings", "ifu_nod", "mrs_bands")
-    ),
+    *("mos", "mrs", "bots_pair", "gratings", "ifu_nod", "mrs_bands"),
 )
 
 
-@pytest.mark.slow
 def test_slits_made_again_elsewhere_have_the_same_content(
     mos: Processed, tmp_path: Path
 ) -> None:

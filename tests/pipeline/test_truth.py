@@ -15,10 +15,7 @@ from workers.stages.measurements import measure
     "program",
     [
         *("bots", "ifu", "fixed_slit", "lrs_slit", "lrs_slitless"),
-        *(
-            pytest.param(program, marks=pytest.mark.slow)
-            for program in ("bots_pair", "gratings", "mos", "mrs")
-        ),
+        *("bots_pair", "gratings", "mos", "mrs"),
     ],
 )
 def test_products_agree_with_what_was_injected(
@@ -34,12 +31,7 @@ def test_products_agree_with_what_was_injected(
     "program",
     [
         *("bots", "ifu", "fixed_slit", "lrs_slit", "lrs_slitless"),
-        *(
-            pytest.param(program, marks=pytest.mark.slow)
-            for program in (
-                *("bots_pair", "gratings", "mos", "mrs", "ifu_nod", "mrs_bands"),
-            )
-        ),
+        *("bots_pair", "gratings", "mos", "mrs", "ifu_nod", "mrs_bands"),
     ],
 )
 def test_each_job_needs_one_attempt(

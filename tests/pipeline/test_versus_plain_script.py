@@ -13,11 +13,8 @@ from workers.content import content_sha256
 
 PRODUCTS = ("*.fits", "*.ecsv")
 PROGRAMS = (
-    *("bots", "fixed_slit", "lrs_slitless"),
-    *(
-        pytest.param(program, marks=pytest.mark.slow)
-        for program in ("bots_pair", "ifu", "gratings", "mos", "mrs", "lrs_slit")
-    ),
+    *("bots", "fixed_slit", "lrs_slitless", "lrs_slit"),
+    *("bots_pair", "ifu", "gratings", "mos", "mrs"),
 )
 
 

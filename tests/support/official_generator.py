@@ -1,14 +1,17 @@
 """The association generator of the installed `jwst`, as tests ask it.
 
-``python tests/support/official_generator.py`` makes
-``tests/data/official_associations.json`` again (about four minutes).
+``python tests/support/official_generator.py`` makes both files of kept answers in
+``tests/data`` again (about eight minutes).
 """
 
+import gzip
+import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,15 +30,20 @@ from jwst.associations.generator.generate_per_pool import CANDIDATE_RULESET
 from jwst.associations.lib.dms_base import SPEC2_SCIENCE_EXP_TYPES
 from jwst.associations.lib.utilities import constrain_on_candidates
 from jwst.associations.tests import helpers
+from pools import draw_pools
 
 __all__ = [
     "ANSWERS",
+    "DRAWN",
+    "KEPT",
     "SHIPPED",
     "Summary",
     "ask_command",
     "ask_official",
     "expand_pool",
+    "hash_pool",
     "load_answers",
+    "load_kept",
     "make_pool",
     "summarize",
     "to_pool_text",
@@ -46,6 +54,12 @@ Summary = tuple[str, str, frozenset[tuple[str, str]]]
 
 ANSWERS: Final = Path(__file__).parents[1] / "data" / "official_associations.json"
 """What the generator makes of every shipped pool."""
+
+KEPT: Final = ANSWERS.with_name("official_associations_of_drawn_pools.json.gz")
+"""What the generator makes of pools that were drawn, by the hash of each."""
+
+DRAWN: Final = 200
+"""How many pools are drawn."""
 
 TYPES: Final = frozenset({"spec2", "tso-spec2", "spec3", "tso3"})
 """Types of associations that are ours to make."""
@@ -168,24 +182,46 @@ def _stem(file_name: str) -> str:
 
 def load_answers() -> dict[str, set[Summary]]:
     """Load what the generator made of the shipped pools."""
-    answers = json.loads(ANSWERS.read_text())
+    return _read_answers(ANSWERS.read_text())
+
+
+def load_kept() -> dict[str, set[Summary]]:
+    """Load what the generator made of drawn pools."""
+    return _read_answers(gzip.decompress(KEPT.read_bytes()).decode())
+
+
+def hash_pool(rows: Sequence[Mapping[str, str]]) -> str:
+    """Hash a pool and the version of the generator that is asked about it."""
+    text = f"jwst {version('jwst')}\n{to_pool_text(rows)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_answers(text: str) -> dict[str, set[Summary]]:
     return {
         name: {
             (asn_type, product, frozenset((n, kind) for n, kind in members))
             for asn_type, product, members in found
         }
-        for name, found in answers.items()
+        for name, found in json.loads(text).items()
     }
 
 
+def _write_answers(answers: Mapping[str, set[Summary]]) -> str:
+    listed = {
+        name: sorted([t, product, sorted(members)] for t, product, members in made)
+        for name, made in answers.items()
+    }
+    return json.dumps(listed, indent=0) + "\n"
+
+
 def main() -> None:
-    """Ask for every shipped pool, and keep the answers."""
-    answers = {}
-    for name in SHIPPED:
-        made = ask_command(expand_pool(name), "--all-candidates")
-        answers[name] = sorted([t, product, sorted(m)] for t, product, m in made)
-        print(name, len(made), flush=True)
-    ANSWERS.write_text(json.dumps(answers, indent=0) + "\n")
+    """Ask for every shipped pool and for drawn ones, and keep the answers."""
+    shipped = {
+        name: ask_command(expand_pool(name), "--all-candidates") for name in SHIPPED
+    }
+    ANSWERS.write_text(_write_answers(shipped))
+    drawn = {hash_pool(rows): ask_official(rows) for rows in draw_pools(DRAWN)}
+    KEPT.write_bytes(gzip.compress(_write_answers(drawn).encode(), mtime=0))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-__all__ = ["COLUMNS", "Row", "pools"]
+__all__ = ["COLUMNS", "Row", "draw_pools", "pools"]
 
 Row = dict[str, str]
 """A row of a pool, by column."""
@@ -355,3 +356,23 @@ def _spoil(draw: st.DrawFn, rows: list[Row]) -> list[Row]:
     if draw(st.integers(0, 3)) == 0:
         rows = [*rows, dict(draw(st.sampled_from(rows)))]
     return sorted(rows, key=lambda row: row["filename"])
+
+
+def draw_pools(number: int) -> list[list[Row]]:
+    """Draw pools, the same ones each time."""
+    drawn = []
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(pools())
+    def keep(rows: list[Row]) -> None:
+        drawn.append(rows)
+
+    keep()
+    return drawn

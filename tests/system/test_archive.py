@@ -42,6 +42,7 @@ def run_from_mast(
         yield far, far("run", "99002", "--json")
 
 
+@pytest.mark.slow
 def test_a_program_from_mast_gives_the_same_fingerprints_and_pixels(
     run_from_mast: tuple[Rewebb, Ended], finished: Rewebb
 ) -> None:
@@ -217,6 +218,7 @@ def test_the_sample_programs_are_an_archive(rewebb: Rewebb, sample: SampleSet) -
     assert ended.record["context"] == sample.contexts[0]
 
 
+@pytest.mark.slow
 def test_show_says_where_raw_files_were_fetched_also_after_a_rebuild(
     run_from_mast: tuple[Rewebb, Ended],
 ) -> None:

@@ -204,6 +204,7 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(
     assert_refused(call(*case.arguments), *case.words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_does_not_need_the_bad_file_is_done_and_the_rest_says_why(
     name: str, damaged: Mapping[str, Future[Ended]]

@@ -79,6 +79,7 @@ def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
     assert not rewebb.data.exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_a_plan(rewebb: Rewebb) -> None:
     dry, planned = (
         rewebb.call_here(*command, "99002", "--observations", "001", "--json")
@@ -212,6 +213,7 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
     wait_until(lambda: not find_processes(rewebb.data), timeout_s=10, pause_s=0.3)
 
 
+@pytest.mark.slow
 def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
@@ -240,6 +242,7 @@ def change_one_byte(path: Path) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.slow
 def test_a_run_ends_well_when_nobody_reads_what_it_tells(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
@@ -262,6 +265,7 @@ def test_a_run_ends_well_when_nobody_reads_what_it_tells(
     assert query(rewebb.data, "select state from run") == [("SUCCEEDED",)]
 
 
+@pytest.mark.slow
 def test_two_programs_do_not_disturb_each_other(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_second_ctrl_c_while_a_run_ends_changes_nothing(alone: Rewebb) -> None
     assert_one_line(shown, "interrupted")
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_run_as_ctrl_c_does(rewebb: Rewebb) -> None:
     with in_terminal(rewebb, "run", "99002") as terminal:
         wait_until(lambda: a_job_runs(rewebb))

@@ -92,7 +92,12 @@ def test_a_program_is_finished_by_the_next_run_when_its_flow_is_killed(
     ("find_victim", "is_moment"),
     [
         pytest.param(find_child, a_job_runs, id="child at work"),
-        pytest.param(find_worker, a_job_publishes, id="worker that publishes"),
+        pytest.param(
+            find_worker,
+            a_job_publishes,
+            id="worker that publishes",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_run_finishes_by_itself_when_a_process_below_it_is_killed(
@@ -110,6 +115,7 @@ def test_a_run_finishes_by_itself_when_a_process_below_it_is_killed(
     assert_is_finished(rewebb, Ended(flow.returncode, out, err), made)
 
 
+@pytest.mark.slow
 def test_a_job_that_was_published_but_not_told_is_not_run_again(
     make_rewebb: MakeRewebb, half_done: Rewebb
 ) -> None:

@@ -231,6 +231,7 @@ def test_no_run_begins_without_the_server_that_is_set(rewebb: Rewebb) -> None:
     assert_refused(rewebb.given(PREFECT_API_URL=nobody)("run", "99002"), nobody)
 
 
+@pytest.mark.slow
 def test_the_server_that_a_run_starts_is_for_nobody_else_and_ends_with_it(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
@@ -250,6 +251,7 @@ def test_the_server_that_a_run_starts_is_for_nobody_else_and_ends_with_it(
     wait_until(lambda: is_over(server), timeout_s=30)
 
 
+@pytest.mark.slow
 def test_the_server_that_a_run_starts_ends_when_the_run_is_killed(
     rewebb: Rewebb,
 ) -> None:

@@ -27,6 +27,7 @@ def empty(
     )
 
 
+@pytest.mark.slow
 def test_a_run_fills_an_empty_cache_and_finds_its_fingerprints_again(
     empty: Rewebb, sample: SampleSet
 ) -> None:

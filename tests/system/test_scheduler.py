@@ -69,6 +69,7 @@ def working(rewebb: Rewebb, *arguments: str) -> Iterator[psutil.Process]:
         yield psutil.Process(nanny.pid)
 
 
+@pytest.mark.slow
 def test_a_run_survives_a_worker_of_a_scheduler_that_is_there(
     scheduled: Rewebb,
 ) -> None:

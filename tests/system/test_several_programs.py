@@ -8,6 +8,8 @@ import pytest
 from commands import Ended, Rewebb, find_processes, query, stopped, wait_until
 from terminal import in_terminal
 
+pytestmark = pytest.mark.slow
+
 MakeRewebb = Callable[..., Rewebb]
 
 LIMIT_S = 900

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from memory_catalogue import MemoryCatalogue, sha1
 
-from workers.cache_contract import FileProgress
+from workers.cache_contract import Account, FileProgress
 from workers.contract import ReferenceFile
 from workers.errors import CrdsCacheError
 from workers.references.layout import iterate_files, place
-from workers.references.sync import Account, ReferenceSync
+from workers.references.sync import ReferenceSync
 from workers.references.verdict import FileFacts, Verdict, judge
 from workers.transfer import Pacing, RetryPolicy
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from ..cache_contract import Account
 from ..errors import CrdsCacheError, ReferenceMissingError
 from .cache import ReferenceCache, pin
 from .catalogue import Catalogue, is_operational
 from .layout import has_server_config, read_server_config, write_server_config
-from .sync import Account, ReferenceSync
+from .sync import ReferenceSync
 
 __all__ = ["explain_absence", "provide_context", "refuse_if_alone"]
 

@@ -8,7 +8,6 @@ find it done. A file is at its final name only when it is whole and its sha1 is 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shutil import disk_usage
@@ -16,7 +15,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from ..cache_contract import DueFile, ReferenceProblem
+from ..cache_contract import Account, DueFile, ReferenceProblem
 from ..contract import ReferenceFile
 from ..errors import (
     CrdsCacheError,
@@ -38,25 +37,9 @@ from .verdict import (
     inspect,
 )
 
-__all__ = ["Account", "ReferenceSync"]
+__all__ = ["ReferenceSync"]
 
 _Named = TypeVar("_Named", ReferenceFile, DueFile, ReferenceProblem)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a sync did, each by name."""
-
-    files: tuple[ReferenceFile, ...]
-    """Files that are there and good."""
-    fetched: tuple[ReferenceFile, ...]
-    """Those of them that came from the server."""
-    due: tuple[DueFile, ...]
-    """Files that a dry run did not fetch."""
-    repaired: tuple[ReferenceProblem, ...]
-    """Files that were bad and are good now."""
-    failed: tuple[ReferenceProblem, ...]
-    """Files that are not there, or not good."""
 
 
 class ReferenceSync:

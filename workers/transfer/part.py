@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..errors import TransferError
+from ..publishing import sync
 from .body import Body
 from .tries import Pacing
 
@@ -51,6 +54,9 @@ class Label:
     def validator(self) -> str | None:
         """What the rest of the same version is asked for with, if there is anything."""
         return self.entity or (self.modified if self.is_dated else None)
+
+
+_LABEL: Final = TypeAdapter(Label)
 
 
 class Part:
@@ -148,7 +154,7 @@ class Part:
         _link(self._path, self._target)
         self._is_published = True
         self._remove()
-        _sync_folder(self._target.parent)
+        sync(self._target.parent)
 
     def close(self) -> None:
         """Leave what can be gone on with, and nothing else."""
@@ -243,20 +249,9 @@ def _try_lock(path: Path) -> BinaryIO | None:
 def _read_label(sidecar: BinaryIO) -> Label | None:
     sidecar.seek(0)
     try:
-        label = Label(**json.loads(sidecar.read()))
-    except (ValueError, TypeError):
+        return _LABEL.validate_json(sidecar.read(), strict=True)
+    except ValidationError:
         return None
-    return label if _is_sound(label) else None
-
-
-def _is_sound(label: Label) -> bool:
-    """Return whether a label has values that a label can have."""
-    return (
-        isinstance(label.uri, str)
-        and isinstance(label.entity, str | None)
-        and isinstance(label.total_bytes, int | None)
-        and isinstance(label.modified, str | None)
-    )
 
 
 def _open_part(path: Path) -> BinaryIO:
@@ -277,14 +272,6 @@ def _link(path: Path, target: Path) -> None:
                 errno.EEXIST, "is there already", str(target)
             ) from None
         path.rename(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _boot() -> str:

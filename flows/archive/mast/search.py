@@ -16,6 +16,8 @@ from typing import Final, Protocol, TypeVar
 
 from ...errors import ArchiveError
 from ...models.exposures import UnusableFile
+from ...names import list_some
+from ..headers import to_unusable
 from ..selection import fits, refuse_other_kinds
 from ..source import Listing, Query
 from .client import MastClient, MastLimits, Row, read_pages
@@ -109,22 +111,18 @@ class Search:
         told = f" Refused: {'; '.join(listing.refused)}." if listing.refused else ""
         raise ArchiveError(
             f"{self._where}: {self._what}: expected {kind} files of every exposure, "
-            f"got none of {_some(missing)}, asked for {self._limits.rounds} times."
+            f"got none of {list_some(missing)}, asked for {self._limits.rounds} times."
             f"{told} Try again later."
         )
 
     def _reject(self, dataset: Dataset) -> UnusableFile:
         """Set an exposure aside of which no files are listed."""
-        name = f"{dataset.name}_{self._query.kind}.fits"
-        return UnusableFile(
-            path=Path(name),
-            program=dataset.program,
-            observation=dataset.observation,
-            reason=(
-                f"{name}: {self._where} knows the exposure, but listed no files of it, "
-                f"asked for {self._limits.rounds} times; run again later"
-            ),
+        reason = (
+            f"{self._where} knows the exposure, but listed no files of it, asked for "
+            f"{self._limits.rounds} times; run again later"
         )
+        path = Path(f"{dataset.name}_{self._query.kind}.fits")
+        return to_unusable(path, dataset, reason)
 
     def _list_products(self, names: Sequence[str]) -> list[Row]:
         """Ask for the products of datasets, in parallel."""
@@ -134,7 +132,7 @@ class Search:
             return list(chain.from_iterable(pool.map(self._list_batch, batches)))
 
     def _list_batch(self, names: Sequence[str]) -> list[Row]:
-        what = f"{self._what}, products of {_some(names)}"
+        what = f"{self._what}, products of {list_some(names)}"
         return self._ask(what, lambda: self._client.list_products(names))
 
 
@@ -189,9 +187,3 @@ def _to_days(since: datetime | None, until: datetime | None) -> str:
     if first and last:
         return f"{first}..{last}"
     return f">={first}" if first else f"<={last}" if last else ""
-
-
-def _some(names: Sequence[str]) -> str:
-    """Name some of many."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
