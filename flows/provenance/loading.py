@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session, load_only
 from workers.contract import (
     RECORD_VERSION,
     Caveat,
-    Edit,
     ErrorInfo,
     Input,
     Job,
@@ -27,7 +26,6 @@ from workers.contract import (
 from ..models.jobs import Attempt, JobUse, ReadFile, StoredJob, StoredProduct
 from .rows import to_record, to_records
 from .schema import (
-    EDITS,
     ReferenceKind,
     SQLAttempt,
     SQLBase,
@@ -167,13 +165,9 @@ def _to_job(
     row: SQLJob, inputs: Iterable[SQLJobInput], references: Iterable[SQLJobReference]
 ) -> Job:
     uses = [(item.kind, item.reftype, _to_file(item)) for item in references]
-    overrides = {name: v for name, v in row.overrides.items() if name != EDITS}
-    edits: Any = row.overrides.get(EDITS, ())
     return to_record(
         Job,
         row,
-        overrides=overrides,
-        edits=tuple(Edit(**edit) for edit in edits),
         inputs=to_records(Input, inputs),
         references=tuple(
             ReferenceUse(reftype, file)

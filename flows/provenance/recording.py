@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from workers.contract import Job, Outcome, Parameters, Status
+from workers.contract import Job, Outcome, Status
 
 from .rows import to_row
 from .schema import (
-    EDITS,
     ReferenceKind,
     SQLAttempt,
     SQLBase,
@@ -64,23 +63,13 @@ def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
 
 
 def _record_job(session: Session, job: Job) -> None:
-    session.merge(to_row(SQLJob, job, overrides=_join_edits(job)))
+    session.merge(to_row(SQLJob, job))
     session.flush()
     for table in (SQLJobInput, SQLJobReference):
         session.execute(delete(table).where(table.fingerprint == job.fingerprint))
     session.add_all(_to_rows(SQLJobInput, job.inputs, fingerprint=job.fingerprint))
     session.add_all(_to_references(job))
     session.flush()
-
-
-def _join_edits(job: Job) -> Parameters:
-    """Put the edits beside the parameters: both are what the recipe sets.
-
-    No pipeline has a parameter of the name.
-    """
-    if not job.edits:
-        return job.overrides
-    return {**job.overrides, EDITS: [asdict(edit) for edit in job.edits]}
 
 
 def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -> None:

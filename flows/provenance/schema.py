@@ -11,13 +11,12 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from workers.contract import Caveat, CaveatKind, Parameters, Stage, Status
+from workers.contract import Caveat, CaveatKind, Edit, Parameters, Stage, Status
 
 from ..models.runs import JobState, RunState
 from .column_types import FREE_TEXT, UtcDateTime, enum_text, json_text
 
 __all__ = [
-    "EDITS",
     "ReferenceKind",
     "SQLAttempt",
     "SQLBase",
@@ -35,9 +34,6 @@ __all__ = [
     "SQLRunJob",
     "SQLStepStatus",
 ]
-
-EDITS = "edits"
-"""Where the column `overrides` of a job holds its edits, if it has any."""
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -59,6 +55,10 @@ class ReferenceKind(StrEnum):
     """A mapping of the context."""
 
 
+def _to_edits(rows: Iterable[tuple[str, str, Parameters]]) -> tuple[Edit, ...]:
+    return tuple(Edit(*row) for row in rows)
+
+
 def _to_caveats(pairs: Iterable[tuple[str, str]]) -> tuple[Caveat, ...]:
     return tuple(Caveat(CaveatKind(kind), message) for kind, message in pairs)
 
@@ -75,6 +75,7 @@ class SQLBase(MappedAsDataclass, DeclarativeBase, kw_only=True):
         Mapping[str, str]: json_text(),
         tuple[str, ...]: json_text(tuple),
         tuple[Caveat, ...]: json_text(_to_caveats),
+        tuple[Edit, ...]: json_text(_to_edits),
         CaveatKind: enum_text(CaveatKind),
         JobState: enum_text(JobState),
         ReferenceKind: enum_text(ReferenceKind),
@@ -138,6 +139,7 @@ class SQLJob(SQLBase):
     context: Mapped[str]
     parameters: Mapped[Parameters]
     overrides: Mapped[Parameters]
+    edits: Mapped[tuple[Edit, ...]]
     association: Mapped[str | None]
     association_name: Mapped[str | None]
     versions: Mapped[Mapping[str, str]]

@@ -1,4 +1,4 @@
-"""What the recipes of runs said, whatever becomes of their files."""
+"""What the recipes of runs said, whatever becomes of their files, and edits of jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,3 +13,5 @@ def upgrade() -> None:
     """Bring the tables to this revision."""
     column = sa.Column("recipe_text", sa.Text(), nullable=False, server_default="")
     op.add_column("run", column)
+    column = sa.Column("edits", sa.Text(), nullable=False, server_default="[]")
+    op.add_column("job", column)
