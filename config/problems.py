@@ -1,6 +1,6 @@
 """What pydantic finds wrong, in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -34,8 +34,13 @@ def _describe(problem: Any, keys: Mapping[str, str]) -> str:
     close = get_close_matches(str(key), keys, n=1)
     if close:
         return f"unknown key `{where}`; did you mean `{keys[close[0]]}`?"
-    beside = [name for name in keys if keys[name] == ".".join([*table, name])]
+    # The model of several, such as an edit, is part of the place and of no key.
+    beside = _list_beside(table, keys) or _list_beside(table[:-1], keys)
     return f"unknown key `{where}`; known: {', '.join(beside or keys)}"
+
+
+def _list_beside(table: Sequence[str], keys: Mapping[str, str]) -> list[str]:
+    return [name for name in keys if keys[name] == ".".join([*table, name])]
 
 
 def _tell_given(given: Any) -> str:

@@ -79,6 +79,10 @@ WRONG = {
         'edit = "split-slitlets"\nmax_shutter = 3',
         "`edits.1.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
     ),
+    "a key like none": (
+        'edit = "split-slitlets"\nzzz = 3',
+        "`edits.1.split-slitlets.zzz`; known: edit, max_shutters, sources, rest",
+    ),
     "both of a choice": (
         'edit = "set-stellarity"\nsources = [1]\nstellarity = 1\nsource_type = "POINT"',
         "give one of stellarity and source_type",
