@@ -14,6 +14,7 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/chain.py
 	$(BIN)/python tests/benchmarks/pins.py
+	$(BIN)/python tests/benchmarks/repeated_steps.py
 	$(BIN)/python tests/benchmarks/associations.py --official
 	$(BIN)/python tests/benchmarks/download.py
 

@@ -1,7 +1,8 @@
 """Edits: what a recipe changes in copies of the files that jobs read.
 
-Metafiles of the MSA and headers of exposures, by the workarounds of the pages of known
-issues (NIRSpec MOS, NIRSpec IFU, MIRI MRS). The originals stay as they are.
+Metafiles of the MSA, headers of exposures and pixels of calibrated slits, by the
+workarounds of the pages of known issues (NIRSpec MOS, NIRSpec BOTS, NIRSpec IFU, MIRI
+MRS). The originals stay as they are.
 """
 
 from abc import abstractmethod
@@ -27,16 +28,19 @@ __all__ = [
     "MSA_COLUMNS",
     "MSA_ROWS",
     "AddBackground",
+    "CalibratedEdit",
     "DropBackground",
     "ExplodeLongSlit",
     "ExtendSlitlets",
     "HeaderEdit",
     "Keyword",
     "MakeBackground",
+    "MaskWavelengths",
     "MetafileEdit",
     "PlaceSource",
     "ProperMotion",
     "RecipeEdit",
+    "RecomputeErrors",
     "SelectSources",
     "SetKeyword",
     "SetStellarity",
@@ -57,6 +61,8 @@ _Row = Annotated[int, Field(ge=1, le=MSA_ROWS)]
 _Column = Annotated[int, Field(ge=1, le=MSA_COLUMNS)]
 _Slitlet = Annotated[int, Field(ge=1)]
 _Position = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Wavelength = Annotated[float, Field(ge=0.5, le=30, allow_inf_nan=False)]
+"""In um: what the spectrographs see."""
 _Rate = Annotated[float, Field(ge=-20_000, le=20_000, allow_inf_nan=False)]
 """No star moves faster than Barnard's, at 10 400 mas a year."""
 
@@ -332,6 +338,49 @@ class ProperMotion(HeaderEdit):
         return _POINTED
 
 
+class CalibratedEdit(_Edit):
+    """An edit of the slits of calibrated exposures, where spec3 combines them."""
+
+    @property
+    def exp_types(self) -> frozenset[str]:
+        """EXP_TYPEs whose calibrated exposures are slits."""
+        return frozenset({"NRS_FIXEDSLIT", "NRS_MSASPEC"})
+
+
+class RecomputeErrors(CalibratedEdit):
+    """Compute the errors of slits that have none though their data are good (NS-MOS02).
+
+    ERR becomes the root of VAR_RNOISE + VAR_POISSON, and VAR_FLAT zero where it is NaN.
+    jwst 3.0.0 takes a pixel for bad if its error or any of its variances is NaN
+    (``match_nans_and_flags`` in ``lib/pipe_utils.py``).
+    """
+
+    edit: Literal["recompute-errors"] = "recompute-errors"
+    """Which edit it is."""
+
+
+class MaskWavelengths(CalibratedEdit):
+    """Leave wavelengths of a slit out of what is combined (NS-BOTS05)."""
+
+    edit: Literal["mask-wavelengths"] = "mask-wavelengths"
+    """Which edit it is."""
+    from_um: _Wavelength
+    """First wavelength, in um."""
+    to_um: _Wavelength
+    """Last wavelength, in um."""
+    slit: Annotated[str, StringConstraints(min_length=1)]
+    """Name of the slit: ``S1600A1``."""
+    source: Literal["lower", "upper", "anywhere"] = "anywhere"
+    """In which half of the slit the source must be, as its 2-D spectrum shows it: the
+    lower dither positions, or the upper ones."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.from_um >= self.to_um:
+            raise ValueError(f"from_um {self.from_um} is not below to_um {self.to_um}")
+        return self
+
+
 RecipeEdit = Annotated[
     SplitSlitlets
     | ExtendSlitlets
@@ -343,7 +392,9 @@ RecipeEdit = Annotated[
     | DropBackground
     | ExplodeLongSlit
     | SetKeyword
-    | ProperMotion,
+    | ProperMotion
+    | RecomputeErrors
+    | MaskWavelengths,
     Field(discriminator="edit"),
 ]
 """An edit, as a recipe has it."""

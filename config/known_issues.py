@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from .edits import EDITS, RecipeEdit
 from .errors import KnownIssueError
 from .match import Match
 from .problems import list_problems
@@ -188,12 +189,14 @@ class Fragment(_Table):
     """Parameters to set."""
     associations: AssociationChoice | None = None
     """Choices of associations; only those that are given are meant."""
+    edits: tuple[RecipeEdit, ...] = ()
+    """Edits of copies of what jobs read."""
 
     @model_validator(mode="after")
     def _check_content(self) -> Self:
         """Refuse a fragment that asks for nothing."""
-        if not self.parameters and self.associations is None:
-            raise ValueError("expected parameters or associations")
+        if not self.parameters and not self.edits and self.associations is None:
+            raise ValueError("expected parameters, edits or associations")
         return self
 
     def is_known_to(self, version: str) -> bool:
@@ -281,6 +284,12 @@ _KEYS = {
     for name in model.model_fields
 }
 """Where each key belongs."""
+_KEYS |= {
+    name: f"mitigation.edits.{name}"
+    for model in EDITS
+    for name in model.model_fields
+    if name not in _KEYS
+}
 
 
 def load_known_issues() -> tuple[KnownIssue, ...]:

@@ -36,6 +36,7 @@ __all__ = [
     "ParameterSet",
     "ProductChoice",
     "Recipe",
+    "count_exposures",
     "load_recipe",
     "make_schema",
 ]
@@ -141,6 +142,9 @@ class ParameterSet(_Table):
     """EXP_TYPEs that they are for; none means all."""
     match: Match = Match()
     """What else exposures must be to have them: ``match.grating = "G395*"``."""
+    max_exposures: int | None = Field(default=None, ge=1)
+    """Only for products of at most so many exposures, those that two detectors took at
+    once counted once; none means any number."""
     optional: bool = False
     """Whether a program may have no such exposure; otherwise that is an error."""
     pipeline: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
@@ -153,6 +157,12 @@ class ParameterSet(_Table):
         is_of_type = not self.exp_types or facts.get("exp_type", "") in self.exp_types
         return is_of_type and self.match.fits(facts)
 
+    def fits_all(self, science: Sequence[Mapping[str, str]]) -> bool:
+        """Return whether it is for a job over science exposures of these facts."""
+        count = count_exposures(facts.get("exposure", "") for facts in science)
+        is_small = self.max_exposures is None or count <= self.max_exposures
+        return is_small and all(map(self.fits, science))
+
     def describe(self) -> str:
         """Write down what it is for: ``spec2, exp_types NRS_IFU, grating G395H``."""
         asked: list[str] = [self.stage]
@@ -160,7 +170,14 @@ class ParameterSet(_Table):
             asked.append(f"exp_types {' or '.join(self.exp_types)}")
         if self.match != Match():
             asked.append(self.match.describe())
+        if self.max_exposures is not None:
+            asked.append(f"at most {self.max_exposures} exposures")
         return ", ".join(asked)
+
+
+def count_exposures(names: Iterable[str]) -> int:
+    """Count exposures by name; those that two detectors took at once count once."""
+    return len({name.rpartition("_")[0] for name in names})
 
 
 class _RecipeFile(_Table):
@@ -255,7 +272,8 @@ class Recipe:
     ) -> Mapping[str, Any]:
         """Return the parameters for a job, those of steps below ``steps``.
 
-        A set is for the job if it fits all of its science exposures.
+        A set is for the job if it fits all of its science exposures, and if these are
+        few enough.
 
         Parameters
         ----------
@@ -271,7 +289,7 @@ class Recipe:
         if only_combined and drops_cubes and has_cube:
             steps |= _NO_CUBES
         for given in self.parameters:
-            if given.stage == stage and all(map(given.fits, science)):
+            if given.stage == stage and given.fits_all(science):
                 pipeline |= given.pipeline
                 for step, parameters in given.steps.items():
                     steps[step] = steps.get(step, {}) | dict(parameters)

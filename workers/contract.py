@@ -136,6 +136,8 @@ class CaveatKind(StrEnum):
     recipe asks to save."""
     EDIT_INCOMPLETE = "EDIT_INCOMPLETE"
     """A part of an edit that the recipe asks for could not be made."""
+    EDITED = "EDITED"
+    """An edit that the recipe asks for changed errors or left pixels out."""
     PARTIAL = "PARTIAL"
     """Members were left out (`--allow-partial`), or the archive has no file of them."""
     MIXED_PROVENANCE = "MIXED_PROVENANCE"

@@ -5,6 +5,7 @@
     scratch/<program>/<attempt>/publish   what it made; becomes, by one rename,
         store/<ab>/<fingerprint>            when the attempt succeeded, or
         attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
+    scratch/<program>/shared              what jobs of a run make once for all of them
 
 All paths are relative to the data folder, in which `flows.layout` has the rest. The
 CRDS cache is another folder: `workers.references.layout`.
@@ -19,6 +20,7 @@ __all__ = [
     "OUTCOME_NAME",
     "PUBLISH",
     "SCRATCH",
+    "SHARED",
     "STORE",
     "WORK",
     "get_attempt_folder",
@@ -33,6 +35,10 @@ STORE = "store"
 
 ATTEMPTS = "attempts"
 """Folder of the attempts that did not succeed."""
+
+SHARED = "shared"
+"""Folder of what several jobs need, in the scratch of a program; a run begins and ends
+without it."""
 
 WORK = "work"
 """Current folder of the pipeline, in the scratch of an attempt."""

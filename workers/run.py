@@ -28,7 +28,6 @@ from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
     Caveat,
-    CaveatKind,
     CodeSpecs,
     ErrorInfo,
     FileHash,
@@ -54,6 +53,7 @@ from .job_layout import (
     OUTCOME_NAME,
     PUBLISH,
     SCRATCH,
+    SHARED,
     WORK,
     get_attempt_folder,
     get_store_folder,
@@ -322,18 +322,18 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     cache.verify(use.file for use in uses if use.file)
     outputs, work = scratch / PUBLISH, scratch / WORK
     _lay_out(job, work / INPUTS)
-    notes = apply_edits(job.edits, work / INPUTS)
+    edited = apply_edits(job.edits, work / INPUTS)
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none names the attempt.
-    steps, caveats = calibrate(job, inputs=Path(INPUTS))
-    caveats += tuple(Caveat(CaveatKind.EDIT_INCOMPLETE, note) for note in notes)
+    shared = scratch.with_name(SHARED)
+    steps, caveats = calibrate(job, inputs=Path(INPUTS), shared=shared)
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
-    return _Answer(products, steps, caveats)
+    return _Answer(products, steps, (*caveats, *edited))
 
 
 def _is_hidden(path: Path) -> bool:

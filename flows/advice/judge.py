@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from config.edits import CalibratedEdit, RecipeEdit
 from config.known_issues import Fragment, IssueStatus, KnownIssue
+from config.match import Match
 from config.recipe import ParameterSet
 from workers.contract import Stage
 
@@ -79,11 +81,14 @@ class _Verdict:
     """Choices that are not made."""
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]]
     """Parameters that are not set for all exposures."""
+    edits: Sequence[RecipeEdit]
+    """Edits that are not made of all exposures."""
 
     @property
     def is_set(self) -> bool:
         """Whether all is set that the fragment asks for."""
-        return self.is_reached and not self.associations and not self.parameters
+        lacking = self.associations or self.parameters or self.edits
+        return self.is_reached and not lacking
 
 
 def advise(issues: Iterable[KnownIssue], situation: Situation) -> tuple[Advice, ...]:
@@ -177,7 +182,8 @@ def _ask(
     lines: tuple[str, ...] = ()
     said = list(elsewhere)
     if reached:
-        lines = to_recipe_lines(reached[0].associations, reached[0].parameters)
+        first = reached[0]
+        lines = to_recipe_lines(first.associations, first.parameters, first.edits)
         said.append("the recipe does not set what mitigates it")
     elif verdicts:
         said.append("the run does not come to the stage of its mitigation")
@@ -244,6 +250,7 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
             for name in names
             if given.fits(situation.exposures[name])
             and (use := situation.find_use(Stage(given.stage), name)) is not None
+            and use.exposures <= (given.max_exposures or use.exposures)
         ]
         is_reached &= bool(uses) and Stage(given.stage) in situation.stages
         missing: dict[str, Any] = {}
@@ -251,7 +258,29 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
-    return _Verdict(is_reached, _list_unchosen(fragment, situation), lacking)
+    for edit in fragment.edits:
+        stage = Stage.SPEC3 if isinstance(edit, CalibratedEdit) else Stage.SPEC2
+        meant = any(edit.match.fits(situation.exposures[name]) for name in names)
+        is_reached &= meant and stage in situation.stages
+    unchosen = _list_unchosen(fragment, situation)
+    unmade = [e for e in fragment.edits if not _is_made(e, names, situation)]
+    return _Verdict(is_reached, unchosen, lacking, unmade)
+
+
+def _is_made(edit: RecipeEdit, names: Iterable[str], situation: Situation) -> bool:
+    """Return whether the recipe has an edit for all exposures that it is meant for."""
+    same = [each for each in situation.edits if _loosen(each) == _loosen(edit)]
+    meant = (situation.exposures[name] for name in names)
+    return all(
+        any(each.match.fits(facts) for each in same)
+        for facts in meant
+        if edit.match.fits(facts)
+    )
+
+
+def _loosen(edit: RecipeEdit) -> RecipeEdit:
+    """Return an edit without which exposures it is for."""
+    return edit.model_copy(update={"match": Match()})
 
 
 def _list_unchosen(fragment: Fragment, situation: Situation) -> Mapping[str, object]:

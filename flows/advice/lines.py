@@ -1,9 +1,10 @@
 """Lines of a recipe, as a user would write them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from config.edits import RecipeEdit
 from config.known_issues import Fragment
 from config.recipe import ParameterSet
 
@@ -13,8 +14,9 @@ __all__ = ["list_wanted", "to_fragment_lines", "to_recipe_lines"]
 def to_recipe_lines(
     associations: Mapping[str, object],
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]],
+    edits: Iterable[RecipeEdit] = (),
 ) -> tuple[str, ...]:
-    """Write down choices of associations and parameters in the tables of a recipe.
+    """Write down choices, parameters and edits in the tables of a recipe.
 
     Parameters
     ----------
@@ -33,6 +35,9 @@ def to_recipe_lines(
         steps = wanted.get("steps", {})
         lines += ["[[parameters]]", *_flatten(of)]
         lines += [*_flatten(pipeline, "pipeline."), *_flatten(steps, "steps."), ""]
+    for edit in edits:
+        values = edit.model_dump(mode="json", exclude_defaults=True)
+        lines += ["[[edits]]", *_flatten({"edit": edit.name} | values), ""]
     return tuple(lines[:-1])
 
 
@@ -40,9 +45,8 @@ def to_fragment_lines(fragment: Fragment) -> tuple[str, ...]:
     """Write down all that a fragment asks for."""
     made = fragment.associations
     choices = made.model_dump(mode="json", exclude_unset=True) if made else {}
-    return to_recipe_lines(
-        choices, [(given, list_wanted(given)) for given in fragment.parameters]
-    )
+    wanted = [(given, list_wanted(given)) for given in fragment.parameters]
+    return to_recipe_lines(choices, wanted, fragment.edits)
 
 
 def list_wanted(given: ParameterSet) -> Mapping[str, Any]:

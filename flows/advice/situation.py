@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from config.edits import RecipeEdit
 from config.recipe import AssociationChoice, Recipe
 from workers.contract import Parameters, Stage
 
@@ -19,6 +20,9 @@ class StageUse:
     references: Mapping[str, bool] = field(default_factory=dict)
     """Types of references that it asks for, and whether it takes a file; none before
     they are resolved."""
+    exposures: int = 1
+    """How many exposures go into its product, as `ParameterSet.max_exposures` counts
+    them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Situation:
     """CRDS context; None if it is not known."""
     associations: AssociationChoice | None
     """What the recipe asks of the associations; None if it is not known."""
+    edits: tuple[RecipeEdit, ...] = ()
+    """Edits that the recipe asks for, as far as it is known."""
 
 
 def make_recipe_situation(
@@ -52,4 +58,6 @@ def make_recipe_situation(
     def find_use(stage: Stage, name: str) -> StageUse:
         return StageUse(recipe.select_parameters(stage.value, [exposures[name]]))
 
-    return Situation(exposures, stages, find_use, jwst, context, recipe.associations)
+    return Situation(
+        exposures, stages, find_use, jwst, context, recipe.associations, recipe.edits
+    )

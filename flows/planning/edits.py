@@ -4,7 +4,13 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from config.edits import HeaderEdit, MetafileEdit, PlaceSource, RecipeEdit
+from config.edits import (
+    CalibratedEdit,
+    HeaderEdit,
+    MetafileEdit,
+    PlaceSource,
+    RecipeEdit,
+)
 from workers.contract import Edit, Parameters, Stage
 
 from ..errors import PlanError
@@ -27,6 +33,7 @@ def plan_edits(
     are edited where the science of spec2 enters it, and where a run starts at spec3
     with what the archive has: what is made of them keeps what is set. The pipeline
     (jwst 3.0.0) reads nothing that can be set of other members, or in detector1.
+    Calibrated exposures are edited where spec3 combines them.
 
     Parameters
     ----------
@@ -87,7 +94,7 @@ def _find_files(
     for member in members:
         exposure = by_name.get(member.exposure)
         if exposure and member.exptype == Role.SCIENCE and member.expname in files:
-            enters = _enters(job, files[member.expname])
+            enters = _enters(job, files[member.expname], edit)
             if enters and _is_set_in(edit, exposure):
                 yield member.expname
 
@@ -99,14 +106,18 @@ def _is_read_in(edit: MetafileEdit, exposure: Exposure) -> bool:
     return is_nod and edit.match.fits(exposure.facts)
 
 
-def _enters(job: PlannedJob, file: PlannedInput) -> bool:
-    """Return whether no job before this one edits the header of a file."""
+def _enters(
+    job: PlannedJob, file: PlannedInput, edit: HeaderEdit | CalibratedEdit
+) -> bool:
+    """Return whether this job, and none before it, edits what is made of a file."""
+    if isinstance(edit, CalibratedEdit):
+        return job.stage is Stage.SPEC3
     return job.stage is Stage.SPEC2 or (
         job.stage is Stage.SPEC3 and file.producer is None
     )
 
 
-def _is_set_in(edit: HeaderEdit, exposure: Exposure) -> bool:
+def _is_set_in(edit: HeaderEdit | CalibratedEdit, exposure: Exposure) -> bool:
     """Return whether an edit is for an exposure, and the pipeline reads what it sets.
 
     Backgrounds are extended, wherever their target is.
@@ -122,13 +133,17 @@ def _refuse_idle(edits: Sequence[RecipeEdit], reached: Collection[int]) -> None:
     for number, edit in enumerate(edits):
         if number in reached:
             continue
-        kind = (
-            "spec2 of NRS_MSASPEC exposures with a metafile (and of its nod)"
-            if isinstance(edit, MetafileEdit)
-            else f"science exposures of {', '.join(sorted(edit.exp_types))}"
-        )
         raise PlanError(
             f"Edit {number + 1} of the recipe ({edit.edit}, for "
-            f"{edit.match.describe()}) fits nothing in this run: it is for {kind}. "
-            "Correct its `match`, or leave it out."
+            f"{edit.match.describe()}) fits nothing in this run: it is for "
+            f"{_describe_kind(edit)}. Correct its `match`, or leave it out."
         )
+
+
+def _describe_kind(edit: RecipeEdit) -> str:
+    if isinstance(edit, MetafileEdit):
+        return "spec2 of NRS_MSASPEC exposures with a metafile (and of its nod)"
+    exp_types = ", ".join(sorted(edit.exp_types))
+    if isinstance(edit, CalibratedEdit):
+        return f"spec3 of {exp_types} exposures"
+    return f"science exposures of {exp_types}"

@@ -8,9 +8,10 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from config.edits import RecipeEdit, parse_edit
 from config.known_issues import KnownIssue
 from config.match import FACTS, read_facts
-from config.recipe import AssociationChoice
+from config.recipe import AssociationChoice, count_exposures
 from workers.contract import Stage
 
 from ..advice import Advice, Situation, StageUse, advise
@@ -52,8 +53,9 @@ def advise_recorded(
     if not exposures:
         return None
     uses = {
-        (job.stage, name): StageUse(job.parameters, job.references)
+        (job.stage, name): use
         for job in jobs
+        for use in [_to_use(job)]
         for name in _list_science(job)
     }
     situation = Situation(
@@ -63,6 +65,7 @@ def advise_recorded(
         jwst=jobs[0].versions.get("jwst"),
         context=context,
         associations=_find_choice(run),
+        edits=_find_edits(run),
     )
     return advise(issues, situation)
 
@@ -93,6 +96,19 @@ def _parse(cards: Mapping[str, str]) -> Mapping[str, object]:
 def _list_science(job: JobUse) -> list[str]:
     """List the exposures that a job processes as science."""
     return [stem_of(file.name) for file in job.inputs if file.exptype == Role.SCIENCE]
+
+
+def _to_use(job: JobUse) -> StageUse:
+    count = count_exposures(_list_science(job))
+    return StageUse(job.parameters, job.references, count)
+
+
+def _find_edits(run: Run | None) -> tuple[RecipeEdit, ...]:
+    """Find the edits of the recipe of a run, if its text is kept."""
+    if run is None or not run.recipe_text:
+        return ()
+    tables = tomllib.loads(run.recipe_text).get("edits", ())
+    return tuple(parse_edit(table["edit"], table) for table in tables)
 
 
 def _find_choice(run: Run | None) -> AssociationChoice | None:

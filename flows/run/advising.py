@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from config.known_issues import load_known_issues
-from config.recipe import Recipe
+from config.recipe import Recipe, count_exposures
 from config.settings import Settings
 from workers.contract import Resolved, Stage
 
@@ -120,7 +120,7 @@ def advise_resolved(resolved: ResolvedGraph) -> tuple[Advice, ...]:
     uses: dict[tuple[Stage, str], StageUse] = {}
     for job in drawn.graph:
         if (own := known.by_key.get(job.key)) is not None:
-            use = _to_use(own)
+            use = _to_use(own, job)
             uses |= {(job.stage, name): use for name in _list_science(job)}
     situation = Situation(
         exposures=_read_all(drawn.exposures),
@@ -129,6 +129,7 @@ def advise_resolved(resolved: ResolvedGraph) -> tuple[Advice, ...]:
         jwst=known.versions.get("jwst"),
         context=known.context or None,
         associations=drawn.recipe.associations,
+        edits=drawn.recipe.edits,
     )
     return advise(load_known_issues(), situation)
 
@@ -157,9 +158,9 @@ def _read_all(exposures: Iterable[Exposure]) -> Mapping[str, Mapping[str, str]]:
     return {one.name: one.facts for one in exposures}
 
 
-def _to_use(own: Resolved) -> StageUse:
+def _to_use(own: Resolved, job: PlannedJob) -> StageUse:
     taken = {use.reftype: use.file is not None for use in own.references}
-    return StageUse(own.parameters, taken)
+    return StageUse(own.parameters, taken, count_exposures(_list_science(job)))
 
 
 def _list_science(job: PlannedJob) -> Iterable[str]:

@@ -287,3 +287,65 @@ def test_issues_come_in_the_order_of_the_attention_that_they_need() -> None:
     assert sum(map(len, counts.values())) == len(found)
     assert name_open(counts).startswith(f"{len(found)} apply, 6 open: NS-IFU-PRISM")
     assert name_open({"FIXED": ("NS-IFU01",)}) == "1 apply, 0 open"
+
+
+SLIT = {
+    **dict.fromkeys(FACTS, ""),
+    "exp_type": "NRS_FIXEDSLIT",
+    "grating": "G140M",
+    "filter": "F070LP",
+    "fixed_slit": "S1600A1",
+    "exposure": "jw99005001001_03101_00001_nrs1",
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "change", "state"),
+    [
+        (SLIT, ("", ""), AdviceState.MITIGATED),
+        (SLIT, ("1.02", "1.01"), AdviceState.OPEN),
+        (SLIT, ('"G140M"', '"G140*"'), AdviceState.MITIGATED),
+        (SLIT, ('"G140M"', '"PRISM"'), AdviceState.OPEN),
+        ({**SLIT, "exp_type": "NRS_BRIGHTOBJ"}, ("", ""), AdviceState.OPEN),
+    ],
+)
+def test_edits_of_the_exposures_that_an_issue_is_of_mitigate_it(
+    tmp_path: Path,
+    facts: Mapping[str, str],
+    change: tuple[str, str],
+    state: AdviceState,
+) -> None:
+    issue = ISSUES["NS-BOTS05"]
+    lines = to_fragment_lines(issue.mitigation[0])
+    changed = tuple(line.replace(*change) for line in lines)
+    recipe = with_lines(changed, tmp_path / "mine.toml")
+    situation = make_recipe_situation(
+        {facts["exposure"]: facts}, recipe, jwst="3.0.0", context=None
+    )
+    (found,) = advise([issue], situation)
+    assert found.state is state
+    if state is AdviceState.OPEN and facts is SLIT:
+        assert found.add == lines
+
+
+@pytest.mark.parametrize(
+    ("exposures", "skip", "state"),
+    [
+        (3, True, AdviceState.MITIGATED),
+        (3, False, AdviceState.OPTIONAL),
+        (4, False, AdviceState.OPTIONAL),
+    ],
+)
+def test_advice_on_few_exposures_is_not_for_many(
+    exposures: int, state: AdviceState, *, skip: bool
+) -> None:
+    steps = {"steps": {"outlier_detection": {"skip": skip}}}
+    situation = replace(
+        make_uses({Stage.SPEC3: {}}),
+        exposures={"it": {**SLIT, "exp_type": "NRS_MSASPEC"}},
+        find_use=lambda *_: StageUse(steps, exposures=exposures),
+    )
+    found = find("NS-MOS-OUTLIER-REJECTION", situation)
+    assert found is not None
+    assert found.state is state
+    assert ("max_exposures = 3" in found.add) == (exposures == 3 and not skip)

@@ -33,7 +33,7 @@ from flows.planning import (
     plan_edits,
     take_fingerprint,
 )
-from workers.contract import Edit, Job, Stage
+from workers.contract import CaveatKind, Edit, Job, Stage
 from workers.edits import apply_edits, check_edits, read_tables
 from workers.errors import EditError
 
@@ -42,6 +42,7 @@ Write = Callable[[str], str]
 METAFILE = "jw99004001001_01_msa.fits"
 NOD_1, NOD_2 = (f"jw99004001001_03101_0000{n}_nrs1" for n in (1, 2))
 SPLIT = parse_edit("split-slitlets", {})
+ERRORS = parse_edit("recompute-errors", {})
 EXTENDED = parse_edit("set-keyword", {"keyword": "SRCTYAPT", "value": "EXTENDED"})
 
 
@@ -74,6 +75,14 @@ def test_edits_are_read_in_their_order(write: Write) -> None:
 
 
 WRONG = {
+    "wavelengths in the wrong order": (
+        'edit = "mask-wavelengths"\nslit = "S1600A1"\nfrom_um = 1.02\nto_um = 0.97',
+        "from_um 1.02 is not below to_um 0.97",
+    ),
+    "wavelengths in Angstrom": (
+        'edit = "mask-wavelengths"\nslit = "S1600A1"\nfrom_um = 9700\nto_um = 10200',
+        "from_um",
+    ),
     "another edit": ('edit = "split-slits"', "edits.1: Input tag 'split-slits' found"),
     "another key": (
         'edit = "split-slitlets"\nmax_shutter = 3',
@@ -211,9 +220,17 @@ def test_a_header_is_edited_at_spec3_if_a_run_starts_there() -> None:
     assert files == names
 
 
+def test_calibrated_slits_are_edited_where_spec3_combines_them() -> None:
+    found = reach(mos_program(), only(ERRORS, exposure=NOD_1))
+    assert found == {LEVEL_3: [f"{NOD_1}_cal.fits"]}
+    whole = [with_calibrated(each, "cal", "x1d") for each in mos_program()]
+    assert reach(whole, only(ERRORS, exposure=NOD_1), start_at=Stage.SPEC3) == found
+
+
 @pytest.mark.parametrize(
     ("exposures", "edit", "said"),
     [
+        (ifu_program(), ERRORS, "it is for spec3 of NRS_FIXEDSLIT, NRS_MSASPEC"),
         (ifu_program(), SPLIT, "spec2 of NRS_MSASPEC exposures with a metafile"),
         (mos_program(), EXTENDED, "MIR_LRS-FIXEDSLIT, MIR_MRS, NRS_FIXEDSLIT, NRS_IFU"),
         (ifu_program(), only(EXTENDED, exp_type="NRS_IFUU"), "for exp_type NRS_IFUU"),
@@ -298,6 +315,11 @@ def test_an_edit_follows_a_job_to_its_fetched_files() -> None:
     ]
 
 
+def test_an_edit_of_calibrated_slits_changes_only_what_combines_them() -> None:
+    program = mos_program(detectors=("nrs1",))
+    assert list_changed(program, (), (only(ERRORS, exposure=NOD_1),)) == {LEVEL_3}
+
+
 def test_what_changed_of_the_edits_is_explained() -> None:
     program = mos_program(detectors=("nrs1",))
     old, new = (
@@ -365,9 +387,10 @@ def test_edits_are_made_in_copies_and_the_pipeline_reads_them(
     keyword = to_edit(
         "a_rate.fits", "set-keyword", keyword="SRCTYAPT", value="EXTENDED"
     )
-    notes = apply_edits([keyword, to_edit("a_msa.fits", "extend-slitlets")], inputs)
-    assert notes == (
-        "a_msa.fits: slitlet 1 was not extended to column 0: the quadrant ends there",
+    [told] = apply_edits([keyword, to_edit("a_msa.fits", "extend-slitlets")], inputs)
+    assert told.kind is CaveatKind.EDIT_INCOMPLETE
+    assert told.message == (
+        "a_msa.fits: slitlet 1 was not extended to column 0: the quadrant ends there"
     )
     assert [path.read_bytes() for path in sorted(rate.parent.iterdir())] == before
     meta = read_metadata(inputs / "a_rate.fits", flatten=True)

@@ -274,3 +274,29 @@ def test_steps_cannot_be_set_as_parameters_of_the_pipeline(write: Write) -> None
     given = 'stage = "spec2"\npipeline.steps.photom.override_photom = "x"\n'
     with pytest.raises(RecipeError, match="cannot be used"):
         load_recipe(write(f'title = "T"\n[[parameters]]\n{given}'))
+
+
+FEW = """
+title = "T"
+[[parameters]]
+stage = "spec3"
+exp_types = ["NRS_MSASPEC"]
+max_exposures = 3
+steps.outlier_detection.skip = true
+"""
+
+
+@pytest.mark.parametrize(("exposures", "is_set"), [(1, True), (3, True), (4, False)])
+def test_a_set_may_be_for_few_exposures_whatever_their_detectors(
+    write: Write, exposures: int, *, is_set: bool
+) -> None:
+    recipe = load_recipe(write(FEW))
+    science = [
+        {"exp_type": "NRS_MSASPEC", "exposure": f"jw99004001001_03101_0000{n}_nrs{d}"}
+        for n in range(exposures)
+        for d in (1, 2)
+    ]
+    found = recipe.select_parameters("spec3", science)
+    skipped = {"steps": {"outlier_detection": {"skip": True}}}
+    assert found == (skipped if is_set else {})
+    assert "at most 3 exposures" in recipe.describe_set(1)

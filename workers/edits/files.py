@@ -3,14 +3,22 @@
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from astropy.io import fits
 
-from config.edits import HeaderEdit, MetafileEdit, RecipeEdit, parse_edit
+from config.edits import (
+    CalibratedEdit,
+    HeaderEdit,
+    MetafileEdit,
+    RecipeEdit,
+    parse_edit,
+)
 
-from ..contract import Edit
+from ..contract import Caveat, CaveatKind, Edit
 from ..errors import EditError
+from .calibrated import edit_slits
 from .headers import list_cards
 from .metafile import edit_tables
 from .tables import read_tables, write_tables
@@ -20,24 +28,27 @@ __all__ = ["apply_edits", "check_edits"]
 _log = logging.getLogger(__name__)
 
 
-def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[str, ...]:
+def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[Caveat, ...]:
     """Replace links to files by edited copies; the files stay as they are.
 
-    Returns what could not be done, each in a sentence.
+    Returns what could not be done, and what the products no longer hold.
 
     Raises
     ------
     EditError
         An edit does not fit its file.
     """
-    notes: list[str] = []
+    caveats: list[Caveat] = []
     for name, parsed in _group(edits).items():
         link = inputs / name
         source = link.resolve(strict=True)
         link.unlink()
         _log.info("edits of a copy of %s: %s", name, "; ".join(map(repr, parsed)))
-        notes += (f"{name}: {note}" for note in _write(source, link, parsed))
-    return tuple(notes)
+        caveats += (
+            replace(caveat, message=f"{name}: {caveat.message}")
+            for caveat in _write(source, link, parsed)
+        )
+    return tuple(caveats)
 
 
 def check_edits(
@@ -80,15 +91,21 @@ def _part(
     )
 
 
-def _write(source: Path, target: Path, edits: Iterable[RecipeEdit]) -> tuple[str, ...]:
-    of_tables, of_header = _part(edits)
+def _write(
+    source: Path, target: Path, edits: Iterable[RecipeEdit]
+) -> tuple[Caveat, ...]:
+    listed = list(edits)
+    of_tables, of_header = _part(listed)
     if of_tables:
         tables, notes = edit_tables(read_tables(source), of_tables)
         write_tables(tables, source, target)
-        return notes
+        return tuple(Caveat(CaveatKind.EDIT_INCOMPLETE, note) for note in notes)
     shutil.copyfile(source, target)
+    caveats: list[Caveat] = []
     with fits.open(target, mode="update", memmap=False) as hdus:
-        header = hdus[0].header
         for edit in of_header:
-            header.update(list_cards(header, edit))
-    return ()
+            hdus[0].header.update(list_cards(hdus[0].header, edit))
+        for each in listed:
+            if isinstance(each, CalibratedEdit):
+                caveats += edit_slits(hdus, each)
+    return tuple(caveats)

@@ -1,10 +1,14 @@
 """Runs the pipeline of a job over its inputs, and checks that it did as resolved."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+from astropy.io import fits
 from jwst.assign_wcs.util import NoDataOnDetectorError
+from stdatamodels.jwst.datamodels.dqflags import pixel
 from stpipe import Step
 
 from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
@@ -18,19 +22,27 @@ from .caveats import (
 )
 from .parameter_files import check_pars
 from .pipelines import configure, get_parameters, list_steps
+from .repeated_steps import do_once
 from .resolve import read_header
 
 __all__ = ["calibrate"]
 
+_log = logging.getLogger(__name__)
+
 
 def calibrate(
-    job: Job, *, inputs: Path
+    job: Job, *, inputs: Path, shared: Path
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
     """Run a job, leaving its products in the current folder, which has no other files.
 
     The folder of the inputs, with the association, is relative to the current one:
     products keep the paths that a pipeline is given. Returns the status of the steps
     and what a scientist must know.
+
+    Parameters
+    ----------
+    shared
+        Where is what other jobs have made of the same members.
 
     Raises
     ------
@@ -44,6 +56,7 @@ def calibrate(
         check_pars(pipeline, job.pars, job.overrides)
     _check_parameters(job, get_parameters(pipeline))
     pipeline.save_results = True
+    do_once(pipeline, job, shared)
     if job.stage is Stage.DETECTOR1:
         _chain(job, pipeline.persistence, inputs)
     primary = inputs / (job.association_name or job.inputs[0].name)
@@ -54,6 +67,7 @@ def calibrate(
         why = f"{job.name}: {error.args[-1]}"  # the first argument is an exit code
         return (), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),)
     products = sorted(path for path in Path().iterdir() if path.is_file())
+    _log_rejected(products)
     headers = read_headers(products)
     if conflicts := list_reference_conflicts(job, headers, inputs):
         raise ResolvedNotUsedError(
@@ -76,6 +90,22 @@ def _chain(job: Job, persistence: Step, inputs: Path) -> None:
     for file in job.inputs:
         if file.exptype == PERSISTENCE:
             persistence.persistence_array_file = str(inputs / file.name)
+
+
+def _log_rejected(products: Iterable[Path]) -> None:
+    """Log what outlier detection has rejected, which its own log does not say.
+
+    The page of NIRSpec MOS asks to look at it (Level 3 spectral combination).
+    """
+    for path in products:
+        if path.stem.endswith("_crf"):
+            with fits.open(path) as hdus:
+                flags = [hdu.data.ravel() for hdu in hdus if hdu.name == "DQ"]
+            quality = np.concatenate(flags)
+            outliers = quality & pixel["OUTLIER"] > 0
+            used = outliers | (quality & pixel["DO_NOT_USE"] == 0)
+            share = outliers.sum() / max(used.sum(), 1)
+            _log.info("outlier_detection rejected %.3f %% of %s", 100 * share, path)
 
 
 def _check_parameters(job: Job, used: Mapping[str, object]) -> None:

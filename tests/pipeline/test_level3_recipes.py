@@ -1,0 +1,118 @@
+"""What the page of NIRSpec MOS advises for level 3, on three nods of a real source."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from processed import find_outcomes
+from processing import make_settings, process
+from real_data import REAL_SLITS, needs_real_data
+
+from config.known_issues import load_known_issues
+from flows.advice import to_fragment_lines
+from flows.models.runs import RunState
+from flows.run import Request
+from workers.contract import CaveatKind, Outcome, Stage
+from workers.sample import SampleSet
+from workers.stages.wrapping import wrap_slits
+
+pytestmark = needs_real_data
+
+NAME = "jw01345-o062_s000000933_nirspec_clear-prism"
+ISSUES = {issue.id: issue for issue in load_known_issues()}
+
+
+@dataclass(frozen=True)
+class Combined:
+    """A run over the three nods."""
+
+    outcome: Outcome
+    folder: Path
+
+    @property
+    def endings(self) -> set[str]:
+        """What the names of its products end with."""
+        return {p.stem.rpartition("_")[2] for p in self.folder.glob(f"{NAME}*.fits")}
+
+    def read(self, ending: str) -> list[Any]:
+        """Read the tables of a spectrum."""
+        with fits.open(self.folder / f"{NAME}_{ending}.fits", memmap=False) as hdus:
+            return [hdu.data for hdu in hdus if hdu.name in {"EXTRACT1D", "COMBINE1D"}]
+
+
+def leave(_: Path) -> None:
+    pass
+
+
+def lose_errors(cal: Path) -> None:
+    """Make the errors of the flat, and so all errors, NaN, as of an old flat."""
+    with fits.open(cal, mode="update", memmap=False) as hdus:
+        for hdu in hdus:
+            if hdu.name in {"ERR", "VAR_FLAT"}:
+                hdu.data[:] = np.nan
+
+
+def combine(
+    sample: SampleSet, folder: Path, issue: str | None, spoil: Callable[[Path], None]
+) -> Combined:
+    """Combine the nods with what mitigates an issue."""
+    folder.mkdir()
+    wrap_slits(REAL_SLITS, folder / "archive")
+    for cal in (folder / "archive").glob("*_cal.fits"):
+        spoil(cal)
+    recipe = folder / "recipe.toml"
+    lines = to_fragment_lines(ISSUES[issue].mitigation[0]) if issue else ()
+    recipe.write_text("\n".join(['title = "One mitigation"', *lines]))
+    settings = make_settings(sample, folder / "data")
+    settings = settings.model_copy(update={"archive": folder / "archive"})
+    request = Request("01345", recipe=str(recipe), start_at=Stage.SPEC3)
+    summary = process(settings, request)
+    assert summary.state is RunState.SUCCEEDED
+    [outcome] = find_outcomes(settings.data_dir).values()
+    return Combined(outcome, settings.data_dir / summary.folder)
+
+
+def test_without_errors_nothing_is_left_and_recomputed_ones_bring_it_back(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    plain = combine(sample, tmp_path / "plain", None, lose_errors)
+    mended = combine(sample, tmp_path / "mended", "NS-MOS02", lose_errors)
+    shares = []
+    for each in (plain, mended):
+        tables = each.read("x1d") if "x1d" in each.endings else []
+        shares.append(max([np.isfinite(t["FLUX_ERROR"]).mean() for t in tables] or [0]))
+    assert shares[0] == 0
+    assert shares[1] > 0.9
+    [table] = mended.read("x1d")
+    variance = table["FLUX_VAR_RNOISE"] + table["FLUX_VAR_POISSON"]
+    good = np.isfinite(table["FLUX"])
+    assert table["FLUX_ERROR"][good] == pytest.approx(np.sqrt(variance[good]))
+    told = [c for c in mended.outcome.caveats if c.kind is CaveatKind.EDITED]
+    assert len(told) == 3
+    assert "had no errors" in told[0].message
+
+
+def test_spectra_are_combined_in_place_of_images(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    combined = combine(sample, tmp_path / "spectra", "NS-MOS-COMBINE-SPECTRA", leave)
+    assert combined.endings == {"cal", "crf", "x1d", "c1d"}
+    assert combined.outcome.caveats == ()
+    parts, [whole] = combined.read("x1d"), combined.read("c1d")
+    assert len(parts) == 3
+    assert whole["N_INPUT"].max() == 3
+    flux = np.nanmedian([np.nanmedian(part["FLUX"]) for part in parts])
+    assert np.nanmedian(whole["FLUX"]) == pytest.approx(flux, rel=0.3)
+
+
+def test_few_exposures_are_combined_without_outlier_detection(
+    sample: SampleSet, tmp_path: Path
+) -> None:
+    issue = "NS-MOS-OUTLIER-REJECTION"
+    combined = combine(sample, tmp_path / "few", issue, leave)
+    assert combined.endings == {"cal", "s2d", "x1d"}
+    assert combined.outcome.caveats == ()

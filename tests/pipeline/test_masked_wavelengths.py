@@ -1,0 +1,68 @@
+"""Wavelengths of one dither position left out, on the nods of a fixed slit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+from processed import Processed
+
+from config.edits import parse_edit
+from workers.contract import CaveatKind, Edit, Job, Stage, Status
+from workers.run import run_job
+
+FROM_UM, TO_UM = 2.0, 2.3
+EDIT = {"slit": "S200A1", "from_um": FROM_UM, "to_um": TO_UM}
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def spec3(fixed_slit: Processed) -> Job:
+    """Return the job that combines the nods."""
+    outcomes = fixed_slit.list_outcomes().values()
+    [job] = [one.job for one in outcomes if one.job.stage is Stage.SPEC3]
+    return job
+
+
+def find_peak(cal: Path) -> float:
+    """Find the row in which a source is brightest, as a share of the rows."""
+    data = fits.getdata(cal, "SCI")
+    profile = np.nansum(np.nan_to_num(data[:, 150:300]), axis=1)
+    return float(np.argmax(profile) / len(profile))
+
+
+def read_weights(s2d: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read the weight of each column of a combined image, and which are masked."""
+    with fits.open(s2d, memmap=False) as hdus:
+        wavelengths = np.nanmedian(hdus["WAVELENGTH"].data, axis=0)
+        weights = np.nansum(hdus["WHT"].data, axis=0, dtype=np.float64)
+    margin = 0.05
+    inside = (wavelengths > FROM_UM + margin) & (wavelengths < TO_UM - margin)
+    outside = (wavelengths < FROM_UM - margin) | (wavelengths > TO_UM + margin)
+    return weights[inside | outside], inside[inside | outside]
+
+
+@pytest.mark.parametrize("half", ["lower", "upper"])
+def test_the_position_in_one_half_of_the_slit_is_left_out(
+    fixed_slit: Processed, spec3: Job, tmp_path: Path, half: str
+) -> None:
+    edit = parse_edit("mask-wavelengths", {**EDIT, "source": half})
+    values = edit.model_dump(mode="json", exclude={"edit", "match"})
+    edits = tuple(Edit(file.name, edit.edit, values) for file in spec3.inputs)
+    job = replace(spec3, edits=edits, fingerprint="3" * 64)
+    outcome = run_job(job, attempt="one", data_dir=tmp_path, granted_bytes=8 * GIB)
+    assert outcome.status is Status.SUCCEEDED
+    [told] = outcome.caveats
+    assert told.kind is CaveatKind.EDITED
+    [masked] = [f for f in spec3.inputs if told.message.startswith(f.name)]
+    peak = find_peak(Path(masked.path))
+    assert peak < 0.4 if half == "lower" else peak > 0.6
+    [s2d] = (tmp_path / outcome.folder).glob("*_s2d.fits")
+    weights, inside = read_weights(s2d)
+    before, _ = read_weights(fixed_slit.folder / s2d.name)
+    assert weights[~inside] == pytest.approx(before[~inside], rel=1e-6)
+    share = np.median(weights[inside] / before[inside])
+    assert share == pytest.approx(2 / 3, abs=0.15)
