@@ -115,6 +115,8 @@ class AssociationChoice(BaseModel):
     """Members to put in."""
     exclude: tuple[MemberRule, ...] = ()
     """Members to leave out; science stays."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
     @field_validator("include")
     @classmethod
@@ -134,6 +136,8 @@ class ProductChoice(BaseModel):
     """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
     ``needed``: only of those that spec3 does not combine, and of backgrounds whose
     spectra it reads. Other products are the same."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
 
 class ParameterSet(BaseModel):
@@ -153,6 +157,8 @@ class ParameterSet(BaseModel):
     """Parameters of the pipeline itself."""
     steps: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Parameters of its steps."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
     def fits(self, facts: Mapping[str, str]) -> bool:
         """Return whether it is for an exposure of these facts (`match.FACTS`)."""
