@@ -36,8 +36,8 @@ data of the mode, and what the official notebooks set
 ([jwst-pipeline-notebooks](https://github.com/spacetelescope/jwst-pipeline-notebooks) at
 `4ef7477` of 2026-08-20, for jwst 3.0.0; cells are counted from 0). What the notebooks
 leave to the context (fits of `clean_flicker_noise`, `picture_frame`, ...) is left to it
-here, too. Advice that depends on the source (faint, extended, moving, very bright) is in
-no recipe: `rewebb advise PROGRAM --recipe NAME` lists what remains.
+here, too. Advice that depends on the source (faint, extended, very bright) is in no
+recipe: `rewebb advise PROGRAM --recipe NAME` lists what remains.
 
 `rewebb recipes show NAME` prints a recipe with all that it extends.
 """

@@ -22,7 +22,8 @@ OF_MODE = {
 }
 """The modes that there is a page of known issues on."""
 CITED = re.compile(
-    r"\b(?:NS|MRS)-[A-Z0-9-]+|notebooks?\b.*\bcells? [0-9]+|^(?:Documentation|The rules)"
+    r"\b(?:NS|MRS)-[A-Z0-9-]+|notebooks?\b.*\bcells? [0-9]"
+    r"|^(?:Documentation|The rules)"
 )
 ID = re.compile(r"\b(?:NS|MRS)-[A-Z0-9-]*[A-Z0-9]")
 
