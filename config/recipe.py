@@ -114,6 +114,8 @@ class AssociationChoice(_Table):
     """Members to put in."""
     exclude: tuple[MemberRule, ...] = ()
     """Members to leave out; science stays."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
     @field_validator("include")
     @classmethod
@@ -131,6 +133,8 @@ class ProductChoice(_Table):
     """Of which IFU and MRS exposures spec2 makes cubes and spectra, as DMS does;
     ``needed``: only of those that spec3 does not combine, and of backgrounds whose
     spectra it reads. Other products are the same."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
 
 class ParameterSet(_Table):
@@ -151,6 +155,8 @@ class ParameterSet(_Table):
     """Parameters of the pipeline itself."""
     steps: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Parameters of its steps."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
     def fits(self, facts: Mapping[str, str]) -> bool:
         """Return whether it is for an exposure of these facts (`match.FACTS`)."""

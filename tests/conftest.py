@@ -1,6 +1,7 @@
 """What all tests share."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePath
 
 import hypothesis
@@ -10,7 +11,7 @@ from sample_cache import find_cache, hash_sources, provide
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from workers.sample import SampleSet, find_sample, make_sample
+from workers.sample import Mode, SampleSet, find_sample, make_sample
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("rewebb", deadline=None)
@@ -78,6 +79,5 @@ def sample(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> SampleSe
     with FileLock(f"{directory}.lock"):
         if found := find_sample(directory):
             return found
-        return provide(
-            directory, cache=find_cache(), key=hash_sources(), make=make_sample
-        )
+        make = partial(make_sample, modes=tuple(Mode))
+        return provide(directory, cache=find_cache(), key=hash_sources(), make=make)

@@ -1,16 +1,23 @@
-"""Writes the page of known issues for users from their files.
+"""Writes the page of known issues for users, of their files and of what is measured.
 
     python tools/write_known_issues.py
 
-A test compares the page with what this makes.
+Tests compare the page with what this makes, and the numbers with what they measure.
 """
 
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from config.known_issues import Fragment, KnownIssue, load_known_issues
 from flows.advice import to_fragment_lines
+
+__all__ = ["PAGE", "Number", "load_numbers", "load_programs", "make_page"]
+
+NUMBERS = Path(__file__).parents[1] / "tests" / "data" / "mitigations.toml"
 
 PAGE = Path(__file__).parents[1] / "docs" / "user" / "known-issues.md"
 
@@ -27,8 +34,52 @@ program, and `rewebb issues show ID` prints one in full: see
 This page is made from the files by `tools/write_known_issues.py`. *Status* is `open`,
 `resolved` (by a version or a context), or `advice`: a choice, or a limit to know of.
 *Versions* are those of `jwst` that have the issue. *Recipe* is what mitigates it; where
-several things do, the first is recommended.
+several things do, the first is recommended. *Measured* is what a
+[measurement](measurements.md) gives without and with it in a
+[sample program](sample.md) that has the defect, as a test finds it again; `-`: no
+sample program shows it.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What a sample program shows without what an issue advises, and with it."""
+
+    issue: str
+    """Id of the issue."""
+    alternative: int
+    """Which of its mitigations, counted from 1."""
+    program: str
+    """The mode of the sample program."""
+    product: str
+    """Pattern of the files, of which the first is measured."""
+    measurement: str
+    """Name of the measurement."""
+    parts: tuple[str, str]
+    """Of what in the file: before and after."""
+    unit: str
+    """Which of its numbers."""
+    before: float
+    """Without."""
+    after: float
+    """With it."""
+    factor: float
+    """How many times nearer to the ideal it must come at least."""
+
+
+def load_numbers() -> tuple[Number, ...]:
+    """Load what is measured."""
+    listed = _load()["numbers"]
+    return tuple(Number(**{**one, "parts": tuple(one["parts"])}) for one in listed)
+
+
+def load_programs() -> Mapping[str, str]:
+    """Load what recipes say without advice, by the mode of the sample program."""
+    return {each["mode"]: each["before"] for each in _load()["programs"]}
+
+
+def _load() -> dict[str, Any]:
+    return tomllib.loads(NUMBERS.read_text())
 
 
 def make_page() -> str:
@@ -38,7 +89,8 @@ def make_page() -> str:
     for mode, of_mode in groupby(issues, key=lambda issue: issue.mode):
         listed = [*of_mode]
         lines += [f"## {mode}", "", f"[The page of STScI]({listed[0].link})", ""]
-        lines += ["| issue | | status | versions | recipe |", "|---|---|---|---|---|"]
+        lines += ["| issue | | status | versions | recipe | measured |"]
+        lines += ["|---|---|---|---|---|---|"]
         lines += [*map(_to_row, listed), ""]
     return "\n".join(lines)
 
@@ -57,9 +109,24 @@ def _to_row(issue: KnownIssue) -> str:
             issue.status,
             ", ".join(_list_versions(issue)) or "all",
         ),
-        recipe or ("by hand" if issue.by_hand else "-"),
+        *(recipe or ("by hand" if issue.by_hand else "-"), _tell_numbers(issue)),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _tell_numbers(issue: KnownIssue) -> str:
+    """Tell what is measured of an issue, and of which alternative if there are some."""
+    numbers = [number for number in load_numbers() if number.issue == issue.id]
+    return (
+        "<br>".join(_tell(number, len(issue.mitigation)) for number in numbers) or "-"
+    )
+
+
+def _tell(number: Number, alternatives: int) -> str:
+    unit = "" if number.unit == "1" else f" {number.unit}"
+    which = f" (alternative {number.alternative})" if alternatives > 1 else ""
+    change = f"{number.before:.3g} to {number.after:.3g}"
+    return f"{number.measurement} {change}{unit}{which}"
 
 
 def _list_versions(issue: KnownIssue) -> Iterator[str]:

@@ -74,8 +74,8 @@ def _parse_modes(text: str) -> "tuple[Mode, ...]":
     from workers.sample import Mode
 
     if text == "all":
-        return tuple(Mode)
-    known = {str(mode): mode for mode in Mode}
+        return Mode.list_usual()
+    known = {str(mode): mode for mode in Mode.list_usual()}
     if unknown := [name for name in split(text) if name not in known]:
         raise typer.BadParameter(
             f"unknown mode {', '.join(unknown)}: expected all, or some of "

@@ -127,7 +127,7 @@ def schema() -> None:
 
 
 def _flatten(recipe: "Recipe") -> Mapping[str, str]:
-    """Write down each value of a recipe, by dotted key.
+    """Write down each value of a recipe but why it is set, by dotted key.
 
     Parameter sets of two recipes are the same if they are for the same stage and
     exposures, edits if they have the same number.
@@ -136,7 +136,11 @@ def _flatten(recipe: "Recipe") -> Mapping[str, str]:
 
     tree = tomllib.loads(recipe.text)
     sets, edits = tree.pop("parameters", []), tree.pop("edits", [])
-    values = {name: str(value) for name, value in list_values(tree)}
+    values = {
+        name: str(value)
+        for name, value in list_values(tree)
+        if not name.endswith(".why")
+    }
     for given, raw in zip(recipe.parameters, sets, strict=True):
         chosen = {key: raw[key] for key in ("pipeline", "steps") if key in raw}
         for name, value in list_values(chosen):

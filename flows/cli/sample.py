@@ -35,7 +35,7 @@ def make(
         )
     sample = make_sample(
         directory,
-        modes=tuple(Mode(name) for name in mode or known),
+        modes=tuple(map(Mode, mode)) if mode else Mode.list_usual(),
         on_progress=(lambda _: None) if as_json else say,
     )
     record = {

@@ -26,6 +26,8 @@ FILES = {
     Mode.MIRI_MRS_BANDS: 6,
     Mode.MIRI_LRS_SLIT: 3,
     Mode.MIRI_LRS_SLITLESS: 3,
+    Mode.NIRSPEC_BOTS_FLAWED: 1,
+    Mode.MIRI_MRS_FLAWED: 1,
 }
 IFU = {
     Mode.NIRSPEC_IFU_PRISM,

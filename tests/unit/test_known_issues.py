@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from beside import FACTS, needs
-from write_known_issues import PAGE, make_page
+from write_known_issues import PAGE, Number, load_numbers, load_programs, make_page
 
 from config.errors import KnownIssueError
 from config.known_issues import (
@@ -17,8 +17,10 @@ from config.known_issues import (
     load_known_issue,
     load_known_issues,
 )
+from config.measurements import list_measurements
 from config.recipe import ParameterSet, load_recipe
 from flows.advice import to_fragment_lines
+from workers.sample import Mode
 
 ISSUES = load_known_issues()
 FRAGMENTS = [(issue.id, one) for issue in ISSUES for one in issue.mitigation]
@@ -198,3 +200,19 @@ def test_a_fragment_is_of_the_exposures_of_its_issue(issue: KnownIssue) -> None:
 
 def test_the_page_for_users_is_what_the_files_make() -> None:
     assert PAGE.read_text() == make_page(), "run tools/write_known_issues.py"
+
+
+@pytest.mark.parametrize("number", load_numbers(), ids=lambda one: one.issue)
+def test_what_is_told_of_a_mitigation_is_an_improvement(number: Number) -> None:
+    issue = next(issue for issue in ISSUES if issue.id == number.issue)
+    assert 1 <= number.alternative <= len(issue.mitigation)
+    assert Mode(number.program).is_on_request
+    assert number.program in load_programs()
+    (value,) = [
+        value
+        for value in list_measurements()[number.measurement].values
+        if value.unit == number.unit
+    ]
+    gain = value.compare(number.before, number.after)
+    assert gain is not None
+    assert gain >= number.factor > 1

@@ -3,7 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.sample.frames import FULL, SUB512, Subarray, bias_image, make_flaws
+from workers.sample.frames import (
+    FULL,
+    SATURATION_DN,
+    SUB512,
+    Subarray,
+    bias_image,
+    make_flaws,
+)
 from workers.sample.ramps import Defects, Shower, simulate_ramps
 
 SMALL = Subarray("SMALL", 1, 1, 64, 48, 4, 10.0, 4)
@@ -40,6 +47,16 @@ def test_reference_pixels_see_no_light() -> None:
 
 def test_a_bright_pixel_ends_at_the_top_of_its_range() -> None:
     assert simulate(1e5)[0, -1, 10, 10] == np.iinfo(np.uint16).max
+
+
+def test_a_dead_pixel_is_saturated_from_the_first_read_on() -> None:
+    defects = Defects(cosmic_rays_per_group=0, dead=((20, 30),))
+    still = defects.still_image(SMALL, seed=1)
+    ramps = simulate_ramps(
+        [still], SMALL, groups=2, fast_axis=2, seed=1, defects=defects
+    )
+    places = np.argwhere(ramps[0, 0] > SATURATION_DN)
+    assert places.tolist() == [[20, 30]]
 
 
 @pytest.mark.parametrize(

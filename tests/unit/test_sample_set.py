@@ -29,6 +29,12 @@ def test_a_whole_sample_is_found(whole: SampleSet) -> None:
     assert find_sample(whole.directory) == whole
 
 
+def test_programs_with_defects_are_made_on_request_only() -> None:
+    on_request = {mode for mode in Mode if mode.is_on_request}
+    assert on_request == {mode for mode in Mode if mode.endswith("-flawed")}
+    assert {*Mode.list_usual()} == {*Mode} - on_request
+
+
 def test_an_empty_folder_is_no_sample(tmp_path: Path) -> None:
     assert find_sample(tmp_path) is None
 

@@ -20,7 +20,7 @@ def _ignore(_: str) -> None:
 def make_sample(
     directory: Path,
     *,
-    modes: Sequence[Mode] = tuple(Mode),
+    modes: Sequence[Mode] = Mode.list_usual(),
     on_progress: Callable[[str], None] = _ignore,
 ) -> SampleSet:
     """Make sample programs, or find them if they are there and whole.
@@ -34,7 +34,8 @@ def make_sample(
     directory
         Folder of samples, of any version; it is made.
     modes
-        Modes to make a program of. Programs that are there already are kept.
+        Modes to make a program of; by default all but those that show defects.
+        Programs that are there already are kept.
     on_progress
         Called with one sentence at each step.
 

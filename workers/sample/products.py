@@ -31,7 +31,8 @@ _PRODUCTS: Mapping[Mode, Mapping[str, str]] = {
     Mode.MIRI_LRS_SLIT: {"spectrum": "*_x1d.fits"},
     Mode.MIRI_LRS_SLITLESS: _TIME_SERIES,
 }
-"""Names after the program of what each mode ends with, by the name of its truth."""
+"""Names after the program of what each mode ends with, by the name of its truth; none
+of programs that show defects, which spoil it."""
 _EMPTY_SKY = "jw99001-o002_*"
 
 
@@ -58,7 +59,10 @@ class Check:
 
 def list_patterns(mode: Mode) -> Mapping[str, str]:
     """List the products of a mode: a glob by the name of the truth."""
-    return {kind: f"jw{mode.program}-{name}" for kind, name in _PRODUCTS[mode].items()}
+    return {
+        kind: f"jw{mode.program}-{name}"
+        for kind, name in _PRODUCTS.get(mode, {}).items()
+    }
 
 
 def find_products(mode: Mode, files: Sequence[Path]) -> Mapping[str, Path]:

@@ -23,6 +23,7 @@ _Ramps = NDArray[np.uint16]
 _COSMIC_RAY_DN = 500.0
 _RESET_DN = 3.0
 _SATURATED_DN = 70_000.0
+_DEAD_DN_PER_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Defects:
     """Pixels that saturate, at the same places in every exposure."""
     warm: int = 0
     """Pixels that could pass for a faint line, likewise."""
+    dead: tuple[tuple[int, int], ...] = ()
+    """Row and column of pixels that are saturated from the first read on."""
     leak_dn_per_s: float = 0.0
     """Light through the closed shutters, in the middle of the detector."""
     showers: tuple[Shower, ...] = ()
@@ -80,7 +83,10 @@ class Defects:
         across = np.exp(-0.5 * ((y - 1024) / 500) ** 2)
         leak = self.leak_dn_per_s * across * (1 + 0.3 * np.sin(x / 60))
         flaws = self.choose_flaws(subarray, seed)
-        return np.asarray(leak, np.float32) + flaws.dark_current(subarray.shape)
+        image = np.asarray(leak, np.float32) + flaws.dark_current(subarray.shape)
+        for place in self.dead:
+            image[place] = _DEAD_DN_PER_S
+        return image
 
 
 def _pink(rng: np.random.Generator, size: int) -> Image:

@@ -35,6 +35,8 @@ class Mode(StrEnum):
     """Number of the sample program, which MAST does not have."""
     recipe: str
     """Packaged recipe that suits its exposures."""
+    is_on_request: bool
+    """Whether it is made only where it is asked for: it shows defects."""
 
     NIRSPEC_IFU_PRISM = "nirspec-ifu-prism", "99001", "selfcal"
     """Dithered point source, background, leakcals."""
@@ -58,12 +60,28 @@ class Mode(StrEnum):
     """A point source nodded along the slit, with verification image."""
     MIRI_LRS_SLITLESS = "miri-lrs-slitless", "99008", "target-centroid"
     """A transit in two segments, with verification image."""
+    NIRSPEC_BOTS_FLAWED = "nirspec-bots-flawed", "99022", "nirspec-bots", True
+    """A time series with strong 1/f noise, and dead pixels on the spectrum."""
+    MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
+    """A source with fringes that is beside its coordinates."""
 
-    def __new__(cls, name: str, program: str = "", recipe: str = "") -> Self:
+    def __new__(
+        cls,
+        name: str,
+        program: str = "",
+        recipe: str = "",
+        is_on_request: bool = False,  # noqa: FBT001, FBT002 (a fact of a member)
+    ) -> Self:
         """Make a member of its name and facts."""
         mode = str.__new__(cls, name)
         mode._value_, mode.program, mode.recipe = name, program, recipe
+        mode.is_on_request = is_on_request
         return mode
+
+    @classmethod
+    def list_usual(cls) -> tuple[Self, ...]:
+        """List the modes that are made where none is named."""
+        return tuple(mode for mode in cls if not mode.is_on_request)
 
 
 @dataclass(frozen=True, slots=True)

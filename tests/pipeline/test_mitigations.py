@@ -1,0 +1,83 @@
+"""What known issues advise, on sample programs that show them: before and after."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mitigations import NUMBERS, make_recipes, measure_number
+from processing import make_settings, process
+from write_known_issues import Number
+
+from config.measurements import list_measurements
+from flows.models.runs import RunState
+from flows.run import Request
+from workers.sample import Mode, SampleSet
+
+AS_BEFORE = 0.1
+"""How far numbers may be from those of the docs, relative to them."""
+NOTHING = 1e-6
+"""What counts as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Folders of two runs of a program."""
+
+    before: Path
+    """Without what issues advise."""
+    after: Path
+    """With it."""
+
+
+def _run_twice(mode: Mode) -> object:
+    """Make the fixture of a program that was processed without advice, and with it."""
+
+    @pytest.fixture(scope="module", name=mode.name.lower())
+    def give(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+        folder = tmp_path_factory.mktemp(mode)
+        settings = make_settings(sample, folder / "data")
+        found = []
+        for name, text in make_recipes(mode).items():
+            path = folder / f"{name}.toml"
+            path.write_text(text)
+            summary = process(settings, Request(mode.program, recipe=str(path)))
+            assert summary.state is RunState.SUCCEEDED
+            found.append(settings.data_dir / summary.folder)
+        return Runs(*found)
+
+    return give
+
+
+nirspec_bots_flawed = _run_twice(Mode.NIRSPEC_BOTS_FLAWED)
+miri_mrs_flawed = _run_twice(Mode.MIRI_MRS_FLAWED)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(
+            number,
+            marks=()
+            if number.program == Mode.NIRSPEC_BOTS_FLAWED
+            else pytest.mark.slow,
+            id=f"{number.issue}-{number.alternative}",
+        )
+        for number in NUMBERS
+    ],
+)
+def test_what_an_issue_advises_improves_what_shows_it(
+    request: pytest.FixtureRequest, number: Number
+) -> None:
+    fixture = Mode(number.program).name.lower()
+    runs: Runs = request.getfixturevalue(fixture)
+    folders = zip((runs.before, runs.after), number.parts, strict=True)
+    before, after = (measure_number(each, number, part) for each, part in folders)
+    (value,) = [
+        value
+        for value in list_measurements()[number.measurement].values
+        if value.unit == number.unit
+    ]
+    left, was = abs(after - value.ideal), abs(before - value.ideal)
+    assert was > number.factor * left
+    told = (number.before, number.after)
+    assert (before, after) == pytest.approx(told, rel=AS_BEFORE, abs=NOTHING)

@@ -1,0 +1,74 @@
+"""Sample programs with the defects of known issues: 99022 and 99023, on request only.
+
+In program 99022 the star of program 99002 (BOTS, PRISM, SUB512) is read with 1/f noise
+that is stronger than the read noise (NS-BOTS03). Pixels on the spectrum are saturated
+from the first read on, and so have no data (NS-BOTS04). There is no transit.
+
+In program 99023 the source of program 99003 (MRS, SHORT), with the same fringes
+(MRS-FRINGES), is beside the coordinates of its proposal, as a star is whose proper
+motion no header tells (MRS-PROPER-MOTION, MRS-POINT-EXTRACTION).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from astropy.table import Table
+
+from .exposures import RawExposure, split
+from .miri_mrs import MRS
+from .nirspec_light import Tracer
+from .nirspec_slits import BOTS_PRISM
+from .program import Program, Tables
+from .ramps import Defects
+from .sample_set import Mode
+
+__all__ = ["BOTS_FLAWED", "MRS_FLAWED", "SHIFT_ARCSEC"]
+
+SHIFT_ARCSEC = (0.5, -0.4)
+"""How far east and north of its coordinates the source of the MRS is."""
+
+_DEAD = tuple((17, column) for column in range(60, 420, 40))
+
+
+def _plan_series() -> list[RawExposure]:
+    first = replace(BOTS_PRISM.plan()[0], program=Mode.NIRSPEC_BOTS_FLAWED.program)
+    return split(replace(first, integrations=12), 1)
+
+
+def _plan_exposure() -> list[RawExposure]:
+    first = replace(MRS.plan()[0], program=Mode.MIRI_MRS_FLAWED.program)
+    return [replace(first, groups=5, dither=("NONE", 1, 1), offset_arcsec=(0.0, 0.0))]
+
+
+def _tabulate_dead(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
+    rows, columns = np.array(program.defects.dead).T
+    meta = {"program": program.mode.program, "exposures": [raw.stem for raw in plan]}
+    yield "dead", Table({"row": rows, "column": columns}, meta=meta)
+
+
+def _tabulate_shift(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
+    true, told = program.scene.position, plan[0].target.position
+    columns = {"what": ["source", "header"], "ra_deg": [true.ra, told.ra]}
+    columns |= {"dec_deg": [true.dec, told.dec]}
+    yield "positions", Table(columns, meta={"program": program.mode.program})
+
+
+BOTS_FLAWED = replace(
+    BOTS_PRISM,
+    mode=Mode.NIRSPEC_BOTS_FLAWED,
+    plan=_plan_series,
+    tabulate=_tabulate_dead,
+    transit=None,
+    defects=Defects(cosmic_rays_per_group=0, stripes_dn=15.0, dead=_DEAD),
+)
+"""A time series with 1/f noise and dead pixels."""
+MRS_FLAWED = replace(
+    MRS,
+    mode=Mode.MIRI_MRS_FLAWED,
+    plan=_plan_exposure,
+    scene=replace(MRS.scene, position=MRS.scene.position.shifted(*SHIFT_ARCSEC)),
+    tabulate=_tabulate_shift,
+    defects=replace(MRS.defects, showers=()),
+)
+"""An exposure of a source that is not where its header says."""
