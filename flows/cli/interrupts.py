@@ -24,6 +24,9 @@ __all__ = ["Interruptible", "count_lines_with", "end_at_once"]
 _LIMIT_S = 1.5
 """How long a command may take to clean up."""
 
+_AGAIN_S = 0.01
+"""How long a finalizer that was interrupted may take to end."""
+
 _SIGNALS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 _ERASE: Final = "\r\x1b[2K"
@@ -70,6 +73,14 @@ class Interruptible(typer.Typer):
             watch.end_if_signalled()
 
 
+class _Signalled(SystemExit):
+    """Ends the main thread after a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
 class _Watch:
     """Waits for the first signal; stays until the process is over."""
 
@@ -83,6 +94,9 @@ class _Watch:
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup, say
                 signal.signal(number, self._interrupt)
+        self._main = threading.get_ident()
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._raise_again
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
 
@@ -97,7 +111,19 @@ class _Watch:
         self._seen.set()
         if not self._raised:
             self._raised = True
-            raise SystemExit(128 + number)
+            raise _Signalled(number)
+
+    def _raise_again(self, ignored: "sys.UnraisableHookArgs") -> None:
+        """Signal again if a finalizer was interrupted: Python ignores it."""
+        signalled = ignored.exc_value
+        if not isinstance(signalled, _Signalled):
+            self._unraisable(ignored)
+            return
+        self._raised = False
+        send = (self._main, signalled.number)
+        again = threading.Timer(_AGAIN_S, signal.pthread_kill, send)
+        again.daemon = True
+        again.start()
 
     def _watch(self) -> None:
         """See signals at once, whoever else handles them, whatever the command does."""
@@ -112,12 +138,13 @@ class _Watch:
 
 
 def _say_and_be_silent(text: str) -> None:
-    """Print the last line, and silence what the cleanup would print after it."""
+    """Print the last line, and silence what other threads would print after it."""
     erase = ""
     if sys.stderr.isatty():
         lines = min(sum(count() for count in _counters), os.get_terminal_size(2).lines)
         erase = _ERASE + (_UP + _ERASE) * (lines - 1) + _SHOW_CURSOR
-    os.write(2, f"{erase}{text}\n".encode())
+    stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
+    os.write(stderr, f"{erase}{text}\n".encode())

@@ -6,9 +6,12 @@ and jobs each print a traceback of their own.
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -75,6 +78,42 @@ def test_ctrl_c_ends_a_run_in_one_line_and_leaves_nothing_behind(
     assert query(alone.data, "select program from lease") == []
     assert query(alone.data, "select state from run") == [("CANCELLED",)]
     assert not find_processes(alone.data)
+
+
+_INTERRUPTED_FINALIZER = """
+import signal, time, weakref
+from pathlib import Path
+from flows.cli.interrupts import Interruptible
+
+app = Interruptible()
+
+class Freed: pass
+
+@app.command()
+def wait(cleaned: Path) -> None:
+    freed = Freed()
+    kept = weakref.ref(freed, lambda _: signal.raise_signal(signal.SIGINT))
+    try:
+        del freed
+        time.sleep(20)
+    finally:
+        cleaned.touch()
+
+app()
+"""
+
+
+def test_ctrl_c_in_a_finalizer_of_python_interrupts_the_command_all_the_same(
+    tmp_path: Path,
+) -> None:
+    cleaned = tmp_path / "cleaned"
+    command = [sys.executable, "-c", _INTERRUPTED_FINALIZER, str(cleaned)]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 130
+    assert ended.stderr == "interrupted: run again to go on\n"
+    assert cleaned.exists()
 
 
 @pytest.mark.slow
