@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from config.brought import BroughtFile
+from config.edits import RecipeEdit
 from config.known_issues import Fragment, IssueStatus, KnownIssue
 from config.recipe import ParameterSet
 from workers.contract import Stage
@@ -79,11 +81,14 @@ class _Verdict:
     """Choices that are not made."""
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]]
     """Parameters that are not set for all exposures."""
+    changes: Sequence[RecipeEdit | BroughtFile] = ()
+    """Edits and files of which none of the exposures has one."""
 
     @property
     def is_set(self) -> bool:
         """Whether all is set that the fragment asks for."""
-        return self.is_reached and not self.associations and not self.parameters
+        lacking = (self.associations, self.parameters, self.changes)
+        return self.is_reached and not any(lacking)
 
 
 def advise(issues: Iterable[KnownIssue], situation: Situation) -> tuple[Advice, ...]:
@@ -153,7 +158,7 @@ def _weigh(issue: KnownIssue, names: Sequence[str], situation: Situation) -> _Ju
     """Judge an issue that is there."""
     jwst = situation.jwst
     known = [f for f in issue.mitigation if jwst is None or f.is_known_to(jwst)]
-    verdicts = [_check(fragment, names, situation) for fragment in known]
+    verdicts = [_check(fragment, issue, names, situation) for fragment in known]
     if any(verdict.is_set for verdict in verdicts):
         return AdviceState.MITIGATED, "what mitigates it is set", ()
     elsewhere = _tell_mend(issue, situation)
@@ -177,7 +182,8 @@ def _ask(
     lines: tuple[str, ...] = ()
     said = list(elsewhere)
     if reached:
-        lines = to_recipe_lines(reached[0].associations, reached[0].parameters)
+        first = reached[0]
+        lines = to_recipe_lines(first.associations, first.parameters, first.changes)
         said.append("the recipe does not set what mitigates it")
     elif verdicts:
         said.append("the run does not come to the stage of its mitigation")
@@ -234,10 +240,13 @@ def _take_reference(reftype: str, names: Sequence[str], situation: Situation) ->
     return bool(taken) and all(taken)
 
 
-def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _Verdict:
+def _check(
+    fragment: Fragment, issue: KnownIssue, names: Sequence[str], situation: Situation
+) -> _Verdict:
     """Compare what a fragment asks for with what is set."""
     lacking: list[tuple[ParameterSet, Mapping[str, Any]]] = []
-    is_reached = True
+    changes = _list_unchanged(fragment, names, situation)
+    is_reached = not changes or Stage(issue.stage) in situation.stages
     for given in fragment.parameters:
         uses = [
             use
@@ -251,7 +260,24 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
-    return _Verdict(is_reached, _list_unchosen(fragment, situation), lacking)
+    unchosen = _list_unchosen(fragment, situation)
+    return _Verdict(is_reached, unchosen, lacking, changes)
+
+
+def _list_unchanged(
+    fragment: Fragment, names: Sequence[str], situation: Situation
+) -> list[RecipeEdit | BroughtFile]:
+    """List the edits and files of which no exposure has one, whatever its values.
+
+    They are for some exposures, or sources, which only the user knows.
+    """
+    made: set[str] = set()
+    for stage in situation.stages:
+        for name in names:
+            use = situation.find_use(stage, name)
+            made |= use.changes if use else frozenset()
+    edits = (edit for edit in fragment.edits if edit.edit not in made)
+    return [*edits, *(file for file in fragment.files if file.kind not in made)]
 
 
 def _list_unchosen(fragment: Fragment, situation: Situation) -> Mapping[str, object]:

@@ -19,6 +19,9 @@ class StageUse:
     references: Mapping[str, bool] = field(default_factory=dict)
     """Types of references that it asks for, and whether it takes a file; none before
     they are resolved."""
+    changes: frozenset[str] = frozenset()
+    """Names of the edits that it makes, and kinds of the files of users that it
+    reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,12 @@ def make_recipe_situation(
     """Make the situation before anything is resolved: the recipe alone is known."""
 
     def find_use(stage: Stage, name: str) -> StageUse:
-        return StageUse(recipe.select_parameters(stage.value, [exposures[name]]))
+        facts = exposures[name]
+        edits = (one.edit for one in recipe.edits if one.match.fits(facts))
+        files = (one.kind for one in recipe.files if one.fits(facts))
+        return StageUse(
+            recipe.select_parameters(stage.value, [facts]),
+            changes=frozenset((*edits, *files)),
+        )
 
     return Situation(exposures, stages, find_use, jwst, context, recipe.associations)

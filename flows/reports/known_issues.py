@@ -11,7 +11,7 @@ from contextlib import suppress
 from config.known_issues import KnownIssue
 from config.match import FACTS, read_facts
 from config.recipe import AssociationChoice
-from workers.contract import Stage
+from workers.contract import BROUGHT, Stage
 
 from ..advice import Advice, Situation, StageUse, advise
 from ..models.exposures import Role
@@ -52,7 +52,7 @@ def advise_recorded(
     if not exposures:
         return None
     uses = {
-        (job.stage, name): StageUse(job.parameters, job.references)
+        (job.stage, name): StageUse(job.parameters, job.references, job.changes)
         for job in jobs
         for name in _list_science(job)
     }
@@ -72,7 +72,13 @@ def _read_exposures(
 ) -> Mapping[str, Mapping[str, str]]:
     """Read the facts of the files that the jobs began with, by exposure."""
     first = min((job.stage for job in jobs), key=[*Stage].index)
-    files = [file for job in jobs if job.stage is first for file in job.inputs]
+    files = [
+        file
+        for job in jobs
+        if job.stage is first
+        for file in job.inputs
+        if file.exptype not in BROUGHT
+    ]
     cards = database.jobs.find_cards(file.content_sha256 for file in files)
     return {
         (name := stem_of(file.name)): read_facts(name, _parse(cards[key]))

@@ -8,7 +8,7 @@ from importlib import metadata
 from config.known_issues import load_known_issues
 from config.recipe import Recipe
 from config.settings import Settings
-from workers.contract import Resolved, Stage
+from workers.contract import BROUGHT, Resolved, Stage
 
 from ..advice import (
     Advice,
@@ -120,7 +120,7 @@ def advise_resolved(resolved: ResolvedGraph) -> tuple[Advice, ...]:
     uses: dict[tuple[Stage, str], StageUse] = {}
     for job in drawn.graph:
         if (own := known.by_key.get(job.key)) is not None:
-            use = _to_use(own)
+            use = _to_use(own, job)
             uses |= {(job.stage, name): use for name in _list_science(job)}
     situation = Situation(
         exposures=_read_all(drawn.exposures),
@@ -157,9 +157,11 @@ def _read_all(exposures: Iterable[Exposure]) -> Mapping[str, Mapping[str, str]]:
     return {one.name: one.facts for one in exposures}
 
 
-def _to_use(own: Resolved) -> StageUse:
+def _to_use(own: Resolved, job: PlannedJob) -> StageUse:
     taken = {use.reftype: use.file is not None for use in own.references}
-    return StageUse(own.parameters, taken)
+    read = {file.exptype for file in job.inputs} & BROUGHT
+    changes = read.union(edit.edit for edit in job.edits)
+    return StageUse(own.parameters, taken, frozenset(changes))
 
 
 def _list_science(job: PlannedJob) -> Iterable[str]:

@@ -74,10 +74,10 @@ def test_edits_are_read_in_their_order(write: Write) -> None:
 
 
 WRONG = {
-    "another edit": ('edit = "split-slits"', "edits.0: Input tag 'split-slits' found"),
+    "another edit": ('edit = "split-slits"', "edits.1: Input tag 'split-slits' found"),
     "another key": (
         'edit = "split-slitlets"\nmax_shutter = 3',
-        "`edits.0.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
+        "`edits.1.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",
     ),
     "both of a choice": (
         'edit = "set-stellarity"\nsources = [1]\nstellarity = 1\nsource_type = "POINT"',

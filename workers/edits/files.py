@@ -7,10 +7,17 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from config.edits import HeaderEdit, MetafileEdit, RecipeEdit, parse_edit
+from config.edits import (
+    ApertureEdit,
+    HeaderEdit,
+    MetafileEdit,
+    RecipeEdit,
+    parse_edit,
+)
 
-from ..contract import Edit
+from ..contract import EXTRACT1D, Edit
 from ..errors import EditError
+from .apertures import derive_apertures, edit_apertures, name_derived
 from .headers import list_cards
 from .metafile import edit_tables
 from .tables import read_tables, write_tables
@@ -20,10 +27,24 @@ __all__ = ["apply_edits", "check_edits"]
 _log = logging.getLogger(__name__)
 
 
-def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[str, ...]:
+def apply_edits(
+    edits: Iterable[Edit],
+    inputs: Path,
+    *,
+    apertures: Path | None = None,
+    exp_type: str = "",
+) -> tuple[str, ...]:
     """Replace links to files by edited copies; the files stay as they are.
 
-    Returns what could not be done, each in a sentence.
+    What is made of the apertures of the context is put beside the copies. Returns what
+    could not be done, each in a sentence.
+
+    Parameters
+    ----------
+    apertures
+        The ``extract1d`` reference of the job.
+    exp_type
+        EXP_TYPE of its science.
 
     Raises
     ------
@@ -32,6 +53,12 @@ def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[str, ...]:
     """
     notes: list[str] = []
     for name, parsed in _group(edits).items():
+        if name == EXTRACT1D:
+            changes, parent = _pick_apertures(parsed), _expect(apertures)
+            _log.info("edits of a copy of %s: %s", parent.name, parsed)
+            target = inputs / name_derived(parent.name)
+            derive_apertures(parent, target, changes, exp_type=exp_type)
+            continue
         link = inputs / name
         source = link.resolve(strict=True)
         link.unlink()
@@ -41,9 +68,25 @@ def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[str, ...]:
 
 
 def check_edits(
-    edits: Iterable[Edit], *, metafile: Path | None, exposure: Path
+    edits: Iterable[Edit],
+    *,
+    metafile: Path | None,
+    exposure: Path,
+    apertures: Path | None = None,
+    exp_type: str = "",
 ) -> None:
     """Refuse edits that do not fit the files of a job, before it runs.
+
+    Parameters
+    ----------
+    metafile
+        Metafile of the MSA, if the job reads one.
+    exposure
+        File of the first science exposure.
+    apertures
+        The ``extract1d`` reference of the job.
+    exp_type
+        EXP_TYPE of its science.
 
     Raises
     ------
@@ -55,12 +98,25 @@ def check_edits(
             tables, cards = _part(parsed)
             if tables and metafile is not None:
                 edit_tables(read_tables(metafile), tables)
+            if name == EXTRACT1D:
+                changes = _pick_apertures(parsed)
+                edit_apertures(_expect(apertures), changes, exp_type=exp_type)
             if cards:
                 header = fits.getheader(exposure)
                 for edit in cards:
                     list_cards(header, edit)
         except EditError as error:
             raise EditError(f"the edits of {name}: {error}") from error
+
+
+def _pick_apertures(edits: Iterable[RecipeEdit]) -> list[ApertureEdit]:
+    return [edit for edit in edits if isinstance(edit, ApertureEdit)]
+
+
+def _expect(apertures: Path | None) -> Path:
+    if apertures is None:
+        raise EditError("the context has no extract1d reference for this exposure")
+    return apertures
 
 
 def _group(edits: Iterable[Edit]) -> Mapping[str, list[RecipeEdit]]:
