@@ -271,6 +271,8 @@ def _list_unchanged(
 
     They are for some exposures, or sources, which only the user knows.
     """
+    if not fragment.edits and not fragment.files:
+        return []
     made: set[str] = set()
     for stage in situation.stages:
         for name in names:
