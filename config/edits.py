@@ -1,8 +1,8 @@
 """Edits: what a recipe changes in copies of the files that jobs read.
 
-Metafiles of the MSA, headers of exposures and pixels of calibrated slits, by the
-workarounds of the pages of known issues (NIRSpec MOS, NIRSpec BOTS, NIRSpec IFU, MIRI
-MRS). The originals stay as they are.
+Metafiles of the MSA, headers of exposures, apertures of the extraction and pixels of
+calibrated slits, by the workarounds of the pages of known issues (NIRSpec MOS, NIRSpec
+BOTS, NIRSpec IFU, MIRI MRS). The originals stay as they are.
 """
 
 from abc import abstractmethod
@@ -28,6 +28,7 @@ __all__ = [
     "MSA_COLUMNS",
     "MSA_ROWS",
     "AddBackground",
+    "ApertureEdit",
     "CalibratedEdit",
     "DropBackground",
     "ExplodeLongSlit",
@@ -42,7 +43,9 @@ __all__ = [
     "RecipeEdit",
     "RecomputeErrors",
     "SelectSources",
+    "SetCubeAperture",
     "SetKeyword",
+    "SetSlitAperture",
     "SetStellarity",
     "ShutterRange",
     "SplitSlitlets",
@@ -381,6 +384,99 @@ class MaskWavelengths(CalibratedEdit):
         return self
 
 
+_CUBES: Final = frozenset({"NRS_IFU", "MIR_MRS"})
+"""EXP_TYPEs of spectra of cubes (jwst 3.0.0, ``extract_1d/ifu.py``)."""
+
+_SLITS: Final = frozenset(
+    {
+        *("NRS_FIXEDSLIT", "NRS_MSASPEC", "NRS_BRIGHTOBJ"),
+        *("MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS"),
+    }
+)
+"""EXP_TYPEs of spectra of 2-D images (``extract_1d/extract.py``)."""
+
+_Length = Annotated[float, Field(gt=0, le=2048, allow_inf_nan=False)]
+_Pixel = Annotated[float, Field(ge=0, le=2048, allow_inf_nan=False)]
+
+
+class ApertureEdit(_Edit):
+    """An edit of the ``extract1d`` reference that the context gives to a job."""
+
+    stage: Literal["spec2", "spec3", "tso3"] | None = None
+    """Stage whose spectra are extracted so; none means all."""
+
+    @property
+    @abstractmethod
+    def exp_types(self) -> frozenset[str]:
+        """EXP_TYPEs whose apertures are of this kind."""
+
+
+class SetCubeAperture(ApertureEdit):
+    """Change the circle and the annulus in which point sources of cubes are summed.
+
+    Extended sources are summed over the whole field, whatever the reference says.
+    """
+
+    edit: Literal["set-cube-aperture"] = "set-cube-aperture"
+    """Which edit it is."""
+    radius_arcsec: _Length | None = None
+    """Radius, the same at all wavelengths."""
+    radius_factor: _Length | None = None
+    """By what the radius of the reference, which grows with the PSF, is multiplied."""
+    inner_background_arcsec: _Length | None = None
+    """Inner radius of the annulus, at all wavelengths."""
+    outer_background_arcsec: _Length | None = None
+    """Outer radius of the annulus, at all wavelengths."""
+
+    @property
+    def exp_types(self) -> frozenset[str]:
+        """EXP_TYPEs whose apertures are of this kind."""
+        return _CUBES
+
+    @model_validator(mode="after")
+    def _check_radii(self) -> Self:
+        radii = (self.radius_arcsec, self.radius_factor)
+        inner, outer = self.inner_background_arcsec, self.outer_background_arcsec
+        if None not in radii:
+            raise ValueError("give one of radius_arcsec and radius_factor")
+        if {*radii, inner, outer} == {None}:
+            raise ValueError("give a radius, or one of the annulus")
+        if inner is not None and outer is not None and inner >= outer:
+            raise ValueError(
+                f"inner_background_arcsec {inner:g} is not below "
+                f"outer_background_arcsec {outer:g}"
+            )
+        return self
+
+
+class SetSlitAperture(ApertureEdit):
+    """Change the rows (columns, of the LRS) over which spectra of slits are summed."""
+
+    edit: Literal["set-slit-aperture"] = "set-slit-aperture"
+    """Which edit it is."""
+    slits: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
+    """Ids of apertures of the reference, names of slits; none means all of them."""
+    width_pixels: _Length | None = None
+    """Width across dispersion, about the source or the middle of the limits."""
+    limits_pixels: tuple[_Pixel, _Pixel] | None = None
+    """First and last pixel across dispersion, from 0, in the cut-out of the slit; the
+    position of the source is not used then."""
+
+    @property
+    def exp_types(self) -> frozenset[str]:
+        """EXP_TYPEs whose apertures are of this kind."""
+        return _SLITS
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        if self.width_pixels is None and self.limits_pixels is None:
+            raise ValueError("give width_pixels or limits_pixels")
+        if self.limits_pixels and self.limits_pixels[0] > self.limits_pixels[1]:
+            first, last = self.limits_pixels
+            raise ValueError(f"limits_pixels: first {first:g} is after last {last:g}")
+        return self
+
+
 RecipeEdit = Annotated[
     SplitSlitlets
     | ExtendSlitlets
@@ -394,7 +490,9 @@ RecipeEdit = Annotated[
     | SetKeyword
     | ProperMotion
     | RecomputeErrors
-    | MaskWavelengths,
+    | MaskWavelengths
+    | SetCubeAperture
+    | SetSlitAperture,
     Field(discriminator="edit"),
 ]
 """An edit, as a recipe has it."""

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from .brought import BroughtFile
 from .edits import EDITS, RecipeEdit
 from .errors import KnownIssueError
 from .match import Match
@@ -190,13 +191,18 @@ class Fragment(_Table):
     associations: AssociationChoice | None = None
     """Choices of associations; only those that are given are meant."""
     edits: tuple[RecipeEdit, ...] = ()
-    """Edits of copies of what jobs read."""
+    """Edits to ask for; their values are examples, which depend on the data."""
+    files: tuple[BroughtFile, ...] = ()
+    """Files to bring; their sha256 is a place to fill in, of zeros."""
 
     @model_validator(mode="after")
     def _check_content(self) -> Self:
         """Refuse a fragment that asks for nothing."""
-        if not self.parameters and not self.edits and self.associations is None:
-            raise ValueError("expected parameters, edits or associations")
+        asked = (self.parameters, self.associations, self.edits, self.files)
+        if not any(asked):
+            raise ValueError("expected parameters, associations, edits or files")
+        if any(file.sha256.strip("0") for file in self.files):
+            raise ValueError("an issue brings no file of its own: expected zeros")
         return self
 
     def is_known_to(self, version: str) -> bool:

@@ -1,8 +1,9 @@
 """Recipes: how to reprocess, as TOML data without logic.
 
 A recipe chooses among associations and sets parameters of pipelines over those of
-the context; it may extend others. It can never name files, hooks or code: a request
-must not make a worker read or run anything but the pipeline and its references.
+the context; it may extend others. It can never name paths, hooks or code: a request
+must not make a worker read or run anything but the pipeline and its references, and
+files that `rewebb put` has checked, which it names by their sha256.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 
+from .brought import BroughtFile, explain_brought
 from .edits import EDITS, RecipeEdit
 from .errors import RecipeError
 from .extending import join_recipes, to_toml
@@ -207,6 +209,8 @@ class _RecipeFile(_Table):
     """Parameters that it sets; of two sets, the later one wins."""
     edits: tuple[RecipeEdit, ...] = ()
     """What it changes in copies of metafiles and headers, in this order."""
+    files: tuple[BroughtFile, ...] = ()
+    """Files that `rewebb put` has kept, by their sha256."""
 
 
 _KEYS = {
@@ -229,6 +233,9 @@ _KEYS |= {
     for model in EDITS
     for name in model.model_fields
     if name not in _KEYS
+}
+_KEYS |= {
+    name: f"files.{name}" for name in BroughtFile.model_fields if name not in _KEYS
 }
 
 _CUBE_EXP_TYPES = frozenset({"NRS_IFU", "MIR_MRS"})
@@ -263,6 +270,8 @@ class Recipe:
     """Parameters that it sets; of two sets, the later one wins."""
     edits: tuple[RecipeEdit, ...] = ()
     """What it changes in copies of metafiles and headers, in this order."""
+    files: tuple[BroughtFile, ...] = ()
+    """Files that `rewebb put` has kept, by their sha256."""
 
     @property
     def needs_specs(self) -> bool:
@@ -352,6 +361,7 @@ def _make_recipe(
         products=parsed.products,
         parameters=parsed.parameters,
         edits=parsed.edits,
+        files=parsed.files,
     )
 
 
@@ -364,7 +374,7 @@ def _parse(name: str, tree: Mapping[str, Any]) -> _RecipeFile:
     if refused := sorted(_find_forbidden(parsed.parameters)):
         raise RecipeError(
             f"The recipe {name} sets {', '.join(refused)}: a recipe sets neither "
-            "files, hooks nor places."
+            f"files, hooks nor places.{explain_brought(refused)}"
         )
     return parsed
 

@@ -3,6 +3,7 @@
     rewebb.db                       the database, unless a server has it
     raw/<program>/v<n>/<name>       copies of files of the archive, with <name>.json
     raw/<program>/listing.json      what the archive said of the program last
+    brought/<sha256>/               a file that a user brought, with put.json
     runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary
     scratch/dask/                   files of Dask
     damaged/                        folders that were taken out of the store
@@ -21,6 +22,7 @@ from workers.job_layout import ATTEMPTS, OUTCOME_NAME, SCRATCH, STORE
 from .models.runs import Run
 
 __all__ = [
+    "BROUGHT_FILES",
     "DAMAGED",
     "DASK_SCRATCH",
     "DATABASE_NAME",
@@ -42,6 +44,9 @@ DATABASE_NAME: Final = "rewebb.db"
 
 RAW: Final = "raw"
 """Folder of copies of the archive."""
+
+BROUGHT_FILES: Final = "brought"
+"""Folder of the files that users brought."""
 
 LISTING_NAME: Final = "listing.json"
 """What the archive said of a program, in its folder of copies."""

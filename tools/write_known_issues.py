@@ -142,7 +142,7 @@ def _list_versions(issue: KnownIssue) -> Iterator[str]:
 def _to_cell(fragment: Fragment) -> str:
     """Give the lines of a fragment, without those that only say of what they are."""
     since = f" (jwst `{fragment.jwst}`)" if fragment.jwst else ""
-    skipped = ("[", "exp_types", "match")
+    skipped = ("[", "exp_types", "match", "sha256")
     lines = [one for one in to_fragment_lines(fragment) if not one.startswith(skipped)]
     return ", ".join(f"`{line}`" for line in lines if line) + since
 

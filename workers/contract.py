@@ -13,13 +13,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
+    "BACKGROUND_SPECTRUM",
+    "BAD_PIXELS",
+    "BROUGHT",
     "CHILD_LOST",
     "CONTENT_VERSION",
+    "EXTRACT1D",
     "KNOWN_BEFORE",
     "METAFILE",
     "NOT_APPLICABLE",
     "PERSISTENCE",
     "RECORD_VERSION",
+    "TAKERS",
+    "BroughtReport",
     "Caveat",
     "CaveatKind",
     "CodeSpecs",
@@ -82,6 +88,19 @@ PERSISTENCE = "persistence"
 """The exptype of an input that says until when pixels of the detector glow after the
 exposure before; no member of an association. Also its suffix."""
 
+BACKGROUND_SPECTRUM = "background-spectrum"
+"""The exptype of an input that a user has brought: the 1-D background to subtract; in
+spec3 also a background member of the association, without which it ignores it."""
+
+EXTRACT1D = "extract1d"
+"""The exptype of another: the apertures that spectra are extracted with."""
+
+BAD_PIXELS = "bad-pixels"
+"""The exptype of another: flags of pixels, to be added to those of the mask."""
+
+BROUGHT = frozenset({BACKGROUND_SPECTRUM, EXTRACT1D, BAD_PIXELS})
+"""Exptypes of inputs that users have brought."""
+
 CONTENT_VERSION = 2
 """Version of the content hash, part of every fingerprint; a change makes every job
 due."""
@@ -103,6 +122,18 @@ class Stage(StrEnum):
     """Combined spectra, one level-3 association (`calwebb_spec3`)."""
     TSO3 = "tso3"
     """Time series, one level-3 association (`calwebb_tso3`)."""
+
+
+TAKERS: Mapping[tuple[str, Stage], tuple[str, str]] = {
+    (BACKGROUND_SPECTRUM, Stage.SPEC2): ("master_background_mos", "user_background"),
+    (BACKGROUND_SPECTRUM, Stage.SPEC3): ("master_background", "user_background"),
+    (BAD_PIXELS, Stage.DETECTOR1): ("dq_init", "user_supplied_dq"),
+    (EXTRACT1D, Stage.SPEC2): ("extract_1d", "override_extract1d"),
+    (EXTRACT1D, Stage.SPEC3): ("extract_1d", "override_extract1d"),
+    (EXTRACT1D, Stage.TSO3): ("extract_1d", "override_extract1d"),
+}
+"""The step, and its parameter (jwst 3.0.0), that takes a file that a user has brought,
+by exptype and stage."""
 
 
 class Status(StrEnum):
@@ -374,6 +405,20 @@ class FileHash:
     """Hash of the data of all HDUs; only when the file was just read."""
     cards: Mapping[str, str] = field(default_factory=dict)
     """Cards of the primary header that the content holds; likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtReport:
+    """What a check of a file that a user brings has found."""
+
+    kind: str
+    """One of `BROUGHT`."""
+    about: str
+    """What it holds, in a few words."""
+    span_um: tuple[float, float] | None = None
+    """First and last wavelength of a spectrum, in um."""
+    shape: tuple[int, int] | None = None
+    """Rows and columns of a mask."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Errors of the data plane.
 
 WorkerError                     stop and mend what the message names
+* BroughtError                  a file that a user brings cannot be used
 * CrdsCacheError                the cache or the context cannot be used
   x ReferenceMissingError       a selected file is not in the cache
   x ReferenceChangedError       a file is not the one that was resolved
@@ -26,6 +27,7 @@ They cross the wire as `ErrorInfo`, never as exceptions.
 
 __all__ = [
     "AccessDeniedError",
+    "BroughtError",
     "CrdsCacheError",
     "EditError",
     "InputChangedError",
@@ -50,6 +52,10 @@ __all__ = [
 
 class WorkerError(Exception):
     """Stop; its message tells the user what to mend."""
+
+
+class BroughtError(WorkerError):
+    """A file that a user brings is not of a kind that can be used."""
 
 
 class CrdsCacheError(WorkerError):

@@ -27,6 +27,7 @@ from .child import ChildEnd, listening, make_sender, run_in_child
 from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
+    BroughtReport,
     Caveat,
     CodeSpecs,
     ErrorInfo,
@@ -59,12 +60,13 @@ from .job_layout import (
     get_store_folder,
 )
 from .publishing import sync
-from .references import ReferenceCache, pin
+from .references import ReferenceCache, locate_apertures, pin
 from .trees import remove_tree
 from .versions import calibration_versions
 
 __all__ = [
     "answer_job",
+    "check_brought",
     "hash_files",
     "list_specs",
     "measure_products",
@@ -224,6 +226,11 @@ def measure_products(
     return _call(_measure, [path.absolute() for path in paths], lines_um)
 
 
+def check_brought(path: Path) -> BroughtReport | ErrorInfo:
+    """Check a file that a user brings, in a child."""
+    return _call(_check_brought, path.absolute())
+
+
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
     """Judge by the end of the child how the attempt went."""
     answer, name = end.answer, f"{job.stage} of {job.name}"
@@ -322,7 +329,12 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     cache.verify(use.file for use in uses if use.file)
     outputs, work = scratch / PUBLISH, scratch / WORK
     _lay_out(job, work / INPUTS)
-    edited = apply_edits(job.edits, work / INPUTS)
+    edited = apply_edits(
+        job.edits,
+        work / INPUTS,
+        apertures=locate_apertures(job.references),
+        exp_type=job.exp_type,
+    )
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none names the attempt.
     shared = scratch.with_name(SHARED)
@@ -412,6 +424,12 @@ def _measure(
     from .stages.measurements import measure  # only in the child
 
     return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
+
+
+def _check_brought(path: Path) -> BroughtReport:
+    from .brought import check_brought  # only in the child
+
+    return check_brought(path)
 
 
 def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from config.brought import BroughtFile
 from config.edits import CalibratedEdit, RecipeEdit
 from config.known_issues import Fragment, IssueStatus, KnownIssue
-from config.match import Match
 from config.recipe import ParameterSet
 from workers.contract import Stage
 
@@ -81,14 +81,14 @@ class _Verdict:
     """Choices that are not made."""
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]]
     """Parameters that are not set for all exposures."""
-    edits: Sequence[RecipeEdit]
-    """Edits that are not made of all exposures."""
+    changes: Sequence[RecipeEdit | BroughtFile] = ()
+    """Edits and files of which none of the exposures has one."""
 
     @property
     def is_set(self) -> bool:
         """Whether all is set that the fragment asks for."""
-        lacking = self.associations or self.parameters or self.edits
-        return self.is_reached and not lacking
+        lacking = (self.associations, self.parameters, self.changes)
+        return self.is_reached and not any(lacking)
 
 
 def advise(issues: Iterable[KnownIssue], situation: Situation) -> tuple[Advice, ...]:
@@ -158,7 +158,7 @@ def _weigh(issue: KnownIssue, names: Sequence[str], situation: Situation) -> _Ju
     """Judge an issue that is there."""
     jwst = situation.jwst
     known = [f for f in issue.mitigation if jwst is None or f.is_known_to(jwst)]
-    verdicts = [_check(fragment, names, situation) for fragment in known]
+    verdicts = [_check(fragment, issue, names, situation) for fragment in known]
     if any(verdict.is_set for verdict in verdicts):
         return AdviceState.MITIGATED, "what mitigates it is set", ()
     elsewhere = _tell_mend(issue, situation)
@@ -183,7 +183,7 @@ def _ask(
     said = list(elsewhere)
     if reached:
         first = reached[0]
-        lines = to_recipe_lines(first.associations, first.parameters, first.edits)
+        lines = to_recipe_lines(first.associations, first.parameters, first.changes)
         said.append("the recipe does not set what mitigates it")
     elif verdicts:
         said.append("the run does not come to the stage of its mitigation")
@@ -240,10 +240,13 @@ def _take_reference(reftype: str, names: Sequence[str], situation: Situation) ->
     return bool(taken) and all(taken)
 
 
-def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _Verdict:
+def _check(
+    fragment: Fragment, issue: KnownIssue, names: Sequence[str], situation: Situation
+) -> _Verdict:
     """Compare what a fragment asks for with what is set."""
     lacking: list[tuple[ParameterSet, Mapping[str, Any]]] = []
-    is_reached = True
+    changes = _list_unchanged(fragment, names, situation)
+    is_reached = not changes or Stage(issue.stage) in situation.stages
     for given in fragment.parameters:
         uses = [
             use
@@ -258,29 +261,28 @@ def _check(fragment: Fragment, names: Sequence[str], situation: Situation) -> _V
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
-    for edit in fragment.edits:
-        stage = Stage.SPEC3 if isinstance(edit, CalibratedEdit) else Stage.SPEC2
-        meant = any(edit.match.fits(situation.exposures[name]) for name in names)
-        is_reached &= meant and stage in situation.stages
+    if any(isinstance(edit, CalibratedEdit) for edit in fragment.edits):
+        is_reached &= Stage.SPEC3 in situation.stages
     unchosen = _list_unchosen(fragment, situation)
-    unmade = [e for e in fragment.edits if not _is_made(e, names, situation)]
-    return _Verdict(is_reached, unchosen, lacking, unmade)
+    return _Verdict(is_reached, unchosen, lacking, changes)
 
 
-def _is_made(edit: RecipeEdit, names: Iterable[str], situation: Situation) -> bool:
-    """Return whether the recipe has an edit for all exposures that it is meant for."""
-    same = [each for each in situation.edits if _loosen(each) == _loosen(edit)]
-    meant = (situation.exposures[name] for name in names)
-    return all(
-        any(each.match.fits(facts) for each in same)
-        for facts in meant
-        if edit.match.fits(facts)
-    )
+def _list_unchanged(
+    fragment: Fragment, names: Sequence[str], situation: Situation
+) -> list[RecipeEdit | BroughtFile]:
+    """List the edits and files of which no exposure has one, whatever its values.
 
-
-def _loosen(edit: RecipeEdit) -> RecipeEdit:
-    """Return an edit without which exposures it is for."""
-    return edit.model_copy(update={"match": Match()})
+    They are for some exposures, or sources, which only the user knows.
+    """
+    if not fragment.edits and not fragment.files:
+        return []
+    made: set[str] = set()
+    for stage in situation.stages:
+        for name in names:
+            use = situation.find_use(stage, name)
+            made |= use.changes if use else frozenset()
+    edits = (edit for edit in fragment.edits if edit.edit not in made)
+    return [*edits, *(file for file in fragment.files if file.kind not in made)]
 
 
 def _list_unchosen(fragment: Fragment, situation: Situation) -> Mapping[str, object]:

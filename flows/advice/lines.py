@@ -1,10 +1,12 @@
 """Lines of a recipe, as a user would write them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from config.brought import BroughtFile
 from config.edits import RecipeEdit
+from config.extending import to_toml
 from config.known_issues import Fragment
 from config.recipe import ParameterSet
 
@@ -14,15 +16,17 @@ __all__ = ["list_wanted", "to_fragment_lines", "to_recipe_lines"]
 def to_recipe_lines(
     associations: Mapping[str, object],
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]],
-    edits: Iterable[RecipeEdit] = (),
+    changes: Sequence[RecipeEdit | BroughtFile] = (),
 ) -> tuple[str, ...]:
-    """Write down choices, parameters and edits in the tables of a recipe.
+    """Write down what a recipe chooses and sets, in the tables of one.
 
     Parameters
     ----------
     parameters
         Each set for what it is of, with the parameters to write: those of the
         pipeline by name, those of its steps under ``steps``.
+    changes
+        Edits, and files that a user brings, with what to fill in.
     """
     lines: list[str] = []
     if associations:
@@ -35,9 +39,10 @@ def to_recipe_lines(
         steps = wanted.get("steps", {})
         lines += ["[[parameters]]", *_flatten(of)]
         lines += [*_flatten(pipeline, "pipeline."), *_flatten(steps, "steps."), ""]
-    for edit in edits:
-        values = edit.model_dump(mode="json", exclude_defaults=True)
-        lines += ["[[edits]]", *_flatten({"edit": edit.name} | values), ""]
+    for change in changes:
+        table = "files" if isinstance(change, BroughtFile) else "edits"
+        text = to_toml({table: [_list_given(change)]}, {})
+        lines += [*text.splitlines(), ""]
     return tuple(lines[:-1])
 
 
@@ -45,8 +50,17 @@ def to_fragment_lines(fragment: Fragment) -> tuple[str, ...]:
     """Write down all that a fragment asks for."""
     made = fragment.associations
     choices = made.model_dump(mode="json", exclude_unset=True) if made else {}
-    wanted = [(given, list_wanted(given)) for given in fragment.parameters]
-    return to_recipe_lines(choices, wanted, fragment.edits)
+    return to_recipe_lines(
+        choices,
+        [(given, list_wanted(given)) for given in fragment.parameters],
+        [*fragment.edits, *fragment.files],
+    )
+
+
+def _list_given(change: RecipeEdit | BroughtFile) -> Mapping[str, object]:
+    """List the values of an edit or a file, its name first."""
+    given = change.model_dump(mode="json", exclude_unset=True)
+    return {"edit": change.edit, **given} if hasattr(change, "edit") else given
 
 
 def list_wanted(given: ParameterSet) -> Mapping[str, Any]:

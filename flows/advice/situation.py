@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from config.edits import RecipeEdit
 from config.recipe import AssociationChoice, Recipe
 from workers.contract import Parameters, Stage
 
@@ -23,6 +22,9 @@ class StageUse:
     exposures: int = 1
     """How many exposures go into its product, as `ParameterSet.max_exposures` counts
     them."""
+    changes: frozenset[str] = frozenset()
+    """Names of the edits that it makes, and kinds of the files of users that it
+    reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,6 @@ class Situation:
     """CRDS context; None if it is not known."""
     associations: AssociationChoice | None
     """What the recipe asks of the associations; None if it is not known."""
-    edits: tuple[RecipeEdit, ...] = ()
-    """Edits that the recipe asks for, as far as it is known."""
 
 
 def make_recipe_situation(
@@ -56,8 +56,12 @@ def make_recipe_situation(
     """Make the situation before anything is resolved: the recipe alone is known."""
 
     def find_use(stage: Stage, name: str) -> StageUse:
-        return StageUse(recipe.select_parameters(stage.value, [exposures[name]]))
+        facts = exposures[name]
+        edits = (one.edit for one in recipe.edits if one.match.fits(facts))
+        files = (one.kind for one in recipe.files if one.fits(facts))
+        return StageUse(
+            recipe.select_parameters(stage.value, [facts]),
+            changes=frozenset((*edits, *files)),
+        )
 
-    return Situation(
-        exposures, stages, find_use, jwst, context, recipe.associations, recipe.edits
-    )
+    return Situation(exposures, stages, find_use, jwst, context, recipe.associations)

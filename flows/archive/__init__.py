@@ -1,6 +1,7 @@
 """Where exposures come from: MAST, an S3 mirror, a folder, the sample programs."""
 
 from .access import describe_withheld, find_token
+from .brought import BroughtFiles
 from .fetch import Fetcher, FetchReport, ToFetch
 from .files import FetchedFiles, FoundFiles, fetch_files, find_files, list_files
 from .folder import FolderArchive
@@ -23,6 +24,7 @@ from .vault import Vault, find_records, load_record
 __all__ = [
     "Access",
     "Archive",
+    "BroughtFiles",
     "Cone",
     "FetchListener",
     "FetchReport",

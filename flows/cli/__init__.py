@@ -16,6 +16,7 @@ from .demo import demo
 from .interrupts import Interruptible
 from .measure import measure
 from .output import Told, say
+from .put import put
 from .recipes import recipes_app
 from .records import logs, runs, status
 from .refs import refs_app
@@ -71,7 +72,7 @@ def _begin(
 
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, status, runs, show, logs),
-    *(measure, demo),
+    *(measure, put, demo),
 ):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")

@@ -171,7 +171,14 @@ def _list_items(
     from config.recipe import load_recipe
 
     from ..factory import open_services
-    from ..run import Request, ask_specs, find_specs, list_items, prepare
+    from ..run import (
+        Request,
+        ask_specs,
+        find_brought,
+        find_specs,
+        list_items,
+        prepare,
+    )
 
     items: list[ResolveItem] = []
     with open_services(settings) as services:
@@ -182,7 +189,12 @@ def _list_items(
                 step = announce_steps(listen(program))
                 loaded = load_recipe(recipe)
                 drawn = prepare(
-                    request, loaded, services.archive, get_specs=get_specs, step=step
+                    request,
+                    loaded,
+                    services.archive,
+                    files=find_brought(loaded, services.data_dir),
+                    get_specs=get_specs,
+                    step=step,
                 )
             here, away = _part(drawn.graph)
             if away:

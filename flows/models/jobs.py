@@ -78,6 +78,9 @@ class JobUse:
     """What it read."""
     references: Mapping[str, bool]
     """Types of references that it asked for, and whether it took a file."""
+    changes: frozenset[str] = frozenset()
+    """Names of the edits that it made, and kinds of the files of users that it
+    read."""
 
 
 @dataclass(frozen=True, slots=True)

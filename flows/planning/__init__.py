@@ -1,6 +1,7 @@
 """Jobs of associations: their graph, what is done already, and the plan of a run."""
 
 from .binding import ResolvedSet, take_fingerprint
+from .brought import is_unread, plan_files
 from .edits import describe_edit, plan_edits
 from .explain import explain_difference, flatten_parameters
 from .graph import PlannedJob, build_graph
@@ -24,9 +25,11 @@ __all__ = [
     "find_unmatched_sets",
     "find_unmet_choices",
     "flatten_parameters",
+    "is_unread",
     "narrow_graph",
     "place_exposures",
     "plan_edits",
+    "plan_files",
     "refuse_divided",
     "take_fingerprint",
 ]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from workers.contract import (
     CONTENT_VERSION,
+    EXTRACT1D,
     Caveat,
     CaveatKind,
     Edit,
@@ -26,6 +27,7 @@ from workers.contract import (
 )
 
 from ..associations import document_name, to_json_text
+from .brought import is_unread, list_brought_members
 from .graph import PlannedInput, PlannedJob
 
 __all__ = [
@@ -105,8 +107,9 @@ def bind_job(
     association = planned.association
     if association is not None:
         missing = {file.name for file in left_out}
-        members = tuple(m for m in association.members if m.expname not in missing)
-        association = replace(association, members=members)
+        members = (m for m in association.members if m.expname not in missing)
+        brought = list_brought_members(planned.stage, kept)
+        association = replace(association, members=(*members, *brought))
     job = Job(
         stage=planned.stage,
         name=planned.name,
@@ -124,7 +127,7 @@ def bind_job(
         mappings=own.mappings,
         crds_path=resolved.crds_path,
         versions=resolved.versions,
-        edits=_keep_edits(planned, kept),
+        edits=_keep_edits(planned, kept, own.parameters),
     )
     return replace(job, fingerprint=take_fingerprint(job))
 
@@ -195,9 +198,16 @@ def _check_science(
     raise NothingToMakeError(f"no data: {why}")
 
 
-def _keep_edits(planned: PlannedJob, kept: Iterable[PlannedInput]) -> tuple[Edit, ...]:
-    """Keep the edits of files that the job reads; detector1 may read no metafile."""
+def _keep_edits(
+    planned: PlannedJob, kept: Iterable[PlannedInput], parameters: Parameters
+) -> tuple[Edit, ...]:
+    """Keep the edits of files that the job reads.
+
+    Detector1 may read no metafile, and a job may extract no spectra.
+    """
     names = {file.name for file in kept}
+    if not is_unread(planned.stage, EXTRACT1D, parameters):
+        names.add(EXTRACT1D)
     return tuple(each for each in planned.edits if each.file in names)
 
 
@@ -221,6 +231,11 @@ def _bind_input(
                 f"{file.producer} made no {file.name}, only "
                 f"{', '.join(sorted(source.products)) or 'nothing'}"
             )
+    if file.sha256 and found.sha256 != file.sha256:
+        raise BindingError(
+            f"{path} is not the file that the recipe names: expected sha256 "
+            f"{file.sha256}, the workers see {found.sha256}"
+        )
     return Input(
         name=file.name,
         path=path,

@@ -5,17 +5,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from config.edits import (
+    ApertureEdit,
     CalibratedEdit,
     HeaderEdit,
     MetafileEdit,
     PlaceSource,
     RecipeEdit,
 )
-from workers.contract import Edit, Parameters, Stage
+from workers.contract import EXTRACT1D, TAKERS, Edit, Parameters, Stage
 
 from ..errors import PlanError
 from ..models.exposures import Exposure, Role
 from .graph import PlannedInput, PlannedJob
+from .recipe_fit import explain_part
 
 __all__ = ["describe_edit", "plan_edits"]
 
@@ -33,7 +35,8 @@ def plan_edits(
     are edited where the science of spec2 enters it, and where a run starts at spec3
     with what the archive has: what is made of them keeps what is set. The pipeline
     (jwst 3.0.0) reads nothing that can be set of other members, or in detector1.
-    Calibrated exposures are edited where spec3 combines them.
+    Calibrated exposures are edited where spec3 combines them, and apertures for each
+    job that extracts spectra.
 
     Parameters
     ----------
@@ -57,7 +60,9 @@ def plan_edits(
             for file in _find_files(job, edit, by_name)
         ]
         reached.update(number for number, _ in found)
-        planned.append(replace(job, edits=tuple(edit for _, edit in found)))
+        defect = job.defect or _explain_division(job, edits)
+        given = tuple(edit for _, edit in found)
+        planned.append(replace(job, edits=given, defect=defect))
     if any(job.association for job in graph):
         _refuse_idle(edits, reached)
     return tuple(planned)
@@ -81,7 +86,11 @@ def _dump(edit: RecipeEdit) -> Parameters:
 def _find_files(
     job: PlannedJob, edit: RecipeEdit, by_name: Mapping[str, Exposure]
 ) -> Iterator[str]:
-    """Find the inputs of a job that an edit changes."""
+    """Find the files of a job that an edit changes: inputs, or its apertures."""
+    if isinstance(edit, ApertureEdit):
+        if _is_extracted_with(edit, job):
+            yield EXTRACT1D
+        return
     if isinstance(edit, MetafileEdit):
         metafile = str(job.exposure.header.get(_METAFILE_KEYWORD, "")).strip()
         reads = job.stage in {Stage.DETECTOR1, Stage.SPEC2}
@@ -97,6 +106,26 @@ def _find_files(
             enters = _enters(job, files[member.expname], edit)
             if enters and _is_set_in(edit, exposure):
                 yield member.expname
+
+
+def _is_extracted_with(edit: ApertureEdit, job: PlannedJob) -> bool:
+    """Return whether a job takes its apertures from the file that an edit changes."""
+    return (
+        (EXTRACT1D, job.stage) in TAKERS
+        and edit.stage in {None, job.stage.value}
+        and job.exposure.exp_type in edit.exp_types
+        and any(map(edit.match.fits, job.facts))
+    )
+
+
+def _explain_division(job: PlannedJob, edits: Iterable[RecipeEdit]) -> str | None:
+    """Explain an edit of apertures that fits a part of the science of a job."""
+    for edit in edits:
+        if isinstance(edit, ApertureEdit) and _is_extracted_with(edit, job):
+            what = f"the edit {edit.edit} for {edit.match.describe()}"
+            if division := explain_part(what, job, edit.match.fits):
+                return division
+    return None
 
 
 def _is_read_in(edit: MetafileEdit, exposure: Exposure) -> bool:

@@ -59,6 +59,8 @@ class PlannedInput:
     """Its time of last modification, likewise."""
     calibrated: CalibratedFile | None = None
     """What is known of its making, if an earlier stage made it elsewhere."""
+    sha256: str = ""
+    """Hash that its bytes must have, if a recipe names it by that."""
 
 
 @dataclass(frozen=True, slots=True)

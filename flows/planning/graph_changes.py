@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from config.recipe import Recipe
-from workers.contract import PERSISTENCE, Stage
+from workers.contract import BROUGHT, PERSISTENCE, Stage
 
 from ..models.exposures import Exposure
 from .graph import PlannedInput, PlannedJob, plan_detector1, plan_metafile
@@ -55,7 +55,11 @@ def place_exposures(
 
 
 def _place(job: PlannedJob, exposure: Exposure) -> PlannedJob:
-    made = tuple(file for file in job.inputs if file.producer is not None)
+    made = tuple(
+        file
+        for file in job.inputs
+        if file.producer is not None or file.exptype in BROUGHT
+    )
     if job.stage is Stage.DETECTOR1:
         fresh = plan_detector1(exposure)
         return replace(fresh, inputs=(*fresh.inputs, *made), edits=job.edits)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workers.contract import (
+    BROUGHT,
     METAFILE,
     Caveat,
     CaveatKind,
@@ -27,6 +28,7 @@ from .binding import (
     bind_job,
     list_caveats,
 )
+from .brought import is_unread
 from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
 
@@ -186,11 +188,17 @@ class Binder:
         )
 
     def _drop_unread(self, planned: PlannedJob) -> PlannedJob:
-        """Drop the metafile of the MSA if no step reads it with these parameters."""
+        """Drop what no step reads with these parameters: a metafile, brought files."""
         resolved = self._resolved.by_key.get(planned.key)
-        if resolved is None or resolved.reads_metafile:
+        if resolved is None:
             return planned
-        inputs = tuple(file for file in planned.inputs if file.exptype != METAFILE)
+        unread = {
+            file.name
+            for file in planned.inputs
+            if (file.exptype == METAFILE and not resolved.reads_metafile)
+            or is_unread(planned.stage, file.exptype, resolved.parameters)
+        }
+        inputs = tuple(file for file in planned.inputs if file.name not in unread)
         return replace(planned, inputs=inputs)
 
     def _find_error(self, planned: PlannedJob) -> str | None:
@@ -240,7 +248,8 @@ def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
 
 
 def _count_bytes(planned: PlannedJob, made: Mapping[str, Made]) -> int:
-    read = sum(file.size_bytes for file in planned.inputs if file.exptype != METAFILE)
+    beside = {METAFILE, *BROUGHT}
+    read = sum(f.size_bytes for f in planned.inputs if f.exptype not in beside)
     names = {file.name for file in planned.inputs}
     return read + sum(
         product.size_bytes

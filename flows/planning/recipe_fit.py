@@ -1,7 +1,7 @@
 """A recipe against the exposures and associations of a program."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -18,7 +18,12 @@ from ..stages import stage_of
 from .graph import PlannedJob
 from .parameter_checks import suggest
 
-__all__ = ["find_unmatched_sets", "find_unmet_choices", "refuse_divided"]
+__all__ = [
+    "explain_part",
+    "find_unmatched_sets",
+    "find_unmet_choices",
+    "refuse_divided",
+]
 
 _Facts = Mapping[str, str]
 
@@ -175,14 +180,23 @@ def refuse_divided(
 
 def _explain_division(job: PlannedJob, recipe: Recipe) -> str | None:
     for number, given in enumerate(recipe.parameters, 1):
-        if given.stage != job.stage or len(job.facts) < 2:
+        if given.stage != job.stage:
             continue
-        fitting = [facts["exposure"] for facts in job.facts if given.fits(facts)]
-        others = [f["exposure"] for f in job.facts if f["exposure"] not in fitting]
-        if fitting and others:
-            return (
-                f"{recipe.describe_set(number)} of the recipe {recipe.name} fits "
-                f"{_list(fitting)}, but not {_list(others)}, and one product is made "
-                "of them: let it fit all of them or none"
-            )
+        what = f"{recipe.describe_set(number)} of the recipe {recipe.name}"
+        if division := explain_part(what, job, given.fits):
+            return division
     return None
+
+
+def explain_part(
+    what: str, job: PlannedJob, fits: Callable[[_Facts], bool]
+) -> str | None:
+    """Explain what fits a part of the science of a job; None if it fits all or none."""
+    fitting = [facts["exposure"] for facts in job.facts if fits(facts)]
+    others = [f["exposure"] for f in job.facts if f["exposure"] not in fitting]
+    if not fitting or not others:
+        return None
+    return (
+        f"{what} fits {_list(fitting)}, but not {_list(others)}, and one product is "
+        "made of them: let it fit all of them or none"
+    )

@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
 
 from workers.contract import (
+    BROUGHT,
     RECORD_VERSION,
     Caveat,
+    Edit,
     ErrorInfo,
     Input,
     Job,
@@ -62,7 +64,10 @@ def load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
 
 def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ...]:
     """Load how jobs processed what they read; quick, for there may be thousands."""
-    columns = (SQLJob.fingerprint, SQLJob.stage, SQLJob.parameters, SQLJob.versions)
+    columns = (
+        *(SQLJob.fingerprint, SQLJob.stage, SQLJob.parameters, SQLJob.versions),
+        SQLJob.edits,
+    )
     jobs = select(*columns).where(SQLJob.fingerprint.in_(fingerprints))
     read = SQLJobInput
     inputs = defaultdict[str, list[ReadFile]](list)
@@ -80,9 +85,18 @@ def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ..
     for key, reftype, is_taken in session.execute(types).tuples():
         references[key][reftype] = bool(is_taken)
     return tuple(
-        JobUse(key, stage, parameters, versions, tuple(inputs[key]), references[key])
-        for key, stage, parameters, versions in session.execute(jobs).tuples()
+        JobUse(
+            *(key, stage, parameters, versions, tuple(inputs[key]), references[key]),
+            changes=_list_changes(edits, inputs[key]),
+        )
+        for key, stage, parameters, versions, edits in session.execute(jobs).tuples()
     )
+
+
+def _list_changes(edits: Iterable[Edit], inputs: Iterable[ReadFile]) -> frozenset[str]:
+    """List the edits of a job by name, and the files of users by kind."""
+    read = {file.exptype for file in inputs} & BROUGHT
+    return frozenset(read.union(edit.edit for edit in edits))
 
 
 def load_attempts(session: Session, job: Job) -> tuple[Attempt, ...]:

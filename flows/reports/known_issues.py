@@ -8,11 +8,10 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from config.edits import RecipeEdit, parse_edit
 from config.known_issues import KnownIssue
 from config.match import FACTS, read_facts
 from config.recipe import AssociationChoice, count_exposures
-from workers.contract import Stage
+from workers.contract import BROUGHT, Stage
 
 from ..advice import Advice, Situation, StageUse, advise
 from ..models.exposures import Role
@@ -65,7 +64,6 @@ def advise_recorded(
         jwst=jobs[0].versions.get("jwst"),
         context=context,
         associations=_find_choice(run),
-        edits=_find_edits(run),
     )
     return advise(issues, situation)
 
@@ -75,7 +73,13 @@ def _read_exposures(
 ) -> Mapping[str, Mapping[str, str]]:
     """Read the facts of the files that the jobs began with, by exposure."""
     first = min((job.stage for job in jobs), key=[*Stage].index)
-    files = [file for job in jobs if job.stage is first for file in job.inputs]
+    files = [
+        file
+        for job in jobs
+        if job.stage is first
+        for file in job.inputs
+        if file.exptype not in BROUGHT
+    ]
     cards = database.jobs.find_cards(file.content_sha256 for file in files)
     return {
         (name := stem_of(file.name)): read_facts(name, _parse(cards[key]))
@@ -100,15 +104,7 @@ def _list_science(job: JobUse) -> list[str]:
 
 def _to_use(job: JobUse) -> StageUse:
     count = count_exposures(_list_science(job))
-    return StageUse(job.parameters, job.references, count)
-
-
-def _find_edits(run: Run | None) -> tuple[RecipeEdit, ...]:
-    """Find the edits of the recipe of a run, if its text is kept."""
-    if run is None or not run.recipe_text:
-        return ()
-    tables = tomllib.loads(run.recipe_text).get("edits", ())
-    return tuple(parse_edit(table["edit"], table) for table in tables)
+    return StageUse(job.parameters, job.references, count, job.changes)
 
 
 def _find_choice(run: Run | None) -> AssociationChoice | None:

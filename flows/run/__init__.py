@@ -11,7 +11,7 @@ from .chain import Step, advise_only, plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
-from .program import Associated, Found, Request, associate, find
+from .program import Associated, Found, Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
 from .shared import Shared
@@ -39,6 +39,7 @@ __all__ = [
     "execute",
     "fetch",
     "find",
+    "find_brought",
     "find_specs",
     "hold_lease",
     "list_items",

@@ -8,7 +8,7 @@ from importlib import metadata
 from config.known_issues import load_known_issues
 from config.recipe import Recipe, count_exposures
 from config.settings import Settings
-from workers.contract import Resolved, Stage
+from workers.contract import BROUGHT, Resolved, Stage
 
 from ..advice import (
     Advice,
@@ -129,7 +129,6 @@ def advise_resolved(resolved: ResolvedGraph) -> tuple[Advice, ...]:
         jwst=known.versions.get("jwst"),
         context=known.context or None,
         associations=drawn.recipe.associations,
-        edits=drawn.recipe.edits,
     )
     return advise(load_known_issues(), situation)
 
@@ -160,7 +159,10 @@ def _read_all(exposures: Iterable[Exposure]) -> Mapping[str, Mapping[str, str]]:
 
 def _to_use(own: Resolved, job: PlannedJob) -> StageUse:
     taken = {use.reftype: use.file is not None for use in own.references}
-    return StageUse(own.parameters, taken, count_exposures(_list_science(job)))
+    read = {file.exptype for file in job.inputs} & BROUGHT
+    changes = read.union(edit.edit for edit in job.edits)
+    count = count_exposures(_list_science(job))
+    return StageUse(own.parameters, taken, count, frozenset(changes))
 
 
 def _list_science(job: PlannedJob) -> Iterable[str]:

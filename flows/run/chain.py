@@ -1,6 +1,6 @@
 """The order of a run, which stands here alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cache, partial
@@ -19,12 +19,13 @@ from ..factory import (
     open_database,
     open_services,
 )
+from ..models.brought import PutFile
 from ..reports import RunSummary, summarize
 from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
-from .program import Request, associate, find
+from .program import Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
 from .shared import Shared
@@ -88,8 +89,14 @@ def run_program(
             return stack.enter_context(opened or open_configured_cluster(settings))
 
         get_specs = _specs_of(services, open_cluster, keep=True)
+        files = find_brought(recipe, services.data_dir)
         drawn = prepare(
-            request, recipe, services.archive, get_specs=get_specs, step=step
+            request,
+            recipe,
+            services.archive,
+            files=files,
+            get_specs=get_specs,
+            step=step,
         )
         drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
         cluster = open_cluster()
@@ -139,8 +146,14 @@ def plan_only(
             return stack.enter_context(opener.open_cluster())
 
         get_specs = _specs_of(services, open_cluster)
+        files = find_brought(recipe, services.data_dir)
         drawn = prepare(
-            request, recipe, services.archive, get_specs=get_specs, step=step
+            request,
+            recipe,
+            services.archive,
+            files=files,
+            get_specs=get_specs,
+            step=step,
         )
         if drawn.remote:
             planned = _plan_unfetched(drawn, services)
@@ -173,6 +186,7 @@ def prepare(
     recipe: Recipe,
     archive: Archive,
     *,
+    files: Sequence[PutFile] = (),
     get_specs: Callable[[], CodeSpecs],
     step: Step = _take,
 ) -> Drawn:
@@ -180,6 +194,8 @@ def prepare(
 
     Parameters
     ----------
+    files
+        The files that the recipe names (`find_brought`).
     get_specs
         Gives the parameters of the calibration code, if the recipe sets any.
 
@@ -194,7 +210,7 @@ def prepare(
     if recipe.needs_specs:
         step("check", partial(check_recipe, recipe, get_specs))
     associated = step("associate", partial(associate, found))
-    return step("draw", partial(draw, associated))
+    return step("draw", partial(draw, associated, files))
 
 
 def _specs_of(

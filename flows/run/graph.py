@@ -1,6 +1,6 @@
 """The graph of the jobs that are asked for, and the files that it starts from."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from config.errors import RecipeError
@@ -11,6 +11,7 @@ from workers.contract import Stage
 from ..archive import Archive, FetchListener
 from ..errors import PlanError
 from ..models.associations import AssociationSet
+from ..models.brought import PutFile
 from ..models.exposures import Exposure
 from ..names import stem_of
 from ..planning import (
@@ -22,6 +23,7 @@ from ..planning import (
     narrow_graph,
     place_exposures,
     plan_edits,
+    plan_files,
     refuse_divided,
 )
 from .program import Associated
@@ -55,16 +57,22 @@ class Drawn:
     """References that are not in the cache and that a dry run did not fetch."""
 
 
-def draw(associated: Associated) -> Drawn:
+def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
     """Draw the graph of the jobs that are asked for, with all that they need.
 
     It is drawn of the whole program and narrowed then: backgrounds may be of another
     observation, and a job must not depend on what is asked for.
 
+    Parameters
+    ----------
+    files
+        The files that the recipe names, in its order.
+
     Raises
     ------
     PlanError
-        No rule takes any of the exposures, or an edit of the recipe is for none.
+        No rule takes any of the exposures, or an edit or a file of the recipe is for
+        none.
     RecipeError
         The recipe asks for what the program does not have.
     """
@@ -85,6 +93,7 @@ def draw(associated: Associated) -> Drawn:
     )
     graph = refuse_divided(chained, found.recipe)
     graph = plan_edits(graph, inventory.exposures, found.recipe.edits)
+    graph = plan_files(graph, [*zip(found.recipe.files, files, strict=True)])
     if request.observations:
         asked = _list_asked(associated)
         graph = narrow_graph(graph, asked)

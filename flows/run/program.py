@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from config.errors import RecipeError
 from config.recipe import Recipe
 from workers.contract import Stage
 
-from ..archive import Archive
+from ..archive import Archive, BroughtFiles
 from ..associations import PoolRow, associate_rows, choose_rows
 from ..errors import ArchiveError, UnknownObservationError
 from ..models.associations import AssociationSet
+from ..models.brought import PutFile
 from ..models.exposures import Inventory, UnusableFile
 from ..names import check_observations, check_program
 from ..stages import STAGES, STARTS, is_reached, stage_of
 
-__all__ = ["Associated", "Found", "Request", "associate", "find"]
+__all__ = ["Associated", "Found", "Request", "associate", "find", "find_brought"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,38 @@ class Associated:
     """Observations that share a candidate with an observation."""
     notes: tuple[str, ...]
     """What a scientist must know of the choice."""
+
+
+def find_brought(recipe: Recipe, data_dir: Path) -> tuple[PutFile, ...]:
+    """Find the files that a recipe names, in its order, and verify them.
+
+    Raises
+    ------
+    RecipeError
+        One is not there, or is of another kind.
+    ArchiveError
+        One is not what was put there.
+    """
+    brought = BroughtFiles(data_dir)
+    found = [(asked, brought.find(asked.sha256)) for asked in recipe.files]
+    problems = []
+    for asked, file in found:
+        if file is None:
+            problems.append(
+                f"no file of sha256 {asked.sha256} ({asked.kind}) was put into "
+                f"{data_dir}: put it there with `rewebb put FILE`, or correct the "
+                "sha256 (`rewebb put --list`)"
+            )
+        elif file.kind != asked.kind:
+            problems.append(
+                f"{asked.describe()} is a file of kind {file.kind} (brought as "
+                f"{file.brought_as})"
+            )
+    if problems:
+        raise RecipeError(
+            f"The recipe {recipe.name} cannot be used: {'; '.join(problems)}."
+        )
+    return tuple(file for _, file in found if file is not None)
 
 
 def find(request: Request, recipe: Recipe, archive: Archive) -> Found:

@@ -11,7 +11,9 @@ from typing import TypeVar, cast
 from config.recipe import Recipe
 from workers.cache_contract import PrefetchReport, PrefetchRequest
 from workers.contract import (
+    BROUGHT,
     METAFILE,
+    TAKERS,
     ErrorInfo,
     FileHash,
     ParsUse,
@@ -31,7 +33,7 @@ from ..errors import PlanError
 from ..execution import CallError, Cluster, WorkerLostError
 from ..factory import Services
 from ..models.exposures import Role
-from ..planning import PlannedJob, ResolvedSet
+from ..planning import PlannedJob, ResolvedSet, is_unread
 from .graph import Drawn
 
 __all__ = ["ResolvedGraph", "list_items", "prefetch", "resolve"]
@@ -99,8 +101,9 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
     ------
     PlanError
         The CRDS cache or the context cannot be used, or the workers have different
-        ones or different software, or an edit of the recipe does not fit a file; what
-        else is wrong with a single job is left for its plan.
+        ones or different software, an edit of the recipe does not fit a file, or no
+        step reads a file that it names; what else is wrong with a single job is left
+        for its plan.
     """
     sound = _sound(drawn.graph)
     raw = _hash_files(sound, services, cluster)
@@ -114,6 +117,7 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
     _refuse_disagreement(resolutions)
     by_key = {one.key: one for part in resolutions for one in part.resolved}
     _refuse_edits(by_key.values())
+    _refuse_unread(sound, by_key)
     files = _list_references(by_key.values())
     _remember(files, services)
     resolved = ResolvedSet(
@@ -297,6 +301,33 @@ def _refuse_edits(resolved: Iterable[Resolved]) -> None:
     }
     if wrong:
         raise PlanError(f"The recipe cannot be followed: {'; '.join(sorted(wrong))}.")
+
+
+def _refuse_unread(graph: Iterable[PlannedJob], by_key: Mapping[str, Resolved]) -> None:
+    """Refuse files of the recipe that no job reads with its parameters.
+
+    Raises
+    ------
+    PlanError
+        Names them, and the steps that are skipped.
+    """
+    readers: dict[str, list[bool]] = {}
+    steps: dict[str, set[str]] = {}
+    for job in graph:
+        for file in job.inputs:
+            if file.exptype in BROUGHT and (one := by_key.get(job.key)):
+                step, _ = TAKERS[file.exptype, job.stage]
+                steps.setdefault(file.name, set()).add(f"{step} of {job.stage}")
+                unread = is_unread(job.stage, file.exptype, one.parameters)
+                readers.setdefault(file.name, []).append(not unread)
+    wrong = [
+        f"no job reads {name}, since {' and '.join(sorted(steps[name]))} is skipped: "
+        "set its `skip = false`, or leave the file out"
+        for name, reads in readers.items()
+        if not any(reads)
+    ]
+    if wrong:
+        raise PlanError(f"The recipe cannot be followed: {'; '.join(wrong)}.")
 
 
 def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:

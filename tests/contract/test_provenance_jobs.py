@@ -27,6 +27,7 @@ from flows.models.jobs import Content, OtherReference
 from flows.provenance import Database
 from flows.provenance.schema import SQLBase
 from workers.contract import (
+    Edit,
     ErrorInfo,
     FileHash,
     Outcome,
@@ -329,6 +330,17 @@ def test_jobs_are_followed_to_those_that_made_what_they_read(
     assert len(database.jobs.find_lineage(["3" * 64])) == len(stages)
     assert database.jobs.find_lineage(["4" * 64]) == ()
     assert database.jobs.find_last_making() == ("3.0.0", "jwst_0003.pmap")
+
+
+def test_what_a_job_edits_and_which_files_of_users_it_reads_is_told(
+    database: Database,
+) -> None:
+    mine = replace(make_input("mine"), exptype="background-spectrum")
+    edit = Edit("extract1d", "set-cube-aperture", {"radius_factor": 2})
+    job = replace(make_job(), inputs=(make_input("raw"), mine), edits=(edit,))
+    database.jobs.record_outcome(make_outcome(job))
+    [found] = database.jobs.find_lineage([job.fingerprint])
+    assert found.changes == {"background-spectrum", "set-cube-aperture"}
 
 
 def test_cards_of_raw_files_are_found_by_their_content(database: Database) -> None:

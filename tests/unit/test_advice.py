@@ -196,6 +196,22 @@ def test_effective_parameters_mitigate_whatever_set_them() -> None:
     assert found.state is AdviceState.MITIGATED
 
 
+def test_a_file_of_the_user_mitigates_where_any_exposure_has_one() -> None:
+    situation = make_uses({Stage.SPEC3: {}})
+    found = find("NS-IFU-MASTER-BACKGROUND", situation)
+    assert found is not None
+    assert found.state is AdviceState.OPTIONAL
+    assert found.add[:2] == ("[[files]]", 'kind = "background-spectrum"')
+    odd, own = min(IFU), StageUse({}, changes=frozenset({"background-spectrum"}))
+
+    def find_use(stage: Stage, name: str) -> StageUse | None:
+        return own if name == odd else situation.find_use(stage, name)
+
+    found = find("NS-IFU-MASTER-BACKGROUND", replace(situation, find_use=find_use))
+    assert found is not None
+    assert found.state is AdviceState.MITIGATED
+
+
 def test_only_what_is_missing_is_offered() -> None:
     steps = {"adaptive_trace_model": {"skip": False, "oversample": 1.0}}
     found = find("NS-IFU05", make_uses({Stage.SPEC3: steps}))

@@ -252,6 +252,14 @@ def test_a_recipe_names_backgrounds_off_the_scene(options: AssociationChoice) ->
     assert of_type(find(made, SKY), "background") == []
 
 
+def test_a_background_is_combined_from_all_observations_that_a_recipe_names() -> None:
+    other = SKY.replace("002001", "003001")
+    program = [*unflagged(), make_exposure(other, TARGNAME="another field")]
+    named = AssociationChoice(background_observations=("002", "003"))
+    made = associate_headers(program, named)
+    assert of_type(find(made, DITHER_1), "background") == [SKY, other]
+
+
 def test_linked_backgrounds_are_those_of_a_declared_candidate() -> None:
     options = AssociationChoice(backgrounds="linked")
     made = associate_headers(ifu_program(), options)

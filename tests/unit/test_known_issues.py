@@ -119,7 +119,7 @@ WRONG = {
     "one program": (GOOD + 'observation = "001"', "an issue is not of one observation"),
     "a fragment of nothing": (
         GOOD + FRAGMENT + 'jwst = ">=2"',
-        "expected parameters, edits or associations",
+        "expected parameters, associations, edits or files",
     ),
     "an unknown stage": (
         GOOD + FRAGMENT + '[[mitigation.parameters]]\nstage = "spec1"',

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from exposures import ifu_program, with_calibrated
 from plans import make_graph
 
+from config.brought import BroughtFile
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import PlanError
 from flows.factory import Services, open_services
+from flows.models.brought import PutFile
+from flows.planning import plan_files
 from flows.run import Drawn, list_items
 from flows.run import resolve as resolve_graph
 from workers.contract import (
@@ -33,6 +37,8 @@ class TwoHosts:
     second: Resolution
     refused: str = ""
     """What is wrong with the edits of every exposure."""
+    skipped: str = ""
+    """A step that the parameters of every job skip."""
     notes: tuple[str, ...] = ()
 
     def get_slots(self) -> int:
@@ -51,15 +57,19 @@ class TwoHosts:
             return [tuple(FileHash(p, 1, 1, "s", "c") for p in b) for b in batches]
         hosts = (ALIKE, self.second)
         return [
-            _fill(host, b, self.refused) for host, b in zip(hosts, batches, strict=True)
+            _fill(host, b, self.refused, self.skipped)
+            for host, b in zip(hosts, batches, strict=True)
         ]
 
 
-def _fill(answer: Resolution, request: object, refused: str) -> Resolution | ErrorInfo:
+def _fill(
+    answer: Resolution, request: object, refused: str, skipped: str
+) -> Resolution | ErrorInfo:
+    parameters = {"steps": {skipped: {"skip": True}}} if skipped else {}
     assert isinstance(request, ResolveRequest)
     resolved = tuple(
         Resolved(
-            *(item.key, {}, (), (), ()),
+            *(item.key, parameters, (), (), ()),
             error=ErrorInfo("EditError", f"{Path(item.exposure).name}: {refused}", "")
             if refused
             else None,
@@ -78,18 +88,25 @@ def services(tmp_path: Path) -> Iterator[Services]:
         yield services
 
 
-def resolve(services: Services, second: Resolution, *, refused: str = "") -> str:
+def resolve(
+    services: Services,
+    second: Resolution,
+    *,
+    refused: str = "",
+    skipped: str = "",
+    files: Sequence[tuple[BroughtFile, PutFile]] = (),
+) -> str:
     drawn = Drawn(
         program="99001",
         recipe=load_recipe("official"),
         context=None,
         allow_partial=False,
-        graph=make_graph(ifu_program()),
+        graph=plan_files(make_graph(ifu_program()), files),
         remote=(),
         notes=(),
         unused=(),
     )
-    hosts = TwoHosts(second, refused)
+    hosts = TwoHosts(second, refused, skipped)
     return resolve_graph(drawn, services, hosts).resolved.context
 
 
@@ -116,6 +133,23 @@ def test_an_edit_that_does_not_fit_a_file_ends_the_run_and_is_said_once(
         resolve(services, ALIKE, refused=why)
     assert str(error.value) == (
         "The recipe cannot be followed: the edits of m_msa.fits: no source is 7."
+    )
+
+
+def test_a_file_that_no_step_reads_ends_the_run(services: Services) -> None:
+    sha256, kind = "a" * 64, "background-spectrum"
+    name = f"{kind}-{'a' * 16}.fits"
+    asked = BroughtFile(kind=kind, sha256=sha256)
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    file = PutFile(sha256, kind, name, "mine", "", 9, now, (0.5, 5.4), path=Path(name))
+    given = [(asked, file)]
+    second = Resolution(ALIKE.context, ALIKE.versions, (), "node2")
+    assert resolve(services, second, skipped="extract_1d", files=given)
+    with pytest.raises(PlanError) as error:
+        resolve(services, second, skipped="master_background", files=given)
+    assert str(error.value) == (
+        f"The recipe cannot be followed: no job reads {name}, since master_background "
+        "of spec3 is skipped: set its `skip = false`, or leave the file out."
     )
 
 

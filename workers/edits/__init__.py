@@ -1,5 +1,6 @@
 """Edits that a recipe asks for, made in copies of the files that a job reads."""
 
+from .apertures import name_derived
 from .files import apply_edits, check_edits
 from .metafile import edit_tables
 from .tables import MsaTables, find_flaws, read_tables, write_tables
@@ -10,6 +11,7 @@ __all__ = [
     "check_edits",
     "edit_tables",
     "find_flaws",
+    "name_derived",
     "read_tables",
     "write_tables",
 ]

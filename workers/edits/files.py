@@ -9,6 +9,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from config.edits import (
+    ApertureEdit,
     CalibratedEdit,
     HeaderEdit,
     MetafileEdit,
@@ -16,8 +17,9 @@ from config.edits import (
     parse_edit,
 )
 
-from ..contract import Caveat, CaveatKind, Edit
+from ..contract import EXTRACT1D, Caveat, CaveatKind, Edit
 from ..errors import EditError
+from .apertures import derive_apertures, edit_apertures, name_derived
 from .calibrated import edit_slits
 from .headers import list_cards
 from .metafile import edit_tables
@@ -28,10 +30,24 @@ __all__ = ["apply_edits", "check_edits"]
 _log = logging.getLogger(__name__)
 
 
-def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[Caveat, ...]:
+def apply_edits(
+    edits: Iterable[Edit],
+    inputs: Path,
+    *,
+    apertures: Path | None = None,
+    exp_type: str = "",
+) -> tuple[Caveat, ...]:
     """Replace links to files by edited copies; the files stay as they are.
 
-    Returns what could not be done, and what the products no longer hold.
+    What is made of the apertures of the context is put beside the copies. Returns what
+    could not be done, and what the products no longer hold.
+
+    Parameters
+    ----------
+    apertures
+        The ``extract1d`` reference of the job.
+    exp_type
+        EXP_TYPE of its science.
 
     Raises
     ------
@@ -40,6 +56,12 @@ def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[Caveat, ...]:
     """
     caveats: list[Caveat] = []
     for name, parsed in _group(edits).items():
+        if name == EXTRACT1D:
+            changes, parent = _pick_apertures(parsed), _expect(apertures)
+            _log.info("edits of a copy of %s: %s", parent.name, parsed)
+            target = inputs / name_derived(parent.name)
+            derive_apertures(parent, target, changes, exp_type=exp_type)
+            continue
         link = inputs / name
         source = link.resolve(strict=True)
         link.unlink()
@@ -52,9 +74,25 @@ def apply_edits(edits: Iterable[Edit], inputs: Path) -> tuple[Caveat, ...]:
 
 
 def check_edits(
-    edits: Iterable[Edit], *, metafile: Path | None, exposure: Path
+    edits: Iterable[Edit],
+    *,
+    metafile: Path | None,
+    exposure: Path,
+    apertures: Path | None = None,
+    exp_type: str = "",
 ) -> None:
     """Refuse edits that do not fit the files of a job, before it runs.
+
+    Parameters
+    ----------
+    metafile
+        Metafile of the MSA, if the job reads one.
+    exposure
+        File of the first science exposure.
+    apertures
+        The ``extract1d`` reference of the job.
+    exp_type
+        EXP_TYPE of its science.
 
     Raises
     ------
@@ -66,12 +104,25 @@ def check_edits(
             tables, cards = _part(parsed)
             if tables and metafile is not None:
                 edit_tables(read_tables(metafile), tables)
+            if name == EXTRACT1D:
+                changes = _pick_apertures(parsed)
+                edit_apertures(_expect(apertures), changes, exp_type=exp_type)
             if cards:
                 header = fits.getheader(exposure)
                 for edit in cards:
                     list_cards(header, edit)
         except EditError as error:
             raise EditError(f"the edits of {name}: {error}") from error
+
+
+def _pick_apertures(edits: Iterable[RecipeEdit]) -> list[ApertureEdit]:
+    return [edit for edit in edits if isinstance(edit, ApertureEdit)]
+
+
+def _expect(apertures: Path | None) -> Path:
+    if apertures is None:
+        raise EditError("the context has no extract1d reference for this exposure")
+    return apertures
 
 
 def _group(edits: Iterable[Edit]) -> Mapping[str, list[RecipeEdit]]:

@@ -4,6 +4,18 @@
 `sync` and `verification` bring the files of a cache to what a server says.
 """
 
-from .cache import ReferenceCache, name_pars, name_references, pin
+from .cache import (
+    ReferenceCache,
+    locate_apertures,
+    name_pars,
+    name_references,
+    pin,
+)
 
-__all__ = ["ReferenceCache", "name_pars", "name_references", "pin"]
+__all__ = [
+    "ReferenceCache",
+    "locate_apertures",
+    "name_pars",
+    "name_references",
+    "pin",
+]

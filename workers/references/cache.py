@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..contract import ParsUse, ReferenceFile, ReferenceUse
+from ..contract import EXTRACT1D, ParsUse, ReferenceFile, ReferenceUse
 from ..errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
 from .verdict import identify_file, refuse_truncated
 
@@ -20,6 +20,7 @@ __all__ = [
     "OBSERVATORY",
     "ReferenceCache",
     "locate",
+    "locate_apertures",
     "name_pars",
     "name_references",
     "pin",
@@ -192,6 +193,12 @@ def locate(name: str) -> Path:
     import crds  # two seconds
 
     return Path(crds.locate_file(name, OBSERVATORY))
+
+
+def locate_apertures(uses: Iterable[ReferenceUse]) -> Path | None:
+    """Return the place of the ``extract1d`` reference of a job; None if it has none."""
+    names = (use.file.name for use in uses if use.file and use.reftype == EXTRACT1D)
+    return next(map(locate, names), None)
 
 
 def _name_or_refuse(reftype: str, name: str) -> str | None:

@@ -4,20 +4,32 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from jwst.assign_wcs.util import NoDataOnDetectorError
 from stdatamodels.jwst.datamodels.dqflags import pixel
-from stpipe import Step
+from stpipe import Pipeline, Step
 
-from ..contract import PERSISTENCE, Caveat, CaveatKind, Job, Stage, StepStatus
+from ..contract import (
+    BROUGHT,
+    EXTRACT1D,
+    PERSISTENCE,
+    TAKERS,
+    Caveat,
+    CaveatKind,
+    Job,
+    Stage,
+    StepStatus,
+)
 from ..errors import ResolvedNotUsedError
 from ..references.fence import fenced
 from .caveats import (
     find_caveats,
     get_steps,
     list_reference_conflicts,
+    name_edited_apertures,
     read_headers,
 )
 from .parameter_files import check_pars
@@ -59,6 +71,7 @@ def calibrate(
     do_once(pipeline, job, shared)
     if job.stage is Stage.DETECTOR1:
         _chain(job, pipeline.persistence, inputs)
+    _hand_over(job, pipeline, inputs)
     primary = inputs / (job.association_name or job.inputs[0].name)
     try:
         with fenced((*job.references, *job.pars), job=job.name):
@@ -106,6 +119,38 @@ def _log_rejected(products: Iterable[Path]) -> None:
             used = outliers | (quality & pixel["DO_NOT_USE"] == 0)
             share = outliers.sum() / max(used.sum(), 1)
             _log.info("outlier_detection rejected %.3f %% of %s", 100 * share, path)
+
+
+def _hand_over(job: Job, pipeline: Pipeline, inputs: Path) -> None:
+    """Let steps take the files that a user has brought, and edited apertures.
+
+    It is done when the parameters were compared: recipes set no paths.
+    """
+    given = {f.exptype: f.name for f in job.inputs if f.exptype in BROUGHT}
+    if edited := name_edited_apertures(job):
+        given[EXTRACT1D] = edited
+    for exptype, name in given.items():
+        step, parameter = TAKERS[exptype, job.stage]
+        if exptype == EXTRACT1D:
+            _lend(getattr(pipeline, step), exptype, inputs / name)
+        else:
+            setattr(getattr(pipeline, step), parameter, str(inputs / name))
+
+
+def _lend(step: Step, reftype: str, path: Path) -> None:
+    """Let a step take a file in place of a reference, and record its bare name.
+
+    Of ``override_...`` stpipe records the absolute path, which names the attempt.
+    """
+    select = step.get_reference_file
+
+    def get_reference_file(model: Any, kind: str) -> Any:
+        if kind != reftype:
+            return select(model, kind)
+        step._reference_files_used.append((kind, path.name))  # noqa: SLF001  # no other way
+        return str(path.absolute())
+
+    step.get_reference_file = get_reference_file
 
 
 def _check_parameters(job: Job, used: Mapping[str, object]) -> None:

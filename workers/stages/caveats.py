@@ -14,15 +14,20 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
 from ..contract import (
+    BACKGROUND_SPECTRUM,
+    BROUGHT,
+    EXTRACT1D,
     METAFILE,
     NOT_APPLICABLE,
     PERSISTENCE,
+    TAKERS,
     Caveat,
     CaveatKind,
     Input,
     Job,
     StepStatus,
 )
+from ..edits import name_derived
 from .expected_products import list_expected, name_source_products
 
 __all__ = [
@@ -30,13 +35,14 @@ __all__ = [
     "find_caveats",
     "get_steps",
     "list_reference_conflicts",
+    "name_edited_apertures",
     "read_headers",
 ]
 
 _CAL_STEP = "meta.cal_step."
 _REF_FILE = "meta.ref_file."
 _CONTEXT = "crds.context_used"
-_NO_EXPOSURES = frozenset({METAFILE, PERSISTENCE})
+_NO_EXPOSURES = BROUGHT | {METAFILE, PERSISTENCE}
 """Exptypes of inputs that record no references."""
 
 _GRAVITY = {"SKIPPED": 1, "COMPLETE": 2, "FAILED": 3}
@@ -91,6 +97,10 @@ def list_reference_conflicts(
         use.reftype: f"crds://{use.file.name}" if use.file else NOT_APPLICABLE
         for use in job.references
     }
+    # What a user has brought, or edited, is used in place of a reference.
+    expected |= {f.exptype: f.name for f in job.inputs if f.exptype == EXTRACT1D}
+    if edited := name_edited_apertures(job):
+        expected[EXTRACT1D] = edited
     expected[_CONTEXT] = job.context
     recorded = set(_list_recorded(headers, expected))
     conflicts = {
@@ -105,6 +115,14 @@ def list_reference_conflicts(
     return sorted(
         f"{reftype} {expected[reftype]} but {used}" for reftype, used in conflicts
     )
+
+
+def name_edited_apertures(job: Job) -> str | None:
+    """Name what is made of the apertures of the context; None if they stay."""
+    if not any(edit.file == EXTRACT1D for edit in job.edits):
+        return None
+    uses = (use for use in job.references if use.reftype == EXTRACT1D)
+    return next((name_derived(use.file.name) for use in uses if use.file), None)
 
 
 def _list_recorded(
@@ -255,6 +273,11 @@ def _wanted_steps(job: Job) -> dict[str, str]:
         if file.exptype in _STEPS_OF_MEMBERS
         and _STEPS_OF_MEMBERS[file.exptype] in parameters
     }
+    for file in job.inputs:
+        if file.exptype == BACKGROUND_SPECTRUM:
+            step, _ = TAKERS[file.exptype, job.stage]
+            wanted[step] = "there is a spectrum for it, which needs force_subtract "
+            wanted[step] += "where spec2 has subtracted a background"
     overrides: Any = job.overrides.get("steps", {})
     for step, given in overrides.items():
         if given.get("skip") is False:

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stdatamodels.jwst.datamodels import read_metadata
+from stpipe import Pipeline
 
 from ..contract import (
+    EXTRACT1D,
+    Edit,
     ErrorInfo,
     ParsUse,
     ReferenceFile,
@@ -27,7 +30,7 @@ from ..contract import (
 from ..edits import check_edits
 from ..errors import WorkerError
 from ..msa import check_metafile
-from ..references import ReferenceCache, pin
+from ..references import ReferenceCache, locate_apertures, pin
 from ..versions import calibration_versions
 from .expected_products import list_endings
 from .nested_steps import reads_metafile
@@ -90,14 +93,17 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     needs_metafile = reads_metafile(pipeline, header)
     if needs_metafile and item.metafile is not None:
         check_metafile(Path(item.metafile), header)
-    check_edits(
-        item.edits,
-        metafile=Path(item.metafile) if needs_metafile and item.metafile else None,
-        exposure=Path(item.exposure),
-    )
     types = list_types(pipeline, header)
     pars += cache.select_pars(header, {*types.pars} - {use.reftype for use in pars})
     references = cache.select_references(header, types.references)
+    exp_type = str(header["meta.exposure.type"])
+    check_edits(
+        [edit for edit in item.edits if not _is_idle(edit, pipeline)],
+        metafile=Path(item.metafile) if needs_metafile and item.metafile else None,
+        exposure=Path(item.exposure),
+        apertures=locate_apertures(references),
+        exp_type=exp_type,
+    )
     for member in item.members:
         wanted = list_types_of_member(pipeline, member.exptype, header)
         if wanted.references or wanted.pars:
@@ -106,7 +112,6 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
             references += _pick_new(found, references, member)
             pars += _pick_new(cache.select_pars(own, wanted.pars), pars, member)
     instrument = str(header["meta.instrument.name"])
-    exp_type = str(header["meta.exposure.type"])
     parameters = get_parameters(pipeline)
     kinds = (*types.references, *(use.reftype for use in pars))
     return Resolved(
@@ -118,6 +123,12 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         reads_metafile=needs_metafile,
         endings=list_endings(item.stage, exp_type, parameters),
     )
+
+
+def _is_idle(edit: Edit, pipeline: Pipeline) -> bool:
+    """Return whether an edit is of apertures with which nothing is extracted."""
+    step = getattr(pipeline, "extract_1d", None)
+    return edit.file == EXTRACT1D and (step is None or step.skip)
 
 
 def _pick_new(
