@@ -4,12 +4,14 @@
 
 Four nods of the NIRSpec IFU are each other's background, with `badpix_selfcal` and
 `clean_flicker_noise`. Both ways make the same products of the same rates; what is
-compared is the CPU time of spec2, and how often each step did its work. Nothing is
-asserted: the gain grows with the number of nods.
+compared is how often each step did its work, how long both took by the logs, and the
+CPU time of spec2. Nothing is asserted: the gain grows with the number of nods.
 """
 
 import os
+import re
 import sys
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -42,6 +44,24 @@ WORK = {
 """What logs say when a step has done its work."""
 TAKEN = "were found by another job"
 """What a log says of a search that was not made."""
+STEP = re.compile(
+    r"(?P<at>\S+ [\d:,]+) .*Step (badpix_selfcal|clean_flicker_noise) "
+    r"(?P<what>running|done)"
+)
+"""A line in which a step begins or ends, with its time."""
+
+
+def clock_steps(log: str) -> float:
+    """Add up the wall time of both steps by the lines in which they begin and end."""
+    taken_s = 0.0
+    for line in log.splitlines():
+        if found := STEP.match(line):
+            at = datetime.fromisoformat(found["at"].replace(",", "."))
+            if found["what"] == "running":
+                begun = at
+            else:
+                taken_s += (at - begun).total_seconds()
+    return taken_s
 
 
 def measure(
@@ -83,8 +103,13 @@ def main() -> None:
         counts = ours.count(words), plain.count(words)
         done = counts[0] - (ours.count(TAKEN) if "pixels" in name else 0)
         table.add_row(name, str(done), str(counts[1]), f"{done / counts[1]:.2f}")
-    ratio = f"{ours_s / plain_s:.2f}"
-    table.add_row("CPU time", f"{ours_s:.1f} s", f"{plain_s:.1f} s", ratio)
+    rows = {
+        "both steps, wall time": (clock_steps(ours), clock_steps(plain)),
+        "spec2, CPU time": (ours_s, plain_s),
+    }
+    for name, (one_s, other_s) in rows.items():
+        ratio = f"{one_s / other_s:.2f}"
+        table.add_row(name, f"{one_s:.1f} s", f"{other_s:.1f} s", ratio)
     Console().print(table)
 
 

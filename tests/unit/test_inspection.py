@@ -291,7 +291,7 @@ def test_every_source_of_the_shutters_has_its_products(tmp_path: Path) -> None:
     made = [
         tmp_path / f"jw99004-o001_{source}_nirspec_clear-prism_{suffix}.fits"
         for source in ("s000000001", "s000000012", "b000000004", "v000000007")
-        for suffix in ("cal", "crf", "x1d")
+        for suffix in ("cal", "crf", "x1d", "c1d")
     ]
     for path in made:
         fits.PrimaryHDU().writeto(path)
