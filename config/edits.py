@@ -27,6 +27,7 @@ __all__ = [
     "KEYWORDS",
     "MSA_COLUMNS",
     "MSA_ROWS",
+    "OF_RECIPE",
     "AddBackground",
     "ApertureEdit",
     "CalibratedEdit",
@@ -70,11 +71,19 @@ _Rate = Annotated[float, Field(ge=-20_000, le=20_000, allow_inf_nan=False)]
 """No star moves faster than Barnard's, at 10 400 mas a year."""
 
 
+OF_RECIPE: Final = frozenset({"match", "optional", "why"})
+"""What a recipe says of an edit, which does not change what it does."""
+
+
 class _Edit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     match: Match = Match()
     """Exposures whose copies are edited."""
+    optional: bool = False
+    """Whether a program may have no such exposure; otherwise that is an error."""
+    why: str = ""
+    """Which known issue, notebook or page advises it; nothing follows from it."""
 
     @property
     def name(self) -> str:

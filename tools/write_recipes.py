@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from config.edits import OF_RECIPE, parse_edit
 from config.extending import list_values
 from config.recipe import ParameterSet, load_recipe
 from config.recipe_texts import RecipeText, collect_texts, list_recipes
@@ -75,6 +76,10 @@ def _list_rows(own: RecipeText) -> Iterator[str]:
         of = ParameterSet.model_validate(given)
         chosen = {key: given[key] for key in ("pipeline", "steps") if key in given}
         yield _to_row(of.describe(), chosen, of.why)
+    for given in tree.get("edits", ()):
+        edit = parse_edit(given["edit"], given)
+        does = {name: given[name] for name in given if name not in OF_RECIPE}
+        yield _to_row(f"copies of {edit.match.describe()}", does, edit.why)
 
 
 def _to_row(of: str, given: dict[str, object], why: str) -> str:

@@ -261,8 +261,10 @@ def _check(
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))
-    if any(isinstance(edit, CalibratedEdit) for edit in fragment.edits):
-        is_reached &= Stage.SPEC3 in situation.stages
+    for edit in fragment.edits:
+        is_reached &= any(edit.match.fits(situation.exposures[name]) for name in names)
+        if isinstance(edit, CalibratedEdit):
+            is_reached &= Stage.SPEC3 in situation.stages
     unchosen = _list_unchosen(fragment, situation)
     return _Verdict(is_reached, unchosen, lacking, changes)
 

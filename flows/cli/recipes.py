@@ -147,7 +147,8 @@ def _flatten(recipe: "Recipe") -> Mapping[str, str]:
             values[f"{given.describe()}: {name}"] = str(value)
     for number, edit in enumerate(edits, 1):
         for name, value in list_values(edit):
-            values[f"edits.{number}.{name}"] = str(value)
+            if name != "why":
+                values[f"edits.{number}.{name}"] = str(value)
     return values
 
 

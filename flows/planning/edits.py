@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from config.edits import (
+    OF_RECIPE,
     ApertureEdit,
     CalibratedEdit,
     HeaderEdit,
@@ -79,7 +80,7 @@ def describe_edit(edit: Edit) -> str:
 
 
 def _dump(edit: RecipeEdit) -> Parameters:
-    values: Parameters = edit.model_dump(mode="json", exclude={"edit", "match"})
+    values: Parameters = edit.model_dump(mode="json", exclude={"edit", *OF_RECIPE})
     return values
 
 
@@ -160,7 +161,7 @@ def _is_set_in(edit: HeaderEdit | CalibratedEdit, exposure: Exposure) -> bool:
 
 def _refuse_idle(edits: Sequence[RecipeEdit], reached: Collection[int]) -> None:
     for number, edit in enumerate(edits):
-        if number in reached:
+        if number in reached or edit.optional:
             continue
         raise PlanError(
             f"Edit {number + 1} of the recipe ({edit.edit}, for "

@@ -319,7 +319,7 @@ SLIT = {
     ("facts", "change", "state"),
     [
         (SLIT, ("", ""), AdviceState.MITIGATED),
-        (SLIT, ("1.02", "1.01"), AdviceState.OPEN),
+        (SLIT, ("1.02", "1.01"), AdviceState.MITIGATED),
         (SLIT, ('"G140M"', '"G140*"'), AdviceState.MITIGATED),
         (SLIT, ('"G140M"', '"PRISM"'), AdviceState.OPEN),
         ({**SLIT, "exp_type": "NRS_BRIGHTOBJ"}, ("", ""), AdviceState.OPEN),

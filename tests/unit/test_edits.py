@@ -244,6 +244,11 @@ def test_an_edit_that_reaches_nothing_is_an_error(
     assert said in str(error.value)
 
 
+def test_an_edit_may_be_for_exposures_that_a_program_need_not_have() -> None:
+    edit = only(SPLIT, target="NOBODY").model_copy(update={"optional": True})
+    assert reach(mos_program(), edit) == {}
+
+
 def test_of_two_edits_alike_the_one_that_reaches_nothing_is_found() -> None:
     alike = [only(EXTENDED, target=name) for name in ("*", "NOBODY")]
     program = [
