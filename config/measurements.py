@@ -1,5 +1,7 @@
 """What is measured in products: the registry, ``measurements.toml``."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -9,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from .match import Match
 
-__all__ = ["MeasuredValue", "MeasurementKind", "list_measurements"]
+__all__ = ["MeasuredValue", "MeasurementKind", "hash_kinds", "list_measurements"]
 
 
 class MeasuredValue(BaseModel):
@@ -46,6 +48,8 @@ class MeasurementKind(BaseModel):
     """The numbers that it gives."""
     source: str
     """Known issue or paper."""
+    version: int = 1
+    """Raised when the same definition gives other numbers."""
 
 
 @cache
@@ -53,3 +57,17 @@ def list_measurements() -> Mapping[str, MeasurementKind]:
     """List what is measured, by name."""
     text = resources.files("config").joinpath("measurements.toml").read_text()
     return TypeAdapter(dict[str, MeasurementKind]).validate_python(tomllib.loads(text))
+
+
+def hash_kinds(suffix: str) -> str | None:
+    """Hash what is measured of products of a suffix; None if nothing is.
+
+    Numbers that were taken under another hash have to be taken again.
+    """
+    kinds = {
+        name: kind.model_dump(mode="json")
+        for name, kind in list_measurements().items()
+        if suffix in kind.suffixes
+    }
+    text = json.dumps(kinds, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest() if kinds else None

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     us."""
     max_attempts: int = Field(default=3, ge=1)
     """Tries of a job that ran out of memory or was lost with its worker."""
+    measure: bool = False
+    """Whether a run measures its products when they are made."""
 
     @classmethod
     def settings_customise_sources(

@@ -1,6 +1,6 @@
 """`rewebb measure`: numbers that products give of known issues, before and after."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, say, warn
-from .records import Found, find_recorded, open_recorded
+from .output import FAILED, fail, print_json, print_rows, say, warn, watched
+from .records import find_recorded, open_recorded
 
 if TYPE_CHECKING:
+    from workers.cache_contract import FileProgress
     from workers.contract import Measurement
+
+    from ..run import ProductFile
 
 __all__ = ["measure"]
 
@@ -21,17 +24,18 @@ def measure(
     products: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Products: paths, or names of products that are recorded.",
-            metavar="PRODUCT...",
+            help="Products: paths, names of products that are recorded, or runs (the "
+            "beginning of the id), which are all of their products.",
+            metavar="PRODUCT|RUN...",
         ),
     ] = None,
     *,
     against: Annotated[
         str | None,
         typer.Option(
-            help="The product as it was before, or a folder of products of the same "
-            "names as it was before.",
-            metavar="PRODUCT|FOLDER",
+            help="The product or the run as it was before, or a folder of products of "
+            "the same names as they were before.",
+            metavar="PRODUCT|RUN|FOLDER",
         ),
     ] = None,
     line: Annotated[
@@ -44,19 +48,28 @@ def measure(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure known defects in products, and compare them with what was before."""
+    """Measure known defects in products, and compare them with what was before.
+
+    The numbers of recorded products are kept, and are not taken again. Exit code 1 when
+    some products could not be measured.
+    """
     if definitions:
         _print_definitions(as_json=as_json)
         return
     if not products:
         raise typer.BadParameter("Give a product, or --list.")
-    after = [_find_product(product, data_dir) for product in products]
-    found = _measure(after, line or ())
-    if against is None:
+    with watched(quiet=as_json) as listen:
+        measuring = _Measuring(data_dir, line or (), listen("").references)
+        after = measuring.find(products)
+        before = measuring.find_before(against, after) if against else None
+        found = measuring.take(after)
+        was = measuring.take(before) if before is not None else None
+    if was is None:
         _print_numbers(found, as_json=as_json)
-        return
-    before = _measure(_find_before(against, after, data_dir), line or ())
-    _print_comparison(before, found, as_json=as_json)
+    else:
+        _print_comparison(was, found, as_json=as_json)
+    if measuring.failed:
+        raise typer.Exit(FAILED)
 
 
 def _print_definitions(*, as_json: bool) -> None:
@@ -73,51 +86,124 @@ def _print_definitions(*, as_json: bool) -> None:
         say(f"    {kind.source}")
 
 
-def _find_product(product: str, data_dir: Path | None) -> Path:
-    """Find the file of a product, which is a path or a recorded name."""
-    if Path(product).is_file():
-        return Path(product)
-    if product != Path(product).name:
-        fail(f"There is no file {product}.")
-    with open_recorded(data_dir) as (database, folder):
-        found = find_recorded(database, product)
-    if not isinstance(found, Found) or found.product is None:
-        fail(f"{product} is not a product: give the path or the name of a file.")
-    return folder / found.product.folder / found.product.product.name
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A product to be measured."""
+
+    path: Path
+    """Where it is."""
+    recorded: "ProductFile | None" = None
+    """As it is recorded; None of a file that was given by its path."""
 
 
-def _find_before(
-    against: str, after: Sequence[Path], data_dir: Path | None
-) -> list[Path]:
-    """Find what products are compared with."""
-    if Path(against).is_dir():
-        paths = [Path(against) / path.name for path in after]
+class _Measuring:
+    """Finds products and measures them; recorded ones are measured once."""
+
+    def __init__(
+        self,
+        data_dir: Path | None,
+        lines_um: Sequence[float],
+        listener: "Callable[[FileProgress], None] | None",
+    ) -> None:
+        from config.settings import load_settings
+
+        self.failed: list[str] = []
+        self._settings = load_settings(data_dir=data_dir)
+        self._lines_um = lines_um
+        self._listener = listener or (lambda _: None)
+
+    def find(self, products: Sequence[str]) -> list[_Target]:
+        """Find products by path or recorded name, and those of runs."""
+        targets: list[_Target] = []
+        for product in products:
+            is_file = Path(product).is_file()
+            targets += [_Target(Path(product))] if is_file else self._look_up(product)
+        return targets
+
+    def find_before(self, against: str, after: Sequence[_Target]) -> list[_Target]:
+        """Find what products are compared with."""
+        if not Path(against).is_dir():
+            before = self.find([against])
+            if len(before) == 1 < len(after):
+                fail(
+                    f"{len(after)} products need a folder or a run to be compared "
+                    f"with, not {against}."
+                )
+            return before
+        paths = [Path(against) / target.path.name for target in after]
         missing = [path.name for path in paths if not path.is_file()]
         if missing:
             fail(f"{against} has no {', '.join(missing)} to compare with.")
-        return paths
-    if len(after) > 1:
-        fail(f"{len(after)} products need a folder to be compared with, not {against}.")
-    return [_find_product(against, data_dir)]
+        return [_Target(path) for path in paths]
 
+    def take(self, targets: Sequence[_Target]) -> "list[tuple[Measurement, ...]]":
+        """Measure products: recorded ones each by itself, files beside each other.
 
-def _measure(
-    paths: Sequence[Path], lines_um: Sequence[float]
-) -> "tuple[tuple[Measurement, ...], ...]":
-    from workers.contract import ErrorInfo
-    from workers.run import measure_products
+        Where lines are is asked anew each time, so that these numbers are not kept.
+        """
+        kept = [t.recorded for t in targets if t.recorded and not self._lines_um]
+        files = [t.path for t in targets if not t.recorded or self._lines_um]
+        found = [*self._take_recorded(kept), *self._take_files(files)]
+        given = {numbers[0].product for numbers in found if numbers}
+        for target in targets:
+            if target.path.name not in {*given, *self.failed}:
+                warn(
+                    f"no measurement is for {target.path.name}; see `rewebb measure "
+                    "--list`"
+                )
+        return found
 
-    found = measure_products(paths, lines_um=lines_um)
-    if isinstance(found, ErrorInfo):
-        fail(found.message)
-    for path, numbers in zip(paths, found, strict=True):
-        if not numbers:
-            warn(f"no measurement is for {path.name}; see `rewebb measure --list`")
-    return found
+    def _look_up(self, name: str) -> list[_Target]:
+        from ..models.runs import Run
+        from ..run import ProductFile, list_products_of
+
+        if name != Path(name).name:
+            fail(f"There is no file {name}.")
+        with open_recorded(self._settings.data_dir) as (database, folder):
+            found = find_recorded(database, name)
+            if isinstance(found, Run):
+                files = list_products_of(database.runs.get_run_jobs(found.id), database)
+            elif (one := found.product) is not None:
+                files = (ProductFile(one.fingerprint, one.product, one.folder),)
+            else:
+                fail(f"{name} is neither a product nor a run: see `rewebb runs`.")
+        return [_Target(folder / f.folder / f.product.name, f) for f in files]
+
+    def _take_recorded(
+        self, files: "Sequence[ProductFile]"
+    ) -> "list[tuple[Measurement, ...]]":
+        from ..factory import open_configured_cluster, open_database
+        from ..run import measure_recorded
+
+        if not files:
+            return []
+        with open_database(self._settings) as database:
+            measured = measure_recorded(
+                files,
+                database,
+                data_dir=self._settings.data_dir.absolute(),
+                open_cluster=lambda: open_configured_cluster(self._settings),
+                listener=self._listener,
+            )
+        for name, why in measured.failed.items():
+            self.failed.append(name)
+            warn(f"{name} is not measured: {why}")
+        return [product.numbers for product in measured.products]
+
+    def _take_files(self, paths: Sequence[Path]) -> "list[tuple[Measurement, ...]]":
+        from workers.contract import ErrorInfo
+        from workers.run import measure_products
+
+        if not paths:
+            return []
+        found = measure_products(paths, lines_um=self._lines_um)
+        if isinstance(found, ErrorInfo):
+            fail(found.message)
+        return list(found)
 
 
 def _print_numbers(
-    found: "tuple[tuple[Measurement, ...], ...]", *, as_json: bool
+    found: "Sequence[tuple[Measurement, ...]]", *, as_json: bool
 ) -> None:
     numbers = [number for product in found for number in product]
     if as_json:
@@ -153,13 +239,14 @@ class _Change:
 
 
 def _print_comparison(
-    before: "tuple[tuple[Measurement, ...], ...]",
-    after: "tuple[tuple[Measurement, ...], ...]",
+    before: "Sequence[tuple[Measurement, ...]]",
+    after: "Sequence[tuple[Measurement, ...]]",
     *,
     as_json: bool,
 ) -> None:
-    pairs = zip(before, after, strict=True)
-    changes = [change for old, new in pairs for change in _compare(old, new)]
+    changes = [
+        change for old, new in _pair(before, after) for change in _compare(old, new)
+    ]
     if as_json:
         print_json(changes)
         return
@@ -173,6 +260,22 @@ def _print_comparison(
             for one in changes
         ],
     )
+
+
+def _pair(
+    before: "Sequence[tuple[Measurement, ...]]",
+    after: "Sequence[tuple[Measurement, ...]]",
+) -> "Iterator[tuple[tuple[Measurement, ...], tuple[Measurement, ...]]]":
+    """Pair the numbers of products by name; one with one, whatever their names."""
+    if len(before) == len(after) == 1:
+        yield before[0], after[0]
+        return
+    old, new = (
+        {numbers[0].product: numbers for numbers in each if numbers}
+        for each in (before, after)
+    )
+    for name in dict.fromkeys((*new, *old)):
+        yield old.get(name, ()), new.get(name, ())
 
 
 def _compare(

@@ -86,6 +86,7 @@ _DOING = {
     "resolve": "resolving references and parameters",
     "plan": "planning",
     "execute": "executing jobs",
+    "measure": "measuring products",
     "report": "writing the folder of the run",
 }
 """What is shown of the steps of a run, and of what commands do besides."""

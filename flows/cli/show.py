@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..advice import Advice
     from ..models.exposures import FetchedFile
     from ..models.jobs import Attempt, JobRecord, StoredProduct
+    from ..models.measurements import MeasuredProduct
     from ..models.runs import Run, RunJob
 
 __all__ = ["show"]
@@ -77,6 +78,11 @@ def show(
         origins = database.files.find_fetched(inputs)
         use = database.runs.find_last_use(found.fingerprint)
         others = [database.jobs.get_job(other).job for other in found.others]
+        measured = [
+            one
+            for one in database.measurements.find([found.fingerprint]).values()
+            if found.product is None or one.product == found.product.product.name
+        ]
         advice = advise_recorded(
             issues,
             database,
@@ -89,11 +95,12 @@ def show(
         last = use and {"run": use[0], "job": use[1]}
         said = _to_records(advice)
         more = {"last_use": last, "others": found.others, "known_issues": said}
-        print_json({**told, **more})
+        print_json({**told, **more, "measured": measured})
         return
     if found.product is not None:
         _print_product(found.product, folder)
     _print_record(record, folder, origins, all_parameters=parameters)
+    _print_measured(measured)
     _print_use(use)
     _print_known_issues(advice)
     _print_others(others, of="product" if found.product else "job")
@@ -219,6 +226,23 @@ def _print_record(
     say_title("attempts")
     for attempt in record.attempts:
         _print_attempt(attempt, folder)
+
+
+def _print_measured(measured: "Sequence[MeasuredProduct]") -> None:
+    """Print the numbers that products gave, if they were measured."""
+    if measured:
+        print_rows(
+            ("product", "measurement", "part", "value", "unit"),
+            [
+                (
+                    *(one.product, one.name, one.part),
+                    *("-" if one.value is None else f"{one.value:.5g}", one.unit),
+                )
+                for product in measured
+                for one in product.numbers
+            ],
+            title="measurements; see `rewebb measure --list`",
+        )
 
 
 def _print_use(use: "tuple[Run, RunJob] | None") -> None:

@@ -182,11 +182,17 @@ class Cluster:
         items: Sequence[_Item],
         *,
         memory_bytes: int,
+        listener: Callable[[int, _Answer], None] = lambda _, __: None,
     ) -> list[_Answer]:
         """Call a function for each item, and gather the answers in order.
 
         A call that is lost, with its worker or with the child that it was made in, is
         made again; of one that is lost each time the last answer counts.
+
+        Parameters
+        ----------
+        listener
+            Told the index and the answer of each item, when it is gathered.
 
         Raises
         ------
@@ -212,6 +218,7 @@ class Cluster:
                 is_lost = isinstance(answer, ErrorInfo) and answer.type == CHILD_LOST
                 if number == _TRIES or not is_lost:
                     answers[index] = answer
+                    listener(index, answer)
         return [answers[index] for index in range(len(items))]
 
     def wait_any(self, futures: list["Future[Any]"]) -> list["Future[Any]"]:

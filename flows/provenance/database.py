@@ -10,6 +10,7 @@ from .engine import make_engine
 from .files import Files
 from .jobs import Jobs
 from .leases import Leases
+from .measurements import Measurements
 from .migration import upgrade
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
@@ -18,7 +19,7 @@ __all__ = ["Database"]
 
 
 class Database:
-    """Runs, jobs, files and leases in one database.
+    """Runs, jobs, files, leases and measurements in one database.
 
     Each method of these is one transaction, and raises `DatabaseError` when the
     database cannot be used. One that is away (restarted, locked) is waited for, as
@@ -33,6 +34,7 @@ class Database:
         self.jobs = Jobs(sessions)
         self.files = Files(sessions)
         self.leases = Leases(sessions)
+        self.measurements = Measurements(sessions)
 
     @classmethod
     @contextmanager

@@ -28,6 +28,8 @@ __all__ = [
     "SQLKnownFile",
     "SQLKnownReference",
     "SQLLease",
+    "SQLMeasuredProduct",
+    "SQLMeasurement",
     "SQLProduct",
     "SQLRawContent",
     "SQLRun",
@@ -246,6 +248,40 @@ class SQLCaveat(SQLBase):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[CaveatKind]
     message: Mapped[str] = mapped_column(FREE_TEXT)
+
+
+class SQLMeasuredProduct(SQLBase):
+    """A product that was measured."""
+
+    __tablename__ = "measured_product"
+
+    fingerprint: Mapped[str] = mapped_column(
+        ForeignKey("job.fingerprint"), primary_key=True
+    )
+    # No foreign key: products are recorded anew when their job is.
+    product: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    kinds_sha256: Mapped[str]
+    measured_at: Mapped[datetime]
+
+
+class SQLMeasurement(SQLBase):
+    """A number that a product gave."""
+
+    __tablename__ = "measurement"
+
+    fingerprint: Mapped[str] = mapped_column(
+        ForeignKey("job.fingerprint"), primary_key=True
+    )
+    file: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(index=True)
+    part: Mapped[str]
+    # Null where `why` says why it could not be taken.
+    value: Mapped[float | None]
+    unit: Mapped[str]
+    n: Mapped[int]
+    why: Mapped[str] = mapped_column(FREE_TEXT)
 
 
 class SQLRawContent(SQLBase):

@@ -11,6 +11,12 @@ from .chain import Step, advise_only, plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
+from .measuring import (
+    Measured,
+    ProductFile,
+    list_products_of,
+    measure_recorded,
+)
 from .program import Associated, Found, Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
@@ -23,7 +29,9 @@ __all__ = [
     "Drawn",
     "Found",
     "Making",
+    "Measured",
     "Planned",
+    "ProductFile",
     "Recording",
     "Request",
     "ResolvedGraph",
@@ -43,8 +51,10 @@ __all__ = [
     "find_specs",
     "hold_lease",
     "list_items",
+    "list_products_of",
     "make_plan",
     "make_run",
+    "measure_recorded",
     "plan_only",
     "plan_unfetched",
     "prepare",

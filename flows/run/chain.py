@@ -25,6 +25,7 @@ from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
+from .measuring import measure_executed
 from .program import Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
@@ -106,6 +107,9 @@ def run_program(
         )
         with watch(planned) as listener:
             executed = step("execute", partial(work, listener=listener))
+            if settings.measure:
+                measure = partial(measure_executed, executed, services, cluster)
+                executed = step("measure", measure)
             return step("report", partial(report, executed, services))
 
 

@@ -1,15 +1,19 @@
 """What known issues advise, on sample programs that show them: before and after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from mitigations import NUMBERS, make_recipes, measure_number
+from mitigations import NUMBERS, find_number, make_recipes
 from processing import make_settings, process
 from write_known_issues import Number
 
 from config.measurements import list_measurements
+from config.settings import Settings
+from flows.factory import open_database
+from flows.models.measurements import MeasuredProduct
 from flows.models.runs import RunState
+from flows.reports import RunSummary
 from flows.run import Request
 from workers.sample import Mode, SampleSet
 
@@ -21,11 +25,11 @@ NOTHING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Folders of two runs of a program."""
+    """What the products of two runs of a program gave."""
 
-    before: Path
+    before: Sequence[MeasuredProduct]
     """Without what issues advise."""
-    after: Path
+    after: Sequence[MeasuredProduct]
     """With it."""
 
 
@@ -35,17 +39,23 @@ def _run_twice(mode: Mode) -> object:
     @pytest.fixture(scope="module", name=mode.name.lower())
     def give(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Runs:
         folder = tmp_path_factory.mktemp(mode)
-        settings = make_settings(sample, folder / "data")
+        settings = make_settings(sample, folder / "data", measure=True)
         found = []
         for name, text in make_recipes(mode).items():
             path = folder / f"{name}.toml"
             path.write_text(text)
             summary = process(settings, Request(mode.program, recipe=str(path)))
             assert summary.state is RunState.SUCCEEDED
-            found.append(settings.data_dir / summary.folder)
+            found.append(_find_measured(settings, summary))
         return Runs(*found)
 
     return give
+
+
+def _find_measured(settings: Settings, summary: RunSummary) -> list[MeasuredProduct]:
+    keys = [job.fingerprint for job in summary.jobs if job.fingerprint]
+    with open_database(settings) as database:
+        return [*database.measurements.find(keys).values()]
 
 
 nirspec_bots_flawed = _run_twice(Mode.NIRSPEC_BOTS_FLAWED)
@@ -70,8 +80,8 @@ def test_what_an_issue_advises_improves_what_shows_it(
 ) -> None:
     fixture = Mode(number.program).name.lower()
     runs: Runs = request.getfixturevalue(fixture)
-    folders = zip((runs.before, runs.after), number.parts, strict=True)
-    before, after = (measure_number(each, number, part) for each, part in folders)
+    measured = zip((runs.before, runs.after), number.parts, strict=True)
+    before, after = (find_number(each, number, part) for each, part in measured)
     (value,) = [
         value
         for value in list_measurements()[number.measurement].values

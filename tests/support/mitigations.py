@@ -1,15 +1,15 @@
 """Sample programs with defects: what is measured, without advice and with it."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping
 
 from write_known_issues import Number, load_numbers, load_programs
 
 from config.known_issues import load_known_issues
 from flows.advice import to_fragment_lines
-from workers.stages.measurements import measure
+from flows.models.measurements import MeasuredProduct
 
-__all__ = ["NUMBERS", "make_recipes", "measure_number"]
+__all__ = ["NUMBERS", "find_number", "make_recipes"]
 
 NUMBERS = load_numbers()
 """What is measured."""
@@ -31,10 +31,13 @@ def _list_advice(program: str) -> Iterator[str]:
         yield from to_fragment_lines(issues[issue].mitigation[place - 1])
 
 
-def measure_number(folder: Path, number: Number, part: str) -> float:
-    """Measure a number in the first product that it is of."""
-    path = min(folder.glob(number.product))
+def find_number(
+    measured: Iterable[MeasuredProduct], number: Number, part: str
+) -> float:
+    """Find a number that the first product gave which it is of."""
+    by_name = {each.product: each for each in measured}
+    first = by_name[min(fnmatch.filter(by_name, number.product))]
     wanted = number.measurement, part, number.unit
-    found = {(one.name, one.part, one.unit): one for one in measure(path)}[wanted]
+    found = {(one.name, one.part, one.unit): one for one in first.numbers}[wanted]
     assert found.value is not None, found.why
     return found.value

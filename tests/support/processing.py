@@ -51,6 +51,7 @@ def make_settings(
     *,
     context: str | None = None,
     mast_url: str | None = None,
+    measure: bool = False,
 ) -> Settings:
     """Make settings for a sample, with two slots; from a folder, or a MAST."""
     return load_settings(
@@ -60,6 +61,7 @@ def make_settings(
         crds_path=sample.crds,
         crds_context=context or sample.contexts[0],
         slots=2,
+        measure=measure,
     )
 
 

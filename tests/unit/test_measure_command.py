@@ -2,19 +2,21 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from measurement_docs import DOC, make_text
-from outcomes import make_job, make_outcome
+from outcomes import make_job, make_outcome, make_run, make_run_job
 from typer.testing import CliRunner, Result
 
 from config.measurements import list_measurements
 from config.settings import load_settings
 from flows.cli import app
 from flows.factory import open_database
+from flows.models.runs import JobState
 
 NAME = "jw02736007001_03103_00001_nrs1_rate.fits"
 
@@ -82,17 +84,55 @@ def test_numbers_that_one_of_the_two_lacks_have_no_factor(here: Path) -> None:
     assert [one["factor"] for one in told if one["after"]] == [None, None]
 
 
-def test_a_recorded_product_is_measured_by_its_name() -> None:
+@pytest.fixture
+def recorded(here: Path) -> Path:  # noqa: ARG001  # its variables are gone
+    """Record a run that made a product; return where that lies."""
     outcome = make_outcome(make_job())
     with open_database(load_settings()) as database:
-        database.jobs.record_outcome(outcome)
+        database.runs.start_run(make_run())
+        database.jobs.record_outcome(outcome, run_id="run-1")
+        job = make_run_job(outcome.job.name, JobState.SUCCEEDED)
+        done = replace(job, fingerprint=outcome.job.fingerprint)
+        database.runs.set_jobs("run-1", [done])
     path = load_settings().data_dir / outcome.folder / NAME
     path.parent.mkdir(parents=True)
-    write_rate(path, 0.5)
-    assert json.loads(run(NAME, "--json"))[0]["product"] == NAME
+    return write_rate(path, 0.5)
+
+
+def test_a_recorded_product_is_measured_once(recorded: Path) -> None:
+    first = run(NAME, "--json")
+    assert json.loads(first)[0]["value"] == pytest.approx(0.5, rel=0.1)
+    recorded.unlink()
+    assert run(NAME, "--json") == first
+    assert run("run-1", "--json") == first
+    same = json.loads(run("run-1", "--json", "--against", NAME))
+    assert [one["before"] == one["after"] for one in same] == [True, True]
+    shown = json.loads(CliRunner().invoke(app, ["show", NAME, "--json"]).stdout)
+    assert shown["measured"][0]["numbers"] == json.loads(first)
+    told = CliRunner().invoke(app, ["show", NAME]).stdout
+    assert "vertical-banding" in told
+
+
+def test_a_run_is_measured_but_for_what_cannot_be_read(recorded: Path) -> None:
+    recorded.write_text("text")
+    done = call("run-1", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == []
+    assert f"{NAME} is not measured: " in done.stderr
+    assert f"{NAME} is not a product that can be read" in done.stderr
+
+
+def test_lines_are_asked_anew_each_time(recorded: Path) -> None:
+    run(NAME, "--json", "--line", "2.1")
+    recorded.unlink()
+    assert call(NAME, "--line", "2.1").exit_code == 2
+
+
+@pytest.mark.usefixtures("recorded")
+def test_only_products_and_runs_are_measured() -> None:
     done = call("detector1:jw02736007001_03103_00001_nrs1")
     assert done.exit_code == 2
-    assert "is not a product" in done.output
+    assert "is neither a product nor a run" in done.output
 
 
 def test_a_product_that_nothing_is_for_is_named(here: Path) -> None:
@@ -111,7 +151,7 @@ def test_a_product_that_nothing_is_for_is_named(here: Path) -> None:
         (("old/nothing_rate.fits",), "There is no file old/nothing_rate.fits"),
         (("text_rate.fits",), "text_rate.fits is not a product that can be read"),
         ((NAME, "--against", "empty"), f"empty has no {NAME} to compare with"),
-        ((NAME, NAME, "--against", NAME), "2 products need a folder"),
+        ((NAME, NAME, "--against", NAME), "2 products need a folder or a run"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
