@@ -25,9 +25,12 @@ def store(database: Database, tmp_path: Path) -> Store:
 
 
 def publish(data_dir: Path, outcome: Outcome) -> None:
-    folder = data_dir / get_store_folder(FINGERPRINT)
-    folder.mkdir(parents=True)
-    (folder / "outcome.json").write_text(to_json(outcome))
+    """Publish as a worker does: by the rename of a folder."""
+    made, folder = data_dir / "made", data_dir / get_store_folder(FINGERPRINT)
+    made.mkdir()
+    (made / "outcome.json").write_text(to_json(outcome))
+    folder.parent.mkdir(parents=True)
+    made.rename(folder)
 
 
 def test_what_another_host_has_published_is_looked_for_until_it_is_seen(

@@ -61,9 +61,9 @@ def test_slitlets_are_split_placed_typed_and_taken_for_background(cut: Any) -> N
         ),
     ) == [
         Slit("1", "99004_1", "POINT", "1x1", 60, 0.1),
-        Slit("6", "99004_BKG6", "EXTENDED", "x", 73, 0.0),
+        Slit("5", "99004_BKG5", "EXTENDED", "x", 73, 0.0),
         Slit("2", "99004_2", "POINT", "1x1", 75, 0.0),
-        Slit("5", "99004_BKG5", "EXTENDED", "x", 77, 0.0),
+        Slit("6", "99004_BKG6", "EXTENDED", "x", 77, 0.0),
         Slit("3", "99004_BKG3", "EXTENDED", "1x1", 90, 0.0),
         Slit("4", "99004_BKG4", "EXTENDED", "1x1", 104, 0.0),
         Slit("9", "99004_BKG9", "EXTENDED", "x1", 60, 0.0),

@@ -174,8 +174,12 @@ def _missing(
         missing = list(row.get("lost", ()))
         for suffix in row["suffixes"]:
             if names := _name_apart(job, row):
-                wanted = [f"{name}_{suffix}" for name in names]
-                missing += [f"{name}.fits" for name in wanted if name not in stems]
+                # Spectra that are not combined are numbered where there are several.
+                missing += [
+                    f"{name}_{suffix}.fits"
+                    for name in names
+                    if stems.isdisjoint({f"{name}_{suffix}", f"{name}_0_{suffix}"})
+                ]
             elif suffix not in suffixes:
                 missing.append(f"{suffix} product")
         for what in missing:
