@@ -17,22 +17,21 @@ from workers.sample import Mode, SampleSet, find_sample, make_sample
 hypothesis.settings.register_profile("rewebb", deadline=None)
 hypothesis.settings.load_profile("rewebb")
 
-_ORDER = ("pipeline", "contract", "system", "sample", "unit")
+_ORDER = ("pipeline", "contract", "system", "apart", "unit")
 """Many short ones last, so that processes end together; and while one process makes the
 sample, the other begins with what needs none."""
 
 _TOGETHER = frozenset({"pipeline"})
 """Folders whose tests share what one process holds: programs that were processed."""
 
-_SAMPLE = (
-    "test_sample_*.py",
-    "test_*_geometry.py",
-    "test_nested_steps.py",
-    "test_persistence.py",
-    "test_prefetch.py",
-    "test_reference_verification.py",
+_APART = (
+    *("test_sample_*.py", "test_*_geometry.py", "test_brought.py", "test_ifu_nod.py"),
+    *("test_level3_recipes.py", "test_measured_position.py", "test_mitigations.py"),
+    *("test_mrs_bands.py", "test_mrs_cubes.py", "test_nested_steps.py"),
+    *("test_older_data.py", "test_packaged_recipes.py", "test_persistence.py"),
+    *("test_prefetch.py", "test_reference_verification.py"),
 )
-"""Files of `pipeline` whose tests need only the sample."""
+"""Files of `pipeline` that share no processed program with others."""
 
 
 class _ByFolder(LoadScopeScheduling):
@@ -47,8 +46,8 @@ class _ByFolder(LoadScopeScheduling):
 def _sort(path: PurePath) -> str:
     """Return the kind of a file of tests, one of `_ORDER`."""
     folder = path.parent.name
-    is_apart = any(path.match(f"pipeline/{pattern}") for pattern in _SAMPLE)
-    return "sample" if is_apart else folder
+    is_apart = any(path.match(f"pipeline/{pattern}") for pattern in _APART)
+    return "apart" if is_apart else folder
 
 
 def pytest_xdist_make_scheduler(

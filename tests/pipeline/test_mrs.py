@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from plain_script import PipelineCall, start
-from processed import Processed
+from processed import Processed, find_fringe
 
 from flows.models.runs import RunState
 from workers.contract import CaveatKind, Outcome
-from workers.sample import SampleSet, check_products
+from workers.sample import SampleSet
 from workers.sample.miri_mrs import FRINGE, MRS
 from workers.sample.mrs_light import MJY_SR_PER_DN, trace_mrs
-from workers.stages.measurements import measure
 
 FIRST, SECOND = (f"jw99003001001_02101_0000{n}_mirifushort" for n in (1, 2))
 SKY = "jw99003002001_02101_00001_mirifushort"
@@ -100,30 +99,11 @@ def test_only_residual_fringe_takes_the_injected_fringes_away(
     assert abs(after) < before / 3
 
 
-def test_the_largest_fringe_is_the_injected_one_until_it_is_corrected(
-    mrs: Processed, mrs_bands: Path
+def test_little_is_left_of_the_injected_fringe_when_it_is_corrected(
+    mrs: Processed,
 ) -> None:
-    uncorrected = [_find_fringe(path) for path in mrs_bands.glob("*_x1d.fits")]
-    corrected = [_find_fringe(path) for path in mrs.folder.glob("*-o001*_x1d.fits")]
-    assert uncorrected == pytest.approx([FRINGE.amplitude] * 2, rel=0.1)
+    corrected = [find_fringe(path) for path in mrs.folder.glob("*-o001*_x1d.fits")]
     assert 0 < min(corrected) < max(corrected) < FRINGE.amplitude / 3
-
-
-def _find_fringe(path: Path) -> float:
-    numbers = {(one.name, one.part): one.value for one in measure(path)}
-    return numbers["fringe-amplitude", "FLUX"] or 0.0
-
-
-def test_one_cube_of_three_bands_agrees_with_what_was_injected(
-    mrs_bands: Path, sample: SampleSet
-) -> None:
-    checks = check_products(mrs_bands, sample.truth)
-    assert [check.name for check in checks] == [
-        "miri-mrs-bands ch1-shortmediumlong flux / injected flux",
-        "miri-mrs-bands ch1-shortmediumlong line at 5.34 um",
-        "miri-mrs-bands ch1-shortmediumlong line at 6.1 um",
-    ]
-    assert [check for check in checks if not check.passed] == []
 
 
 def test_showers_are_found_where_they_are(mrs: Processed) -> None:

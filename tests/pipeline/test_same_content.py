@@ -12,7 +12,7 @@ NOD = "spec2:jw99004001001_03101_00001_nrs1"
 NOT_MADE_BY_THE_PIPELINE = {"job.log", "outcome.json"}
 PROGRAMS = (
     *("bots", "fixed_slit", "lrs_slitless", "lrs_slit", "ifu"),
-    *("mos", "mrs", "bots_pair", "gratings", "ifu_nod", "mrs_bands"),
+    *("mos", "mrs", "bots_pair", "gratings"),
 )
 
 

@@ -10,8 +10,9 @@ from config.settings import Settings
 from flows.provenance.outcomes import load_outcome
 from flows.reports import RunSummary
 from workers.contract import Outcome
+from workers.stages.measurements import measure
 
-__all__ = ["FromMast", "Processed", "find_outcomes"]
+__all__ = ["FromMast", "Processed", "find_fringe", "find_outcomes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,9 @@ def find_outcomes(data_dir: Path) -> dict[str, Outcome]:
     """Return what each job of a data folder left in the store, by key."""
     outcomes = map(load_outcome, (data_dir / "store").glob("*/*/outcome.json"))
     return {f"{o.job.stage}:{o.job.name}": o for o in outcomes}
+
+
+def find_fringe(path: Path) -> float:
+    """Find the amplitude of the largest fringe of a spectrum of the MRS."""
+    numbers = {(one.name, one.part): one.value for one in measure(path)}
+    return numbers["fringe-amplitude", "FLUX"] or 0.0
