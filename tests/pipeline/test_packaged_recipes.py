@@ -18,7 +18,7 @@ MITIGATED = {
     ("nirspec-ifu", Mode.NIRSPEC_IFU_GRATINGS): {
         *("NS-IFU-SUBTRACTED-OUTLIERS", "NS-IFU03", "NS-IFU04", "NS-IFU05"),
     },
-    ("nirspec-mos", Mode.NIRSPEC_MOS_PRISM): {"NS-MOS04", "NS-MOS07"},
+    ("nirspec-mos", Mode.NIRSPEC_MOS_PRISM): {"NS-MOS02", "NS-MOS04", "NS-MOS07"},
     ("nirspec-bots", Mode.NIRSPEC_BOTS_PRISM): {"NS-BOTS03", "NS-BOTS04"},
     ("nirspec-fs", Mode.NIRSPEC_FS_PRISM): set[str](),
     ("miri-mrs", Mode.MIRI_MRS): {
@@ -41,4 +41,5 @@ def test_a_packaged_recipe_is_planned_and_mitigates(
     assert set(planned.counts) == {"DUE"}
     expected = MITIGATED[recipe, mode]
     assert {*planned.issues.get("MITIGATED", ())} == expected
-    assert not planned.issues.get("OPEN", ()) or not expected
+    # The wavelengths of the MRS are those of an early context, as the sample's is.
+    assert not expected or {*planned.issues.get("OPEN", ())} <= {"MRS-WAVELENGTH"}

@@ -108,7 +108,9 @@ def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
         )
         planned = make_plan(resolve(drawn, services, cluster), services)
     run = replace(make_run(request, recipe), id="", context=planned.context)
-    return summarize(planned.plan, run=run, folder="", notes=planned.notes)
+    return summarize(
+        planned.plan, run=run, folder="", notes=planned.notes, advice=planned.advice
+    )
 
 
 def write_calls(planned: Planned, recipe: str, folder: Path) -> list[PipelineCall]:
