@@ -58,6 +58,7 @@ def _find_measured(settings: Settings, summary: RunSummary) -> list[MeasuredProd
         return [*database.measurements.find(keys).values()]
 
 
+nirspec_ifu_flawed = _run_twice(Mode.NIRSPEC_IFU_FLAWED)
 nirspec_bots_flawed = _run_twice(Mode.NIRSPEC_BOTS_FLAWED)
 miri_mrs_flawed = _run_twice(Mode.MIRI_MRS_FLAWED)
 

@@ -26,6 +26,7 @@ FILES = {
     Mode.MIRI_MRS_BANDS: 6,
     Mode.MIRI_LRS_SLIT: 3,
     Mode.MIRI_LRS_SLITLESS: 3,
+    Mode.NIRSPEC_IFU_FLAWED: 2,
     Mode.NIRSPEC_BOTS_FLAWED: 1,
     Mode.MIRI_MRS_FLAWED: 1,
 }
@@ -33,6 +34,7 @@ IFU = {
     Mode.NIRSPEC_IFU_PRISM,
     Mode.NIRSPEC_IFU_NOD,
     Mode.NIRSPEC_IFU_GRATINGS,
+    Mode.NIRSPEC_IFU_FLAWED,
 }
 INSTRUMENTS = ("nirspec", "miri")
 EVERY_RAW_FILE_HAS = {

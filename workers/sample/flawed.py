@@ -1,4 +1,8 @@
-"""Sample programs with the defects of known issues: 99022 and 99023, on request only.
+"""Sample programs with the defects of known issues: 99021 to 99023, on request only.
+
+In program 99021 the source of program 99001 (IFU, PRISM), with its hot and warm pixels
+(NS-IFU-SUBTRACTED-OUTLIERS), is beside the coordinates of its proposal (NS-IFU04), and
+read with 1/f noise that is stronger than the read noise (NS-IFU03), at two nods.
 
 In program 99022 the star of program 99002 (BOTS, PRISM, SUB512) is read with 1/f noise
 that is stronger than the read noise (NS-BOTS03). Pixels on the spectrum are saturated
@@ -15,20 +19,31 @@ from dataclasses import replace
 import numpy as np
 from astropy.table import Table
 
-from .exposures import RawExposure, split
+from .exposures import RawExposure, point, split
 from .miri_mrs import MRS
+from .nirspec_ifu import IFU_PRISM
 from .nirspec_light import Tracer
 from .nirspec_slits import BOTS_PRISM
 from .program import Program, Tables
 from .ramps import Defects
 from .sample_set import Mode
 
-__all__ = ["BOTS_FLAWED", "MRS_FLAWED", "SHIFT_ARCSEC"]
+__all__ = ["BOTS_FLAWED", "IFU_FLAWED", "MRS_FLAWED", "SHIFT_ARCSEC"]
 
 SHIFT_ARCSEC = (0.5, -0.4)
 """How far east and north of its coordinates the source of the MRS is."""
 
+_IFU_SHIFT_ARCSEC = (0.3, -0.2)
+"""That of the IFU."""
+
+_NODS_ARCSEC = ((0.7, 0.7), (-0.7, -0.7))
+
 _DEAD = tuple((17, column) for column in range(60, 420, 40))
+
+
+def _plan_nods() -> list[RawExposure]:
+    first = replace(IFU_PRISM.plan()[0], program=Mode.NIRSPEC_IFU_FLAWED.program)
+    return point(replace(first, groups=4), _NODS_ARCSEC, "2-POINT-NOD")
 
 
 def _plan_series() -> list[RawExposure]:
@@ -54,6 +69,17 @@ def _tabulate_shift(program: Program, _: Tracer, plan: Sequence[RawExposure]) ->
     yield "positions", Table(columns, meta={"program": program.mode.program})
 
 
+IFU_FLAWED = replace(
+    IFU_PRISM,
+    mode=Mode.NIRSPEC_IFU_FLAWED,
+    plan=_plan_nods,
+    scene=replace(
+        IFU_PRISM.scene, position=IFU_PRISM.scene.position.shifted(*_IFU_SHIFT_ARCSEC)
+    ),
+    tabulate=_tabulate_shift,
+    defects=replace(IFU_PRISM.defects, stripes_dn=15.0, leak_dn_per_s=0.0),
+)
+"""Nods with 1/f noise and hot pixels, of a source that is not where headers say."""
 BOTS_FLAWED = replace(
     BOTS_PRISM,
     mode=Mode.NIRSPEC_BOTS_FLAWED,

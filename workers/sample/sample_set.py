@@ -60,6 +60,8 @@ class Mode(StrEnum):
     """A point source nodded along the slit, with verification image."""
     MIRI_LRS_SLITLESS = "miri-lrs-slitless", "99008", "target-centroid"
     """A transit in two segments, with verification image."""
+    NIRSPEC_IFU_FLAWED = "nirspec-ifu-flawed", "99021", "nirspec-ifu", True
+    """Nods with 1/f noise and hot pixels, of a source beside its coordinates."""
     NIRSPEC_BOTS_FLAWED = "nirspec-bots-flawed", "99022", "nirspec-bots", True
     """A time series with strong 1/f noise, and dead pixels on the spectrum."""
     MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
