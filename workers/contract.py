@@ -29,6 +29,7 @@ __all__ = [
     "Caveat",
     "CaveatKind",
     "CodeSpecs",
+    "Combined",
     "Edit",
     "ErrorInfo",
     "FileHash",
@@ -312,6 +313,16 @@ class Product:
     """Hash of pixels and science metadata (equal to `sha256` for what is not FITS)."""
     pixels_sha256: str = ""
     """Hash of the data of all HDUs but the ASDF tree; empty if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What an earlier job of spec3 has made, of which spectra are extracted again."""
+
+    folder: str
+    """Where it is, absolute."""
+    products: tuple[Product, ...]
+    """All that it made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from .contract import (
     BroughtReport,
     Caveat,
     CodeSpecs,
+    Combined,
     ErrorInfo,
     FileHash,
     Job,
@@ -92,8 +93,21 @@ class _Answer:
     error: ErrorInfo | None = None
 
 
-def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Outcome:
+def run_job(
+    job: Job,
+    *,
+    attempt: str,
+    data_dir: Path,
+    granted_bytes: int,
+    combined: Combined | None = None,
+) -> Outcome:
     """Run a job once, and publish what it made; whatever it raises is in its outcome.
+
+    Parameters
+    ----------
+    combined
+        What an earlier job has made that differs in the extraction of spectra alone;
+        the products are the same with it and without.
 
     Raises
     ------
@@ -117,7 +131,14 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
         )
     remove_tree(scratch, below=data_dir / SCRATCH)  # of a worker lost with it
     try:
-        return _run_in(scratch, job, attempt, data_dir, granted_bytes)
+        return _run_in(
+            scratch,
+            job,
+            attempt=attempt,
+            data_dir=data_dir,
+            granted_bytes=granted_bytes,
+            combined=combined,
+        )
     except OSError as error:
         # A write to a full disk names no file.
         error.filename = error.filename or str(scratch)
@@ -128,25 +149,42 @@ def run_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> Ou
             remove_tree(scratch, below=data_dir / SCRATCH)
 
 
-def answer_job(job: Job, *, attempt: str, data_dir: Path, granted_bytes: int) -> str:
+def answer_job(
+    job: Job,
+    *,
+    attempt: str,
+    data_dir: Path,
+    granted_bytes: int,
+    combined: Combined | None = None,
+) -> str:
     """Run a job as `run_job` does, and give the outcome as text.
 
     It is what goes over the wire: text can always be read there, while to unpickle an
     answer can raise anything.
     """
     outcome = run_job(
-        job, attempt=attempt, data_dir=data_dir, granted_bytes=granted_bytes
+        job,
+        attempt=attempt,
+        data_dir=data_dir,
+        granted_bytes=granted_bytes,
+        combined=combined,
     )
     return to_json(outcome)
 
 
 def _run_in(
-    scratch: Path, job: Job, attempt: str, data_dir: Path, granted_bytes: int
+    scratch: Path,
+    job: Job,
+    *,
+    attempt: str,
+    data_dir: Path,
+    granted_bytes: int,
+    combined: Combined | None,
 ) -> Outcome:
     started_at = datetime.now(UTC)
     (scratch / WORK / INPUTS).mkdir(parents=True)
     (scratch / PUBLISH).mkdir()
-    end = run_in_child(_calibrate, job, scratch, limit_bytes=granted_bytes)
+    end = run_in_child(_calibrate, job, scratch, combined, limit_bytes=granted_bytes)
     answer, status = _judge(job, end, granted_bytes)
     folder = (
         get_store_folder(job.fingerprint)
@@ -303,21 +341,23 @@ def _guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
         return to_info(error)
 
 
-def _calibrate(job: Job, scratch: Path) -> _Answer:
-    answer = _guarded(_calibrate_logged, job, scratch)
+def _calibrate(job: Job, scratch: Path, combined: Combined | None) -> _Answer:
+    answer = _guarded(_calibrate_logged, job, scratch, combined)
     # On a full disk the log itself is what fails.
     return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
 
 
-def _calibrate_logged(job: Job, scratch: Path) -> _Answer | ErrorInfo:
+def _calibrate_logged(
+    job: Job, scratch: Path, combined: Combined | None
+) -> _Answer | ErrorInfo:
     with _captured_log(scratch / PUBLISH / LOG_NAME):
-        answer = _guarded(_run_stage, job, scratch)
+        answer = _guarded(_run_stage, job, scratch, combined)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
         return answer
 
 
-def _run_stage(job: Job, scratch: Path) -> _Answer:
+def _run_stage(job: Job, scratch: Path, combined: Combined | None = None) -> _Answer:
     from .edits import apply_edits  # only in the child
     from .stages.calibration import calibrate
 
@@ -338,7 +378,9 @@ def _run_stage(job: Job, scratch: Path) -> _Answer:
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none names the attempt.
     shared = scratch.with_name(SHARED)
-    steps, caveats = calibrate(job, inputs=Path(INPUTS), shared=shared)
+    steps, caveats = calibrate(
+        job, inputs=Path(INPUTS), shared=shared, combined=combined
+    )
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:

@@ -161,6 +161,7 @@ class Orchestrator:
             attempt=attempt.id,
             data_dir=self._data_dir,
             granted_bytes=attempt.granted_bytes,
+            combined=attempt.entry.combined,
             memory_bytes=attempt.granted_bytes,
         )
         self._running[future] = attempt

@@ -14,8 +14,11 @@ from workers.contract import (
     METAFILE,
     Caveat,
     CaveatKind,
+    Combined,
     Job,
+    Stage,
 )
+from workers.extraction import differs_in_extraction
 from workers.memory import estimate_bytes, learn_bytes
 
 from ..models.jobs import Content, Damage, StoredJob
@@ -56,6 +59,8 @@ class PlanEntry:
     """Memory that it will need, when its inputs are known."""
     caveats: tuple[Caveat, ...] = ()
     """What is known before it runs or is reused; what the job found is in `done`."""
+    combined: Combined | None = None
+    """What is there already of a due job that has only to extract spectra again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +170,28 @@ class Binder:
         )
         learned = learn_bytes(self._history.find_usages(job.stage, job.name))
         why = self._explain(job, done)
+        combined = self._find_combined(job)
+        if combined is not None:
+            why = f"{why}; only the extraction of spectra is done again"
         return PlanEntry(
-            planned, JobState.DUE, why, job, estimate_bytes=max(estimate, learned)
+            planned,
+            JobState.DUE,
+            why,
+            job,
+            estimate_bytes=max(estimate, learned),
+            combined=combined,
         )
+
+    def _find_combined(self, job: Job) -> Combined | None:
+        """Find what an earlier job has made that extracted spectra in another way."""
+        if job.stage is not Stage.SPEC3:
+            return None
+        for earlier in self._history.find_earlier_jobs(job.stage, job.name):
+            if differs_in_extraction(job, earlier):
+                done = self._find_done(earlier.fingerprint)
+                if isinstance(done, StoredJob):
+                    return Combined(str(self._data_dir / done.folder), done.products)
+        return None
 
     def _describe_made(self, entry: PlanEntry) -> Made:
         if not _is_over(entry):

@@ -97,6 +97,7 @@ class FakeCluster:
         data_dir: Path,  # noqa: ARG002  # that of `run_job`
         granted_bytes: int,
         memory_bytes: int,
+        combined: object,  # noqa: ARG002  # that of `run_job`
     ) -> FakeFuture:
         """Take a job; what becomes of it is in the script."""
         assert granted_bytes == memory_bytes

@@ -19,6 +19,7 @@ from ..contract import (
     TAKERS,
     Caveat,
     CaveatKind,
+    Combined,
     Job,
     Stage,
     StepStatus,
@@ -32,6 +33,7 @@ from .caveats import (
     name_edited_apertures,
     read_headers,
 )
+from .extraction import can_extract, extract_again, take_rest
 from .parameter_files import check_pars
 from .pipelines import configure, get_parameters, list_steps
 from .repeated_steps import do_once
@@ -43,7 +45,11 @@ _log = logging.getLogger(__name__)
 
 
 def calibrate(
-    job: Job, *, inputs: Path, shared: Path
+    job: Job,
+    *,
+    inputs: Path,
+    shared: Path,
+    combined: Combined | None = None,
 ) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
     """Run a job, leaving its products in the current folder, which has no other files.
 
@@ -55,6 +61,9 @@ def calibrate(
     ----------
     shared
         Where is what other jobs have made of the same members.
+    combined
+        What an earlier job has made that differs in the extraction of spectra alone;
+        it is used if it is intact.
 
     Raises
     ------
@@ -72,6 +81,10 @@ def calibrate(
     if job.stage is Stage.DETECTOR1:
         _chain(job, pipeline.persistence, inputs)
     _hand_over(job, pipeline, inputs)
+    if combined and not can_extract(combined):
+        combined = None
+    if combined:
+        extract_again(pipeline, job, combined)
     primary = inputs / (job.association_name or job.inputs[0].name)
     try:
         with fenced((*job.references, *job.pars), job=job.name):
@@ -79,6 +92,8 @@ def calibrate(
     except NoDataOnDetectorError as error:
         why = f"{job.name}: {error.args[-1]}"  # the first argument is an exit code
         return (), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),)
+    if combined:
+        take_rest(combined)
     products = sorted(path for path in Path().iterdir() if path.is_file())
     _log_rejected(products)
     headers = read_headers(products)

@@ -1,0 +1,129 @@
+"""Spectra extracted again: the products of a whole spec3, without doing all of it."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processed import Processed
+from processing import make_request
+
+from config.recipe import load_recipe
+from flows.execution import Cluster
+from flows.factory import open_services
+from flows.models.runs import JobState
+from flows.run import ask_specs, make_plan, prepare, resolve
+from workers.contract import Combined, Job, Outcome, Stage, Status
+from workers.run import run_job
+from workers.sample import Mode
+
+GIB = 1 << 30
+
+
+def find_spec3(done: Processed) -> tuple[Job, Combined]:
+    """Find the job that combines exposures, and what it has made."""
+    [outcome] = [
+        one for one in done.list_outcomes().values() if one.job.stage is Stage.SPEC3
+    ]
+    folder = str(done.settings.data_dir.absolute() / outcome.folder)
+    return outcome.job, Combined(folder, outcome.products)
+
+
+def change(job: Job, **given: Any) -> Job:
+    """Return a job that extracts spectra with other parameters."""
+
+    def join(tree: Any) -> Any:
+        steps = tree.get("steps", {})
+        own = {**steps.get("extract_1d", {}), **given}
+        return {**tree, "steps": {**steps, "extract_1d": own}}
+
+    return replace(
+        job,
+        overrides=join(job.overrides),
+        parameters=join(job.parameters),
+        fingerprint="4" * 64,
+    )
+
+
+def run(job: Job, folder: Path, combined: Combined | None) -> Outcome:
+    outcome = run_job(
+        *(job,),
+        attempt="one",
+        data_dir=folder,
+        granted_bytes=8 * GIB,
+        combined=combined,
+    )
+    assert outcome.status is Status.SUCCEEDED, outcome.error
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("program", "given"),
+    [
+        ("fixed_slit", {"use_source_posn": False, "subtract_background": False}),
+        ("ifu", {"ifu_autocen": True}),
+    ],
+)
+def test_products_are_those_of_the_whole_stage(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    program: str,
+    given: dict[str, Any],
+) -> None:
+    first, combined = find_spec3(request.getfixturevalue(program))
+    job = change(first, **given)
+    whole = run(job, tmp_path / "whole", None)
+    again = run(job, tmp_path / "again", combined)
+    contents = [
+        {product.name: product.content_sha256 for product in each.products}
+        for each in (whole, again)
+    ]
+    assert contents[0] == contents[1]
+    assert (again.steps, again.caveats) == (whole.steps, whole.caveats)
+    was = {product.name: product.content_sha256 for product in combined.products}
+    changed = {name for name, content in contents[1].items() if content != was[name]}
+    assert changed == {name for name in was if name.endswith("_x1d.fits")}
+    for name in was.keys() - changed:
+        made = tmp_path / "again" / again.folder / name
+        if not name.endswith("_cal.fits"):
+            assert made.samefile(Path(combined.folder, name))
+    log = (tmp_path / "again" / again.folder / "job.log").read_text()
+    assert "Spectra are extracted again" in log
+    assert "Step outlier_detection running" not in log
+
+
+def test_what_is_not_as_it_was_made_is_not_used(
+    fixed_slit: Processed, tmp_path: Path
+) -> None:
+    first, combined = find_spec3(fixed_slit)
+    product, *others = combined.products
+    spoilt = replace(combined, products=(replace(product, sha256="0" * 64), *others))
+    outcome = run(change(first, use_source_posn=False), tmp_path, spoilt)
+    log = (tmp_path / outcome.folder / "job.log").read_text()
+    assert f"{product.name} is not as it was made: all is done again" in log
+    assert "Step outlier_detection running" in log
+
+
+@pytest.mark.parametrize(
+    ("step", "is_alone"), [("extract_1d", True), ("outlier_detection", False)]
+)
+def test_a_plan_says_that_only_spectra_are_extracted_again(
+    fixed_slit: Processed, cluster: Cluster, tmp_path: Path, step: str, is_alone: bool
+) -> None:
+    line = {
+        "extract_1d": 'stage = "spec3"\nsteps.extract_1d.use_source_posn = false',
+        "outlier_detection": 'stage = "spec3"\nsteps.outlier_detection.skip = true',
+    }[step]
+    path = tmp_path / "other.toml"
+    path.write_text(f'title = "Other"\nextends = "official"\n[[parameters]]\n{line}\n')
+    with open_services(fixed_slit.settings, read_only=True) as services:
+        request = make_request(Mode.NIRSPEC_FS_PRISM)
+        get_specs = partial(ask_specs, lambda: cluster)
+        recipe = load_recipe(str(path))
+        drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
+        plan = make_plan(resolve(drawn, services, cluster), services).plan
+    [due] = [entry for entry in plan.entries if entry.state is JobState.DUE]
+    assert due.planned.stage is Stage.SPEC3
+    assert ("only the extraction of spectra is done again" in due.why) is is_alone
+    assert (due.combined == find_spec3(fixed_slit)[1]) is is_alone
