@@ -105,25 +105,27 @@ def test_what_is_not_as_it_was_made_is_not_used(
     assert "Step outlier_detection running" in log
 
 
-@pytest.mark.parametrize(
-    ("step", "is_alone"), [("extract_1d", True), ("outlier_detection", False)]
-)
+LINES = {
+    "extract_1d": "steps.extract_1d.use_source_posn = false",
+    "outlier_detection": "steps.outlier_detection.skip = true",
+}
+
+
+@pytest.mark.parametrize("step", LINES)
 def test_a_plan_says_that_only_spectra_are_extracted_again(
-    fixed_slit: Processed, cluster: Cluster, tmp_path: Path, step: str, is_alone: bool
+    fixed_slit: Processed, cluster: Cluster, tmp_path: Path, step: str
 ) -> None:
-    line = {
-        "extract_1d": 'stage = "spec3"\nsteps.extract_1d.use_source_posn = false',
-        "outlier_detection": 'stage = "spec3"\nsteps.outlier_detection.skip = true',
-    }[step]
+    head = 'title = "Other"\nextends = "official"\n[[parameters]]\nstage = "spec3"\n'
     path = tmp_path / "other.toml"
-    path.write_text(f'title = "Other"\nextends = "official"\n[[parameters]]\n{line}\n')
+    path.write_text(head + LINES[step])
     with open_services(fixed_slit.settings, read_only=True) as services:
-        request = make_request(Mode.NIRSPEC_FS_PRISM)
+        request = replace(make_request(Mode.NIRSPEC_FS_PRISM), recipe=str(path))
         get_specs = partial(ask_specs, lambda: cluster)
         recipe = load_recipe(str(path))
         drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
         plan = make_plan(resolve(drawn, services, cluster), services).plan
     [due] = [entry for entry in plan.entries if entry.state is JobState.DUE]
     assert due.planned.stage is Stage.SPEC3
+    is_alone = step == "extract_1d"
     assert ("only the extraction of spectra is done again" in due.why) is is_alone
     assert (due.combined == find_spec3(fixed_slit)[1]) is is_alone
