@@ -38,10 +38,8 @@ def test_slits_made_again_elsewhere_have_the_same_content(
 def test_no_product_tells_where_it_was_made(
     request: pytest.FixtureRequest, program: str
 ) -> None:
-    done: Processed | Path = request.getfixturevalue(program)
-    # The folder of a run is runs/<program>/<run> in the data folder.
-    data_dir = done.parents[2] if isinstance(done, Path) else done.settings.data_dir
-    assert list_paths_in(data_dir) == []
+    done: Processed = request.getfixturevalue(program)
+    assert list_paths_in(done.settings.data_dir) == []
 
 
 def list_paths_in(data_dir: Path) -> list[str]:

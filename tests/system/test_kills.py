@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -152,7 +153,13 @@ def kill(victim: psutil.Process | None) -> None:
     assert victim is not None
     assert victim.is_running()
     os.kill(victim.pid, signal.SIGKILL)
-    wait_until(lambda: not victim.is_running() or victim.status() == "zombie")
+
+    def is_gone() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return not victim.is_running() or victim.status() == "zombie"
+        return True
+
+    wait_until(is_gone)
 
 
 def list_attempts(rewebb: Rewebb) -> dict[str, str]:
