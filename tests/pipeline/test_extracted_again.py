@@ -22,10 +22,10 @@ GIB = 1 << 30
 
 
 def find_spec3(done: Processed) -> tuple[Job, Combined]:
-    """Find the job that combines exposures, and what it has made."""
-    [outcome] = [
-        one for one in done.list_outcomes().values() if one.job.stage is Stage.SPEC3
-    ]
+    """Find the first job that combines exposures, and what it has made."""
+    outcomes = done.list_outcomes()
+    first = min(key for key, one in outcomes.items() if one.job.stage is Stage.SPEC3)
+    outcome = outcomes[first]
     folder = str(done.settings.data_dir.absolute() / outcome.folder)
     return outcome.job, Combined(folder, outcome.products)
 
