@@ -79,21 +79,26 @@ def measure_executed(
 ) -> Executed:
     """Measure the products of a run; what cannot be measured is noted.
 
+    The products are made: nothing that goes wrong here keeps the run from its report.
+
     Raises
     ------
-    PlanError
-        The cluster went away.
     DatabaseError
         The numbers cannot be recorded.
     """
     jobs = services.database.runs.get_run_jobs(executed.run.id)
-    measured = measure_recorded(
-        list_products_of(jobs, services.database),
-        services.database,
-        data_dir=services.data_dir,
-        open_cluster=lambda: nullcontext(cluster),
-    )
-    notes = (f"{name} is not measured: {why}" for name, why in measured.failed.items())
+    try:
+        measured = measure_recorded(
+            list_products_of(jobs, services.database),
+            services.database,
+            data_dir=services.data_dir,
+            open_cluster=lambda: nullcontext(cluster),
+        )
+    except PlanError as error:
+        notes = [f"not all products are measured, see `rewebb measure`: {error}"]
+    else:
+        failed = measured.failed.items()
+        notes = [f"{name} is not measured: {why}" for name, why in failed]
     return replace(executed, notes=(*executed.notes, *notes))
 
 
