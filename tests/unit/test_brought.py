@@ -389,7 +389,7 @@ def test_a_run_gets_the_files_of_its_recipe(
         Request("99002"),
         mine,
         Held(bots_program()),  # type: ignore[arg-type]  # all that is asked of it
-        files=find_brought(mine, tmp_path),
+        data_dir=tmp_path,
         get_specs=lambda: pytest.fail("nothing is set"),
     )
     readers = [j.key for j in drawn.graph if file.file in {f.name for f in j.inputs}]
