@@ -141,12 +141,10 @@ def measure_recorded(
         else:
             due.append(file)
     failed: dict[str, str] = {}
-
-    total_bytes = sum(file.product.size_bytes for file in due)
-    taken_bytes = 0
+    sizes = [file.product.size_bytes for file in due]
+    taken_bytes: list[int] = []
 
     def take(index: int, answer: _Answer) -> None:
-        nonlocal taken_bytes
         file = due[index]
         if isinstance(answer, ErrorInfo):
             failed[file.product.name] = answer.message
@@ -155,9 +153,9 @@ def measure_recorded(
             measured = _to_measured(file, numbers)
             database.measurements.record(measured)
             done[_key(file)] = measured
-        taken_bytes += file.product.size_bytes
-        count = len(done) + len(failed) + len(due) - len(files)
-        listener(FileProgress(*("measured", count, len(due)), taken_bytes, total_bytes))
+        taken_bytes.append(file.product.size_bytes)
+        count, taken = len(taken_bytes), sum(taken_bytes)
+        listener(FileProgress("measured", count, len(due), taken, sum(sizes)))
 
     if due:
         with open_cluster() as cluster:
