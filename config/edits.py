@@ -23,11 +23,13 @@ from pydantic import (
 from .match import Match
 
 __all__ = [
+    "CUBE_EXP_TYPES",
     "EDITS",
     "KEYWORDS",
     "MSA_COLUMNS",
     "MSA_ROWS",
     "OF_RECIPE",
+    "SLIT_EXP_TYPES",
     "AddBackground",
     "ApertureEdit",
     "CalibratedEdit",
@@ -393,10 +395,10 @@ class MaskWavelengths(CalibratedEdit):
         return self
 
 
-_CUBES: Final = frozenset({"NRS_IFU", "MIR_MRS"})
+CUBE_EXP_TYPES: Final = frozenset({"NRS_IFU", "MIR_MRS"})
 """EXP_TYPEs of spectra of cubes (jwst 3.0.0, ``extract_1d/ifu.py``)."""
 
-_SLITS: Final = frozenset(
+SLIT_EXP_TYPES: Final = frozenset(
     {
         *("NRS_FIXEDSLIT", "NRS_MSASPEC", "NRS_BRIGHTOBJ"),
         *("MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS"),
@@ -440,7 +442,7 @@ class SetCubeAperture(ApertureEdit):
     @property
     def exp_types(self) -> frozenset[str]:
         """EXP_TYPEs whose apertures are of this kind."""
-        return _CUBES
+        return CUBE_EXP_TYPES
 
     @model_validator(mode="after")
     def _check_radii(self) -> Self:
@@ -474,7 +476,7 @@ class SetSlitAperture(ApertureEdit):
     @property
     def exp_types(self) -> frozenset[str]:
         """EXP_TYPEs whose apertures are of this kind."""
-        return _SLITS
+        return SLIT_EXP_TYPES
 
     @model_validator(mode="after")
     def _check_limits(self) -> Self:

@@ -59,6 +59,7 @@ def list_measurements() -> Mapping[str, MeasurementKind]:
     return TypeAdapter(dict[str, MeasurementKind]).validate_python(tomllib.loads(text))
 
 
+@cache
 def hash_kinds(suffix: str) -> str | None:
     """Hash what is measured of products of a suffix; None if nothing is.
 

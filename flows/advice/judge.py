@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from typing import Any, Final
 
 from config.brought import BroughtFile
@@ -274,17 +275,25 @@ def _list_unchanged(
 ) -> list[RecipeEdit | BroughtFile]:
     """List the edits and files of which no exposure has one, whatever its values.
 
-    They are for some exposures, or sources, which only the user knows.
+    They are for some exposures, or sources, which only the user knows; but edits of
+    calibrated slits are for all exposures that they match.
     """
     if not fragment.edits and not fragment.files:
         return []
-    made: set[str] = set()
-    for stage in situation.stages:
-        for name in names:
-            use = situation.find_use(stage, name)
-            made |= use.changes if use else frozenset()
-    edits = (edit for edit in fragment.edits if edit.edit not in made)
-    return [*edits, *(file for file in fragment.files if file.kind not in made)]
+    made: dict[str, set[str]] = {name: set() for name in names}
+    for stage, name in product(situation.stages, names):
+        if use := situation.find_use(stage, name):
+            made[name] |= use.changes
+    any_made = set[str]().union(*made.values())
+
+    def is_made(edit: RecipeEdit) -> bool:
+        if not isinstance(edit, CalibratedEdit):
+            return edit.edit in any_made
+        fitting = (n for n in names if edit.match.fits(situation.exposures[n]))
+        return all(edit.edit in made[name] for name in fitting)
+
+    edits = (edit for edit in fragment.edits if not is_made(edit))
+    return [*edits, *(file for file in fragment.files if file.kind not in any_made)]
 
 
 def _list_unchosen(fragment: Fragment, situation: Situation) -> Mapping[str, object]:

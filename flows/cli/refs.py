@@ -174,7 +174,6 @@ def _list_items(
     from ..run import (
         Request,
         ask_specs,
-        find_brought,
         find_specs,
         list_items,
         prepare,
@@ -192,7 +191,7 @@ def _list_items(
                     request,
                     loaded,
                     services.archive,
-                    files=find_brought(loaded, services.data_dir),
+                    data_dir=services.data_dir,
                     get_specs=get_specs,
                     step=step,
                 )

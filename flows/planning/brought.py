@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from config.brought import BroughtFile
+from config.edits import CUBE_EXP_TYPES, SLIT_EXP_TYPES
 from workers.contract import (
     BACKGROUND_SPECTRUM,
     BAD_PIXELS,
@@ -36,13 +37,8 @@ _BACKGROUND_TYPES: Final[Mapping[Stage, frozenset[str]]] = {
 `master_background_mos` of spec2, and spec3 subtracts 0."""
 
 _APERTURE_TYPES: Final[Mapping[str, frozenset[str]]] = {
-    ".asdf": frozenset({"NRS_IFU", "MIR_MRS"}),
-    ".json": frozenset(
-        {
-            *("NRS_FIXEDSLIT", "NRS_MSASPEC", "NRS_BRIGHTOBJ"),
-            *("MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS"),
-        }
-    ),
+    ".asdf": CUBE_EXP_TYPES,
+    ".json": SLIT_EXP_TYPES,
 }
 """EXP_TYPEs of which `extract_1d` reads apertures in such a file (jwst 3.0.0)."""
 

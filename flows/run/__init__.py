@@ -1,9 +1,10 @@
 """A run as a chain of frozen values, without Prefect.
 
-find -> associate -> draw -> fetch -> prefetch -> resolve -> plan -> execute -> report:
-each step is a function from the value before it to the next, with the archive, the
-services or the cluster passed in. `chain` holds the order; the commands `plan`, `asn`,
-`advise` and `refs sync` are prefixes of it.
+find -> associate -> draw -> fetch -> prefetch -> resolve -> plan -> execute -> report
+(with `measure` before the last, where a site asks for it): each step is a function from
+the value before it to the next, with the archive, the services or the cluster passed
+in. `chain` holds the order; the commands `plan`, `asn`, `advise` and `refs sync` are
+prefixes of it.
 """
 
 from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved

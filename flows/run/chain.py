@@ -1,9 +1,10 @@
 """The order of a run, which stands here alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from config.recipe import Recipe, load_recipe
@@ -19,7 +20,6 @@ from ..factory import (
     open_database,
     open_services,
 )
-from ..models.brought import PutFile
 from ..reports import RunSummary, summarize
 from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
@@ -90,12 +90,11 @@ def run_program(
             return stack.enter_context(opened or open_configured_cluster(settings))
 
         get_specs = _specs_of(services, open_cluster, keep=True)
-        files = find_brought(recipe, services.data_dir)
         drawn = prepare(
             request,
             recipe,
             services.archive,
-            files=files,
+            data_dir=services.data_dir,
             get_specs=get_specs,
             step=step,
         )
@@ -150,12 +149,11 @@ def plan_only(
             return stack.enter_context(opener.open_cluster())
 
         get_specs = _specs_of(services, open_cluster)
-        files = find_brought(recipe, services.data_dir)
         drawn = prepare(
             request,
             recipe,
             services.archive,
-            files=files,
+            data_dir=services.data_dir,
             get_specs=get_specs,
             step=step,
         )
@@ -190,7 +188,7 @@ def prepare(
     recipe: Recipe,
     archive: Archive,
     *,
-    files: Sequence[PutFile] = (),
+    data_dir: Path,
     get_specs: Callable[[], CodeSpecs],
     step: Step = _take,
 ) -> Drawn:
@@ -198,8 +196,8 @@ def prepare(
 
     Parameters
     ----------
-    files
-        The files that the recipe names (`find_brought`).
+    data_dir
+        The data folder, which holds the files that the recipe names.
     get_specs
         Gives the parameters of the calibration code, if the recipe sets any.
 
@@ -210,6 +208,7 @@ def prepare(
     RecipeError
         The recipe is not for the calibration code, or not for the program.
     """
+    files = find_brought(recipe, data_dir)
     found = step("find", partial(find, request, recipe, archive))
     if recipe.needs_specs:
         step("check", partial(check_recipe, recipe, get_specs))

@@ -79,21 +79,26 @@ def measure_executed(
 ) -> Executed:
     """Measure the products of a run; what cannot be measured is noted.
 
+    The products are made: nothing that goes wrong here keeps the run from its report.
+
     Raises
     ------
-    PlanError
-        The cluster went away.
     DatabaseError
         The numbers cannot be recorded.
     """
     jobs = services.database.runs.get_run_jobs(executed.run.id)
-    measured = measure_recorded(
-        list_products_of(jobs, services.database),
-        services.database,
-        data_dir=services.data_dir,
-        open_cluster=lambda: nullcontext(cluster),
-    )
-    notes = (f"{name} is not measured: {why}" for name, why in measured.failed.items())
+    try:
+        measured = measure_recorded(
+            list_products_of(jobs, services.database),
+            services.database,
+            data_dir=services.data_dir,
+            open_cluster=lambda: nullcontext(cluster),
+        )
+    except PlanError as error:
+        notes = [f"not all products are measured, see `rewebb measure`: {error}"]
+    else:
+        failed = measured.failed.items()
+        notes = [f"{name} is not measured: {why}" for name, why in failed]
     return replace(executed, notes=(*executed.notes, *notes))
 
 
@@ -136,12 +141,10 @@ def measure_recorded(
         else:
             due.append(file)
     failed: dict[str, str] = {}
-
-    total_bytes = sum(file.product.size_bytes for file in due)
-    taken_bytes = 0
+    sizes = [file.product.size_bytes for file in due]
+    taken_bytes: list[int] = []
 
     def take(index: int, answer: _Answer) -> None:
-        nonlocal taken_bytes
         file = due[index]
         if isinstance(answer, ErrorInfo):
             failed[file.product.name] = answer.message
@@ -150,9 +153,9 @@ def measure_recorded(
             measured = _to_measured(file, numbers)
             database.measurements.record(measured)
             done[_key(file)] = measured
-        taken_bytes += file.product.size_bytes
-        count = len(done) + len(failed) + len(due) - len(files)
-        listener(FileProgress(*("measured", count, len(due)), taken_bytes, total_bytes))
+        taken_bytes.append(file.product.size_bytes)
+        count, taken = len(taken_bytes), sum(taken_bytes)
+        listener(FileProgress("measured", count, len(due), taken, sum(sizes)))
 
     if due:
         with open_cluster() as cluster:

@@ -21,7 +21,7 @@ from flows.execution import Cluster
 from flows.factory import open_services
 from flows.models.runs import JobState, RunState
 from flows.reports import RunSummary
-from flows.run import Request, find_brought, make_plan, prepare, resolve
+from flows.run import Request, make_plan, prepare, resolve
 from workers.brought import check_brought
 from workers.content import file_sha256
 from workers.contract import Outcome, Status
@@ -193,7 +193,7 @@ def test_apertures_of_the_context_are_edited_for_the_job_alone(
             request,
             recipe,
             services.archive,
-            files=find_brought(recipe, services.data_dir),
+            data_dir=services.data_dir,
             get_specs=get_installed_specs,
         )
         entries = make_plan(resolve(drawn, services, cluster), services).plan.entries

@@ -127,7 +127,13 @@ def planned(
         request = make_request(Mode.NIRSPEC_MOS_PRISM)
         get_specs = partial(ask_specs, lambda: cluster)
         recipe = load_recipe(str(path))
-        drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
+        drawn = prepare(
+            request,
+            recipe,
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=get_specs,
+        )
         return make_plan(resolve(drawn, services, cluster), services).plan
 
 

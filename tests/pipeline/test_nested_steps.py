@@ -84,7 +84,13 @@ def plan_detector1(settings: Settings, recipe: str, cluster: Cluster) -> PlanEnt
         request = Request(program, recipe=recipe)
         get_specs = partial(ask_specs, lambda: cluster)
         loaded = load_recipe(recipe)
-        drawn = prepare(request, loaded, services.archive, get_specs=get_specs)
+        drawn = prepare(
+            request,
+            loaded,
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=get_specs,
+        )
         fetched = fetch(drawn, services.archive)
         resolved = resolve_graph(fetched, services, cluster)
         return make_plan(resolved, services).plan.entries[0]

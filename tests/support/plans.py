@@ -11,12 +11,14 @@ from outcomes import NOON, make_reference
 from config.recipe import AssociationChoice
 from flows.models.exposures import Exposure, UnusableFile
 from flows.models.jobs import Content, Damage, StoredJob
+from flows.models.runs import JobState
 from flows.planning import (
     Binder,
     Plan,
     PlannedJob,
     ResolvedSet,
     build_graph,
+    build_plan,
 )
 from flows.stages import is_reached, stage_of
 from workers.contract import (
@@ -34,7 +36,15 @@ from workers.contract import (
     Usage,
 )
 
-__all__ = ["DoneStore", "find_entry", "make_binder", "make_graph", "make_resolved"]
+__all__ = [
+    "DoneStore",
+    "do_all",
+    "find_entry",
+    "list_jobs",
+    "make_binder",
+    "make_graph",
+    "make_resolved",
+]
 
 _SUFFIXES = {
     Stage.DETECTOR1: ("rate", "rateints"),
@@ -170,6 +180,23 @@ def make_binder(
         history=store,
         allow_partial=allow_partial,
     )
+
+
+def do_all(graph: Sequence[PlannedJob], resolved: ResolvedSet) -> Plan:
+    """Do what is due until nothing is; jobs find what others have made."""
+    store = DoneStore()
+    while True:
+        plan = build_plan(graph, make_binder(resolved, store))
+        due = [e.job for e in plan.entries if e.state is JobState.DUE and e.job]
+        if not due:
+            return plan
+        for job in due:
+            store.add(job)
+
+
+def list_jobs(plan: Plan) -> dict[str, Job]:
+    """Return the jobs of a plan by key."""
+    return {e.planned.key: e.job for e in plan.entries if e.job}
 
 
 def with_raw(resolved: ResolvedSet, changed: FileHash) -> ResolvedSet:

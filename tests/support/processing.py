@@ -22,7 +22,6 @@ from flows.run import (
     Planned,
     Request,
     ask_specs,
-    find_brought,
     make_plan,
     make_run,
     prepare,
@@ -102,9 +101,12 @@ def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
     with open_services(settings, start_at=request.start_at, read_only=True) as services:
         recipe = load_recipe(request.recipe)
         get_specs = partial(ask_specs, lambda: cluster)
-        files = find_brought(recipe, services.data_dir)
         drawn = prepare(
-            request, recipe, services.archive, files=files, get_specs=get_specs
+            request,
+            recipe,
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=get_specs,
         )
         planned = make_plan(resolve(drawn, services, cluster), services)
     run = replace(make_run(request, recipe), id="", context=planned.context)

@@ -68,7 +68,11 @@ def draw_recipe(
     request = Request(program, observations, "mine.toml", start_at=start_at)
     recipe = load_recipe(request.recipe)
     return prepare(
-        request, recipe, Held(exposures, unusable), get_specs=get_installed_specs
+        request,
+        recipe,
+        Held(exposures, unusable),
+        data_dir=Path(),
+        get_specs=get_installed_specs,
     )
 
 

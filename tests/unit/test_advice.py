@@ -344,6 +344,20 @@ def test_edits_of_the_exposures_that_an_issue_is_of_mitigate_it(
         assert found.add == lines
 
 
+def test_an_edit_of_calibrated_slits_must_be_of_all_exposures(tmp_path: Path) -> None:
+    issue = ISSUES["NS-BOTS05"]
+    lines = to_fragment_lines(issue.mitigation[0])
+    narrowed = (*lines, f'match.exposure = "{SLIT["exposure"]}"')
+    other = SLIT["exposure"].replace("_00001_", "_00002_")
+    exposures = {name: {**SLIT, "exposure": name} for name in (SLIT["exposure"], other)}
+    states = []
+    for each in (lines, narrowed):
+        recipe = with_lines(each, tmp_path / "mine.toml")
+        situation = make_recipe_situation(exposures, recipe, jwst="3.0.0", context=None)
+        states += [one.state for one in advise([issue], situation)]
+    assert states == [AdviceState.MITIGATED, AdviceState.OPEN]
+
+
 @pytest.mark.parametrize(
     ("exposures", "skip", "state"),
     [

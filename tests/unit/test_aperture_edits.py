@@ -12,14 +12,13 @@ import pytest
 from brought_files import write_apertures, write_profiles
 from exposures import bots_program, ifu_program, mos_program, mrs_program
 from outcomes import make_reference
-from plans import DoneStore, make_binder, make_graph, make_resolved
+from plans import do_all, list_jobs, make_graph, make_resolved
 from pydantic import ValidationError
 
 from config.edits import RecipeEdit, parse_edit
 from flows.errors import PlanError
 from flows.models.exposures import Exposure
-from flows.models.runs import JobState
-from flows.planning import build_plan, explain_difference, plan_edits
+from flows.planning import explain_difference, plan_edits
 from workers.contract import EXTRACT1D, Edit, Job, ReferenceUse, Stage
 from workers.edits import apply_edits, check_edits, name_derived
 from workers.errors import EditError
@@ -108,7 +107,7 @@ def find_jobs(
 ) -> dict[str, Job]:
     """Run everything with one aperture reference, and return the jobs by key."""
     graph = plan_edits(make_graph(exposures), exposures, edits)
-    resolved, store = make_resolved(graph), DoneStore()
+    resolved = make_resolved(graph)
     file = make_reference("apertures_1.asdf")
     use = ReferenceUse(EXTRACT1D, replace(file, sha1=sha1 or file.sha1))
     by_key = {
@@ -120,13 +119,7 @@ def find_jobs(
         for key, one in resolved.by_key.items()
     }
     resolved = replace(resolved, by_key=by_key)
-    while True:
-        made = build_plan(graph, make_binder(resolved, store))
-        due = [e.job for e in made.entries if e.state is JobState.DUE and e.job]
-        if not due:
-            return {e.planned.key: e.job for e in made.entries if e.job}
-        for job in due:
-            store.add(job)
+    return list_jobs(do_all(graph, resolved))
 
 
 def list_changed(old: dict[str, Job], new: dict[str, Job]) -> set[str]:

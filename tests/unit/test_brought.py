@@ -15,7 +15,7 @@ from exposures import (
     mos_program,
     mrs_program,
 )
-from plans import DoneStore, make_binder, make_graph, make_resolved
+from plans import do_all, list_jobs, make_graph, make_resolved
 from wrong_recipes import Held
 
 from config.brought import BroughtFile
@@ -29,7 +29,6 @@ from flows.models.exposures import Exposure
 from flows.models.runs import JobState
 from flows.planning import (
     PlannedJob,
-    build_plan,
     explain_difference,
     place_exposures,
     plan_files,
@@ -193,7 +192,7 @@ def test_a_file_for_some_exposures_of_a_product_lets_it_not_run() -> None:
 
 def find_jobs(graph: Sequence[PlannedJob], *, skipping: str = "") -> dict[str, Job]:
     """Run everything, and return the jobs by key."""
-    resolved, store = make_resolved(graph), DoneStore()
+    resolved = make_resolved(graph)
     paths = {f.path: f.sha256 for job in graph for f in job.inputs if f.sha256}
     raw = {p: FileHash(p or "", 9, 7, s, f"content-{p}") for p, s in paths.items()}
     steps = {"steps": {skipping: {"skip": True}}}
@@ -202,13 +201,7 @@ def find_jobs(graph: Sequence[PlannedJob], *, skipping: str = "") -> dict[str, J
         for key, one in resolved.by_key.items()
     }
     resolved = replace(resolved, raw={**resolved.raw, **raw}, by_key=by_key)
-    while True:
-        made = build_plan(graph, make_binder(resolved, store))
-        due = [e.job for e in made.entries if e.state is JobState.DUE and e.job]
-        if not due:
-            return {e.planned.key: e.job for e in made.entries if e.job}
-        for job in due:
-            store.add(job)
+    return list_jobs(do_all(graph, resolved))
 
 
 def list_changed(
@@ -280,21 +273,10 @@ def test_a_job_whose_step_is_skipped_does_not_read_the_file() -> None:
 def test_a_file_that_workers_see_otherwise_lets_nothing_run() -> None:
     asked = bring("background-spectrum")
     graph = plan_files(make_graph(ifu_program()), [asked])
-    with pytest.raises(AssertionError, match="not the file that the recipe names"):
-        find_jobs_blocked(graph)
-
-
-def find_jobs_blocked(graph: Sequence[PlannedJob]) -> None:
-    """Run what can, with files whose bytes are others for the workers."""
-    resolved, store = make_resolved(graph), DoneStore()
-    while True:
-        made = build_plan(graph, make_binder(resolved, store))
-        due = [e.job for e in made.entries if e.state is JobState.DUE and e.job]
-        for job in due:
-            store.add(job)
-        if not due:
-            assert not [e.why for e in made.entries if e.state is JobState.BLOCKED]
-            return
+    entries = do_all(graph, make_resolved(graph)).entries
+    whys = {entry.why for entry in entries if entry.state is JobState.BLOCKED}
+    assert len(whys) == 1
+    assert "not the file that the recipe names" in whys.pop()
 
 
 def test_what_changed_of_the_files_is_explained() -> None:
@@ -389,7 +371,7 @@ def test_a_run_gets_the_files_of_its_recipe(
         Request("99002"),
         mine,
         Held(bots_program()),  # type: ignore[arg-type]  # all that is asked of it
-        files=find_brought(mine, tmp_path),
+        data_dir=tmp_path,
         get_specs=lambda: pytest.fail("nothing is set"),
     )
     readers = [j.key for j in drawn.graph if file.file in {f.name for f in j.inputs}]

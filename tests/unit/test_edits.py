@@ -15,7 +15,7 @@ from exposures import (
     with_calibrated,
 )
 from metafiles import Opened, make_tables, write_file
-from plans import DoneStore, make_binder, make_graph, make_resolved
+from plans import do_all, list_jobs, make_graph, make_resolved
 from stdatamodels.jwst.datamodels import ImageModel, read_metadata
 
 from config.edits import KEYWORDS, RecipeEdit, parse_edit
@@ -24,10 +24,8 @@ from config.recipe import load_recipe
 from config.recipe_texts import list_recipes
 from flows.errors import PlanError
 from flows.models.exposures import Exposure
-from flows.models.runs import JobState
 from flows.planning import (
     PlannedJob,
-    build_plan,
     describe_edit,
     explain_difference,
     plan_edits,
@@ -261,14 +259,7 @@ def test_of_two_edits_alike_the_one_that_reaches_nothing_is_found() -> None:
 def find_jobs(exposures: Sequence[Exposure], *edits: RecipeEdit) -> dict[str, Job]:
     """Run everything, and return the jobs by key."""
     graph = plan_edits(make_graph(exposures), exposures, edits)
-    resolved, store = make_resolved(graph), DoneStore()
-    while True:
-        made = build_plan(graph, make_binder(resolved, store))
-        due = [e.job for e in made.entries if e.state is JobState.DUE and e.job]
-        if not due:
-            return {e.planned.key: e.job for e in made.entries if e.job}
-        for job in due:
-            store.add(job)
+    return list_jobs(do_all(graph, make_resolved(graph)))
 
 
 def list_changed(exposures: Sequence[Exposure], before: Any, after: Any) -> set[str]:

@@ -4,16 +4,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from outcomes import NOON, make_job, make_outcome
+from outcomes import NOON, make_job, make_outcome, make_run, make_run_job
 
 from config.measurements import hash_kinds
-from flows.execution import Cluster
+from flows.execution import Cluster, WorkerLostError
+from flows.factory import Services
 from flows.models.measurements import MeasuredProduct
+from flows.models.runs import JobState
+from flows.planning import Plan
 from flows.provenance import Database
 from flows.run import Measured, ProductFile, measure_recorded
+from flows.run.jobs import Executed
+from flows.run.measuring import measure_executed
 from workers.cache_contract import FileProgress
 from workers.contract import ErrorInfo, Measurement, Product
 
@@ -135,6 +141,38 @@ def test_products_that_nothing_is_measured_of_are_left_out(database: Database) -
     cluster = ScriptedCluster()
     found = measure(database, cluster, make_file("a", "1_uncal.fits"))
     assert (found.products, found.failed, cluster.opened) == ((), {}, 0)
+
+
+class LostCluster(ScriptedCluster):
+    """Loses its worker with the products that it measures."""
+
+    def map(self, *_: object, **__: object) -> None:
+        """Lose the worker."""
+        raise WorkerLostError("the Dask worker died")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "note"),
+    [
+        (ScriptedCluster(j="It is text."), "is not measured: It is text."),
+        (LostCluster(), "not all products are measured, see `rewebb measure`: "),
+    ],
+)
+def test_a_run_whose_products_cannot_be_measured_notes_it(
+    database: Database, cluster: ScriptedCluster, note: str
+) -> None:
+    run, job = make_run(), make_run_job("job", JobState.SUCCEEDED)
+    database.runs.start_run(run)
+    database.runs.set_jobs(run.id, [replace(job, fingerprint="a" * 64)])
+    services = SimpleNamespace(database=database, data_dir=Path("/data"))
+    executed = measure_executed(
+        Executed(run, Plan(()), ("known",)),
+        cast("Services", services),
+        cast("Cluster", cluster),
+    )
+    first, last = executed.notes
+    assert first == "known"
+    assert note in last
 
 
 @pytest.mark.parametrize(

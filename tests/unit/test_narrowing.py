@@ -118,7 +118,11 @@ def prepare(folder: Path, program: str, *observations: str, **choices: str) -> D
     with open_services(settings) as services:
         recipe = load_recipe(request.recipe)
         return draw_request(
-            request, recipe, services.archive, get_specs=get_installed_specs
+            request,
+            recipe,
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=get_installed_specs,
         )
 
 

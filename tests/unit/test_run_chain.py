@@ -192,7 +192,7 @@ class FarAway(FolderArchive):
 def draw(archive: FolderArchive, *observations: str) -> Drawn:
     recipe: Recipe = load_recipe("official")
     request = Request("99001", observations)
-    return prepare(request, recipe, archive, get_specs=refuse_to_list)
+    return prepare(request, recipe, archive, data_dir=Path(), get_specs=refuse_to_list)
 
 
 def test_only_what_the_jobs_that_are_asked_for_read_is_fetched(raw: Path) -> None:
