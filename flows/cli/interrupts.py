@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM end a command and its processes in two seconds, with one line.
 
+On a machine with more to do than processors it takes longer, in proportion.
+
 The first signal interrupts the command, which closes its cluster, tells the database
 and lets go of its lease. A thread that watches ends it when that is done, or when it
 takes too long; what is left of the command is below it, and is killed.
@@ -19,10 +21,13 @@ import typer
 
 from ..companions import kill_below
 
-__all__ = ["Interruptible", "count_lines_with", "end_at_once"]
+__all__ = ["Interruptible", "count_lines_with", "end_at_once", "find_limit_s"]
 
 _LIMIT_S = 1.5
-"""How long a command may take to clean up."""
+"""How long a command may take to clean up on a machine with a free processor."""
+
+_MOST = 10
+"""How many times that at most."""
 
 _AGAIN_S = 0.01
 """How long a finalizer that was interrupted may take to end."""
@@ -53,6 +58,15 @@ def end_at_once() -> None:
 def count_lines_with(counter: Callable[[], int]) -> None:
     """Erase as many lines as counted when the command is interrupted."""
     _counters[:] = [counter]
+
+
+def find_limit_s() -> float:
+    """Find how long a command may take to clean up: longer where it waits its turn.
+
+    A run that is killed before it could tell the database keeps its lease for minutes.
+    """
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return _LIMIT_S * min(max(1.0, waiting), _MOST)
 
 
 class Interruptible(typer.Typer):
@@ -132,7 +146,7 @@ class _Watch:
             number = self._reader.recv(1)[0]
         self._seen.set()
         _say_and_be_silent(f"{_SIGNALS[signal.Signals(number)]}: run again to go on")
-        self._cleaned.wait(_LIMIT_S)
+        self._cleaned.wait(find_limit_s())
         kill_below(psutil.Process())
         os._exit(128 + number)
 

@@ -116,6 +116,40 @@ def test_ctrl_c_in_a_finalizer_of_python_interrupts_the_command_all_the_same(
     assert cleaned.exists()
 
 
+_SLOW_CLEANUP = """
+import os, signal, sys, time
+from pathlib import Path
+from flows.cli.interrupts import Interruptible
+
+app = Interruptible()
+load = float(sys.argv.pop()) * os.cpu_count()
+os.getloadavg = lambda: (load, load, load)
+
+@app.command()
+def wait(cleaned: Path) -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        time.sleep(2.5)
+        cleaned.touch()
+
+app()
+"""
+
+
+@pytest.mark.parametrize(("load", "is_cleaned"), [(0.5, False), (4, True)])
+def test_a_busy_machine_has_longer_to_clean_up(
+    tmp_path: Path, load: float, *, is_cleaned: bool
+) -> None:
+    cleaned = tmp_path / "cleaned"
+    command = [sys.executable, "-c", _SLOW_CLEANUP, str(cleaned), str(load)]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 130
+    assert cleaned.exists() is is_cleaned
+
+
 @pytest.mark.slow
 def test_a_second_ctrl_c_while_a_run_ends_changes_nothing(alone: Rewebb) -> None:
     def press_often() -> None:
