@@ -122,7 +122,13 @@ def test_a_plan_says_that_only_spectra_are_extracted_again(
         request = replace(make_request(Mode.NIRSPEC_FS_PRISM), recipe=str(path))
         get_specs = partial(ask_specs, lambda: cluster)
         recipe = load_recipe(str(path))
-        drawn = prepare(request, recipe, services.archive, get_specs=get_specs)
+        drawn = prepare(
+            request,
+            recipe,
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=get_specs,
+        )
         plan = make_plan(resolve(drawn, services, cluster), services).plan
     [due] = [entry for entry in plan.entries if entry.state is JobState.DUE]
     assert due.planned.stage is Stage.SPEC3
