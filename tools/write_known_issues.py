@@ -36,8 +36,11 @@ This page is made from the files by `tools/write_known_issues.py`. *Status* is `
 *Versions* are those of `jwst` that have the issue. *Recipe* is what mitigates it; where
 several things do, the first is recommended. *Measured* is what a
 [measurement](measurements.md) gives without and with it in a
-[sample program](sample.md) that has the defect, as a test finds it again; `-`: no
-sample program shows it.
+[sample program](sample.md) that has the defect (NS-MOS02: on the nods of a real source
+whose errors were lost), as a test finds it again. `-` has one of four reasons: nothing
+in a recipe helps (*by hand*, or no recipe); the issue is *resolved*, so the pipeline of
+today does not have it; the advice is a choice that depends on the science; or, of an
+open one with a recipe, no sample program shows it yet.
 """
 
 
@@ -50,7 +53,7 @@ class Number:
     alternative: int
     """Which of its mitigations, counted from 1."""
     program: str
-    """The mode of the sample program."""
+    """The mode of the sample program, or the real source that it is measured on."""
     product: str
     """Pattern of the files, of which the first is measured."""
     measurement: str
@@ -65,6 +68,8 @@ class Number:
     """With it."""
     factor: float
     """How many times nearer to the ideal it must come at least."""
+    recipe: str = ""
+    """The mitigation with the values of the program, where its own are examples."""
 
 
 def load_numbers() -> tuple[Number, ...]:

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from mitigations import (
+    AS_BEFORE,
+    NOTHING,
+    NUMBERS,
+    REAL_SOURCE,
+    find_measured,
+    find_number,
+)
 from processed import find_outcomes
 from processing import make_settings, process
 from real_data import REAL_SLITS, needs_real_data
 
 from config.known_issues import load_known_issues
 from flows.advice import to_fragment_lines
+from flows.models.measurements import MeasuredProduct
 from flows.models.runs import RunState
 from flows.run import Request
 from workers.contract import CaveatKind, Outcome, Stage
@@ -32,6 +41,7 @@ class Combined:
 
     outcome: Outcome
     folder: Path
+    measured: list[MeasuredProduct]
 
     @property
     def endings(self) -> set[str]:
@@ -71,13 +81,14 @@ def combine(
     recipe = folder / "recipe.toml"
     lines = to_fragment_lines(ISSUES[issue].mitigation[0]) if issue else ()
     recipe.write_text("\n".join(['title = "One mitigation"', *lines]))
-    settings = make_settings(sample, folder / "data")
+    settings = make_settings(sample, folder / "data", measure=True)
     settings = settings.model_copy(update={"archive": folder / "archive"})
     request = Request("01345", recipe=str(recipe), start_at=Stage.SPEC3)
     summary = process(settings, request)
     assert summary.state is RunState.SUCCEEDED
     [outcome] = find_outcomes(settings.data_dir).values()
-    return Combined(outcome, settings.data_dir / summary.folder)
+    measured = find_measured(settings, summary)
+    return Combined(outcome, settings.data_dir / summary.folder, measured)
 
 
 def test_without_errors_nothing_is_left_and_recomputed_ones_bring_it_back(
@@ -85,6 +96,13 @@ def test_without_errors_nothing_is_left_and_recomputed_ones_bring_it_back(
 ) -> None:
     plain = combine(sample, tmp_path / "plain", None, lose_errors)
     mended = combine(sample, tmp_path / "mended", "NS-MOS02", lose_errors)
+    [number] = [one for one in NUMBERS if one.program == REAL_SOURCE]
+    found = [
+        find_number(each.measured, number, part)
+        for each, part in zip((plain, mended), number.parts, strict=True)
+    ]
+    told = [number.before, number.after]
+    assert found == pytest.approx(told, rel=AS_BEFORE, abs=NOTHING)
     [lost], [table] = plain.read("x1d"), mended.read("x1d")
     assert not np.isfinite(lost["FLUX"]).any()
     assert np.isfinite(table["FLUX"]).mean() > 0.9

@@ -59,6 +59,21 @@ def test_a_dead_pixel_is_saturated_from_the_first_read_on() -> None:
     assert places.tolist() == [[20, 30]]
 
 
+@pytest.mark.parametrize("flicker", [0.0, 0.5])
+def test_warm_pixels_change_from_one_exposure_to_the_next_if_they_flicker(
+    flicker: float,
+) -> None:
+    defects = Defects(cosmic_rays_per_group=0, warm=40, flicker=flicker)
+    first, second = (
+        defects.still_image(SMALL, seed=1, exposure_seed=number) for number in (1, 2)
+    )
+    steady = replace(defects, flicker=0.0).still_image(SMALL, seed=1)
+    assert ((first > 0) == (steady > 0)).all()
+    changes = np.abs(first - second)[steady > 0] / steady[steady > 0]
+    assert changes.max() <= 2 * flicker
+    assert (changes > 0).all() == (flicker > 0)
+
+
 @pytest.mark.parametrize(
     ("fast_axis", "along"),
     [(2, 0), (-2, 0), (1, 1)],

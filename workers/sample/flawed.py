@@ -1,8 +1,9 @@
-"""Sample programs with the defects of known issues: 99021 to 99023, on request only.
+"""Sample programs with the defects of known issues: 99021 to 99024, on request only.
 
-In program 99021 the source of program 99001 (IFU, PRISM), with its hot and warm pixels
-(NS-IFU-SUBTRACTED-OUTLIERS), is beside the coordinates of its proposal (NS-IFU04), and
-read with 1/f noise that is stronger than the read noise (NS-IFU03), at two nods.
+In program 99021 the source of program 99001 (IFU, PRISM) is beside the coordinates of
+its proposal (NS-IFU04), and read with 1/f noise that is stronger than the read noise
+(NS-IFU03), at two nods. There are more warm pixels, and their level changes from nod to
+nod (NS-IFU-SUBTRACTED-OUTLIERS).
 
 In program 99022 the star of program 99002 (BOTS, PRISM, SUB512) is read with 1/f noise
 that is stronger than the read noise (NS-BOTS03). Pixels on the spectrum are saturated
@@ -11,6 +12,10 @@ from the first read on, and so have no data (NS-BOTS04). There is no transit.
 In program 99023 the source of program 99003 (MRS, SHORT), with the same fringes
 (MRS-FRINGES), is beside the coordinates of its proposal, as a star is whose proper
 motion no header tells (MRS-PROPER-MOTION, MRS-POINT-EXTRACTION).
+
+In program 99024 one exposure of the slitlets of program 99004 (MOS, PRISM) is read with
+1/f noise that is stronger than the read noise (NS-MOS04), and the target acquisition
+has left all sources beside their places in the shutters (NS-MOS-SOURCE-CENTERING).
 """
 
 from collections.abc import Sequence
@@ -20,21 +25,33 @@ import numpy as np
 from astropy.table import Table
 
 from .exposures import RawExposure, point, split
+from .frames import Image
 from .miri_mrs import MRS
 from .nirspec_ifu import IFU_PRISM
 from .nirspec_light import Tracer
+from .nirspec_mos import MOS_PRISM, find_step, name_metafile
 from .nirspec_slits import BOTS_PRISM
 from .program import Program, Tables
 from .ramps import Defects
 from .sample_set import Mode
 
-__all__ = ["BOTS_FLAWED", "IFU_FLAWED", "MRS_FLAWED", "SHIFT_ARCSEC"]
+__all__ = [
+    "BOTS_FLAWED",
+    "IFU_FLAWED",
+    "MOS_FLAWED",
+    "MRS_FLAWED",
+    "SHIFT_ARCSEC",
+    "SHIFT_SHUTTERS",
+]
 
 SHIFT_ARCSEC = (0.5, -0.4)
 """How far east and north of its coordinates the source of the MRS is."""
 
 _IFU_SHIFT_ARCSEC = (0.3, -0.2)
 """That of the IFU."""
+
+SHIFT_SHUTTERS = 0.4
+"""That of the slitlets: how far along them sources are, to higher columns."""
 
 _NODS_ARCSEC = ((0.7, 0.7), (-0.7, -0.7))
 
@@ -54,6 +71,28 @@ def _plan_series() -> list[RawExposure]:
 def _plan_exposure() -> list[RawExposure]:
     first = replace(MRS.plan()[0], program=Mode.MIRI_MRS_FLAWED.program)
     return [replace(first, groups=5, dither=("NONE", 1, 1), offset_arcsec=(0.0, 0.0))]
+
+
+def _plan_slitlets() -> list[RawExposure]:
+    first, program = MOS_PRISM.plan()[0], Mode.NIRSPEC_MOS_FLAWED.program
+    return [replace(first, program=program, metafile=name_metafile(program))]
+
+
+def _acquire(program: Program) -> Program:
+    """Return what is in the field after a target acquisition that missed."""
+    shift = [SHIFT_SHUTTERS * step for step in find_step()]
+    position = program.scene.position.shifted(*shift)
+    return replace(program, scene=replace(program.scene, position=position))
+
+
+def _see_slitlets(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
+    return MOS_PRISM.see(_acquire(program), tracer, raw)
+
+
+def _tabulate_slitlets(
+    program: Program, tracer: Tracer, plan: Sequence[RawExposure]
+) -> Tables:
+    return _tabulate_shift(_acquire(program), tracer, plan)
 
 
 def _tabulate_dead(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
@@ -77,7 +116,13 @@ IFU_FLAWED = replace(
         IFU_PRISM.scene, position=IFU_PRISM.scene.position.shifted(*_IFU_SHIFT_ARCSEC)
     ),
     tabulate=_tabulate_shift,
-    defects=replace(IFU_PRISM.defects, stripes_dn=15.0, leak_dn_per_s=0.0),
+    defects=replace(
+        IFU_PRISM.defects,
+        stripes_dn=15.0,
+        leak_dn_per_s=0.0,
+        warm=60_000,
+        flicker=0.8,
+    ),
 )
 """Nods with 1/f noise and hot pixels, of a source that is not where headers say."""
 BOTS_FLAWED = replace(
@@ -98,3 +143,12 @@ MRS_FLAWED = replace(
     defects=replace(MRS.defects, showers=()),
 )
 """An exposure of a source that is not where its header says."""
+MOS_FLAWED = replace(
+    MOS_PRISM,
+    mode=Mode.NIRSPEC_MOS_FLAWED,
+    plan=_plan_slitlets,
+    see=_see_slitlets,
+    tabulate=_tabulate_slitlets,
+    defects=replace(MOS_PRISM.defects, stripes_dn=15.0),
+)
+"""Slitlets with 1/f noise, and sources that are not where the metafile says."""

@@ -129,10 +129,12 @@ class Flaws:
     warm: NDArray[np.int64]
     """Row and column of pixels that could pass for a faint line."""
 
-    def dark_current(self, shape: tuple[int, int]) -> Image:
-        """Return the dark current in DN/s."""
+    def dark_current(
+        self, shape: tuple[int, int], warm_levels: NDArray[np.float64] | float = 1.0
+    ) -> Image:
+        """Return the dark current in DN/s; warm pixels may have levels of their own."""
         image = np.zeros(shape, np.float32)
-        image[tuple(self.warm.T)] = _WARM_DN_PER_S
+        image[tuple(self.warm.T)] = _WARM_DN_PER_S * warm_levels
         image[tuple(self.hot.T)] = _HOT_DN_PER_S
         return image
 

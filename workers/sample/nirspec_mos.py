@@ -32,7 +32,7 @@ from .scene import Line, Position, Scene, Spectrum
 from .step_parameters import add_parameters
 from .truth import kept_share, measure_resolutions, spectrum_table
 
-__all__ = ["MOS_PRISM", "SLITLETS", "STEPS"]
+__all__ = ["MOS_PRISM", "SLITLETS", "STEPS", "find_step", "name_metafile"]
 
 STEPS = (0, -1, 1)
 """Shutters that the sources are off the middle, by nod."""
@@ -53,6 +53,12 @@ SLITLETS = (
 )  # fmt: skip
 """What is opened."""
 
+
+def name_metafile(program: str) -> str:
+    """Return the name of the metafile of the visit of a program."""
+    return f"jw{program}001001_01_msa.fits"
+
+
 _STUCK = Slitlet(5, *STUCK_OPEN[:2], (STUCK_OPEN[2], STUCK_OPEN[2]))
 _FIRST = RawExposure(
     program=Mode.NIRSPEC_MOS_PRISM.program,
@@ -64,7 +70,7 @@ _FIRST = RawExposure(
     subarray=FULL,
     groups=4,
     start_s=28_800.0,
-    metafile=f"jw{Mode.NIRSPEC_MOS_PRISM.program}001001_01_msa.fits",
+    metafile=name_metafile(Mode.NIRSPEC_MOS_PRISM.program),
     nod="3-SHUTTER-SLITLET",
 )
 
@@ -83,12 +89,19 @@ def _plan() -> list[RawExposure]:
 
 
 @cache
+def find_step() -> tuple[float, float]:
+    """Return how far east and north the next shutter of a slitlet is, in arcsec."""
+    [(east, north)] = find_nods(_FIRST, SLITLETS[1], [-1])
+    return east, north
+
+
+@cache
 def _locate_sources() -> Mapping[int, Position]:
     return locate_sources(_find_nods()[0], SLITLETS)
 
 
 def _write_metafile(folder: Path) -> None:
-    path = folder / str(_FIRST.metafile)
+    path = folder / name_metafile(folder.name)
     write_metafile(path, SLITLETS, _locate_sources(), STEPS)
 
 
@@ -99,12 +112,16 @@ def _trace(tracer: Tracer) -> list[tuple[Slitlet, SlitLight]]:
 
 
 def _find_scene(program: Program, slitlet: Slitlet) -> Scene:
-    """Return what a slitlet sees, or the stuck shutter."""
+    """Return what a slitlet sees, or the stuck shutter.
+
+    Sources are as far beside their places as the field is beside its target.
+    """
     if not (source := slitlet.source):
         return program.scene
+    shift = _FIRST.target.position.shift_to(program.scene.position)
     return replace(
         program.scene,
-        position=_locate_sources()[source.number],
+        position=_locate_sources()[source.number].shifted(*shift),
         spectrum=source.spectrum,
         sigma_arcsec=source.sigma_arcsec,
     )
@@ -120,8 +137,7 @@ def _see(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
 
 def _tabulate(program: Program, tracer: Tracer, _: Sequence[RawExposure]) -> Tables:
     """Tabulate the spectrum of each source, under the id that its products have."""
-    [step] = find_nods(_FIRST, SLITLETS[1], [1])
-    shutter_arcsec = float(np.hypot(*step))
+    shutter_arcsec = float(np.hypot(*find_step()))
     for slitlet, light in _trace(tracer):
         if source := slitlet.source:
             sizes = measure_resolutions(source.spectrum.lines, *light.dispersion())

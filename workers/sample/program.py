@@ -85,12 +85,14 @@ def make_program(program: Program, sample: SampleSet, tracer: Tracer) -> None:
         publish_table(sample.truth / f"{program.mode}_{kind}.ecsv", table)
     if program.write_companions:
         program.write_companions(folder)
-    still = program.defects.still_image(plan[0].subarray, program.seed)
     seeds = program.seeds[: len(plan)]
     for place, (raw, seed) in enumerate(zip(plan, seeds, strict=True)):
         defects = program.defects
         if place != 1:
             defects = replace(defects, showers=())
+        still = defects.still_image(
+            *(raw.subarray, program.seed), exposure_seed=program.seed + seed
+        )
         ramps = simulate_ramps(
             [rate + still for rate in _list_rates(program, tracer, raw)],
             raw.subarray,

@@ -66,6 +66,8 @@ class Defects:
     """Pixels that saturate, at the same places in every exposure."""
     warm: int = 0
     """Pixels that could pass for a faint line, likewise."""
+    flicker: float = 0.0
+    """By what share of itself the level of a warm pixel changes, at most."""
     dead: tuple[tuple[int, int], ...] = ()
     """Row and column of pixels that are saturated from the first read on."""
     leak_dn_per_s: float = 0.0
@@ -77,13 +79,21 @@ class Defects:
         """Choose the hot and the warm pixels."""
         return make_flaws(subarray, hot=self.hot, warm=self.warm, seed=seed)
 
-    def still_image(self, subarray: Subarray, seed: int) -> Image:
-        """Return what all exposures share (DN/s): the leak, dark current."""
+    def still_image(
+        self, subarray: Subarray, seed: int, *, exposure_seed: int = 0
+    ) -> Image:
+        """Return the leak and the dark current (DN/s).
+
+        All exposures have the same, unless warm pixels flicker.
+        """
         y, x = np.ogrid[: subarray.rows, : subarray.columns]
         across = np.exp(-0.5 * ((y - 1024) / 500) ** 2)
         leak = self.leak_dn_per_s * across * (1 + 0.3 * np.sin(x / 60))
         flaws = self.choose_flaws(subarray, seed)
-        image = np.asarray(leak, np.float32) + flaws.dark_current(subarray.shape)
+        rng = np.random.default_rng(exposure_seed)
+        levels = 1 + self.flicker * rng.uniform(-1, 1, len(flaws.warm))
+        dark = flaws.dark_current(subarray.shape, levels)
+        image = np.asarray(leak, np.float32) + dark
         for place in self.dead:
             image[place] = _DEAD_DN_PER_S
         return image

@@ -66,6 +66,8 @@ class Mode(StrEnum):
     """A time series with strong 1/f noise, and dead pixels on the spectrum."""
     MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
     """A source with fringes that is beside its coordinates."""
+    NIRSPEC_MOS_FLAWED = "nirspec-mos-flawed", "99024", "nirspec-mos", True
+    """Slitlets with 1/f noise, and sources beside their places in the shutters."""
 
     def __new__(
         cls,

@@ -93,6 +93,11 @@ class Position:
         cosine = np.cos(np.deg2rad(self.dec))
         return (ra - self.ra) * cosine * 3600, (dec - self.dec) * 3600
 
+    def shift_to(self, other: "Position") -> tuple[float, float]:
+        """Return how far east and north of this place another is, in arcsec."""
+        east, north = self.offsets_arcsec(np.array(other.ra), np.array(other.dec))
+        return float(east), float(north)
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
