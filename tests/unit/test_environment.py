@@ -191,7 +191,7 @@ def test_a_job_is_refused_where_numpy_computes_otherwise(tmp_path: Path) -> None
         "import sys; from pathlib import Path; from outcomes import make_job;"
         "from dataclasses import replace; from workers.run import _calibrate;"
         "job = replace(make_job(), versions={});"
-        "sys.exit(_calibrate(job, Path(sys.argv[1])).error.type)"
+        "sys.exit(_calibrate(job, Path(sys.argv[1]), None).error.type)"
     )
     folders = os.pathsep.join(filter(None, sys.path))
     variables = {"PYTHONPATH": folders, "NPY_DISABLE_CPU_FEATURES": "X86_V3"}
