@@ -21,7 +21,7 @@ import typer
 
 from ..companions import kill_below
 
-__all__ = ["Interruptible", "count_lines_with", "end_at_once", "find_limit_s"]
+__all__ = ["Interruptible", "count_lines_with", "end_at_once"]
 
 _LIMIT_S = 1.5
 """How long a command may take to clean up on a machine with a free processor."""
@@ -60,7 +60,7 @@ def count_lines_with(counter: Callable[[], int]) -> None:
     _counters[:] = [counter]
 
 
-def find_limit_s() -> float:
+def _find_limit_s() -> float:
     """Find how long a command may take to clean up: longer where it waits its turn.
 
     A run that is killed before it could tell the database keeps its lease for minutes.
@@ -146,7 +146,7 @@ class _Watch:
             number = self._reader.recv(1)[0]
         self._seen.set()
         _say_and_be_silent(f"{_SIGNALS[signal.Signals(number)]}: run again to go on")
-        self._cleaned.wait(find_limit_s())
+        self._cleaned.wait(_find_limit_s())
         kill_below(psutil.Process())
         os._exit(128 + number)
 
