@@ -11,13 +11,11 @@ from .contract import EXTRACT1D, Job, Stage
 
 __all__ = ["COMBINE", "differs_in_extraction"]
 
-COMBINE: Final = {
-    **dict.fromkeys(("NRS_IFU", "MIR_MRS"), "cube_build"),
-    **dict.fromkeys(
-        ("NRS_MSASPEC", "NRS_FIXEDSLIT", "MIR_LRS-FIXEDSLIT"), "resample_spec"
-    ),
-}
-"""The step whose products spectra are extracted from, by EXP_TYPE."""
+COMBINE: Final = {"NRS_IFU": "cube_build", "NRS_FIXEDSLIT": "resample_spec"}
+"""The step whose products spectra are extracted from, by EXP_TYPE.
+
+Only modes of which tests show that the products are those of the whole stage.
+"""
 
 _STEPS: Final = ("extract_1d", "spectral_leak", "combine_1d")
 """Steps of calwebb_spec3 (jwst 3.0.0) after that."""

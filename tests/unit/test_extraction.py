@@ -63,6 +63,8 @@ def test_spectra_alone_are_extracted_again(job: Job) -> None:
         replace(AGAIN, versions={"jwst": "3.0.1"}),
         replace(AGAIN, stage=Stage.TSO3),
         replace(AGAIN, exp_type="NRS_BRIGHTOBJ"),
+        replace(AGAIN, exp_type="NRS_MSASPEC"),
+        replace(AGAIN, exp_type="MIR_MRS"),
         replace(AGAIN, association="another"),
         replace(AGAIN, inputs=(make_input("another_cal.fits"),)),
         replace(AGAIN, edits=(Edit("a_cal.fits", "recompute-errors", {}),)),
