@@ -1,22 +1,20 @@
 """Edited metafiles in the pipeline: the slits that it cuts, and the jobs that run."""
 
 from collections.abc import Iterable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan_with
 from slit_work import Slit, cut_slits
 from stdatamodels.jwst.datamodels import MultiSlitModel
 
-from config.recipe import load_recipe
 from flows.execution import Cluster
 from flows.factory import open_services
 from flows.models.runs import JobState
 from flows.planning import Plan
-from flows.run import ask_specs, make_plan, prepare, resolve
 from workers.child import run_in_child
 from workers.contract import Caveat, CaveatKind, Edit, Stage, Status
 from workers.run import run_job
@@ -124,17 +122,8 @@ def planned(
     path = tmp_path_factory.mktemp("recipe") / "edited.toml"
     path.write_text(RECIPE)
     with open_services(mos.settings, read_only=True) as services:
-        request = make_request(Mode.NIRSPEC_MOS_PRISM)
-        get_specs = partial(ask_specs, lambda: cluster)
-        recipe = load_recipe(str(path))
-        drawn = prepare(
-            request,
-            recipe,
-            services.archive,
-            data_dir=services.data_dir,
-            get_specs=get_specs,
-        )
-        return make_plan(resolve(drawn, services, cluster), services).plan
+        request = replace(make_request(Mode.NIRSPEC_MOS_PRISM), recipe=str(path))
+        return plan_with(services, request, cluster).plan
 
 
 def test_an_edit_of_one_exposure_makes_due_what_is_made_of_it(planned: Plan) -> None:

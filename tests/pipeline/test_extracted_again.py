@@ -1,19 +1,16 @@
 """Spectra extracted again: the products of a whole spec3, without doing all of it."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processed import Processed
-from processing import make_request
+from processing import make_request, plan_with
 
-from config.recipe import load_recipe
 from flows.execution import Cluster
 from flows.factory import open_services
 from flows.models.runs import JobState
-from flows.run import ask_specs, make_plan, prepare, resolve
 from workers.contract import Combined, Job, Outcome, Stage, Status
 from workers.run import run_job
 from workers.sample import Mode
@@ -120,16 +117,7 @@ def test_a_plan_says_that_only_spectra_are_extracted_again(
     path.write_text(head + LINES[step])
     with open_services(fixed_slit.settings, read_only=True) as services:
         request = replace(make_request(Mode.NIRSPEC_FS_PRISM), recipe=str(path))
-        get_specs = partial(ask_specs, lambda: cluster)
-        recipe = load_recipe(str(path))
-        drawn = prepare(
-            request,
-            recipe,
-            services.archive,
-            data_dir=services.data_dir,
-            get_specs=get_specs,
-        )
-        plan = make_plan(resolve(drawn, services, cluster), services).plan
+        plan = plan_with(services, request, cluster).plan
     [due] = [entry for entry in plan.entries if entry.state is JobState.DUE]
     assert due.planned.stage is Stage.SPEC3
     is_alone = step == "extract_1d"

@@ -13,7 +13,7 @@ from config.recipe import Recipe, load_recipe
 from config.settings import Settings, load_settings
 from flows.associations import document_name, to_json_text
 from flows.execution import Cluster, Listener, Progress
-from flows.factory import open_services
+from flows.factory import Services, open_services
 from flows.models.associations import Association
 from flows.models.exposures import Exposure
 from flows.planning import PlannedJob
@@ -31,7 +31,14 @@ from flows.run import (
 from workers.contract import Stage
 from workers.sample import Mode, SampleSet
 
-__all__ = ["make_request", "make_settings", "plan", "process", "write_calls"]
+__all__ = [
+    "make_request",
+    "make_settings",
+    "plan",
+    "plan_with",
+    "process",
+    "write_calls",
+]
 
 _EMPTY = {Mode.NIRSPEC_MOS_PRISM.program: "_nrs2"}
 """What exposures end with of which the plain script is told that they see nothing."""
@@ -99,20 +106,24 @@ def process(
 def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
     """Plan a program as `plan_only` does, in a cluster that many plans share."""
     with open_services(settings, start_at=request.start_at, read_only=True) as services:
-        recipe = load_recipe(request.recipe)
-        get_specs = partial(ask_specs, lambda: cluster)
-        drawn = prepare(
-            request,
-            recipe,
-            services.archive,
-            data_dir=services.data_dir,
-            get_specs=get_specs,
-        )
-        planned = make_plan(resolve(drawn, services, cluster), services)
-    run = replace(make_run(request, recipe), id="", context=planned.context)
+        planned = plan_with(services, request, cluster)
+    run = make_run(request, load_recipe(request.recipe))
+    run = replace(run, id="", context=planned.context)
     return summarize(
         planned.plan, run=run, folder="", notes=planned.notes, advice=planned.advice
     )
+
+
+def plan_with(services: Services, request: Request, cluster: Cluster) -> Planned:
+    """Plan a program with services that are open."""
+    drawn = prepare(
+        request,
+        load_recipe(request.recipe),
+        services.archive,
+        data_dir=services.data_dir,
+        get_specs=partial(ask_specs, lambda: cluster),
+    )
+    return make_plan(resolve(drawn, services, cluster), services)
 
 
 def write_calls(planned: Planned, recipe: str, folder: Path) -> list[PipelineCall]:
