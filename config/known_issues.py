@@ -173,6 +173,8 @@ class Detection(_Table):
         "band-steps",
         "nan-fraction",
         "source-offset",
+        "source-wander",
+        "sky-level",
         "white-light-slope",
         "white-light-scatter",
         "x1d-over-s3d",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from config.known_issues import Fragment, KnownIssue, load_known_issues
+from config.measurements import MeasuredValue, list_measurements
 from flows.advice import to_fragment_lines
 
 __all__ = ["PAGE", "Number", "load_numbers", "load_programs", "make_page"]
@@ -37,10 +38,11 @@ This page is made from the files by `tools/write_known_issues.py`. *Status* is `
 several things do, the first is recommended. *Measured* is what a
 [measurement](measurements.md) gives without and with it in a
 [sample program](sample.md) that has the defect (NS-MOS02: on the nods of a real source
-whose errors were lost), as a test finds it again. `-` has one of four reasons: nothing
-in a recipe helps (*by hand*, or no recipe); the issue is *resolved*, so the pipeline of
-today does not have it; the advice is a choice that depends on the science; or, of an
-open one with a recipe, no sample program shows it yet.
+whose errors were lost), as a test finds it again. One number alone is that of a defect
+that nothing in a recipe mends. `-` has one of four reasons: nothing in a recipe helps
+(*by hand*, or no recipe); the issue is *resolved*, so the pipeline of today does not
+have it; the advice is a choice that depends on the science; or, of an open one with a
+recipe, no sample program shows it yet.
 """
 
 
@@ -51,7 +53,7 @@ class Number:
     issue: str
     """Id of the issue."""
     alternative: int
-    """Which of its mitigations, counted from 1."""
+    """Which of its mitigations, counted from 1; 0 where it has none."""
     program: str
     """The mode of the sample program, or the real source that it is measured on."""
     product: str
@@ -64,12 +66,25 @@ class Number:
     """Which of its numbers."""
     before: float
     """Without."""
-    after: float
-    """With it."""
-    factor: float
-    """How many times nearer to the ideal it must come at least."""
+    after: float | None = None
+    """With it; None where nothing mends the issue."""
+    factor: float | None = None
+    """How many times nearer to the ideal it must come at least; likewise."""
+    run: int = 1
+    """Which of the runs with advice: what does not go together has runs of its own."""
     recipe: str = ""
     """The mitigation with the values of the program, where its own are examples."""
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether something in a recipe mends the issue."""
+        return self.alternative > 0
+
+    @property
+    def value(self) -> MeasuredValue:
+        """What the registry says of it."""
+        values = list_measurements()[self.measurement].values
+        return next(value for value in values if value.unit == self.unit)
 
 
 def load_numbers() -> tuple[Number, ...]:
@@ -130,8 +145,8 @@ def _tell_numbers(issue: KnownIssue) -> str:
 def _tell(number: Number, alternatives: int) -> str:
     unit = "" if number.unit == "1" else f" {number.unit}"
     which = f" (alternative {number.alternative})" if alternatives > 1 else ""
-    change = f"{number.before:.3g} to {number.after:.3g}"
-    return f"{number.measurement} {change}{unit}{which}"
+    change = "" if number.after is None else f" to {number.after:.3g}"
+    return f"{number.measurement} {number.before:.3g}{change}{unit}{which}"
 
 
 def _list_versions(issue: KnownIssue) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """What known issues advise, on sample programs that show them: before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
 from mitigations import (
     AS_BEFORE,
+    ELSEWHERE,
     NOTHING,
     NUMBERS,
-    REAL_SOURCE,
     find_measured,
     find_number,
     make_recipes,
@@ -16,7 +16,7 @@ from mitigations import (
 from processing import make_settings, process
 from write_known_issues import Number
 
-from config.measurements import list_measurements
+from flows.advice import AdviceState
 from flows.models.measurements import MeasuredProduct
 from flows.models.runs import RunState
 from flows.run import Request
@@ -24,43 +24,47 @@ from workers.sample import Mode, SampleSet
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """What the products of two runs of a program gave."""
+class Run:
+    """What a run of a program told."""
 
-    before: Sequence[MeasuredProduct]
-    """Without what issues advise."""
-    after: Sequence[MeasuredProduct]
-    """With it."""
+    measured: Sequence[MeasuredProduct]
+    """What its products gave."""
+    issues: Mapping[str, Sequence[str]]
+    """Ids of the issues that apply, by state."""
 
 
-def _run_twice(mode: Mode) -> object:
+Runs = Mapping[int, Run]
+"""Runs of a program: 0 without what issues advise, others with it."""
+
+
+def _run_all(mode: Mode) -> object:
     """Make the fixture of a program that was processed without advice, and with it."""
 
     @pytest.fixture(scope="module", name=mode.name.lower())
     def give(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Runs:
         folder = tmp_path_factory.mktemp(mode)
         settings = make_settings(sample, folder / "data", measure=True)
-        found = []
-        for name, text in make_recipes(mode).items():
-            path = folder / f"{name}.toml"
+        runs = {}
+        for number, text in make_recipes(mode).items():
+            path = folder / f"{number}.toml"
             path.write_text(text)
             summary = process(settings, Request(mode.program, recipe=str(path)))
             assert summary.state is RunState.SUCCEEDED
-            found.append(find_measured(settings, summary))
-        return Runs(*found)
+            runs[number] = Run(find_measured(settings, summary), summary.issues)
+        return runs
 
     return give
 
 
-nirspec_ifu_flawed = _run_twice(Mode.NIRSPEC_IFU_FLAWED)
-nirspec_bots_flawed = _run_twice(Mode.NIRSPEC_BOTS_FLAWED)
-miri_mrs_flawed = _run_twice(Mode.MIRI_MRS_FLAWED)
-nirspec_mos_flawed = _run_twice(Mode.NIRSPEC_MOS_FLAWED)
+nirspec_ifu_flawed = _run_all(Mode.NIRSPEC_IFU_FLAWED)
+nirspec_bots_flawed = _run_all(Mode.NIRSPEC_BOTS_FLAWED)
+miri_mrs_flawed = _run_all(Mode.MIRI_MRS_FLAWED)
+nirspec_mos_flawed = _run_all(Mode.NIRSPEC_MOS_FLAWED)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
+def _list(*, is_mended: bool) -> list[object]:
+    """List numbers of the programs; what takes minutes is left to SLOW."""
+    return [
         pytest.param(
             number,
             marks=()
@@ -69,22 +73,40 @@ nirspec_mos_flawed = _run_twice(Mode.NIRSPEC_MOS_FLAWED)
             id=f"{number.issue}-{number.alternative}",
         )
         for number in NUMBERS
-        if number.program != REAL_SOURCE
-    ],
-)
+        if number.program not in ELSEWHERE and number.is_mended is is_mended
+    ]
+
+
+def _find_runs(request: pytest.FixtureRequest, number: Number) -> Runs:
+    runs: Runs = request.getfixturevalue(Mode(number.program).name.lower())
+    return runs
+
+
+@pytest.mark.parametrize("number", _list(is_mended=True))
 def test_what_an_issue_advises_improves_what_shows_it(
     request: pytest.FixtureRequest, number: Number
 ) -> None:
-    fixture = Mode(number.program).name.lower()
-    runs: Runs = request.getfixturevalue(fixture)
-    measured = zip((runs.before, runs.after), number.parts, strict=True)
-    before, after = (find_number(each, number, part) for each, part in measured)
-    (value,) = [
-        value
-        for value in list_measurements()[number.measurement].values
-        if value.unit == number.unit
-    ]
-    left, was = abs(after - value.ideal), abs(before - value.ideal)
+    runs = _find_runs(request, number)
+    assert number.after is not None
+    assert number.factor is not None
+    before, after = (
+        find_number(runs[run].measured, number, part)
+        for run, part in zip((0, number.run), number.parts, strict=True)
+    )
+    ideal = number.value.ideal
+    left, was = abs(after - ideal), abs(before - ideal)
     assert was > number.factor * left
     told = (number.before, number.after)
     assert (before, after) == pytest.approx(told, rel=AS_BEFORE, abs=NOTHING)
+
+
+@pytest.mark.parametrize("number", _list(is_mended=False))
+def test_what_no_recipe_mends_is_there_and_told_of(
+    request: pytest.FixtureRequest, number: Number
+) -> None:
+    runs = _find_runs(request, number)
+    found = find_number(runs[0].measured, number, number.parts[0])
+    assert found == pytest.approx(number.before, rel=AS_BEFORE)
+    for run in runs.values():
+        [state] = [state for state, ids in run.issues.items() if number.issue in ids]
+        assert state != AdviceState.MITIGATED

@@ -28,7 +28,7 @@ FILES = {
     Mode.MIRI_LRS_SLITLESS: 3,
     Mode.NIRSPEC_IFU_FLAWED: 2,
     Mode.NIRSPEC_BOTS_FLAWED: 1,
-    Mode.MIRI_MRS_FLAWED: 1,
+    Mode.MIRI_MRS_FLAWED: 2,
     Mode.NIRSPEC_MOS_FLAWED: 1,
 }
 IFU = {

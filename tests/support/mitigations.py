@@ -14,6 +14,7 @@ from flows.reports import RunSummary
 
 __all__ = [
     "AS_BEFORE",
+    "ELSEWHERE",
     "NOTHING",
     "NUMBERS",
     "REAL_SOURCE",
@@ -26,24 +27,26 @@ NUMBERS = load_numbers()
 """What is measured."""
 REAL_SOURCE = "1345_933"
 """What is a program where a number is measured on the nods of this source."""
+ELSEWHERE = frozenset({REAL_SOURCE})
+"""Programs whose numbers other tests measure."""
 AS_BEFORE = 0.1
 """How far numbers may be from those of the docs, relative to them."""
 NOTHING = 1e-6
 """What counts as 0."""
 
 
-def make_recipes(program: str) -> Mapping[str, str]:
-    """Write the recipes of a program: without advice, and with all that is tested."""
-    advised = "\n".join(_list_advice(program))
-    return {
-        "before": f'title = "Without"\n{load_programs()[program]}',
-        "after": f'title = "With"\nextends = "before.toml"\n{advised}\n',
-    }
+def make_recipes(program: str) -> Mapping[int, str]:
+    """Write the recipes of the runs of a program: 0 is the one without advice."""
+    mended = [one for one in NUMBERS if one.program == program and one.is_mended]
+    recipes = {0: f'title = "Without"\n{load_programs()[program]}'}
+    for run in sorted({number.run for number in mended}):
+        advised = "\n".join(_list_advice(one for one in mended if one.run == run))
+        recipes[run] = f'title = "With"\nextends = "0.toml"\n{advised}\n'
+    return recipes
 
 
-def _list_advice(program: str) -> Iterator[str]:
+def _list_advice(numbers: Iterable[Number]) -> Iterator[str]:
     issues = {issue.id: issue for issue in load_known_issues()}
-    numbers = [number for number in NUMBERS if number.program == program]
     asked = {(one.issue, one.alternative): one.recipe for one in numbers}
     for (issue, place), recipe in asked.items():
         lines = to_fragment_lines(issues[issue].mitigation[place - 1])

@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 NAMES = {
     *("vertical-banding", "spaxel-oscillation", "outlier-fraction"),
     *("absorption-spikes", "fringe-amplitude", "band-steps", "nan-fraction"),
-    *("source-offset", "white-light-slope", "white-light-scatter"),
-    *("x1d-over-s3d", "line-positions"),
+    *("source-offset", "source-wander", "sky-level", "white-light-slope"),
+    *("white-light-scatter", "x1d-over-s3d", "line-positions"),
 }
 IFU = {"INSTRUME": "NIRSPEC", "EXP_TYPE": "NRS_IFU"}
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS"}
@@ -186,6 +186,16 @@ def test_a_cube_may_be_elsewhere_and_that_in_the_folder_goes_first(
     assert value(path, "x1d-over-s3d", others=[cube]) == pytest.approx(0.5, rel=0.01)
     write_cube(tmp_path / "jw1_g140m_s3d.fits")
     assert value(path, "x1d-over-s3d", others=[cube]) == pytest.approx(1, rel=0.01)
+
+
+def test_a_cube_tells_where_its_source_is_by_wavelength_and_how_bright_the_sky_is(
+    tmp_path: Path,
+) -> None:
+    path = write_cube(tmp_path / "jw1_g140m_s3d.fits")
+    wander = take(path, "source-wander")
+    assert wander["", "pixel"].n == 8
+    assert wander["", "arcsec"].value == pytest.approx(0, abs=1e-6)
+    assert value(path, "sky-level") == pytest.approx(0, abs=1e-6)
 
 
 def test_an_extended_source_has_no_aperture(tmp_path: Path) -> None:

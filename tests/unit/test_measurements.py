@@ -15,6 +15,8 @@ from workers.stages.measurements.cubes import (
     measure_offset,
     measure_oscillation,
     measure_outliers,
+    measure_sky,
+    measure_wander,
 )
 from workers.stages.measurements.detector import measure_banding, measure_fraction
 from workers.stages.measurements.light_curves import (
@@ -256,6 +258,52 @@ def test_an_offset_is_along_a_slit_too_whatever_has_no_data() -> None:
     assert pixels.value == pytest.approx(2.3, abs=0.02)
     with pytest.raises(MeasurementError, match="no peak"):
         measure_offset(np.ones((300, 25)), (12.0,), 0.1)
+
+
+def wandering(pixels: float) -> Array:
+    """Let a source move along y from the first plane to the last."""
+    shift = pixels * (PLANES / 199 - 0.5)[:, None, None]
+    profile = np.exp(-(X**2 + (Y - shift) ** 2) / (2 * 1.2**2))
+    return 300 * profile + noise(200, 21, 21)
+
+
+@pytest.mark.parametrize("pixels", [0.5, 2.0, 6.0])
+def test_a_source_wanders_as_far_as_it_moves_from_the_first_part_to_the_last(
+    pixels: float,
+) -> None:
+    distance, arcsec = measure_wander(wandering(pixels), 0.1)
+    assert distance.value == pytest.approx(7 / 8 * pixels, rel=0.05)
+    assert arcsec.value == pytest.approx(0.1 * distance.value)
+    assert distance.n == arcsec.n == 8
+
+
+def test_a_source_that_stays_does_not_wander() -> None:
+    assert measure_wander(source(), 0.1)[0].value < 0.05
+
+
+def test_parts_of_a_cube_that_do_not_show_the_source_tell_no_centre() -> None:
+    cube = wandering(2.0)
+    cube[:25] = np.nan  # as between two detectors
+    cube[175:] = noise(25, 21, 21)
+    distance, _ = measure_wander(cube, 0.1)
+    assert distance.n == 6
+    assert distance.value == pytest.approx(5 / 8 * 2, rel=0.05)
+    cube[:150] = np.nan
+    with pytest.raises(MeasurementError, match="fewer than 2 parts"):
+        measure_wander(cube, 0.1)
+
+
+@pytest.mark.parametrize("level", [-3.0, 0.0, 40.0])
+def test_the_sky_is_what_is_far_from_the_source(level: float) -> None:
+    wide = np.exp(-(X**2 + Y**2) / (2 * 2.5**2))
+    cube = 300 * wide + level + 0.1 * noise(60, 21, 21)
+    cube[:, :2] = np.nan
+    assert measure_sky(cube).value == pytest.approx(level, abs=0.05)
+
+
+def test_a_cube_that_ends_near_the_source_has_no_sky() -> None:
+    with pytest.raises(MeasurementError, match="no spaxel is far enough"):
+        measure_sky(source()[:, 4:17, 4:17])
 
 
 def flux_ratio(

@@ -2,8 +2,8 @@
 
 In program 99021 the source of program 99001 (IFU, PRISM) is beside the coordinates of
 its proposal (NS-IFU04), and read with 1/f noise that is stronger than the read noise
-(NS-IFU03), at two nods. There are more warm pixels, and their level changes from nod to
-nod (NS-IFU-SUBTRACTED-OUTLIERS).
+(NS-IFU03), at two nods. It wanders along V2 with wavelength (NS-IFU06). There are more
+warm pixels, and their level changes from nod to nod (NS-IFU-SUBTRACTED-OUTLIERS).
 
 In program 99022 the star of program 99002 (BOTS, PRISM, SUB512) is read with 1/f noise
 that is stronger than the read noise (NS-BOTS03). Pixels on the spectrum are saturated
@@ -11,7 +11,8 @@ from the first read on, and so have no data (NS-BOTS04). There is no transit.
 
 In program 99023 the source of program 99003 (MRS, SHORT), with the same fringes
 (MRS-FRINGES), is beside the coordinates of its proposal, as a star is whose proper
-motion no header tells (MRS-PROPER-MOTION, MRS-POINT-EXTRACTION).
+motion no header tells (MRS-PROPER-MOTION, MRS-POINT-EXTRACTION). A second exposure is
+of sky that is darker than that around the source (MRS-BACKGROUND-IN-MAST).
 
 In program 99024 one exposure of the slitlets of program 99004 (MOS, PRISM) is read with
 1/f noise that is stronger than the read noise (NS-MOS04), and the target acquisition
@@ -55,6 +56,15 @@ SHIFT_SHUTTERS = 0.4
 
 _NODS_ARCSEC = ((0.7, 0.7), (-0.7, -0.7))
 
+_WANDER_ARCSEC_PER_UM = 0.028
+"""Half a spaxel (0.05 arcsec) over the wavelengths of the cube."""
+
+_STILL_UM = 2.4
+"""Where the source of the IFU is in its place."""
+
+_SKY_SHARE = 0.93
+"""Background of the sky exposure of the MRS, as a share of that of the source."""
+
 _DEAD = tuple((17, column) for column in range(60, 420, 40))
 
 
@@ -69,13 +79,22 @@ def _plan_series() -> list[RawExposure]:
 
 
 def _plan_exposure() -> list[RawExposure]:
-    first = replace(MRS.plan()[0], program=Mode.MIRI_MRS_FLAWED.program)
-    return [replace(first, groups=5, dither=("NONE", 1, 1), offset_arcsec=(0.0, 0.0))]
+    first, _, sky = MRS.plan()
+    alone = replace(first, dither=("NONE", 1, 1), offset_arcsec=(0.0, 0.0))
+    program = Mode.MIRI_MRS_FLAWED.program
+    return [replace(each, program=program, groups=5) for each in (alone, sky)]
 
 
 def _plan_slitlets() -> list[RawExposure]:
     first, program = MOS_PRISM.plan()[0], Mode.NIRSPEC_MOS_FLAWED.program
     return [replace(first, program=program, metafile=name_metafile(program))]
+
+
+def _see_wandering(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
+    """Let optics shift light by its wavelength before it reaches the slices."""
+    light = tracer.trace_ifu(raw)
+    shift = _WANDER_ARCSEC_PER_UM * (light.wavelength_um - _STILL_UM)
+    return replace(light, v2=light.v2 + shift).rate(raw, program.scene)
 
 
 def _acquire(program: Program) -> Program:
@@ -115,6 +134,7 @@ IFU_FLAWED = replace(
     scene=replace(
         IFU_PRISM.scene, position=IFU_PRISM.scene.position.shifted(*_IFU_SHIFT_ARCSEC)
     ),
+    see=_see_wandering,
     tabulate=_tabulate_shift,
     defects=replace(
         IFU_PRISM.defects,
@@ -124,7 +144,8 @@ IFU_FLAWED = replace(
         flicker=0.8,
     ),
 )
-"""Nods with 1/f noise and hot pixels, of a source that is not where headers say."""
+"""Nods with 1/f noise and hot pixels, of a source that wanders and is not where headers
+say."""
 BOTS_FLAWED = replace(
     BOTS_PRISM,
     mode=Mode.NIRSPEC_BOTS_FLAWED,
@@ -139,10 +160,15 @@ MRS_FLAWED = replace(
     mode=Mode.MIRI_MRS_FLAWED,
     plan=_plan_exposure,
     scene=replace(MRS.scene, position=MRS.scene.position.shifted(*SHIFT_ARCSEC)),
+    sky=replace(
+        MRS.scene,
+        spectrum=None,
+        background_mjy_sr=_SKY_SHARE * MRS.scene.background_mjy_sr,
+    ),
     tabulate=_tabulate_shift,
     defects=replace(MRS.defects, showers=()),
 )
-"""An exposure of a source that is not where its header says."""
+"""An exposure of a source that is not where its header says, and one of darker sky."""
 MOS_FLAWED = replace(
     MOS_PRISM,
     mode=Mode.NIRSPEC_MOS_FLAWED,

@@ -21,7 +21,7 @@ __all__ = [
     "read_modes",
 ]
 
-SAMPLE_VERSION = 6
+SAMPLE_VERSION = 7
 """Version of what is made; each has a folder of its own, since references of one name
 must stay what they are."""
 _MANIFEST = "sample.json"

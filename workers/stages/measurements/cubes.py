@@ -14,6 +14,7 @@ from .robust import (
     Values,
     find_amplitudes,
     running_median,
+    sigma_of,
     windowed_centroid,
 )
 
@@ -23,6 +24,8 @@ __all__ = [
     "measure_offset",
     "measure_oscillation",
     "measure_outliers",
+    "measure_sky",
+    "measure_wander",
 ]
 
 _ALONG = 7
@@ -54,6 +57,16 @@ _PERIODS = ((4.0, 128.0),)
 
 _SEEING = 1.5
 """Width in pixels of the window in which a source is centred."""
+
+_SKY_RADIUS = 10.0
+"""Spaxels from the brightest one beyond which there is sky: four widths (FWHM) of a
+point source or more."""
+
+_WANDER_PARTS = 8
+"""Parts of a cube along wavelength in which a source is centred."""
+
+_SOURCE_SIGMAS = 5.0
+"""A peak below this is no source."""
 
 _SUBPIXELS = 10
 """Parts of a spaxel, along each axis, that are in an aperture or not."""
@@ -217,6 +230,64 @@ def measure_offset(
     distance = float(np.hypot.reduce(centre - np.array(aperture)))
     count = int(np.isfinite(white).sum())
     return Measured(distance, count), Measured(distance * arcsec, count)
+
+
+def measure_wander(cube: Values, arcsec: float) -> tuple[Measured, Measured]:
+    """Measure how far the brightest source moves with wavelength.
+
+    The cube is cut into 8 parts along wavelength. In each the source is centred as for
+    its offset, from where it is in white light on; parts in which the brightest pixel
+    near there is less than 5 sigma above the median do not count. The result is the
+    largest distance between two of the centres.
+
+    Parameters
+    ----------
+    cube
+        Wavelength first, then y and x.
+    arcsec
+        Size of a pixel.
+
+    Returns
+    -------
+    tuple
+        The distance in pixels and in arcsec.
+    """
+    peak = _find_brightest(_make_white(cube))
+    centres = np.array([*_iterate_centres(cube, peak)])
+    if len(centres) < 2:
+        raise MeasurementError("fewer than 2 parts of the cube show the source")
+    apart = centres[:, None] - centres
+    distance = float(np.hypot.reduce(apart, axis=-1).max())
+    count = len(centres)
+    return Measured(distance, count), Measured(distance * arcsec, count)
+
+
+def _iterate_centres(cube: Values, peak: tuple[int, ...]) -> Iterator[Values]:
+    """Centre a source in the parts of a cube that show it."""
+    near = tuple(slice(max(place - _CORE, 0), place + _CORE + 1) for place in peak)
+    for part in np.array_split(cube, _WANDER_PARTS):
+        if not np.isfinite(part).any():
+            continue
+        white = _make_white(part)
+        above = white - np.nanmedian(white)
+        if np.nan_to_num(above)[near].max() > _SOURCE_SIGMAS * sigma_of(above):
+            yield windowed_centroid(above, peak, _SEEING)
+
+
+def measure_sky(cube: Values) -> Measured:
+    """Measure how bright a cube is outside its brightest source.
+
+    The result is the median of the spaxels in white light (the median over wavelength)
+    that are more than 10 spaxels from the brightest one.
+    """
+    white = _make_white(cube)
+    y, x = _find_brightest(white)
+    rows, columns = np.indices(white.shape)
+    far = np.hypot(rows - y, columns - x) > _SKY_RADIUS
+    sky = white[far & np.isfinite(white)]
+    if not sky.size:
+        raise MeasurementError("no spaxel is far enough from the brightest one")
+    return Measured(float(np.median(sky)), sky.size)
 
 
 def measure_flux_ratio(

@@ -16,6 +16,8 @@ from .cubes import (
     measure_offset,
     measure_oscillation,
     measure_outliers,
+    measure_sky,
+    measure_wander,
 )
 from .detector import measure_banding, measure_fraction
 from .light_curves import measure_scatter, measure_scatter_ratio, measure_slope
@@ -233,8 +235,15 @@ def _measure_in_cube(one: Spectrum, cube: Image) -> tuple[Measured, Measured]:
     centre = _find_aperture(one)
     if centre is None:
         raise MeasurementError("the spectrum is of the whole field, not of an aperture")
-    arcsec = abs(float(cube.header["CDELT1"])) * _ARCSEC_PER_DEGREE
-    return measure_offset(_uncover(cube), centre, arcsec)
+    return measure_offset(_uncover(cube), centre, _find_scale(cube))
+
+
+def _find_scale(cube: Image) -> float:
+    """Return the size of a spaxel in arcsec."""
+    step = cube.header.get("CDELT1")
+    if step is None:
+        raise MeasurementError("the header does not tell the CDELT1")
+    return abs(float(step)) * _ARCSEC_PER_DEGREE
 
 
 def _find_aperture(one: Spectrum) -> tuple[float, float] | None:
@@ -257,6 +266,17 @@ def _measure_in_slit(
     # The keywords count from 1.
     centre = (float(first) + float(last)) / 2 - 1
     return measure_offset(_uncover(slit), (centre,), arcsec)
+
+
+def _list_wanders(product: Product) -> Iterator[_Task]:
+    for cube in product.images:
+        take = partial(measure_wander, _uncover(cube), _find_scale(cube))
+        yield _Task(cube.name, take)
+
+
+def _list_skies(product: Product) -> Iterator[_Task]:
+    for cube in product.images:
+        yield _Task(cube.name, partial(measure_sky, _uncover(cube)))
 
 
 def _list_ratios(product: Product) -> Iterator[_Task]:
@@ -321,6 +341,8 @@ READERS: Mapping[str, Callable[[Product], Iterator[_Task]]] = {
     "band-steps": _list_steps,
     "nan-fraction": _list_gaps,
     "source-offset": _list_offsets,
+    "source-wander": _list_wanders,
+    "sky-level": _list_skies,
     "white-light-slope": _list_slopes,
     "white-light-scatter": _list_scatters,
     "x1d-over-s3d": _list_ratios,
