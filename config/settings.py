@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     memory_bytes: int | None = Field(default=None, ge=1)
     """Memory for the jobs of this machine, together; by default 90 % of what it gives
     us."""
-    max_attempts: int = Field(default=3, ge=1)
+    max_attempts: int = Field(default=4, ge=1)
     """Tries of a job that ran out of memory or was lost with its worker."""
     measure: bool = False
     """Whether a run measures its products when they are made."""

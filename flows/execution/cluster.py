@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
@@ -117,6 +118,8 @@ class Cluster:
         self._client = client
         self._turns = turns
         self._news = threading.Event()
+        self._jobs: set[Future[Any]] = set()
+        self._over: deque[Future[Any]] = deque()
         self._seat = turns.join(self._news.set)
 
     @contextmanager
@@ -164,16 +167,10 @@ class Cluster:
     def submit(
         self, work: Callable[..., Any], *args: Any, memory_bytes: int, **kwargs: Any
     ) -> "Future[Any]":
-        """Submit one call; nothing is retried and nothing is cached."""
-        future = self._client.submit(
-            work,
-            *args,
-            **kwargs,
-            resources={MEMORY: memory_bytes},
-            pure=False,
-            retries=0,
-        )
-        future.add_done_callback(lambda _: self._news.set())
+        """Submit a job, for which `wait_any` waits; nothing is retried or cached."""
+        future = self._call(work, *args, memory_bytes=memory_bytes, **kwargs)
+        self._jobs.add(future)
+        future.add_done_callback(self._note_end)
         return future
 
     def map(
@@ -204,7 +201,7 @@ class Cluster:
         answers: dict[int, _Answer] = {}
         for number in range(1, _TRIES + 1):
             futures = {
-                index: self.submit(work, item, memory_bytes=memory_bytes)
+                index: self._call(work, item, memory_bytes=memory_bytes)
                 for index, item in enumerate(items)
                 if index not in answers
             }
@@ -221,11 +218,33 @@ class Cluster:
                     listener(index, answer)
         return [answers[index] for index in range(len(items))]
 
-    def wait_any(self, futures: list["Future[Any]"]) -> list["Future[Any]"]:
-        """Wait a while for a future to be over, or for a turn; give those over."""
-        self._news.wait(_PATIENCE_S)
+    def wait_any(self) -> list["Future[Any]"]:
+        """Wait a while for a job to be over, or for a turn; give those over."""
+        has_news = self._news.wait(_PATIENCE_S)
         self._news.clear()
-        return [future for future in futures if future.done()]
+        over = [self._over.popleft() for _ in range(len(self._over))]
+        if not has_news:
+            # A client that lost its scheduler may call nobody.
+            over += [future for future in self._jobs if future.done()]
+        over = [future for future in dict.fromkeys(over) if future in self._jobs]
+        self._jobs.difference_update(over)
+        return over
+
+    def _call(
+        self, work: Callable[..., Any], *args: Any, memory_bytes: int, **kwargs: Any
+    ) -> "Future[Any]":
+        return self._client.submit(
+            work,
+            *args,
+            **kwargs,
+            resources={MEMORY: memory_bytes},
+            pure=False,
+            retries=0,
+        )
+
+    def _note_end(self, future: "Future[Any]") -> None:
+        self._over.append(future)
+        self._news.set()
 
     def _get_workers(self) -> list[Any]:
         # Not `scheduler_info`: a timer of the client replaces what it is about to

@@ -110,14 +110,12 @@ class Orchestrator:
         self._log = get_logger()
         self._running: dict[Any, _Attempt] = {}
         self._counts = Counter(entry.state for entry in plan.entries)
-        self._ready = [
-            entry.planned.key
-            for entry in plan.entries
-            if entry.state is JobState.DUE and entry.job is not None
-        ]
+        self._changed: list[RunJob] = []
         for entry in plan.entries:
             if entry.state is not JobState.DUE:
                 self._order.close(entry.planned.key)
+            elif entry.job is not None:
+                self._order.add(entry.planned.key)
 
     def run(self) -> Plan:
         """Run until every job is over, and give the plan with what became of it.
@@ -130,20 +128,21 @@ class Orchestrator:
             Outcomes cannot be recorded.
         """
         largest_bytes = self._cluster.get_largest_bytes()
-        while self._ready or self._running:
+        while self._order or self._running:
             self._fill(largest_bytes)
-            for future in self._cluster.wait_any(list(self._running)):
+            self._record_changes()
+            for future in self._cluster.wait_any():
                 self._finish(self._running.pop(future), future, largest_bytes)
             self._recorder.keep_alive()
+        self._record_changes()
         self._cluster.take_slots(held=0, wanted=0)
         return Plan(tuple(self._entries.values()))
 
     def _fill(self, largest_bytes: int) -> None:
         """Submit as many jobs as may run now, those nearest to an end first."""
-        self._ready.sort(key=self._order.rank)
-        held, wanted = len(self._running), len(self._ready)
+        held, wanted = len(self._running), len(self._order)
         for _ in range(self._cluster.take_slots(held=held, wanted=wanted)):
-            entry = self._entries[self._ready.pop(0)]
+            entry = self._entries[self._order.pop()]
             assert entry.job is not None
             granted_bytes = min(entry.estimate_bytes, largest_bytes)
             self._start(_Attempt(entry, entry.job, "", 0, granted_bytes, {}))
@@ -230,7 +229,13 @@ class Orchestrator:
                     over.append(key)
                 elif decided.job is not None:
                     self._change(decided)
-                    self._ready.append(key)
+                    self._order.add(key)
+
+    def _record_changes(self) -> None:
+        """Record what jobs have come to since the last time, at once."""
+        changed, self._changed = self._changed, []
+        if changed:
+            self._recorder.record_jobs(changed)
 
     def _close(self, entry: PlanEntry) -> None:
         self._change(entry)
@@ -241,7 +246,7 @@ class Orchestrator:
         self._counts[self._entries[key].state] -= 1
         self._counts[entry.state] += 1
         self._entries[key] = entry
-        self._recorder.record_jobs([to_run_job(entry)])
+        self._changed.append(to_run_job(entry))
         self._listener(Progress(dict(self._counts), key, entry.state, entry.why))
 
 

@@ -1,9 +1,10 @@
 """Which of the jobs that could run should run first, and of which run."""
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import count
 
 from ..planning import PlannedJob
@@ -15,10 +16,13 @@ _LATENESS = {stage: -place for place, stage in enumerate(STAGES)}
 
 
 class Order:
-    """Ranks jobs by how little is left of the nearest end that they lead to.
+    """Keeps the jobs that may run, and hands out the one that is nearest to an end.
 
-    An end is a job that nobody else needs; with every job that is over, what is left
-    of its ends becomes less. The graph has producers first.
+    An end is a job that nobody else needs; the fewer jobs are left of the nearest one
+    that a job leads to, the sooner it goes, then by stage, the later first, then by
+    key. What is left of ends becomes less while jobs wait, so each end has a queue of
+    its own, and stands in line again with every change; where it stood before is
+    passed over. The graph has producers first.
     """
 
     def __init__(self, graph: Sequence[PlannedJob]) -> None:
@@ -28,31 +32,68 @@ class Order:
             for producer in planned.producers:
                 self._dependants[producer].append(planned.key)
         self._ends = self._find_ends(graph)
-        self._left: dict[str, int] = defaultdict(int)
-        for ends in self._ends.values():
-            for end in ends:
-                self._left[end] += 1
+        self._left = Counter(end for ends in self._ends.values() for end in ends)
+        self._ready: set[str] = set()
+        self._queues: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._line: list[tuple[int, int, str, str]] = []
 
-    def rank(self, key: str) -> tuple[int, int, str]:
-        """Return the sort key of a job: the smallest goes first."""
-        left = min(self._left[end] for end in self._ends[key])
-        return left, _LATENESS[self._stages[key]], key
+    def __len__(self) -> int:
+        """Count the jobs that may run."""
+        return len(self._ready)
+
+    def add(self, key: str) -> None:
+        """Take a job that may run."""
+        self._ready.add(key)
+        for end in self._ends[key]:
+            heappush(self._queues[end], (_LATENESS[self._stages[key]], key))
+            self._line_up(end)
+
+    def pop(self) -> str:
+        """Hand out the job that goes first.
+
+        Raises
+        ------
+        IndexError
+            No job may run.
+        """
+        while True:
+            left, lateness, key, end = heappop(self._line)
+            if (left, lateness, key) == self._find_place(end):
+                break
+        self._ready.remove(key)
+        for end in self._ends[key]:
+            self._line_up(end)
+        return key
 
     def close(self, key: str) -> None:
         """Note that a job is over."""
         for end in self._ends[key]:
             self._left[end] -= 1
+            self._line_up(end)
 
     def get_dependants(self, key: str) -> Iterable[str]:
         """List the jobs that read a product of this one."""
         return self._dependants.get(key, ())
 
+    def _line_up(self, end: str) -> None:
+        if place := self._find_place(end):
+            heappush(self._line, (*place, end))
+
+    def _find_place(self, end: str) -> tuple[int, int, str] | None:
+        """Find where an end stands, by the first job in its queue."""
+        queue = self._queues[end]
+        while queue and queue[0][1] not in self._ready:
+            heappop(queue)
+        return (self._left[end], *queue[0]) if queue else None
+
     def _find_ends(self, graph: Sequence[PlannedJob]) -> Mapping[str, frozenset[str]]:
         ends: dict[str, frozenset[str]] = {}
         for planned in reversed(graph):
-            below = self._dependants.get(planned.key, ())
-            of_below = frozenset[str]().union(*(ends[key] for key in below))
-            ends[planned.key] = of_below or frozenset({planned.key})
+            below = {ends[key] for key in self._dependants.get(planned.key, ())}
+            ends[planned.key] = (
+                # Most jobs lead to one end, and share its set.
+                below.pop() if len(below) == 1 else frozenset[str]().union(*below)
+            ) or frozenset({planned.key})
         return ends
 
 

@@ -1,5 +1,6 @@
 """Graphs, resolutions and what is done, in memory, for tests of plan and execution."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -112,6 +113,7 @@ class DoneStore:
         self.jobs: dict[str, Job] = {}
         self.usages: dict[tuple[Stage, str], list[tuple[Status, Usage]]] = {}
         self.contents: dict[str, Content] = {}
+        self._by_name: dict[tuple[Stage, str], list[Job]] = defaultdict(list)
         self._stored: dict[str, StoredJob] = {}
         self._damaged: dict[str, Damage] = {}
 
@@ -134,6 +136,8 @@ class DoneStore:
             products=tuple(_product(n, content or job.fingerprint) for n in names),
             caveats=caveats,
         )
+        if job.fingerprint not in self.jobs:
+            self._by_name[job.stage, job.name].append(job)
         self.jobs[job.fingerprint] = job
         self._stored[job.fingerprint] = stored
         return stored
@@ -156,8 +160,7 @@ class DoneStore:
 
     def find_earlier_jobs(self, stage: Stage, name: str) -> Sequence[Job]:
         """Find the jobs of a name, newest first."""
-        done = [*self.jobs.values()][::-1]
-        return [job for job in done if (job.stage, job.name) == (stage, name)]
+        return self._by_name[stage, name][::-1]
 
     def find_contents(self, files: Iterable[Input]) -> Mapping[str, Content]:
         """Find what was said of files."""

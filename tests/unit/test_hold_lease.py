@@ -171,7 +171,7 @@ class Watched(FakeCluster):
         super().__init__(DoneStore())
         self._happen = happen
 
-    def wait_any(self, _: object) -> list[Any]:
+    def wait_any(self) -> list[Any]:
         """Look up from waiting."""
         assert len(self.submissions) == 2
         self._happen()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import make_outcome
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
+from simulated_cluster import SimulatedCluster, Site, make_survey
 
 from flows.execution import Orchestrator, Progress
 from flows.models.jobs import StoredJob
@@ -330,3 +331,23 @@ def test_a_run_that_goes_on_does_no_finished_job_again(script: Script) -> None:
     done = {k for k, state in first.states.items() if state is JobState.SUCCEEDED}
     assert done.isdisjoint(one.key for one in again.cluster.submissions)
     assert set(again.states.values()) <= {JobState.SUCCEEDED, JobState.REUSED}
+
+
+def test_slots_are_busy_to_the_tail_though_nodes_go_and_estimates_are_wrong() -> None:
+    graph, store = make_survey(60), DoneStore()
+    site = Site(nodes=4, slots=16, mean_life_s=3 * 3600.0)
+    cluster = SimulatedCluster(store, site)
+    binder = make_binder(make_resolved(graph), store)
+    plan = Orchestrator(
+        build_plan(graph, binder),
+        binder=binder,
+        cluster=cluster,
+        recorder=MemoryRecorder(),
+        data_dir=Path("data"),
+        max_attempts=4,
+        listener=lambda _: None,
+    ).run()
+    assert plan.count(JobState.SUCCEEDED) == len(graph)
+    assert cluster.lost_nodes > 0
+    assert cluster.submitted > len(graph)
+    assert cluster.utilisation > 0.95

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from random import Random
 
 from exposures import bots_program, ifu_program
@@ -7,39 +7,81 @@ from hypothesis import strategies as st
 from plans import make_graph
 
 from flows.execution.order import Order, Turns
+from flows.stages import STAGES
 
 GRAPH = make_graph([*ifu_program("99001"), *bots_program("99002")], selfcal=True)
 KEYS = [planned.key for planned in GRAPH]
 BOTS = [key for key in KEYS if "99002" in key]
 
 
-def test_what_leads_to_the_smaller_end_goes_first() -> None:
+def list_ends(key: str) -> set[str]:
+    """List the jobs that nobody needs and that a job leads to."""
+    below = [planned.key for planned in GRAPH if key in planned.producers]
+    return set().union(*map(list_ends, below)) if below else {key}
+
+
+ENDS = {key: list_ends(key) for key in KEYS}
+
+
+def list_order(keys: Iterable[str], *, over: Iterable[str] = ()) -> list[str]:
+    """List jobs as they are handed out."""
     order = Order(GRAPH)
-    first = sorted(KEYS, key=order.rank)[: len(BOTS)]
-    assert set(first) == set(BOTS)
+    for key in keys:
+        order.add(key)
+    for key in over:
+        order.close(key)
+    return [order.pop() for _ in range(len(order))]
+
+
+def find_first(ready: Iterable[str], over: Collection[str]) -> str:
+    """Find the job that goes first, by looking at all of them."""
+
+    def rank(key: str) -> tuple[int, int, str]:
+        left = [{k for k in KEYS if end in ENDS[k]} - set(over) for end in ENDS[key]]
+        stage = next(planned.stage for planned in GRAPH if planned.key == key)
+        return min(map(len, left)), -[*STAGES].index(stage), key
+
+    return min(ready, key=rank)
+
+
+def test_what_leads_to_the_smaller_end_goes_first() -> None:
+    assert set(list_order(KEYS)[: len(BOTS)]) == set(BOTS)
 
 
 def test_of_one_end_the_later_stage_goes_first() -> None:
-    order = Order(GRAPH)
-    assert [key.partition(":")[0] for key in sorted(BOTS, key=order.rank)] == [
+    assert [key.partition(":")[0] for key in list_order(BOTS)] == [
         "tso3",
         *["spec2"] * 2,
         *["detector1"] * 2,
     ]
 
 
-def test_what_is_over_brings_an_end_nearer() -> None:
-    order = Order(GRAPH)
-    ifu = [key for key in KEYS if key not in BOTS]
-    for key in ifu[:-1]:
-        order.close(key)
-    assert min([*BOTS, ifu[-1]], key=order.rank) == ifu[-1]
+def test_what_is_over_brings_an_end_nearer_while_jobs_wait() -> None:
+    *over, last = (key for key in KEYS if key not in BOTS)
+    assert list_order([*BOTS, last], over=over)[0] == last
 
 
 @given(st.permutations(KEYS))
-def test_ranks_do_not_depend_on_how_jobs_are_listed(keys: list[str]) -> None:
-    order = Order(GRAPH)
-    assert sorted(keys, key=order.rank) == sorted(KEYS, key=order.rank)
+def test_the_order_does_not_depend_on_how_jobs_are_listed(keys: list[str]) -> None:
+    assert list_order(keys) == list_order(KEYS)
+
+
+@given(st.permutations(KEYS), st.lists(st.booleans(), max_size=2 * len(KEYS)))
+def test_what_is_handed_out_is_the_first_of_all_that_wait(
+    keys: list[str], takes: list[bool]
+) -> None:
+    order, ready, over = Order(GRAPH), set[str](), list[str]()
+    for takes_one in [*takes, *[True] * len(keys)]:
+        if takes_one and ready:
+            first = order.pop()
+            assert first == find_first(ready, over)
+            ready.remove(first)
+            over.append(first)
+            order.close(first)
+        elif keys:
+            ready.add(keys[-1])
+            order.add(keys.pop())
+        assert len(order) == len(ready)
 
 
 def test_dependants_are_those_that_read_a_product() -> None:
