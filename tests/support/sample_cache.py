@@ -10,17 +10,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
+import grimp
 from filelock import FileLock
 
 import workers.sample
 from workers.content import file_sha256
 from workers.sample import Mode, SampleSet
 
-__all__ = ["KEPT", "find_cache", "hash_sources", "provide"]
+__all__ = ["KEPT", "find_cache", "hash_sources", "list_sources", "provide"]
 
 KEPT = 2
 """Samples that are kept: each is more than a gigabyte."""
@@ -28,8 +30,9 @@ KEPT = 2
 SEEN = "seen.json"
 """Sizes and times of the files of a sample, when their bytes were read."""
 
-_WORKERS = Path(workers.sample.__file__).parents[1]
-_LOCK = _WORKERS.parent / "requirements.lock"
+_SAMPLE = workers.sample.__name__
+_FOLDER = Path(workers.sample.__file__).parent
+_LOCK = Path(__file__).parents[2] / "requirements.lock"
 _PACKAGES = ("asdf", "astropy", "gwcs", "jwst", "numpy", "scipy", "stdatamodels")
 """What makes pixels, and may be newer here than in the lock."""
 
@@ -42,19 +45,24 @@ def find_cache() -> Path:
     return Path(base) / "rewebb-tests"
 
 
-def hash_sources(workers_dir: Path = _WORKERS, lock: Path = _LOCK) -> str:
+def list_sources() -> list[Path]:
+    """List the modules of the sample programs and all that they import from us."""
+    modules = grimp.build_graph("workers", "config", cache_dir=None)
+    made_by = {_SAMPLE, *modules.find_descendants(_SAMPLE)}
+    made_by |= modules.find_upstream_modules(_SAMPLE, as_package=True)
+    files = (find_spec(name) for name in sorted(made_by))
+    sources = [Path(file.origin) for file in files if file and file.origin]
+    return [*sources, *sorted(_FOLDER.rglob("*.json"))]
+
+
+def hash_sources(sources: Sequence[Path] | None = None, lock: Path = _LOCK) -> str:
     """Hash all that a sample may depend on."""
     digest = hashlib.sha256(sys.version.encode())
     for package in _PACKAGES:
         digest.update(f"{package} {version(package)}\n".encode())
-    for path in (lock, *_list_sources(workers_dir)):
+    for path in (lock, *(list_sources() if sources is None else sources)):
         digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _list_sources(workers_dir: Path) -> Iterator[Path]:
-    for suffix in (".py", ".json"):
-        yield from sorted(workers_dir.rglob(f"*{suffix}"))
 
 
 def provide(directory: Path, *, cache: Path, key: str, make: Make) -> SampleSet:

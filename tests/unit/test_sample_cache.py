@@ -3,11 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample_cache import KEPT, SEEN, hash_sources, provide
+from sample_cache import KEPT, SEEN, hash_sources, list_sources, provide
 
+import workers.sample
 from workers.sample import Mode, SampleSet
 
 TABLE = "truth/table.ecsv"
+WORKERS = Path(workers.sample.__file__).parents[1]
 
 
 class Maker:
@@ -138,12 +140,19 @@ def test_only_the_newest_are_kept(give: Provide, tmp_path: Path) -> None:
 
 
 def test_the_hash_changes_with_any_source_and_with_the_lock(tmp_path: Path) -> None:
-    lock, source = tmp_path / "requirements.lock", tmp_path / "sample" / "geometry.json"
-    source.parent.mkdir()
+    lock, source = tmp_path / "requirements.lock", tmp_path / "geometry.json"
     found = []
     for texts in (("one", "one"), ("one", "two"), ("two", "two")):
         lock.write_text(texts[0])
         source.write_text(texts[1])
-        found.append(hash_sources(tmp_path, lock))
+        found.append(hash_sources([source], lock))
     assert len(set(found)) == 3
     assert hash_sources() == hash_sources()
+
+
+def test_a_sample_depends_on_what_its_modules_import_and_on_nothing_else() -> None:
+    sources = {str(path.relative_to(WORKERS)) for path in list_sources()}
+    own = {str(path.relative_to(WORKERS)) for path in WORKERS.glob("sample/*.*")}
+    assert own < sources
+    assert "environment.py" in sources
+    assert not {"run.py", "stages/calibration.py"} & sources
