@@ -17,6 +17,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/repeated_steps.py
 	$(BIN)/python tests/benchmarks/associations.py --official
 	$(BIN)/python tests/benchmarks/download.py
+	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/scale.py
 
 check: $(INSTALLED)

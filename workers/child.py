@@ -28,7 +28,7 @@ from .environment import is_restarted
 
 __all__ = ["ChildEnd", "listening", "make_sender", "run_in_child"]
 
-_PRELOAD = ["workers.restart", "workers.stages.preload"]
+_PRELOAD = ["workers.restart", "workers.stages.preload", "workers.run"]
 _POLL_S = 0.05
 _FAREWELL_S = 5.0
 """How long a child may take to end once it has answered."""

@@ -26,6 +26,7 @@ __all__ = [
     "die",
     "fail_while_handling",
     "fill_memory",
+    "find_main",
     "leave",
     "list_flags",
     "list_variables",
@@ -81,6 +82,11 @@ def list_variables() -> list[dict[str, str]]:
 def list_flags() -> list[Any]:
     """Return what the interpreter was told to leave out or to warn of."""
     return [sys.flags.optimize, sys.warnoptions]
+
+
+def find_main() -> list[str | None]:
+    """Find the file of the main module."""
+    return [getattr(sys.modules["__main__"], "__file__", None)]
 
 
 def raise_error(message: str) -> None:

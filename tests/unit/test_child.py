@@ -209,3 +209,8 @@ def test_a_child_dies_with_its_parent(
     process, child = parent
     process.kill()
     wait_until(lambda: not child.is_running() or child.status() == "zombie")
+
+
+def test_a_child_does_not_run_the_main_module_of_its_worker_again() -> None:
+    assert child_work.find_main() != [None]
+    assert run_in_child(child_work.find_main).answer == [None]
