@@ -1,16 +1,16 @@
 """Recording: what an attempt left, into all the tables that hold it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from workers.contract import Job, Outcome, Status
 
-from .rows import to_row
+from .rows import to_values
 from .schema import (
     ReferenceKind,
     SQLAttempt,
@@ -22,11 +22,15 @@ from .schema import (
     SQLProduct,
     SQLStepStatus,
 )
+from .sessions import upsert
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = ["record_outcome"]
+
+_Rows = Mapping[type[SQLBase], Sequence[Mapping[str, object]]]
+"""Rows by table."""
 
 
 def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
@@ -45,10 +49,10 @@ def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) ->
         SQLAttempt.fingerprint == fingerprint, SQLAttempt.id != outcome.attempt
     )
     if known is None or _leads(outcome, session.scalars(others)):
-        _record_job(session, outcome.job)
+        _record_job(session, outcome.job, is_new=known is None)
     _record_attempt(session, outcome, run_id=run_id)
     if outcome.status is Status.SUCCEEDED:
-        _record_products(session, outcome)
+        _record_products(session, outcome, is_new=known is None)
 
 
 def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
@@ -62,47 +66,62 @@ def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
     )
 
 
-def _record_job(session: Session, job: Job) -> None:
-    session.merge(to_row(SQLJob, job))
-    session.flush()
-    for table in (SQLJobInput, SQLJobReference):
-        session.execute(delete(table).where(table.fingerprint == job.fingerprint))
-    session.add_all(_to_rows(SQLJobInput, job.inputs, fingerprint=job.fingerprint))
-    session.add_all(_to_references(job))
-    session.flush()
+def _record_job(session: Session, job: Job, *, is_new: bool) -> None:
+    upsert(session, SQLJob, [to_values(SQLJob, job)])
+    own = {"fingerprint": job.fingerprint}
+    rows: _Rows = {
+        SQLJobInput: _to_values(SQLJobInput, job.inputs, **own),
+        SQLJobReference: _to_references(job),
+    }
+    _replace(session, rows, is_new=is_new, **own)
 
 
 def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
     known = session.get(SQLAttempt, outcome.attempt)
     # Outcomes in the store do not say which run made them: keep what is known.
     kept = known.run_id if known else None
-    session.merge(_to_attempt(outcome, run_id=run_id or kept))
-    session.flush()
-    for table in (SQLCaveat, SQLStepStatus):
-        session.execute(delete(table).where(table.attempt_id == outcome.attempt))
+    upsert(session, SQLAttempt, [_to_attempt(outcome, run_id=run_id or kept)])
     own = {"attempt_id": outcome.attempt}
-    session.add_all(_to_rows(SQLCaveat, outcome.caveats, **own))
-    session.add_all(_to_rows(SQLStepStatus, outcome.steps, **own))
-    session.flush()
+    rows: _Rows = {
+        SQLCaveat: _to_values(SQLCaveat, outcome.caveats, **own),
+        SQLStepStatus: _to_values(SQLStepStatus, outcome.steps, **own),
+    }
+    _replace(session, rows, is_new=known is None, **own)
 
 
-def _record_products(session: Session, outcome: Outcome) -> None:
-    fingerprint = outcome.job.fingerprint
-    session.execute(
-        update(SQLAttempt)
-        .where(SQLAttempt.fingerprint == fingerprint)
-        .values(is_stored=SQLAttempt.id == outcome.attempt)
-    )
-    session.execute(delete(SQLProduct).where(SQLProduct.fingerprint == fingerprint))
-    session.add_all(
-        to_row(SQLProduct, product, fingerprint=fingerprint, attempt_id=outcome.attempt)
+def _record_products(session: Session, outcome: Outcome, *, is_new: bool) -> None:
+    own = {"fingerprint": outcome.job.fingerprint}
+    if not is_new:
+        session.execute(
+            update(SQLAttempt)
+            .filter_by(**own)
+            .values(is_stored=SQLAttempt.id == outcome.attempt)
+        )
+    rows = [
+        to_values(SQLProduct, product, attempt_id=outcome.attempt, **own)
         for product in outcome.products
-    )
+    ]
+    _replace(session, {SQLProduct: rows}, is_new=is_new, **own)
 
 
-def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
+def _replace(
+    session: Session,
+    rows: _Rows,
+    *,
+    is_new: bool,
+    **owner: str,
+) -> None:
+    """Replace the rows of an owner in some tables; a new owner has none yet."""
+    for table, values in rows.items():
+        if not is_new:
+            session.execute(delete(table).filter_by(**owner))
+        if values:
+            session.execute(insert(table), values)
+
+
+def _to_attempt(outcome: Outcome, *, run_id: str | None) -> Mapping[str, object]:
     error = outcome.error
-    return to_row(
+    return to_values(
         SQLAttempt,
         outcome,
         id=outcome.attempt,
@@ -117,23 +136,23 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> SQLAttempt:
     )
 
 
-def _to_rows(
-    table: type[SQLBase],
-    records: "Sequence[DataclassInstance]",
-    **owner: str,
-) -> Iterator[SQLBase]:
-    for position, record in enumerate(records):
-        yield to_row(table, record, position=position, **owner)
+def _to_values(
+    table: type[SQLBase], records: "Sequence[DataclassInstance]", **owner: str
+) -> Sequence[Mapping[str, object]]:
+    return [
+        to_values(table, record, position=position, **owner)
+        for position, record in enumerate(records)
+    ]
 
 
-def _to_references(job: Job) -> Iterator[SQLJobReference]:
+def _to_references(job: Job) -> Sequence[Mapping[str, object]]:
     files = chain(
         ((ReferenceKind.REFERENCE, use.reftype, use.file) for use in job.references),
         ((ReferenceKind.PARS, use.reftype, use.file) for use in job.pars),
         ((ReferenceKind.MAPPING, "", file) for file in job.mappings),
     )
-    for position, (kind, reftype, file) in enumerate(files):
-        yield to_row(
+    return [
+        to_values(
             SQLJobReference,
             file,
             fingerprint=job.fingerprint,
@@ -141,3 +160,5 @@ def _to_references(job: Job) -> Iterator[SQLJobReference]:
             position=position,
             reftype=reftype,
         )
+        for position, (kind, reftype, file) in enumerate(files)
+    ]
