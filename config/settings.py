@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from .errors import SettingsError
+from .faults import Fault, refuse_faults
 from .problems import list_problems
 
 __all__ = [
@@ -103,6 +104,10 @@ class Settings(BaseSettings):
     us."""
     max_attempts: int = Field(default=4, ge=1)
     """Tries of a job that ran out of memory or was lost with its worker."""
+    stall_minutes: float = Field(default=15, gt=0)
+    """Time after which a job that uses no processor hangs, and is ended."""
+    faults: Annotated[tuple[Fault, ...], AfterValidator(refuse_faults)] = ()
+    """What goes wrong in jobs; for tests alone, and refused elsewhere."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
 

@@ -5,6 +5,9 @@ already, so a job starts in a fraction of a second and its memory is given back 
 it ends. Server and children have an environment of their own (`environment`). A child
 dies with its server and with the worker that asked for it; the server ends when worker
 and children are gone.
+
+A child is ended, with what it has started, when it outgrows its memory, makes no
+progress, or takes too long; when its worker leaves; and when its run is over.
 """
 
 import ctypes
@@ -18,23 +21,64 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from .contract import TimeLimits
 from .environment import is_restarted
 
-__all__ = ["ChildEnd", "listening", "make_sender", "run_in_child"]
+__all__ = [
+    "ChildEnd",
+    "Cut",
+    "listening",
+    "make_sender",
+    "run_in_child",
+    "set_leaving",
+]
 
 _PRELOAD = ["workers.restart", "workers.stages.preload", "workers.run"]
 _POLL_S = 0.05
+_LOOK_S = 1.0
+"""Between two looks at all processes of a job, and at whether it is still wanted."""
+_PROGRESS_S = 0.1
+"""CPU time in which its processes have made progress: what merely waits and wakes up
+uses less of it in minutes."""
 _FAREWELL_S = 5.0
 """How long a child may take to end once it has answered."""
 _LAST_NEWS_S = 2.0
 """How long a child may hold its end of the pipe open after its work."""
 _PR_SET_PDEATHSIG = 1
+
+
+_leaving = threading.Event()
+
+
+def set_leaving(*, is_leaving: bool) -> None:
+    """Say whether this worker leaves on purpose: then it ends all of its children."""
+    if is_leaving:
+        _leaving.set()
+    else:
+        _leaving.clear()
+
+
+class Cut(StrEnum):
+    """Why a child was ended from outside."""
+
+    MEMORY = "MEMORY"
+    """Its memory passed the limit."""
+    STALL = "STALL"
+    """Its processes used no processor for too long."""
+    TIME = "TIME"
+    """It took too long."""
+    LEAVING = "LEAVING"
+    """Its worker leaves on purpose."""
+    UNWANTED = "UNWANTED"
+    """The file that it was to go on with is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +95,17 @@ class ChildEnd:
     """User and system time."""
     peak_bytes: int
     """Largest resident memory."""
-    outgrew_limit: bool
-    """Whether it was ended because its memory passed the limit."""
+    cut: Cut | None
+    """Why it was ended from outside; None if it ended by itself, or somebody else has
+    ended it."""
 
 
 def run_in_child(
-    work: Callable[..., Any], *args: Any, limit_bytes: int | None = None
+    work: Callable[..., Any],
+    *args: Any,
+    limit_bytes: int | None = None,
+    limits: TimeLimits | None = None,
+    wanted: Path | None = None,
 ) -> ChildEnd:
     """Run a function in a child process and wait for its end.
 
@@ -67,6 +116,10 @@ def run_in_child(
         ends the child without an answer.
     limit_bytes
         Resident memory past which the child is ended, or None for no limit.
+    limits
+        Time after which it is ended, if any.
+    wanted
+        File without which it is ended.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
@@ -76,7 +129,7 @@ def run_in_child(
     process.start()
     sender.close()
     with receiver:
-        watch = _Watch(process, limit_bytes)
+        watch = _Watch(process, limit_bytes, limits or TimeLimits(), wanted)
         message = watch.wait_for(receiver)
         process.join(_FAREWELL_S)
         if process.is_alive():  # a thread of it, or an exit handler, does not end
@@ -89,7 +142,7 @@ def run_in_child(
         elapsed_s=time.monotonic() - started,
         cpu_s=cpu_s,
         peak_bytes=max(peak_bytes, watch.peak_bytes),
-        outgrew_limit=watch.outgrew_limit,
+        cut=watch.cut,
     )
     process.close()
     return end
@@ -135,14 +188,27 @@ def _pass_on(receiver: Connection, listener: Callable[[Any], None]) -> None:
 
 
 class _Watch:
-    """Samples the memory of a child until it answers or ends."""
+    """Samples a child until it answers or ends, and ends it when it must."""
 
-    def __init__(self, process: BaseProcess, limit_bytes: int | None) -> None:
+    def __init__(
+        self,
+        process: BaseProcess,
+        limit_bytes: int | None,
+        limits: TimeLimits,
+        wanted: Path | None,
+    ) -> None:
         self.peak_bytes = 0
         self.cpu_s = 0.0
-        self.outgrew_limit = False
+        self.cut: Cut | None = None
         self._process = process
         self._limit_bytes = limit_bytes
+        self._limits = limits
+        self._wanted = wanted
+        self._looked_s = time.monotonic()
+        self._elapsed_s = 0.0
+        self._stalled_s = 0.0
+        self._own_cpu_s = 0.0
+        self._tree_cpu_s = 0.0
 
     def wait_for(self, receiver: Connection) -> tuple[Any, float, int] | None:
         """Wait for the answer; None when the child ends without one."""
@@ -164,8 +230,78 @@ class _Watch:
             return
         self.peak_bytes = max(self.peak_bytes, resident)
         if self._limit_bytes is not None and resident > self._limit_bytes:
-            self.outgrew_limit = True
-            self._process.kill()
+            self._end(child, Cut.MEMORY)
+        elif _leaving.is_set():
+            self._end(child, Cut.LEAVING)
+        elif time.monotonic() - self._looked_s >= _LOOK_S:
+            self._look(child)
+
+    def _look(self, child: psutil.Process) -> None:
+        """Look at all processes of the child, and at whether it is still wanted."""
+        # A worker that was stopped for an hour, with its child, has watched no hour.
+        passed_s = min(time.monotonic() - self._looked_s, 2 * _LOOK_S)
+        self._looked_s = time.monotonic()
+        self._elapsed_s += passed_s
+        self._stalled_s += passed_s
+        if self._has_progressed(child):
+            self._stalled_s = 0.0
+        if _is_past(self._stalled_s, self._limits.stall_s):
+            self._end(child, Cut.STALL)
+        elif _is_past(self._elapsed_s, self._limits.elapsed_s):
+            self._end(child, Cut.TIME)
+        elif self._wanted is not None and not _is_there(self._wanted):
+            self._end(child, Cut.UNWANTED)
+
+    def _has_progressed(self, child: psutil.Process) -> bool:
+        """Look whether the child, or what it has started, has worked since it had."""
+        if self.cpu_s - self._own_cpu_s >= _PROGRESS_S:
+            self._own_cpu_s = self.cpu_s
+            return True
+        used_s = _sum_cpu_s(child)  # costs more: looks at all processes there are
+        # It is less when a process is gone that nobody has waited for.
+        if 0 <= used_s - self._tree_cpu_s < _PROGRESS_S:
+            return False
+        self._tree_cpu_s = used_s
+        return True
+
+    def _end(self, child: psutil.Process, cut: Cut) -> None:
+        """End the child with all that it has started; the first reason counts."""
+        self.cut = self.cut or cut
+        for process in (*_list_below(child), child):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _is_past(time_s: float, limit_s: float | None) -> bool:
+    return limit_s is not None and time_s > limit_s
+
+
+def _is_there(path: Path) -> bool:
+    """Look at a file by opening it, for which NFS asks its server anew."""
+    try:
+        path.open().close()
+    except FileNotFoundError:
+        return False
+    except OSError:  # a file system that is away for a while says nothing
+        return True
+    return True
+
+
+def _list_below(child: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = child.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return found
+
+
+def _sum_cpu_s(child: psutil.Process) -> float:
+    """Sum what a child and all processes below it have used, with those that ended."""
+    used_s = 0.0
+    for process in (child, *_list_below(child)):
+        with suppress(psutil.NoSuchProcess):
+            used_s += sum(process.cpu_times()[:4])  # user and system, and of children
+    return used_s
 
 
 def _main(sender: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:

@@ -52,6 +52,7 @@ __all__ = [
     "Status",
     "StepSpec",
     "StepStatus",
+    "TimeLimits",
     "Usage",
     "to_json",
 ]
@@ -148,6 +149,12 @@ class Status(StrEnum):
     """The child outgrew its grant; try again with a larger one."""
     LOST = "LOST"
     """The child or its worker vanished without an answer; try again."""
+    TIMED_OUT = "TIMED_OUT"
+    """The child made no progress, or took far longer than predicted, and was ended;
+    try once more."""
+    PREEMPTED = "PREEMPTED"
+    """The worker left on purpose and ended the child: its allocation is over, its node
+    drained, or it got a SIGTERM; try elsewhere, which is no failure."""
 
 
 class CaveatKind(StrEnum):
@@ -350,6 +357,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long an attempt may take; None is for ever."""
+
+    stall_s: float | None = None
+    """Time in which its processes together must use some of a processor."""
+    elapsed_s: float | None = None
+    """Wall time, far more than is predicted of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """An exception as data."""
 
@@ -390,6 +407,8 @@ class Outcome:
     """What the job found that a scientist must know; none of `KNOWN_BEFORE`."""
     error: ErrorInfo | None = None
     """Why it did not succeed."""
+    node: str = ""
+    """Name of the Dask worker that it ran on; by default that is its address."""
     content_version: int = CONTENT_VERSION
     """Version of the content hash."""
     record_version: int = RECORD_VERSION

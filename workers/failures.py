@@ -7,11 +7,17 @@ from pathlib import Path
 
 from .contract import ErrorInfo
 
-__all__ = ["MEMORY_ERROR", "to_info"]
+__all__ = ["MEMORY_ERROR", "PREEMPTED", "TIMED_OUT", "to_info"]
 
 MEMORY_ERROR = "MemoryError"
 """Type of every error for want of memory: numpy's has a name of its own, and spec2
 raises a RuntimeError whose text is the traceback."""
+
+TIMED_OUT = "TimedOut"
+"""Type of the error of a job that made no progress, or took far too long."""
+
+PREEMPTED = "Preempted"
+"""Type of the error of a job whose worker left on purpose."""
 
 _OF_MEMORY = re.compile(r"^(?:\w+\.)*\w*MemoryError\b", re.MULTILINE)
 """The line of a traceback that names a MemoryError."""

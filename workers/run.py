@@ -16,6 +16,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from config.faults import FaultKind
+
+from .beginnings import begin, find_earlier_end, get_scratch
 from .cache_contract import (
     FileProgress,
     PrefetchReport,
@@ -23,7 +26,7 @@ from .cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
-from .child import ChildEnd, listening, make_sender, run_in_child
+from .child import ChildEnd, Cut, listening, make_sender, run_in_child
 from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
@@ -43,12 +46,14 @@ from .contract import (
     ResolveRequest,
     Status,
     StepStatus,
+    TimeLimits,
     Usage,
     to_json,
 )
 from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
-from .failures import MEMORY_ERROR, to_info
+from .failures import MEMORY_ERROR, PREEMPTED, TIMED_OUT, to_info
+from .faults import strike
 from .job_layout import (
     INPUTS,
     LOG_NAME,
@@ -99,22 +104,31 @@ def run_job(
     attempt: str,
     data_dir: Path,
     granted_bytes: int,
+    limits: TimeLimits | None = None,
     combined: Combined | None = None,
+    node: str = "",
+    fault: FaultKind | None = None,
 ) -> Outcome:
     """Run a job once, and publish what it made; whatever it raises is in its outcome.
 
     Parameters
     ----------
+    limits
+        How long it may take; for ever by default.
     combined
         What an earlier job has made that differs in the extraction of spectra alone;
         the products are the same with it and without.
+    node
+        The Dask worker that this is.
+    fault
+        What a test wants to go wrong.
 
     Raises
     ------
     OSError
         The data folder cannot be written.
     """
-    scratch = data_dir / SCRATCH / job.program / attempt
+    scratch = get_scratch(data_dir, job.program, attempt)
     stored = get_store_folder(job.fingerprint)
     if (data_dir / stored / OUTCOME_NAME).is_file():
         # Its worker died after publishing, before telling.
@@ -128,8 +142,9 @@ def run_job(
             host=socket.gethostname(),
             usage=Usage(0.0, 0.0, 0, granted_bytes),
             folder=str(stored),
+            node=node,
         )
-    remove_tree(scratch, below=data_dir / SCRATCH)  # of a worker lost with it
+    remove_tree(scratch, below=data_dir / SCRATCH)
     try:
         return _run_in(
             scratch,
@@ -137,7 +152,10 @@ def run_job(
             attempt=attempt,
             data_dir=data_dir,
             granted_bytes=granted_bytes,
+            limits=limits,
             combined=combined,
+            node=node,
+            fault=fault,
         )
     except OSError as error:
         # A write to a full disk names no file.
@@ -155,19 +173,34 @@ def answer_job(
     attempt: str,
     data_dir: Path,
     granted_bytes: int,
+    limits: TimeLimits | None = None,
     combined: Combined | None = None,
+    node: str = "",
+    fault: FaultKind | None = None,
 ) -> str:
     """Run a job as `run_job` does, and give the outcome as text.
 
     It is what goes over the wire: text can always be read there, while to unpickle an
     answer can raise anything.
+
+    An attempt begins once. Schedulers that are not ours may begin it again elsewhere,
+    without a word to us, when its worker died or leaves: then the answer is how it
+    ended there.
     """
+    told = find_earlier_end(
+        job, attempt=attempt, data_dir=data_dir, granted_bytes=granted_bytes
+    )
+    if told is not None:
+        return told
     outcome = run_job(
         job,
         attempt=attempt,
         data_dir=data_dir,
         granted_bytes=granted_bytes,
+        limits=limits,
         combined=combined,
+        node=node,
+        fault=fault,
     )
     return to_json(outcome)
 
@@ -179,12 +212,21 @@ def _run_in(
     attempt: str,
     data_dir: Path,
     granted_bytes: int,
+    limits: TimeLimits | None,
     combined: Combined | None,
+    node: str,
+    fault: FaultKind | None,
 ) -> Outcome:
     started_at = datetime.now(UTC)
+    note = begin(scratch, node)
     (scratch / WORK / INPUTS).mkdir(parents=True)
     (scratch / PUBLISH).mkdir()
-    end = run_in_child(_calibrate, job, scratch, combined, limit_bytes=granted_bytes)
+    end = run_in_child(
+        *(_calibrate, job, scratch, combined, fault),
+        limit_bytes=granted_bytes,
+        limits=limits,
+        wanted=note,
+    )
     answer, status = _judge(job, end, granted_bytes)
     folder = (
         get_store_folder(job.fingerprint)
@@ -204,8 +246,10 @@ def _run_in(
         steps=answer.steps,
         caveats=answer.caveats,
         error=answer.error,
+        node=node,
     )
-    _publish(outcome, scratch / PUBLISH, data_dir / folder)
+    if end.cut is not Cut.UNWANTED:  # or there is neither a run nor a folder any more
+        _publish(outcome, scratch / PUBLISH, data_dir / folder)
     return outcome
 
 
@@ -269,10 +313,26 @@ def check_brought(path: Path) -> BroughtReport | ErrorInfo:
     return _call(_check_brought, path.absolute())
 
 
+_CUTS = {
+    Cut.STALL: (Status.TIMED_OUT, TIMED_OUT, "made no progress"),
+    Cut.TIME: (Status.TIMED_OUT, TIMED_OUT, "took far longer than predicted"),
+    Cut.LEAVING: (Status.PREEMPTED, PREEMPTED, "was on a worker that leaves"),
+    Cut.UNWANTED: (Status.LOST, CHILD_LOST, "belongs to a run that is over"),
+}
+"""What it means that a child was ended from outside, but for its memory."""
+
+
 def _judge(job: Job, end: ChildEnd, granted_bytes: int) -> tuple[_Answer, Status]:
     """Judge by the end of the child how the attempt went."""
     answer, name = end.answer, f"{job.stage} of {job.name}"
-    if end.outgrew_limit:
+    if end.cut is not None and end.cut in _CUTS:
+        status, kind, said = _CUTS[end.cut]
+        why = (
+            f"{name} {said}: it was ended after {end.elapsed_s:.0f} s and "
+            f"{end.cpu_s:.0f} CPU s."
+        )
+        return _Answer(error=ErrorInfo(kind, why, "")), status
+    if end.cut is Cut.MEMORY:
         why = (
             f"{name} needed more than the {granted_bytes} bytes of memory that it was "
             f"granted (reached {end.peak_bytes})."
@@ -341,26 +401,38 @@ def _guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
         return to_info(error)
 
 
-def _calibrate(job: Job, scratch: Path, combined: Combined | None) -> _Answer:
-    answer = _guarded(_calibrate_logged, job, scratch, combined)
+def _calibrate(
+    job: Job,
+    scratch: Path,
+    combined: Combined | None = None,
+    fault: FaultKind | None = None,
+) -> _Answer:
+    answer = _guarded(_calibrate_logged, job, scratch, combined, fault)
     # On a full disk the log itself is what fails.
     return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
 
 
 def _calibrate_logged(
-    job: Job, scratch: Path, combined: Combined | None
+    job: Job, scratch: Path, combined: Combined | None, fault: FaultKind | None
 ) -> _Answer | ErrorInfo:
     with _captured_log(scratch / PUBLISH / LOG_NAME):
-        answer = _guarded(_run_stage, job, scratch, combined)
+        answer = _guarded(_run_stage, job, scratch, combined, fault)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
         return answer
 
 
-def _run_stage(job: Job, scratch: Path, combined: Combined | None = None) -> _Answer:
+def _run_stage(
+    job: Job,
+    scratch: Path,
+    combined: Combined | None = None,
+    fault: FaultKind | None = None,
+) -> _Answer:
     from .edits import apply_edits  # only in the child
     from .stages.calibration import calibrate
 
+    if fault is not None:
+        strike(fault)
     _check_versions(job)
     require_pins()
     pin(crds_path=job.crds_path, context=job.context)

@@ -11,7 +11,7 @@ import typer
 from workers.job_layout import LOG_NAME
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_lines, print_rows, say
+from .output import announce, fail, print_json, print_lines, print_rows, say
 
 if TYPE_CHECKING:
     from workers.contract import Outcome
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from ..models.runs import Run, RunJob
     from ..provenance import Database
 
-__all__ = ["Found", "find_recorded", "logs", "open_recorded", "runs", "status"]
+__all__ = [
+    "Found",
+    "find_recorded",
+    "logs",
+    "open_recorded",
+    "runs",
+    "say_place",
+    "status",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,10 @@ def logs(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the log of the newest attempt at a job, as the pipeline wrote it."""
+    """Print the log of the newest attempt at a job, as the pipeline wrote it.
+
+    How the attempt ended, and where it was made, goes to standard error.
+    """
     with open_recorded(data_dir) as (database, folder):
         found = find_recorded(database, job)
         if not isinstance(found, Found) or found.product is not None:
@@ -139,15 +150,29 @@ def logs(
     outcomes = {attempt.outcome.attempt: attempt.outcome for attempt in attempts}
     outcome = outcomes[found.attempt or attempts[-1].outcome.attempt]
     path = _find_log(outcome, folder)
+    ended = f"{outcome.status} on {say_place(outcome)}"
     if path is None:
         why = f": {outcome.error.message}" if outcome.error else ""
-        fail(f"The newest attempt at {job}, {outcome.status}, left no log{why}")
+        logged = [one for one in outcomes if _find_log(outcomes[one], folder)]
+        others = f"; logs are of: {', '.join(logged)}" if logged else ""
+        fail(f"The attempt {outcome.attempt}, {ended}, left no log{why}{others}")
     lines = path.read_text("utf-8", "backslashreplace").splitlines()
     if as_json:
-        print_json({"status": outcome.status, "path": path, "lines": lines})
+        place = {"host": outcome.host, "node": outcome.node}
+        granted = {"granted_bytes": outcome.usage.granted_bytes}
+        ended_as = {"attempt": outcome.attempt, "status": outcome.status}
+        print_json({**ended_as, **place, **granted, "path": path, "lines": lines})
         return
+    granted_gb = outcome.usage.granted_bytes / 1e9
+    announce(f"attempt {outcome.attempt}, {ended}, granted {granted_gb:.2f} GB")
     for line in lines:
         say(line)
+
+
+def say_place(outcome: "Outcome") -> str:
+    """Say where an attempt was made: the machine, and the Dask worker."""
+    host = outcome.host or "an unknown host"
+    return f"{host} ({outcome.node})" if outcome.node else host
 
 
 def _find_log(outcome: "Outcome", folder: Path) -> Path | None:

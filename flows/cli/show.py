@@ -12,7 +12,7 @@ from workers.job_layout import LOG_NAME
 from .advise import print_advice, to_records
 from .options import AsJson, DataDir
 from .output import fail, print_json, print_rows, say, say_title
-from .records import find_recorded, open_recorded
+from .records import find_recorded, open_recorded, say_place
 
 if TYPE_CHECKING:
     from workers.contract import Job
@@ -377,12 +377,12 @@ def _print_attempt(attempt: "Attempt", folder: Path) -> None:
     outcome, usage = attempt.outcome, attempt.outcome.usage
     run = f" in run {attempt.run_id[:8]}" if attempt.run_id else ""
     say(
-        f"  {outcome.attempt} {outcome.status} on {outcome.host} at "
+        f"  {outcome.attempt} {outcome.status} on {say_place(outcome)} at "
         f"{outcome.finished_at.isoformat()}: {usage.elapsed_s:.1f} s, "
         f"{usage.cpu_s:.1f} CPU s, "
         f"{usage.peak_bytes / 1e9:.2f} of {usage.granted_bytes / 1e9:.2f} GB{run}"
     )
-    say(f"    log {folder / outcome.folder}/{LOG_NAME}")
+    say(f"    log {folder / outcome.folder / LOG_NAME if outcome.folder else '-'}")
     steps = ", ".join(f"{s.step} {s.status}" for s in outcome.steps)
     say(f"    steps {steps or '-'}")
     for caveat in outcome.caveats:

@@ -27,6 +27,7 @@ from workers.contract import CHILD_LOST, ErrorInfo
 from ..companions import start_companion, stop_companion
 from ..errors import PlanError
 from .order import Turns
+from .worker_side import Leaving
 
 __all__ = [
     "MEMORY",
@@ -85,7 +86,17 @@ _TRIES = 3
 
 
 class WorkerLostError(Exception):
-    """The worker went away with the job."""
+    """The worker went away with the job.
+
+    Parameters
+    ----------
+    node
+        Its name.
+    """
+
+    def __init__(self, message: str, *, node: str = "") -> None:
+        super().__init__(message)
+        self.node = node
 
 
 class CallError(Exception):
@@ -282,8 +293,9 @@ def get_result(future: "Future[Any]") -> Any:
         future.release()
     match error:
         case KilledWorker():
-            said = f"the Dask worker {error.last_worker} died"
-            raise WorkerLostError(said) from error
+            worker = error.last_worker
+            said = f"the Dask worker {worker.address} died"
+            raise WorkerLostError(said, node=str(worker.name)) from error
         case CancelledError() | NoValidWorkerError():
             raise _gone(error) from error
         case _:
@@ -342,6 +354,7 @@ def open_cluster(
             ) as node,
             closing(Client(local)) as client,
         ):
+            client.register_plugin(Leaving())
             _wait_for_worker(client)
             yield Cluster(client, Turns(), stop=node.stop)
 
@@ -357,9 +370,13 @@ def _connect(scheduler: str, security: Security | None = None) -> Client:
                 "..__CLIENT__KEY likewise, or `distributed.comm.tls` in Dask's own "
                 "configuration."
             )
-        return Client(scheduler, timeout="10s", security=security, set_as_default=False)
+        client = Client(
+            scheduler, timeout="10s", security=security, set_as_default=False
+        )
     except (OSError, ValueError) as error:
         raise PlanError(f"No Dask scheduler answers at {scheduler}: {error}") from error
+    client.register_plugin(Leaving())
+    return client
 
 
 def _list_cautions(scheduler: str) -> tuple[str, ...]:

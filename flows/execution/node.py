@@ -6,6 +6,7 @@ input: neither its command line nor its environment tells them.
 
 import asyncio
 import json
+import signal
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from distributed import Worker
 from distributed.security import Security
 
 from ..companions import end_with_parent
+from .worker_side import leave
 
 __all__: list[str] = []
 
@@ -29,6 +31,11 @@ async def _work(told: dict[str, Any]) -> None:
         memory_limit=0,
         local_directory=told["local_directory"],
         dashboard_address="127.0.0.1:0",
+    )
+    loop = asyncio.get_running_loop()
+    leaving: set[asyncio.Task[None]] = set()  # a task is kept by who waits for it
+    loop.add_signal_handler(
+        signal.SIGTERM, lambda: leaving.add(loop.create_task(leave(worker)))
     )
     async with worker:
         await worker.finished()

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from config.faults import Fault, find_fault
+from workers.beginnings import find_beginning, find_told, get_scratch
 from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
-from workers.run import answer_job
 
 from ..errors import OutcomeError
 from ..logs import get_logger
@@ -21,8 +22,9 @@ from ..models.runs import JobState, RunJob
 from ..planning import Binder, Plan, PlanEntry
 from ..provenance import parse_outcome
 from .cluster import CallError, Cluster, WorkerLostError, get_result
-from .ladder import climb
+from .ladder import climb, limit_time
 from .order import Order
+from .worker_side import answer_on_worker
 
 __all__ = ["Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
 
@@ -97,7 +99,9 @@ class Orchestrator:
         recorder: Recorder,
         data_dir: Path,
         max_attempts: int,
+        stall_s: float,
         listener: Listener,
+        faults: Sequence[Fault] = (),
     ) -> None:
         self._entries = {entry.planned.key: entry for entry in plan.entries}
         self._order = Order([entry.planned for entry in plan.entries])
@@ -106,6 +110,8 @@ class Orchestrator:
         self._recorder = recorder
         self._data_dir = data_dir
         self._max_attempts = max_attempts
+        self._stall_s = stall_s
+        self._faults = faults
         self._listener = listener
         self._log = get_logger()
         self._running: dict[Any, _Attempt] = {}
@@ -155,12 +161,16 @@ class Orchestrator:
             self._fail(attempt.entry, f"what is damaged cannot be set aside: {error}")
             return
         future = self._cluster.submit(
-            answer_job,
+            answer_on_worker,
             attempt.job,
             attempt=attempt.id,
             data_dir=self._data_dir,
             granted_bytes=attempt.granted_bytes,
+            limits=limit_time(
+                stall_s=self._stall_s, expected_s=attempt.entry.expected_s
+            ),
             combined=attempt.entry.combined,
+            fault=find_fault(self._faults, attempt.entry.planned.key, attempt.number),
             memory_bytes=attempt.granted_bytes,
         )
         self._running[future] = attempt
@@ -174,13 +184,14 @@ class Orchestrator:
         self._change(replace(attempt.entry, state=JobState.RUNNING))
 
     def _finish(self, attempt: _Attempt, future: Any, largest_bytes: int) -> None:
-        outcome = _get_outcome(attempt, future)
+        outcome = _get_outcome(attempt, future, self._data_dir)
         self._recorder.record_outcome(outcome)
         self._log.info(
             "job.finished",
             job=attempt.entry.planned.key,
             attempt=attempt.id,
             status=str(outcome.status),
+            node=outcome.node,
             elapsed_s=round(outcome.usage.elapsed_s, 1),
             peak_bytes=outcome.usage.peak_bytes,
         )
@@ -203,7 +214,7 @@ class Orchestrator:
         )
         if granted_bytes is None:
             assert outcome.error is not None
-            self._fail(attempt.entry, outcome.error.message)
+            self._fail(attempt.entry, _say_end(outcome, tries))
             return
         ended = {**attempt.ended, outcome.status: tries}
         self._start(replace(attempt, granted_bytes=granted_bytes, ended=ended))
@@ -264,12 +275,22 @@ def to_run_job(entry: PlanEntry) -> RunJob:
     )
 
 
-def _get_outcome(attempt: _Attempt, future: Any) -> Outcome:
+def _say_end(outcome: Outcome, tries: int) -> str:
+    """Say why a job is not tried again."""
+    assert outcome.error is not None
+    if outcome.status is Status.FAILED:
+        return outcome.error.message
+    times = "once" if tries == 1 else f"{tries} times"
+    return f"{outcome.status} {times}: {outcome.error.message}"
+
+
+def _get_outcome(attempt: _Attempt, future: Any, data_dir: Path) -> Outcome:
     """Return the outcome of an attempt; an odd answer fails this attempt alone."""
     try:
-        return _read_answer(get_result(future), attempt)
-    except WorkerLostError as error:
-        return _make_outcome(attempt, Status.LOST, error)
+        try:
+            return _read_answer(get_result(future), attempt)
+        except WorkerLostError as error:
+            return _find_left(attempt, error, data_dir)
     except CallError as error:
         out = isinstance(error.__cause__, MemoryError)
         status = Status.OUT_OF_MEMORY if out else Status.FAILED
@@ -298,6 +319,32 @@ def _read_answer(answer: object, attempt: _Attempt) -> Outcome:
     # What it was granted is for us to say.
     return replace(
         outcome, usage=replace(outcome.usage, granted_bytes=attempt.granted_bytes)
+    )
+
+
+def _find_left(attempt: _Attempt, lost: WorkerLostError, data_dir: Path) -> Outcome:
+    """Find what an attempt has left whose worker went away.
+
+    Raises
+    ------
+    OutcomeError
+        It is not the outcome of this attempt.
+    """
+    told = find_told(attempt.job, attempt.id, data_dir)
+    if told is not None:
+        return _read_answer(told, attempt)
+    outcome = _make_outcome(attempt, Status.LOST, lost)
+    scratch = get_scratch(data_dir, attempt.job.program, attempt.id)
+    begun = find_beginning(scratch)
+    if begun is None:
+        return replace(outcome, node=lost.node)
+    elapsed_s = (outcome.finished_at - begun.started_at).total_seconds()
+    return replace(
+        outcome,
+        host=begun.host,
+        node=begun.node,
+        started_at=min(begun.started_at, outcome.finished_at),
+        usage=replace(outcome.usage, elapsed_s=max(elapsed_s, 0.0)),
     )
 
 

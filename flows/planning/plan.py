@@ -57,6 +57,8 @@ class PlanEntry:
     """Keys of the producers that failed."""
     estimate_bytes: int = 0
     """Memory that it will need, when its inputs are known."""
+    expected_s: float = 0.0
+    """Wall time that it is expected to take on one core, if it is due."""
     caveats: tuple[Caveat, ...] = ()
     """What is known before it runs or is reused; what the job found is in `done`."""
     combined: Combined | None = None

@@ -197,6 +197,8 @@ class SQLAttempt(SQLBase):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
     host: Mapped[str]
+    # Empty of attempts before revision 0007.
+    node: Mapped[str]
     elapsed_s: Mapped[float]
     cpu_s: Mapped[float]
     peak_bytes: Mapped[int]

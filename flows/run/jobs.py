@@ -132,7 +132,9 @@ def execute(
             recorder=RunRecorder(services, run, lease),
             data_dir=services.data_dir,
             max_attempts=services.settings.max_attempts,
+            stall_s=60 * services.settings.stall_minutes,
             listener=tell,
+            faults=services.settings.faults,
         ).run()
     return Executed(run, plan, planned.notes, planned.advice)
 

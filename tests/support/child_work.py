@@ -2,7 +2,8 @@
 
 import errno
 import os
-import signal
+import resource
+import subprocess
 import sys
 import threading
 import time
@@ -14,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from config.faults import FaultKind
 from workers.child import make_sender
+from workers.faults import strike
 
 __all__ = [
     "Deadly",
@@ -23,11 +26,11 @@ __all__ = [
     "allocate_too_much",
     "allocate_within",
     "burn",
-    "die",
     "fail_while_handling",
     "fill_memory",
     "find_main",
     "leave",
+    "let_burn",
     "list_flags",
     "list_variables",
     "map_too_much",
@@ -45,9 +48,9 @@ __all__ = [
 class Deadly:
     """Kills the child that it is sent to."""
 
-    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[FaultKind], None], tuple[FaultKind]]:
         """Be made again by dying."""
-        return die, ()
+        return strike, (FaultKind.KILL_CHILD,)
 
 
 def add(one: int, other: int) -> int:
@@ -63,9 +66,18 @@ def burn(seconds: float) -> int:
     return os.getpid()
 
 
-def die() -> None:
-    """End as by ``kill -9``."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def let_burn(seconds: float) -> float:
+    """Let a child of its own use the processor for a while; tell how long it did."""
+    code = f"import time\nwhile time.process_time() < {seconds}: pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def remove_and_sleep(note: Path, seconds: float) -> None:
+    """Remove a file, and sleep."""
+    note.unlink()
+    time.sleep(seconds)
 
 
 def leave(code: int) -> None:

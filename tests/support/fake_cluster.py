@@ -1,21 +1,43 @@
 """A cluster whose outcomes are scripted as data, and a recorder in memory."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distributed import KilledWorker
+from distributed.core import Status as WorkerStatus
+from distributed.scheduler import WorkerState
 from outcomes import make_outcome
 from plans import DoneStore
 
+from config.faults import FaultKind
 from flows.models.runs import RunJob
-from workers.contract import Job, Outcome, Status, Usage, to_json
+from workers.contract import Job, Outcome, Status, TimeLimits, Usage, to_json
 
-__all__ = ["WORKER_DIED", "FakeCluster", "MemoryRecorder", "Script"]
+__all__ = ["WORKER_DIED", "FakeCluster", "MemoryRecorder", "Script", "make_killed"]
 
 WORKER_DIED = "WORKER_DIED"
 """In a script: the Dask worker goes away with the job."""
+
+_WORKER = {
+    "address": "tls://node2:1",
+    "status": WorkerStatus.closed,
+    "pid": 1,
+    "name": "node2-a",
+    "nthreads": 1,
+    "memory_limit": 0,
+    "local_directory": "",
+    "nanny": None,
+    "server_id": "",
+}
+"""What Dask tells of a worker that died."""
+
+
+def make_killed() -> KilledWorker:
+    """Make what Dask tells of a job that was lost with its worker."""
+    return KilledWorker("job", WorkerState(**_WORKER), 0)
+
 
 End = Status | str | Exception
 """How an attempt ends, what text it answers, or what it raises."""
@@ -34,7 +56,7 @@ class FakeFuture:
     def exception(self) -> Exception | None:
         """Return what Dask would raise."""
         if self._end == WORKER_DIED:
-            return KilledWorker("job", "the worker", 0)
+            return make_killed()
         return self._end if isinstance(self._end, Exception) else None
 
     def result(self) -> str:
@@ -67,8 +89,10 @@ class FakeCluster:
         contents: Mapping[str, str] | None = None,
         without_data: Collection[str] = (),
         peak_bytes: int | None = None,
+        on_submit: Callable[[Job, str], object] = lambda _, __: None,
     ) -> None:
         self.submissions: list[Submission] = []
+        self.faults: list[FaultKind] = []
         self._store = store
         self._script = dict(script or {})
         self._slots = slots
@@ -76,6 +100,7 @@ class FakeCluster:
         self._contents = dict(contents or {})
         self._without_data = without_data
         self._peak_bytes = peak_bytes
+        self._on_submit = on_submit
         self._attempts: dict[str, int] = defaultdict(int)
         self._waiting: list[FakeFuture] = []
 
@@ -97,10 +122,15 @@ class FakeCluster:
         data_dir: Path,  # noqa: ARG002  # that of `run_job`
         granted_bytes: int,
         memory_bytes: int,
+        limits: TimeLimits,
+        fault: FaultKind | None,
         combined: object,  # noqa: ARG002  # that of `run_job`
     ) -> FakeFuture:
         """Take a job; what becomes of it is in the script."""
         assert granted_bytes == memory_bytes
+        assert limits.stall_s
+        self.faults += [fault] if fault else []
+        self._on_submit(job, attempt)
         key = f"{job.stage}:{job.name}"
         end = self._next_end(key)
         if end is Status.SUCCEEDED:

@@ -121,6 +121,7 @@ def make_outcome(
             elapsed_s=300.5, cpu_s=290.25, peak_bytes=8 << 30, granted_bytes=9 << 30
         ),
         folder=f"attempts/{attempt}",
+        node="tls://node1:1",
     )
     if status is not Status.SUCCEEDED:
         return replace(outcome, error=ErrorInfo("ValueError", "It is odd.", "Trace\n"))
@@ -249,6 +250,7 @@ def outcomes() -> st.SearchStrategy[Outcome]:
         started_at=_times,
         finished_at=_times,
         host=_words,
+        node=_words,
         usage=st.builds(
             Usage,
             elapsed_s=_seconds,

@@ -13,9 +13,17 @@ import psutil
 import pytest
 from outcomes import make_job
 
+from config.faults import FaultKind
 from workers.cache_contract import PrefetchRequest, VerifyRequest
-from workers.child import run_in_child
-from workers.contract import CHILD_LOST, ErrorInfo, ResolveRequest, Status
+from workers.child import Cut, run_in_child, set_leaving
+from workers.contract import (
+    CHILD_LOST,
+    ErrorInfo,
+    ResolveRequest,
+    Status,
+    TimeLimits,
+)
+from workers.faults import strike
 from workers.run import (
     _Answer,
     _guarded,
@@ -52,7 +60,7 @@ def wait_until(is_true: object) -> None:
 
 def test_a_child_answers() -> None:
     end = run_in_child(child_work.add, 2, 3)
-    assert (end.answer, end.exit_code, end.outgrew_limit) == (5, 0, False)
+    assert (end.answer, end.exit_code, end.cut) == (5, 0, None)
 
 
 def test_a_child_is_another_process_and_its_time_is_measured() -> None:
@@ -104,9 +112,9 @@ def test_a_child_that_leaves_gives_no_answer() -> None:
 
 
 def test_a_killed_child_is_not_the_death_of_its_parent() -> None:
-    end = run_in_child(child_work.die)
+    end = run_in_child(strike, FaultKind.KILL_CHILD)
     assert (end.answer, end.exit_code) == (None, -signal.SIGKILL)
-    assert not end.outgrew_limit
+    assert end.cut is None
     assert run_in_child(child_work.add, 1, 1).answer == 2
 
 
@@ -160,7 +168,9 @@ def test_an_error_that_only_speaks_of_memory_is_none() -> None:
 
 
 def test_a_job_that_somebody_else_kills_is_out_of_memory() -> None:
-    answer, status = _judge(make_job(), run_in_child(child_work.die), 1 << 40)
+    answer, status = _judge(
+        make_job(), run_in_child(strike, FaultKind.KILL_CHILD), 1 << 40
+    )
     assert status is Status.OUT_OF_MEMORY
     assert answer.error is not None
     assert f"of the {1 << 40} bytes" in answer.error.message
@@ -190,7 +200,7 @@ def test_a_child_that_outgrows_its_limit_is_ended() -> None:
     end = run_in_child(
         child_work.fill_memory, 300 * MIB, PATIENCE_S, limit_bytes=limit_bytes
     )
-    assert end.outgrew_limit
+    assert end.cut is Cut.MEMORY
     assert end.answer is None
     assert end.peak_bytes > limit_bytes
 
@@ -201,6 +211,46 @@ def test_a_child_within_its_limit_is_left_alone() -> None:
     )
     assert end.answer == 100 * MIB
     assert end.peak_bytes > 100 * MIB
+
+
+def test_a_child_that_uses_no_processor_is_ended() -> None:
+    end = run_in_child(time.sleep, PATIENCE_S, limits=TimeLimits(stall_s=1.5))
+    assert (end.cut, end.answer) == (Cut.STALL, None)
+    _, status = _judge(make_job(), end, 1 << 40)
+    assert status is Status.TIMED_OUT
+
+
+def test_a_child_whose_own_child_works_is_not_ended() -> None:
+    end = run_in_child(child_work.let_burn, 6.0, limits=TimeLimits(stall_s=3))
+    assert (end.cut, end.exit_code) == (None, 0)
+    assert end.answer >= 6
+
+
+def test_a_child_that_takes_too_long_is_ended_with_its_own_child() -> None:
+    limits = TimeLimits(elapsed_s=1.5)
+    end = run_in_child(child_work.let_burn, PATIENCE_S, limits=limits)
+    assert end.cut is Cut.TIME
+    below = psutil.Process().children(recursive=True)
+    assert [p for p in below if "process_time" in " ".join(p.cmdline())] == []
+
+
+def test_a_child_of_a_worker_that_leaves_is_ended() -> None:
+    set_leaving(is_leaving=True)
+    try:
+        end = run_in_child(time.sleep, PATIENCE_S)
+    finally:
+        set_leaving(is_leaving=False)
+    assert end.cut is Cut.LEAVING
+    _, status = _judge(make_job(), end, 1 << 40)
+    assert status is Status.PREEMPTED
+
+
+def test_a_child_ends_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    note.touch()
+    end = run_in_child(child_work.remove_and_sleep, note, PATIENCE_S, wanted=note)
+    assert end.cut is Cut.UNWANTED
+    assert end.elapsed_s < PATIENCE_S
 
 
 def test_a_child_dies_with_its_parent(

@@ -10,9 +10,10 @@ import cluster_work
 import dask
 import limited_cluster
 import pytest
-from distributed import Client, KilledWorker, LocalCluster
+from distributed import Client, LocalCluster
 from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
+from fake_cluster import make_killed
 
 from flows.errors import PlanError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
@@ -146,7 +147,7 @@ def test_a_run_ends_with_its_scheduler_or_all_of_its_workers(
 
 
 def test_a_worker_that_died_is_no_end_of_a_run() -> None:
-    future = GoneFuture(KilledWorker("job", "tls://worker", 0), is_raised=False)
-    with pytest.raises(WorkerLostError, match="tls://worker died"):
+    future = GoneFuture(make_killed(), is_raised=False)
+    with pytest.raises(WorkerLostError, match="tls://node2:1 died"):
         get_result(future)
     assert future.is_released

@@ -56,7 +56,11 @@ def test_only_the_layouts_name_what_is_below_the_data_folder() -> None:
 def _list_defined(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name

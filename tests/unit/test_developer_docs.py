@@ -17,7 +17,7 @@ def _list_names(path: Path) -> set[str]:
     if path.suffix != ".py":
         return {*re.findall(r"\w+", text)}
     nodes = [*ast.walk(ast.parse(text))]
-    kinds = (ast.FunctionDef, ast.ClassDef)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = {node.name for node in nodes if isinstance(node, kinds)}
     stored = (n for n in nodes if isinstance(n, ast.Name))
     return found | {node.id for node in stored if isinstance(node.ctx, ast.Store)}

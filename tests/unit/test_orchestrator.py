@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from flows.execution import Orchestrator, Progress
 from flows.models.jobs import StoredJob
 from flows.models.runs import JobState
 from flows.planning import Plan, PlannedJob, ResolvedSet, build_plan
+from workers.beginnings import begin, get_scratch
 from workers.contract import Job, Stage, Status, to_json
+from workers.job_layout import OUTCOME_NAME, get_attempt_folder
 from workers.memory import MARGIN
 
 SUCCEEDED, FAILED = Status.SUCCEEDED, Status.FAILED
@@ -57,6 +60,7 @@ def run(
     store: DoneStore | None = None,
     resolved: ResolvedSet | None = None,
     recorder: MemoryRecorder | None = None,
+    data_dir: Path = Path("data"),
     **of_cluster: object,
 ) -> Ran:
     done = store or DoneStore()
@@ -68,8 +72,9 @@ def run(
         binder=binder,
         cluster=cluster,
         recorder=recorder,
-        data_dir=Path("data"),
+        data_dir=data_dir,
         max_attempts=3,
+        stall_s=900,
         listener=progress.append,
     ).run()
     return Ran(plan, cluster, recorder, progress)
@@ -152,11 +157,39 @@ def test_a_lost_job_is_tried_again_with_the_same_memory(end: Status | str) -> No
     assert ran.states[FIRST] is JobState.SUCCEEDED
 
 
-@pytest.mark.parametrize("end", [LOST, WORKER_DIED, OUT_OF_MEMORY])
-def test_there_is_an_end_to_trying(end: Status | str) -> None:
-    ran = run(script={FIRST: [end] * 9})
-    assert len(ran.cluster.list_grants(FIRST)) == 3
-    assert ran.states[FIRST] is JobState.FAILED
+def test_an_attempt_is_kept_with_the_worker_that_it_was_lost_with() -> None:
+    ran = run(script={FIRST: [WORKER_DIED]})
+    [lost] = [o for o in ran.recorder.outcomes if o.status is LOST]
+    assert lost.node == "node2-a"
+    assert lost.usage.granted_bytes == ran.cluster.list_grants(FIRST)[0]
+
+
+def test_an_attempt_whose_worker_died_is_kept_with_where_it_began(
+    tmp_path: Path,
+) -> None:
+    def note(job: Job, attempt: str) -> None:
+        begin(get_scratch(tmp_path, job.program, attempt), "node2-b")
+
+    ran = run(script={FIRST: [WORKER_DIED]}, data_dir=tmp_path, on_submit=note)
+    [lost] = [o for o in ran.recorder.outcomes if o.status is LOST]
+    assert (lost.host, lost.node) == (socket.gethostname(), "node2-b")
+    assert lost.started_at <= lost.finished_at
+
+
+def test_an_attempt_that_a_leaving_worker_has_ended_is_no_failure(
+    tmp_path: Path,
+) -> None:
+    def leave(job: Job, attempt: str) -> None:
+        outcome = make_outcome(job, attempt=attempt, status=Status.PREEMPTED)
+        path = tmp_path / get_attempt_folder(job.fingerprint, attempt) / OUTCOME_NAME
+        path.parent.mkdir(parents=True)
+        path.write_text(to_json(outcome))
+
+    died = {FIRST: [WORKER_DIED] * 5}
+    ran = run(script=died, data_dir=tmp_path, on_submit=leave)
+    statuses = [o.status for o in ran.recorder.outcomes if f":{o.job.name}" in FIRST]
+    assert statuses[:5] == [Status.PREEMPTED] * 5
+    assert ran.states[FIRST] is JobState.SUCCEEDED
 
 
 def test_what_the_pipeline_raised_is_not_tried_again() -> None:

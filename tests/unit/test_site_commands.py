@@ -244,7 +244,7 @@ def test_a_job_is_shown_by_its_key_and_by_the_begin_of_its_fingerprint() -> None
 def test_an_attempt_is_shown_by_the_begin_of_its_id() -> None:
     shown = run("show", "brok")
     assert f"job          {KEY}" in shown
-    assert "broken FAILED on node1" in shown
+    assert "broken FAILED on node1 (tls://node1:1)" in shown
     assert "    Trace" in shown
     told = json.loads(run("show", "brok", "--json"))
     assert told["attempt"]["outcome"]["attempt"] == "broken"
@@ -361,8 +361,11 @@ def test_logs_prints_what_the_newest_attempt_has_left(here: Path) -> None:
     folder = here / "rewebb-data" / make_outcome(JOB).folder
     folder.mkdir(parents=True)
     (folder / "job.log").write_text("INFO all is \x1b[31mwell\n")
-    assert run("logs", JOB.fingerprint[:12]) == "INFO all is \\x1b[31mwell\n"
+    done = call("logs", JOB.fingerprint[:12])
+    assert done.stdout == "INFO all is \\x1b[31mwell\n"
+    assert "SUCCEEDED on node1 (tls://node1:1), granted 9.66 GB" in done.stderr
     told = json.loads(run("logs", JOB.fingerprint[:12], "--json"))
+    assert (told["host"], told["node"]) == ("node1", "tls://node1:1")
     assert told["path"] == str(Path("rewebb-data", make_outcome(JOB).folder, "job.log"))
     assert told["lines"] == ["INFO all is \x1b[31mwell"]
 
@@ -371,7 +374,8 @@ def test_logs_prints_what_the_newest_attempt_has_left(here: Path) -> None:
 def test_logs_says_why_there_is_none() -> None:
     done = call("logs", "ef" * 6)
     assert done.exit_code == 2
-    assert "FAILED, left no log: It is odd." in done.output
+    said = "FAILED on node1 (tls://node1:1), left no log: It is odd."
+    assert said in " ".join(done.output.split())
 
 
 def test_an_id_without_its_zeros_is_completed_in_the_error() -> None:
