@@ -9,6 +9,8 @@ RewebbError
 * FileNameError
 * PoolError
 * PlanError
+* RunCancelledError
+* RunStateError
 * DataFolderError
 * OutcomeError
 * DatabaseError
@@ -34,6 +36,8 @@ __all__ = [
     "PlanError",
     "PoolError",
     "RewebbError",
+    "RunCancelledError",
+    "RunStateError",
     "UnknownObservationError",
     "UnknownProgramError",
     "UnknownRecordError",
@@ -74,6 +78,14 @@ class AccessError(ArchiveError):
 
 class PlanError(RewebbError):
     """The run cannot be planned: settings, recipe or cluster do not allow it."""
+
+
+class RunCancelledError(RewebbError):
+    """Somebody has cancelled the run, from another process or host."""
+
+
+class RunStateError(RewebbError):
+    """What is asked for cannot be done with a run in its state."""
 
 
 class DataFolderError(RewebbError):

@@ -89,13 +89,18 @@ def open_database(settings: Settings, *, read_only: bool = False) -> Iterator[Da
 
 
 @contextmanager
-def open_records(settings: Settings) -> Iterator[Database]:
+def open_records(settings: Settings, *, writes: bool = False) -> Iterator[Database]:
     """Open the database to read what is recorded; nothing is made where it is not.
+
+    Parameters
+    ----------
+    writes
+        Whether something is to be changed.
 
     Raises
     ------
     DataFolderError
-        There is no database.
+        There is no database, or it cannot be changed.
     DatabaseError
         It cannot be used.
     """
@@ -108,7 +113,10 @@ def open_records(settings: Settings) -> Iterator[Database]:
             "`rewebb run PROGRAM`."
         )
     can_write = is_embedded and os.access(folder, os.W_OK)
-    with open_database(settings, read_only=not can_write) as database:
+    if writes and is_embedded and not can_write:
+        raise DataFolderError(f"The data folder {folder} cannot be written.")
+    is_read_only = not (can_write or writes)
+    with open_database(settings, read_only=is_read_only) as database:
         yield database
 
 

@@ -26,7 +26,7 @@ from prefect.settings import (
     PREFECT_CLIENT_MAX_RETRIES,
     temporary_settings,
 )
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 from structlog.contextvars import bound_contextvars
 
@@ -36,7 +36,7 @@ from workers.contract import Stage
 from workers.errors import WorkerError
 
 from .archive import FetchListener
-from .errors import RewebbError
+from .errors import RewebbError, RunCancelledError
 from .execution import Listener, Progress
 from .models.runs import JobState, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
@@ -100,6 +100,8 @@ def reprocess_program(
     data_dir: Path | None = None,
     allow_partial: bool = False,
     start_at: StartName = "detector1",
+    jobs: list[str] | None = None,
+    retries: str | None = None,
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
@@ -119,11 +121,15 @@ def reprocess_program(
         Go on without members whose jobs failed; a caveat of all that lacks them.
     start_at
         Stage to start at; what earlier ones make is in the archive, a folder.
+    jobs
+        Keys of the only jobs that are wanted, with what they need; none means all.
+    retries
+        Id of the run of which these jobs are tried again.
 
     Returns
     -------
     State
-        Completed or Failed, with the summary of the run as data.
+        Completed or Failed, with the summary of the run as data; or Cancelled.
     """
     settings = load_settings(archive=archive, data_dir=data_dir)
     request = Request(
@@ -133,9 +139,14 @@ def reprocess_program(
         context,
         allow_partial,
         Stage(start_at),
+        tuple(jobs or ()),
+        retries,
     )
     try:
         summary = _reprocess(settings, request)
+    except RunCancelledError as error:
+        CALLER.get().on_end(error)
+        return Cancelled(message=str(error))
     except (RewebbError, ConfigError, WorkerError) as error:
         CALLER.get().on_end(error)
         raise

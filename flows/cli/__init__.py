@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from .advise import advise, issues_app
+from .again import cancel, retry
 from .asn import asn
 from .config import config_app
 from .db import db_app
@@ -71,7 +72,8 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, status, runs, show, logs),
+    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
+    *(status, runs, show, logs),
     *(measure, put, demo),
 ):
     app.command()(command)

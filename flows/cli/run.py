@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ..reports import RunSummary
     from ..run import Shared
 
-__all__ = ["plan", "run", "run_flow", "start_prefect"]
+__all__ = ["plan", "run", "run_flow", "start_prefect", "work_on_one"]
 
 _Work = Callable[[str, Listeners, "Shared | None"], "RunSummary"]
 """Works on a program, and may share a cluster with others."""
@@ -125,7 +125,7 @@ def plan(
         return plan_only(settings, requests[program], step=step, shared=shared)
 
     if len(requests) == 1 and file is None:
-        _work_on_one(work, *requests, as_json=as_json)
+        work_on_one(work, *requests, as_json=as_json)
     shared = Shared(settings, read_only=True)
     _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
 
@@ -188,14 +188,14 @@ def run(
     start_prefect(quiet=as_json)
     folder = settings.data_dir
     if len(wanted) == 1 and file is None:
-        _work_on_one(work, wanted[0], as_json=as_json, folder=folder)
+        work_on_one(work, wanted[0], as_json=as_json, folder=folder)
     with open_database(settings):
         pass  # alembic, which may upgrade it, works in one thread only
     shared = Shared(settings)
     _work_on_all(work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once)
 
 
-def _work_on_one(
+def work_on_one(
     work: _Work, program: str, *, as_json: bool, folder: Path | None = None
 ) -> None:
     """Work on a program, print what it came to, and exit."""
@@ -370,6 +370,6 @@ def _call_flow(parameters: dict[str, Any]) -> str:
     except (httpx.HTTPError, PrefectException) as error:
         return f"{type(error).__name__}: {error}"
     result = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException):
+    if isinstance(result, BaseException) and not state.is_cancelled():
         raise result
     return ""

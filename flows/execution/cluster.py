@@ -78,8 +78,9 @@ _START_S = 120
 _RESTART_S = 0.5
 """Between the end of a worker and the start of the next."""
 
-_PATIENCE_S = 5.0
-"""After which the orchestrator looks up from waiting, to keep its lease."""
+_PATIENCE_S = 2.0
+"""After which who waits for jobs looks up, to keep its lease and see if it is to stop.
+"""
 
 _TRIES = 3
 """How often a call of `Cluster.map` is made whose worker, or its child, is lost."""
@@ -131,7 +132,12 @@ class Cluster:
         self._news = threading.Event()
         self._jobs: set[Future[Any]] = set()
         self._over: deque[Future[Any]] = deque()
+        self._check: Callable[[], None] = lambda: None
         self._seat = turns.join(self._news.set)
+
+    def heed(self, check: Callable[[], None]) -> None:
+        """Call this now and then while `map` waits; what it raises ends the wait."""
+        self._check = check
 
     @contextmanager
     def share(self) -> Iterator["Cluster"]:
@@ -217,6 +223,7 @@ class Cluster:
                 if index not in answers
             }
             for index, future in futures.items():
+                self._wait_for(future)
                 try:
                     answer = get_result(future)
                 except WorkerLostError:
@@ -228,6 +235,13 @@ class Cluster:
                     answers[index] = answer
                     listener(index, answer)
         return [answers[index] for index in range(len(items))]
+
+    def _wait_for(self, future: "Future[Any]") -> None:
+        over = threading.Event()
+        future.add_done_callback(lambda _: over.set())
+        # A client that lost its scheduler may call nobody.
+        while not over.wait(_PATIENCE_S) and not future.done():
+            self._check()
 
     def wait_any(self) -> list["Future[Any]"]:
         """Wait a while for a job to be over, or for a turn; give those over."""

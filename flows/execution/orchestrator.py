@@ -71,7 +71,13 @@ class Recorder(Protocol):
         """
 
     def keep_alive(self) -> None:
-        """Renew the lease of the program when it is time."""
+        """Renew the lease of the program when it is time.
+
+        Raises
+        ------
+        RunCancelledError
+            Somebody has cancelled the run.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ class Orchestrator:
             The cluster went away.
         DatabaseError
             Outcomes cannot be recorded.
+        RunCancelledError
+            Somebody has cancelled it.
         """
         largest_bytes = self._cluster.get_largest_bytes()
         while self._order or self._running:

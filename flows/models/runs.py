@@ -127,3 +127,5 @@ class Lease:
     """UTC."""
     expires_at: datetime
     """UTC; from then on anybody may take it over."""
+    cancelled_by: str | None = None
+    """Who has asked the orchestrator to stop, if anybody has."""

@@ -5,7 +5,7 @@ from .brought import is_unread, plan_files
 from .edits import describe_edit, plan_edits
 from .explain import explain_difference, flatten_parameters
 from .graph import PlannedJob, build_graph
-from .graph_changes import chain_exposures, narrow_graph, place_exposures
+from .graph_changes import chain_exposures, keep_jobs, narrow_graph, place_exposures
 from .parameter_checks import find_problems
 from .plan import Binder, Plan, PlanEntry, build_plan
 from .recipe_fit import find_unmatched_sets, find_unmet_choices, refuse_divided
@@ -26,6 +26,7 @@ __all__ = [
     "find_unmet_choices",
     "flatten_parameters",
     "is_unread",
+    "keep_jobs",
     "narrow_graph",
     "place_exposures",
     "plan_edits",

@@ -7,10 +7,11 @@ from typing import Any
 from config.recipe import Recipe
 from workers.contract import BROUGHT, PERSISTENCE, Stage
 
+from ..errors import PlanError
 from ..models.exposures import Exposure
 from .graph import PlannedInput, PlannedJob, plan_detector1, plan_metafile
 
-__all__ = ["chain_exposures", "narrow_graph", "place_exposures"]
+__all__ = ["chain_exposures", "keep_jobs", "narrow_graph", "place_exposures"]
 
 _DAY_S = 86_400
 
@@ -28,6 +29,28 @@ def narrow_graph(
     for job in reversed(graph):
         if job.key in kept or _is_of(job, asked):
             kept.update((job.key, *job.producers))
+    return tuple(job for job in graph if job.key in kept)
+
+
+def keep_jobs(
+    graph: Sequence[PlannedJob], keys: Collection[str]
+) -> tuple[PlannedJob, ...]:
+    """Keep the jobs of these keys, and all that they read.
+
+    Raises
+    ------
+    PlanError
+        There is no such job.
+    """
+    if missing := sorted(set(keys) - {job.key for job in graph}):
+        raise PlanError(
+            f"The program has no job {', '.join(missing)} any more: its exposures, "
+            "the recipe or the rules have changed since; run the whole program again."
+        )
+    kept = set(keys)
+    for job in reversed(graph):
+        if job.key in kept:
+            kept.update(job.producers)
     return tuple(job for job in graph if job.key in kept)
 
 

@@ -82,6 +82,20 @@ class Leases(Tables):
         )
         self._sessions.write(lambda session: session.execute(statement))
 
+    def cancel_lease(self, program: str, *, owner: str, by: str) -> bool:
+        """Ask the owner of a lease to stop; returns whether it still holds it."""
+        statement = (
+            update(SQLLease)
+            .where(SQLLease.program == program, SQLLease.owner == owner)
+            .values(cancelled_by=by)
+            .returning(SQLLease.program)
+        )
+
+        def work(session: Session) -> bool:
+            return session.scalar(statement) is not None
+
+        return self._sessions.write(work)
+
     @reads
     def get_lease(self, session: Session, program: str) -> Lease | None:
         """Return the lease of a program, expired or not."""

@@ -357,3 +357,4 @@ class SQLLease(SQLBase):
     pid: Mapped[int]
     acquired_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    cancelled_by: Mapped[str | None] = mapped_column(FREE_TEXT)

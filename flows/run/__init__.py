@@ -8,6 +8,7 @@ prefixes of it.
 """
 
 from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved
+from .cancelling import cancel_run
 from .chain import Step, advise_only, plan_only, prepare, run_program
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
@@ -21,6 +22,7 @@ from .measuring import (
 from .program import Associated, Found, Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
+from .retrying import Retry, find_last_ends, plan_retry
 from .shared import Shared
 from .specs import ask_specs, find_specs
 
@@ -36,6 +38,7 @@ __all__ = [
     "Recording",
     "Request",
     "ResolvedGraph",
+    "Retry",
     "Shared",
     "Step",
     "advise_drawn",
@@ -44,11 +47,13 @@ __all__ = [
     "advise_resolved",
     "ask_specs",
     "associate",
+    "cancel_run",
     "draw",
     "execute",
     "fetch",
     "find",
     "find_brought",
+    "find_last_ends",
     "find_specs",
     "hold_lease",
     "list_items",
@@ -57,6 +62,7 @@ __all__ = [
     "make_run",
     "measure_recorded",
     "plan_only",
+    "plan_retry",
     "plan_unfetched",
     "prepare",
     "resolve",

@@ -84,10 +84,16 @@ def run_program(
         is_stopped = shared.is_over if shared else None
         stack.enter_context(Recording(services, run, is_stopped=is_stopped))
 
+        def take(name: str, work: Callable[[], _Value]) -> _Value:
+            lease.check()
+            return step(name, work)
+
         @cache
         def open_cluster() -> Cluster:
             opened = shared.open_cluster() if shared else None
-            return stack.enter_context(opened or open_configured_cluster(settings))
+            cluster = stack.enter_context(opened or open_configured_cluster(settings))
+            cluster.heed(lease.check)
+            return cluster
 
         get_specs = _specs_of(services, open_cluster, keep=True)
         drawn = prepare(
@@ -96,20 +102,20 @@ def run_program(
             services.archive,
             data_dir=services.data_dir,
             get_specs=get_specs,
-            step=step,
+            step=take,
         )
-        drawn = step("fetch", partial(fetch, drawn, services.archive, on_file))
+        drawn = take("fetch", partial(fetch, drawn, services.archive, on_file))
         cluster = open_cluster()
-        planned = _plan(drawn, services, cluster, step=step)
+        planned = _plan(drawn, services, cluster, step=take)
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
         )
         with watch(planned) as listener:
-            executed = step("execute", partial(work, listener=listener))
+            executed = take("execute", partial(work, listener=listener))
             if settings.measure:
                 measure = partial(measure_executed, executed, services, cluster)
-                executed = step("measure", measure)
-            return step("report", partial(report, executed, services))
+                executed = take("measure", measure)
+            return take("report", partial(report, executed, services))
 
 
 def plan_only(

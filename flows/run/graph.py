@@ -20,6 +20,7 @@ from ..planning import (
     chain_exposures,
     find_unmatched_sets,
     find_unmet_choices,
+    keep_jobs,
     narrow_graph,
     place_exposures,
     plan_edits,
@@ -98,6 +99,8 @@ def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
         asked = _list_asked(associated)
         graph = narrow_graph(graph, asked)
         made = _narrow(made, graph, asked)
+    if request.jobs:
+        graph = keep_jobs(graph, request.jobs)
     if not made.associations:
         raise PlanError(_explain_nothing(associated, made))
     raw = {job.exposure.name for job in graph if job.stage is Stage.DETECTOR1}

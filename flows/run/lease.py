@@ -19,18 +19,21 @@ from workers.errors import TreeError
 from workers.job_layout import SCRATCH
 from workers.trees import remove_tree
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, RunCancelledError
 from ..factory import Services
 from ..logs import get_logger
 from ..names import check_program
 from ..provenance import Database
 
-__all__ = ["HeldLease", "hold_lease"]
+__all__ = ["HeldLease", "hold_lease", "is_alive"]
 
 _LEASE = timedelta(minutes=3)
 """How long a lease outlives an orchestrator that has fallen silent."""
 
 _RENEW_S = 30.0
+
+_LOOK_S = 2.0
+"""Between two looks at whether somebody has cancelled the run."""
 
 _FAREWELL_S = 1.0
 """How long a renewal that is under way may take once nobody needs it."""
@@ -54,6 +57,21 @@ class HeldLease:
         self._ttl = ttl
         self._renew_s = renew_s
         self._renewed_s = time.monotonic()
+        self._cancelled_by: str | None = None
+
+    def check(self) -> None:
+        """Do nothing, unless the run is to stop.
+
+        Raises
+        ------
+        RunCancelledError
+            Somebody has cancelled it.
+        """
+        if self._cancelled_by is not None:
+            raise RunCancelledError(
+                f"The run of program {self._program} was cancelled by "
+                f"{self._cancelled_by}; run again to go on."
+            )
 
     def renew(self) -> None:
         """Renew the lease.
@@ -63,10 +81,16 @@ class HeldLease:
         LeaseHeldError
             Another run of the program has begun.
         """
-        self._database.leases.renew_lease(
+        lease = self._database.leases.renew_lease(
             self._program, owner=self._owner, ttl=self._ttl, now=datetime.now(UTC)
         )
         self._renewed_s = time.monotonic()
+        self._cancelled_by = lease.cancelled_by
+
+    def _look(self) -> None:
+        lease = self._database.leases.get_lease(self._program)
+        if lease is not None and lease.owner == self._owner:
+            self._cancelled_by = lease.cancelled_by
 
     def renew_if_due(self) -> None:
         """Renew the lease if its last renewal is long ago."""
@@ -78,13 +102,15 @@ class HeldLease:
         """Renew the lease while the block goes on: to find and to fetch may take hours.
 
         Whether it was lost is asked for where it matters, before anything is executed.
+        Whether somebody has cancelled the run is looked at often.
         """
         over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(self._renew_s):
+            while not over.wait(min(self._renew_s, _LOOK_S)):
                 with suppress(DatabaseError):  # busy, or lost
-                    self.renew()
+                    self._look()
+                    self.renew_if_due()
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -122,7 +148,7 @@ def hold_lease(
         pid=os.getpid(),
         ttl=ttl,
         now=datetime.now(UTC),
-        is_alive=_is_alive,
+        is_alive=is_alive,
     )
     with (
         _ending(lambda: database.leases.release_lease(program, owner=owner)),
@@ -161,7 +187,7 @@ def _clear_scratch(services: Services, program: str, owner: str) -> None:
         remove_tree(scratch / program, below=scratch)
 
 
-def _is_alive(host: str, pid: int) -> bool:
+def is_alive(host: str, pid: int) -> bool:
     """Return whether an orchestrator may be alive; other hosts cannot be asked."""
     if host != socket.gethostname():
         return True

@@ -36,6 +36,10 @@ class Request:
     """Whether to go on without members whose jobs failed."""
     start_at: Stage = Stage.DETECTOR1
     """Stage to start at, one of `STARTS`; what earlier ones make is in the archive."""
+    jobs: tuple[str, ...] = ()
+    """Keys of the only jobs that are wanted, with what they need; none means all."""
+    retries: str | None = None
+    """Id of the run of which these jobs are tried again."""
 
     def __post_init__(self) -> None:
         """Refuse malformed ids before anything is done.

@@ -15,7 +15,7 @@ from config.recipe import Recipe
 from workers.contract import Job, Outcome
 
 from ..crashes import is_known, to_bug
-from ..errors import DatabaseError
+from ..errors import DatabaseError, RunCancelledError
 from ..factory import Services
 from ..layout import ERRORS
 from ..models.runs import Run, RunJob, RunState
@@ -30,6 +30,7 @@ NOT_RESOLVED = "not resolved"
 
 def make_run(request: Request, recipe: Recipe) -> Run:
     """Make a run that begins now."""
+    listed = {name: [*getattr(request, name)] for name in ("observations", "jobs")}
     return Run(
         id=str(uuid.uuid4()),
         program=request.program,
@@ -38,7 +39,7 @@ def make_run(request: Request, recipe: Recipe) -> Run:
         recipe_text=recipe.text,
         context=NOT_RESOLVED,
         environment=_describe_environment(),
-        request={**asdict(request), "observations": list(request.observations)},
+        request={**asdict(request), **listed},
         requested_by=getpass.getuser(),
         started_at=datetime.now(UTC),
     )
@@ -82,7 +83,9 @@ class Recording(AbstractContextManager[Run]):
         """Record what ended the run, unless that is recorded already."""
         if error is None:
             return
-        if not isinstance(error, Exception) or self._is_stopped():
+        if isinstance(error, RunCancelledError):
+            self._finish(RunState.CANCELLED, str(error))
+        elif not isinstance(error, Exception) or self._is_stopped():
             self._finish(RunState.CANCELLED, "stopped before its end")
         elif is_known(error):
             self._finish(RunState.FAILED, str(error))
@@ -119,7 +122,8 @@ class RunRecorder:
         self._services.store.make_room(job)
 
     def keep_alive(self) -> None:
-        """Renew the lease of the program when it is time."""
+        """Renew the lease of the program when it is time, unless it was cancelled."""
+        self._lease.check()
         self._lease.renew_if_due()
 
 

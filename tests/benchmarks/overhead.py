@@ -124,7 +124,7 @@ def main() -> None:
     jobs = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
     # Workers and their children import what this module imports.
     os.environ["PYTHONPATH"] = sys.path[0]
-    flows.execution.orchestrator.answer_job = answer_empty
+    flows.execution.orchestrator.answer_on_worker = answer_empty
     graph = make_survey(jobs // JOBS_PER_OBSERVATION)
     with tempfile.TemporaryDirectory(prefix="rewebb-bench-") as name:
         folder = Path(name)

@@ -100,6 +100,7 @@ def simulate(graph: Sequence[PlannedJob], slots: int) -> Simulated:
         recorder=Forgetful(),
         data_dir=Path("data"),
         max_attempts=4,
+        stall_s=900,
         listener=lambda _: None,
     ).run()
     run_s = time.process_time() - started_s - cluster.own_s

@@ -79,6 +79,32 @@ def test_a_lease_is_held_against_others_and_says_by_whom(
     assert database.leases.get_lease("02736") == lease
 
 
+def test_who_holds_a_lease_can_be_asked_to_stop(database: Database) -> None:
+    lease = acquire(database, "me")
+    assert lease.cancelled_by is None
+    assert database.leases.cancel_lease("02736", owner="me", by="you on node2")
+    renewed = database.leases.renew_lease("02736", owner="me", ttl=_TTL, now=NOON)
+    assert renewed.cancelled_by == "you on node2"
+
+
+def test_who_lost_a_lease_is_not_asked_to_stop(database: Database) -> None:
+    acquire(database, "me")
+    acquire(database, "you", minutes=10)
+    assert not database.leases.cancel_lease("02736", owner="me", by="you")
+    lease = database.leases.get_lease("02736")
+    assert lease is not None
+    assert lease.cancelled_by is None
+
+
+def test_who_takes_a_lease_over_is_not_asked_to_stop(database: Database) -> None:
+    acquire(database, "me")
+    database.leases.cancel_lease("02736", owner="me", by="you")
+    acquire(database, "you", minutes=10)
+    lease = database.leases.get_lease("02736")
+    assert lease is not None
+    assert lease.cancelled_by is None
+
+
 def test_leases_of_programs_do_not_meet(database: Database) -> None:
     acquire(database, "me")
     lease = database.leases.acquire_lease(

@@ -1,37 +1,25 @@
 """A job that calibrates nothing: what is left is what the service itself costs."""
 
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 
 import workers.run
-from workers.contract import Combined, Job, Stage
+from workers.contract import Job, Stage
 
 __all__ = ["answer_empty"]
 
 _SUFFIXES = {Stage.DETECTOR1: "rate", Stage.SPEC2: "cal", Stage.SPEC3: "s3d"}
 
 
-def answer_empty(
-    job: Job,
-    *,
-    attempt: str,
-    data_dir: Path,
-    granted_bytes: int,
-    combined: Combined | None = None,
-) -> str:
+def answer_empty(job: Job, **given: Any) -> str:
     """Run a job as workers do, but for what its child does."""
     workers.run._calibrate = _make_product
-    return workers.run.answer_job(
-        job,
-        attempt=attempt,
-        data_dir=data_dir,
-        granted_bytes=granted_bytes,
-        combined=combined,
-    )
+    return workers.run.answer_job(job, **given)
 
 
-def _make_product(job: Job, scratch: Path, _: Combined | None) -> workers.run._Answer:
+def _make_product(job: Job, scratch: Path, *_: object) -> workers.run._Answer:
     path = scratch / workers.run.PUBLISH / f"{job.name}_{_SUFFIXES[job.stage]}.fits"
     fits.PrimaryHDU(header=fits.Header({"NAME": job.name})).writeto(path)
     (scratch / workers.run.PUBLISH / workers.run.LOG_NAME).touch()

@@ -11,8 +11,8 @@ from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
-from distributed import KilledWorker
 from exposures import make_exposure
+from fake_cluster import make_killed
 from outcomes import make_outcome
 from plans import DoneStore
 
@@ -97,7 +97,7 @@ class _Future:
 
     def exception(self) -> Exception | None:
         """Return what Dask would raise."""
-        return KilledWorker(self.attempt, "a node", 0) if self.is_lost else None
+        return make_killed() if self.is_lost else None
 
     def result(self) -> str:
         """Return the answer of the worker."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -15,7 +16,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
 from fake_cluster import make_killed
 
-from flows.errors import PlanError
+from flows.errors import PlanError, RunCancelledError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
 from flows.execution.cluster import get_result
 from flows.execution.order import Turns
@@ -82,6 +83,16 @@ def test_there_is_an_end_to_calling_again(cluster: Cluster, tmp_path: Path) -> N
     with pytest.raises(WorkerLostError, match="died"):
         cluster.map(cluster_work.die_until, [path], memory_bytes=1)
     assert path.read_text() == "xxx"
+
+
+def test_whoever_waits_for_a_call_can_be_told_to_stop(cluster: Cluster) -> None:
+    def refuse() -> None:
+        raise RunCancelledError("It was cancelled.")
+
+    with cluster.share() as mine:
+        mine.heed(refuse)
+        with pytest.raises(RunCancelledError, match="was cancelled"):
+            mine.map(time.sleep, [3.0], memory_bytes=1)
 
 
 def test_a_call_whose_child_is_lost_is_made_again(

@@ -4,24 +4,42 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from commands import wait_until
 from exposures import bots_program
 from fake_cluster import FakeCluster
 from plans import DoneStore, make_binder, make_graph, make_resolved
 
 from config.recipe import load_recipe
 from config.settings import load_settings
-from flows.errors import DatabaseError, DataFolderError, LeaseHeldError, PlanError
+from flows.errors import (
+    DatabaseError,
+    DataFolderError,
+    LeaseHeldError,
+    PlanError,
+    RunCancelledError,
+    RunStateError,
+)
 from flows.factory import Services, open_services
 from flows.layout import get_run_folder
 from flows.models.runs import RunState
 from flows.planning import Plan, build_plan
-from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
+from flows.run import (
+    Planned,
+    Recording,
+    Request,
+    cancel_run,
+    execute,
+    hold_lease,
+    make_run,
+)
 from flows.run.jobs import Executed, report
+from flows.run.lease import HeldLease
 from workers.errors import TreeError
 
 SHORT = timedelta(seconds=0.5)
@@ -50,6 +68,51 @@ def test_a_lease_that_is_given_back_is_free(services: Services) -> None:
     for _ in range(2):
         with hold_lease(services, "99001", ttl=SHORT, renew_s=0.05):
             pass
+
+
+def test_a_run_is_told_that_somebody_has_cancelled_it(services: Services) -> None:
+    with hold_lease(services, "99001", renew_s=0.05) as lease:
+        lease.check()
+        held = services.database.leases.get_lease("99001")
+        assert held is not None
+        services.database.leases.cancel_lease("99001", owner=held.owner, by="you")
+        wait_until(lambda: is_cancelled(lease))
+        with pytest.raises(RunCancelledError, match="cancelled by you; run again"):
+            lease.check()
+
+
+def is_cancelled(lease: HeldLease) -> bool:
+    try:
+        lease.check()
+    except RunCancelledError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("pid", [None, 1])
+def test_a_run_that_nobody_runs_any_more_cannot_be_cancelled(
+    services: Services, pid: int | None
+) -> None:
+    run = make_run(Request("99001"), load_recipe("official"))
+    if pid is not None:
+        services.database.leases.acquire_lease(
+            "99001",
+            owner="me",
+            host="elsewhere",
+            pid=pid,
+            ttl=timedelta(0),
+            now=datetime.now(UTC),
+            is_alive=lambda *_: True,
+        )
+    with pytest.raises(RunStateError, match="has no process any more"):
+        cancel_run(services.database, run, by="me")
+
+
+def test_a_run_that_is_over_cannot_be_cancelled(services: Services) -> None:
+    run = make_run(Request("99001"), load_recipe("official"))
+    over = replace(run, state=RunState.SUCCEEDED)
+    with pytest.raises(RunStateError, match="is SUCCEEDED already"):
+        cancel_run(services.database, over, by="me")
 
 
 def test_a_link_in_the_place_of_scratch_is_refused_and_the_lease_given_back(

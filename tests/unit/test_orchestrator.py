@@ -378,6 +378,7 @@ def test_slots_are_busy_to_the_tail_though_nodes_go_and_estimates_are_wrong() ->
         recorder=MemoryRecorder(),
         data_dir=Path("data"),
         max_attempts=4,
+        stall_s=900,
         listener=lambda _: None,
     ).run()
     assert plan.count(JobState.SUCCEEDED) == len(graph)
