@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     """Time after which a job that uses no processor hangs, and is ended."""
     faults: Annotated[tuple[Fault, ...], AfterValidator(refuse_faults)] = ()
     """What goes wrong in jobs; for tests alone, and refused elsewhere."""
+    most_voxels: int = Field(default=300_000_000, ge=1)
+    """Voxels of the largest cube that a plan lets a job build."""
+    costs_file: Path | None = None
+    """File of the costs of jobs on this site, which `rewebb memory fit` writes; by
+    default those of the sample programs are used."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
 

@@ -48,6 +48,8 @@ _LOOK_S = 1.0
 _PROGRESS_S = 0.1
 """CPU time in which its processes have made progress: what merely waits and wakes up
 uses less of it in minutes."""
+_SEARCH_S = 0.5
+"""How often descendants of a child are looked for."""
 _FAREWELL_S = 5.0
 """How long a child may take to end once it has answered."""
 _LAST_NEWS_S = 2.0
@@ -94,7 +96,7 @@ class ChildEnd:
     cpu_s: float
     """User and system time."""
     peak_bytes: int
-    """Largest resident memory."""
+    """Largest resident memory of the child and of its descendants, together."""
     cut: Cut | None
     """Why it was ended from outside; None if it ended by itself, or somebody else has
     ended it."""
@@ -209,6 +211,8 @@ class _Watch:
         self._stalled_s = 0.0
         self._own_cpu_s = 0.0
         self._tree_cpu_s = 0.0
+        self._descendants: list[psutil.Process] = []
+        self._next_search_s = 0.0
 
     def wait_for(self, receiver: Connection) -> tuple[Any, float, int] | None:
         """Wait for the answer; None when the child ends without one."""
@@ -226,8 +230,15 @@ class _Watch:
             times = child.cpu_times()
             self.cpu_s = times.user + times.system
             resident = child.memory_info().rss
+            if time.monotonic() >= self._next_search_s:
+                # Listing processes costs more than all the rest on a busy node.
+                self._next_search_s = time.monotonic() + _SEARCH_S
+                self._descendants = _list_below(child)
         except psutil.NoSuchProcess:
             return
+        for descendant in self._descendants:
+            with suppress(psutil.NoSuchProcess):
+                resident += descendant.memory_info().rss
         self.peak_bytes = max(self.peak_bytes, resident)
         if self._limit_bytes is not None and resident > self._limit_bytes:
             self._end(child, Cut.MEMORY)

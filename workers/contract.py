@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from .workload import Workload
+
 __all__ = [
     "BACKGROUND_SPECTRUM",
     "BAD_PIXELS",
@@ -302,6 +304,8 @@ class Job:
     """Version of each package of the calibration code; other workers refuse."""
     edits: tuple[Edit, ...] = ()
     """What is changed in copies of its inputs before it runs, in this order."""
+    workload: Workload = field(default_factory=Workload)
+    """How large it is; all 0 of jobs that were recorded before it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +355,7 @@ class Usage:
     cpu_s: float
     """User and system time of the child."""
     peak_bytes: int
-    """Largest resident memory of the child."""
+    """Largest resident memory of the child and of its descendants, together."""
     granted_bytes: int
     """Memory it had been granted."""
 
@@ -499,6 +503,9 @@ class ResolveItem:
     """Other members whose own headers may select references."""
     edits: tuple[Edit, ...] = ()
     """What would be changed in copies of its inputs."""
+    science: tuple[str, ...] = ()
+    """Paths of the raw files, or of what the archive has, of the exposures that spec3
+    combines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,6 +544,8 @@ class Resolved:
     endings: tuple[str, ...] = ()
     """What follows its name in the names of the products that it makes with these
     parameters (``x1d``); empty where the mode is unknown."""
+    cubes: tuple[tuple[int, int, int], ...] = ()
+    """Predicted shapes of the cubes that it builds: wavelengths, rows, columns."""
 
 
 @dataclass(frozen=True, slots=True)

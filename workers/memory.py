@@ -1,35 +1,21 @@
-"""How much memory a job will need.
+"""How much memory a job needs, by what attempts at it took.
 
-The estimate is linear in the bytes that the job reads, with coefficients by stage
-and EXP_TYPE in ``config/memory.toml``, measured there. What attempts at the same job
-took is known better.
+What a job is expected to take before any attempt is in `flows.planning.costs`.
 """
 
-import tomllib
-from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib import resources
+from collections.abc import Iterable
 
-from .contract import Stage, Status, Usage
+from .contract import Status, Usage
 
-__all__ = ["MARGIN", "estimate_bytes", "grow", "learn_bytes"]
+__all__ = ["MARGIN", "grow", "learn_bytes"]
 
 MARGIN = 1.2
-"""What is granted to a job over the peak that was seen of it: the same job on the same
-data peaks within a few percent, on other nodes and with other references more apart."""
+"""What is granted to a job over the peak that was seen of it, or that is expected: the
+same job on the same data peaks within a few percent, on other nodes and with other
+references more apart."""
 
 _FACTOR = 2
 """How much more a job is granted that ran out of memory."""
-
-
-def estimate_bytes(stage: Stage, *, exp_type: str, input_bytes: int) -> int:
-    """Estimate the peak resident memory of a job, in bytes.
-
-    An EXP_TYPE without coefficients of its own takes those named ``default``.
-    """
-    by_type = _coefficients()[stage]
-    terms = by_type.get(exp_type, by_type["default"])
-    return int(terms["base_bytes"] + terms["per_input_byte"] * input_bytes)
 
 
 def grow(*, granted_bytes: int, peak_bytes: int) -> int:
@@ -51,9 +37,3 @@ def learn_bytes(attempts: Iterable[tuple[Status, Usage]]) -> int:
             more = grow(granted_bytes=granted_bytes, peak_bytes=peak_bytes)
             needed = max(needed, more)
     return needed
-
-
-@cache
-def _coefficients() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    text = resources.files("config").joinpath("memory.toml").read_text()
-    return tomllib.loads(text)

@@ -30,6 +30,7 @@ from .child import ChildEnd, Cut, listening, make_sender, run_in_child
 from .content import file_sha256, hash_content, read_cards
 from .contract import (
     CHILD_LOST,
+    EXTRACT1D,
     BroughtReport,
     Caveat,
     CodeSpecs,
@@ -66,7 +67,7 @@ from .job_layout import (
     get_store_folder,
 )
 from .publishing import sync
-from .references import ReferenceCache, locate_apertures, pin
+from .references import ReferenceCache, locate_reference, pin
 from .trees import remove_tree
 from .versions import calibration_versions
 
@@ -444,7 +445,7 @@ def _run_stage(
     edited = apply_edits(
         job.edits,
         work / INPUTS,
-        apertures=locate_apertures(job.references),
+        apertures=locate_reference(job.references, EXTRACT1D),
         exp_type=job.exp_type,
     )
     os.chdir(work)

@@ -16,6 +16,7 @@ from .db import db_app
 from .demo import demo
 from .interrupts import Interruptible
 from .measure import measure
+from .memory import memory_app
 from .output import Told, say
 from .put import put
 from .recipes import recipes_app
@@ -83,3 +84,4 @@ app.add_typer(config_app, name="config")
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")
 app.add_typer(db_app, name="db")
+app.add_typer(memory_app, name="memory")

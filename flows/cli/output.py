@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..archive import FetchListener
     from ..execution import Listener, Progress
+    from ..planning import PlanCost
     from ..reports import RunSummary
     from ..run import Step
 
@@ -183,9 +185,23 @@ def print_summary(summary: "RunSummary") -> None:
 
         say()
         say(f"known issues: {name_open(summary.issues)}; see `rewebb advise`")
+    if summary.cost:
+        say()
+        say(f"cost: {_say_cost(summary.cost)}")
     of = f"program {summary.program}, {summary.context}, {summary.recipe}"
     say()
     say(f"{of}: {say_counts(summary)}")
+
+
+def _say_cost(cost: "PlanCost") -> str:
+    """Say what a plan is expected to take, in one line."""
+    slots = f"{cost.slots} slot{'s' * (cost.slots != 1)}"
+    return (
+        f"{cost.cpu_s / 3600:.2f} CPU-hours, {cost.peak_bytes / 1e9:.1f} GB of memory "
+        f"for the largest job, {decimal(cost.disk_bytes)} of disk, "
+        f"{decimal(cost.download_bytes)} to fetch, "
+        f"{timedelta(seconds=round(cost.wall_s))} on {slots}"
+    )
 
 
 def say_counts(summary: "RunSummary") -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,9 +92,18 @@ def plan(
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
     start_at: StartAt = "detector1",
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            "--slots",
+            min=1,
+            help="Jobs at a time that the wall time is for; by default those of the "
+            "cluster.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run would do, and why, without doing it.
+    """Show what a run would do, why, and what it would cost, without doing it.
 
     Exit code 1 when some jobs cannot run, 2 when nothing could be planned.
     """
@@ -122,7 +131,9 @@ def plan(
         program: str, listeners: Listeners, shared: "Shared | None"
     ) -> "RunSummary":
         step = announce_steps(listeners)
-        return plan_only(settings, requests[program], step=step, shared=shared)
+        return plan_only(
+            settings, requests[program], slots=slots, step=step, shared=shared
+        )
 
     if len(requests) == 1 and file is None:
         work_on_one(work, *requests, as_json=as_json)

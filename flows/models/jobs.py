@@ -13,6 +13,7 @@ from workers.contract import (
     Stage,
     Usage,
 )
+from workers.workload import Workload
 
 __all__ = [
     "Attempt",
@@ -24,6 +25,7 @@ __all__ = [
     "ReadFile",
     "StoredJob",
     "StoredProduct",
+    "TakenCost",
 ]
 
 
@@ -81,6 +83,26 @@ class JobUse:
     changes: frozenset[str] = frozenset()
     """Names of the edits that it made, and kinds of the files of users that it
     read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenCost:
+    """What an attempt that succeeded took, and how large its job is."""
+
+    stage: Stage
+    """Stage of the job."""
+    exp_type: str
+    """EXP_TYPE of its science exposures."""
+    workload: Workload
+    """How large it is."""
+    peak_bytes: int
+    """Largest resident memory of its processes."""
+    cpu_s: float
+    """User and system time."""
+    disk_bytes: int
+    """Size of its products."""
+    granted_bytes: int
+    """Memory that it had been granted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.costs import Costs
 from workers.contract import (
-    BROUGHT,
     METAFILE,
     Caveat,
     CaveatKind,
@@ -19,7 +19,7 @@ from workers.contract import (
     Stage,
 )
 from workers.extraction import differs_in_extraction
-from workers.memory import estimate_bytes, learn_bytes
+from workers.memory import learn_bytes
 
 from ..models.jobs import Content, Damage, StoredJob
 from ..models.runs import JobState
@@ -32,8 +32,11 @@ from .binding import (
     list_caveats,
 )
 from .brought import is_unread
+from .costs import estimate
 from .explain import History, explain_due, explain_reuse
 from .graph import PlannedJob
+from .limits import Limits, explain_memory, explain_voxels
+from .workload import count_workload
 
 __all__ = ["Binder", "Plan", "PlanEntry", "build_plan"]
 
@@ -56,9 +59,11 @@ class PlanEntry:
     blocked_by: tuple[str, ...] = ()
     """Keys of the producers that failed."""
     estimate_bytes: int = 0
-    """Memory that it will need, when its inputs are known."""
+    """Memory that it will be granted, if it is due."""
     expected_s: float = 0.0
     """Wall time that it is expected to take on one core, if it is due."""
+    disk_bytes: int = 0
+    """What it is expected to leave in the store, if it is due."""
     caveats: tuple[Caveat, ...] = ()
     """What is known before it runs or is reused; what the job found is in `done`."""
     combined: Combined | None = None
@@ -88,6 +93,10 @@ class Binder:
     ----------
     data_dir
         The data folder, below which products are.
+    costs
+        What jobs take.
+    limits
+        What they may take.
     allow_partial
         Whether to go on without members whose producers failed.
     """
@@ -99,12 +108,16 @@ class Binder:
         data_dir: Path,
         find_done: _FindDone,
         history: History,
+        costs: Costs,
+        limits: Limits,
         allow_partial: bool = False,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
         self._find_done = find_done
         self._history = history
+        self._costs = costs
+        self._limits = limits
         self._allow_partial = allow_partial
 
     def decide(
@@ -126,7 +139,7 @@ class Binder:
             whose = f"{waiting[0]}'s" if len(waiting) == 1 else "their"
             names = ", ".join(waiting)
             why = f"waits for {names}; reused if {whose} output is unchanged"
-            entry = PlanEntry(planned, JobState.DUE, why)
+            entry = self._make_due(planned, why, job=None)
         else:
             entry = self._decide_bound(planned, made)
         if entry.state not in {JobState.DUE, JobState.REUSED}:
@@ -161,27 +174,44 @@ class Binder:
             return PlanEntry(
                 planned, JobState.BLOCKED, str(error), blocked_by=planned.producers
             )
+        own = self._resolved.by_key.get(planned.key)
+        job = replace(job, workload=count_workload(planned, own))
         done = self._find_done(job.fingerprint)
         if isinstance(done, StoredJob):
             why = explain_reuse(done, job, self._history)
             return PlanEntry(planned, JobState.REUSED, why, job, done)
-        estimate = estimate_bytes(
-            job.stage,
-            exp_type=job.exp_type,
-            input_bytes=_count_bytes(planned, made),
-        )
-        learned = learn_bytes(self._history.find_usages(job.stage, job.name))
         why = self._explain(job, done)
         combined = self._find_combined(job)
         if combined is not None:
             why = f"{why}; only the extraction of spectra is done again"
+        return replace(self._make_due(planned, why, job=job), combined=combined)
+
+    def _make_due(self, planned: PlannedJob, why: str, *, job: Job | None) -> PlanEntry:
+        """Make the entry of a job that is due, or say why no node can do it."""
+        resolved = self._resolved.by_key.get(planned.key)
+        exp_type = planned.exposure.exp_type
+        expected = estimate(
+            self._costs,
+            planned.stage,
+            exp_type=exp_type,
+            workload=count_workload(planned, resolved),
+        )
+        usages = self._history.find_usages(planned.stage, planned.name)
+        cubes = resolved.cubes if resolved else ()
+        excess = explain_voxels(cubes, self._limits, exp_type=exp_type)
+        excess = excess or explain_memory(
+            expected.peak_bytes, usages, self._limits, is_waiting=job is None
+        )
+        if excess is not None:
+            return PlanEntry(planned, JobState.FAILED, excess)
         return PlanEntry(
             planned,
             JobState.DUE,
             why,
             job,
-            estimate_bytes=max(estimate, learned),
-            combined=combined,
+            estimate_bytes=max(expected.grant_bytes, learn_bytes(usages)),
+            expected_s=expected.cpu_s,
+            disk_bytes=expected.disk_bytes,
         )
 
     def _find_combined(self, job: Job) -> Combined | None:
@@ -271,18 +301,6 @@ def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
     for planned in graph:
         entries[planned.key] = binder.decide(planned, entries)
     return Plan(tuple(entries.values()))
-
-
-def _count_bytes(planned: PlannedJob, made: Mapping[str, Made]) -> int:
-    beside = {METAFILE, *BROUGHT}
-    read = sum(f.size_bytes for f in planned.inputs if f.exptype not in beside)
-    names = {file.name for file in planned.inputs}
-    return read + sum(
-        product.size_bytes
-        for source in made.values()
-        for product in source.products.values()
-        if product.name in names
-    )
 
 
 def _has_failed(entry: PlanEntry) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -10,7 +10,14 @@ from typing import Any, Final
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["FREE_TEXT", "ConvertedText", "UtcDateTime", "enum_text", "json_text"]
+__all__ = [
+    "FREE_TEXT",
+    "ConvertedText",
+    "UtcDateTime",
+    "counts_text",
+    "enum_text",
+    "json_text",
+]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -76,6 +83,14 @@ PostgreSQL refuses NUL, and UTF-8 lone surrogates; both are shown escaped."""
 def enum_text(enum: type[StrEnum]) -> ConvertedText:
     """Make the type of a member of an enumeration, by its value."""
     return ConvertedText(str, enum)
+
+
+def counts_text(kind: type[Any]) -> ConvertedText:
+    """Make the type of a dataclass of numbers, by field; `{}` is all its defaults."""
+    return ConvertedText(
+        lambda value: json.dumps(asdict(value), sort_keys=True),
+        lambda text: kind(**json.loads(text)),
+    )
 
 
 def _to_json(value: object) -> str:

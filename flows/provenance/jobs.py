@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session, defer
 
 from workers.contract import (
     Caveat,
@@ -18,6 +18,7 @@ from workers.contract import (
     Status,
     Usage,
 )
+from workers.workload import Workload
 
 from ..errors import UnknownRecordError
 from ..models.jobs import (
@@ -27,6 +28,7 @@ from ..models.jobs import (
     OtherReference,
     StoredJob,
     StoredProduct,
+    TakenCost,
 )
 from .loading import (
     find_successes,
@@ -282,6 +284,36 @@ class Jobs(Tables):
         query = query.where(SQLAttempt.status.in_(telling)).limit(_USAGES)
         rows = session.scalars(query)
         return tuple((row.status, to_record(Usage, row)) for row in rows)
+
+    @reads
+    def list_costs(self, session: Session) -> tuple[TakenCost, ...]:
+        """List what every success took whose job has its workload recorded.
+
+        A success without products, since no data fall on the detector, ends early and
+        says nothing.
+        """
+        made = SQLProduct.attempt_id
+        sizes = select(made, func.sum(SQLProduct.size_bytes)).group_by(made)
+        disk_bytes = dict(session.execute(sizes).tuples().all())
+        query = (
+            select(SQLAttempt, SQLJob.stage, SQLJob.exp_type, SQLJob.workload)
+            .join(SQLJob, SQLJob.fingerprint == SQLAttempt.fingerprint)
+            .where(SQLAttempt.status == Status.SUCCEEDED, SQLAttempt.peak_bytes > 0)
+            .options(defer(SQLAttempt.error_traceback))
+            .order_by(SQLJob.stage, SQLJob.exp_type, SQLAttempt.id)
+        )
+        return tuple(
+            to_record(
+                TakenCost,
+                attempt,
+                stage=stage,
+                exp_type=exp_type,
+                workload=workload,
+                disk_bytes=int(disk_bytes[attempt.id]),
+            )
+            for attempt, stage, exp_type, workload in session.execute(query).tuples()
+            if workload != Workload() and attempt.id in disk_bytes
+        )
 
 
 def _newest(query: Select[_Row], stage: Stage, name: str) -> Select[_Row]:

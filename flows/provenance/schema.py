@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from workers.contract import Caveat, CaveatKind, Edit, Parameters, Stage, Status
+from workers.workload import Workload
 
 from ..models.runs import JobState, RunState
-from .column_types import FREE_TEXT, UtcDateTime, enum_text, json_text
+from .column_types import FREE_TEXT, UtcDateTime, counts_text, enum_text, json_text
 
 __all__ = [
     "ReferenceKind",
@@ -78,6 +79,7 @@ class SQLBase(MappedAsDataclass, DeclarativeBase, kw_only=True):
         tuple[str, ...]: json_text(tuple),
         tuple[Caveat, ...]: json_text(_to_caveats),
         tuple[Edit, ...]: json_text(_to_edits),
+        Workload: counts_text(Workload),
         CaveatKind: enum_text(CaveatKind),
         JobState: enum_text(JobState),
         ReferenceKind: enum_text(ReferenceKind),
@@ -146,6 +148,8 @@ class SQLJob(SQLBase):
     association_name: Mapped[str | None]
     versions: Mapped[Mapping[str, str]]
     crds_path: Mapped[str]
+    # Empty of jobs before revision 0009.
+    workload: Mapped[Workload]
 
 
 class SQLJobInput(SQLBase):
@@ -197,7 +201,7 @@ class SQLAttempt(SQLBase):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
     host: Mapped[str]
-    # Empty of attempts before revision 0007.
+    # Empty of attempts before revision 0009.
     node: Mapped[str]
     elapsed_s: Mapped[float]
     cpu_s: Mapped[float]

@@ -9,7 +9,7 @@ from workers.contract import Caveat
 from ..advice import Advice, count_states
 from ..models.jobs import StoredJob
 from ..models.runs import JobState, Run, RunState
-from ..planning import Plan, PlanEntry
+from ..planning import Plan, PlanCost, PlanEntry
 
 __all__ = ["JobLine", "RunSummary", "summarize", "tell_caveats"]
 
@@ -64,6 +64,8 @@ class RunSummary:
     issues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Ids of the known issues that apply to its exposures, by state, as of its day:
     `rewebb show` evaluates them anew."""
+    cost: PlanCost | None = None
+    """What a dry run expects its jobs to take; None of a run."""
 
 
 def summarize(
@@ -73,6 +75,7 @@ def summarize(
     folder: str,
     notes: Sequence[str] = (),
     advice: Sequence[Advice] = (),
+    cost: PlanCost | None = None,
 ) -> RunSummary:
     """Summarize a plan as it came out."""
     lines = tuple(_to_line(entry) for entry in plan.entries)
@@ -93,6 +96,7 @@ def summarize(
         products=tuple(sorted({p.name for job in _done(plan) for p in job.products})),
         peak_bytes=max((entry.estimate_bytes for entry in plan.entries), default=0),
         issues=count_states(advice),
+        cost=cost,
     )
 
 

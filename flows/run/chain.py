@@ -1,5 +1,6 @@
 """The order of a run, which stands here alone."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -7,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from config.costs import load_costs
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings
 from workers.contract import CodeSpecs
@@ -20,6 +22,7 @@ from ..factory import (
     open_database,
     open_services,
 )
+from ..planning import sum_costs
 from ..reports import RunSummary, summarize
 from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
@@ -122,6 +125,7 @@ def plan_only(
     settings: Settings,
     request: Request,
     *,
+    slots: int | None = None,
     step: Step = _take,
     shared: Shared | None = None,
 ) -> RunSummary:
@@ -132,6 +136,8 @@ def plan_only(
 
     Parameters
     ----------
+    slots
+        Jobs at a time that the wall time is for; None for those of the cluster.
     step
         Takes each step.
     shared
@@ -167,10 +173,19 @@ def plan_only(
             planned = _plan_unfetched(drawn, services)
         else:
             planned = _plan(drawn, services, open_cluster(), step=step, dry_run=True)
+            slots = slots or open_cluster().get_slots()
+        slots = slots or settings.slots or len(os.sched_getaffinity(0))
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
     return summarize(
-        planned.plan, run=run, folder="", notes=planned.notes, advice=planned.advice
+        planned.plan,
+        run=run,
+        folder="",
+        notes=planned.notes,
+        advice=planned.advice,
+        cost=sum_costs(
+            planned.plan, slots=slots, download_bytes=planned.download_bytes
+        ),
     )
 
 
@@ -245,10 +260,13 @@ def _plan(
     if drawn.due:
         return _plan_unfetched(drawn, services)
     resolved = step("resolve", partial(resolve, drawn, services, cluster))
-    return step("plan", partial(make_plan, resolved, services))
+    largest_bytes = cluster.get_largest_bytes()
+    make = partial(make_plan, resolved, services, largest_bytes=largest_bytes)
+    return step("plan", make)
 
 
 def _plan_unfetched(drawn: Drawn, services: Services) -> Planned:
     """Plan while files are not here, and advise by what is known without them."""
     making = find_making(services.settings, drawn.context, services.database)
-    return replace(plan_unfetched(drawn), advice=advise_drawn(drawn, making))
+    planned = plan_unfetched(drawn, load_costs(services.settings.costs_file))
+    return replace(planned, advice=advise_drawn(drawn, making))

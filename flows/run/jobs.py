@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from rich.filesize import decimal
 
+from config.costs import Costs, load_costs
+
 from ..advice import Advice
 from ..errors import DataFolderError
 from ..execution import Cluster, Listener, Orchestrator, to_run_job
@@ -13,7 +15,16 @@ from ..layout import get_run_folder
 from ..logs import get_logger
 from ..models.runs import JobState, Run, RunState
 from ..notifier import Notifier
-from ..planning import Binder, Plan, PlanEntry, build_plan
+from ..planning import (
+    IFU,
+    Binder,
+    Limits,
+    Plan,
+    PlanEntry,
+    build_plan,
+    count_workload,
+    estimate,
+)
 from ..reports import RunSummary, publish_run_folder, summarize
 from .advising import advise_resolved
 from .graph import Drawn
@@ -46,6 +57,8 @@ class Planned:
     """What a scientist must know of the run, and of what it leaves out."""
     advice: tuple[Advice, ...] = ()
     """The known issues that apply to its exposures."""
+    download_bytes: int = 0
+    """Size of the files that are to be fetched first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +75,29 @@ class Executed:
     """Likewise."""
 
 
-def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
-    """Plan what is due."""
-    drawn = resolved.drawn
+def make_plan(
+    resolved: ResolvedGraph, services: Services, *, largest_bytes: int | None = None
+) -> Planned:
+    """Plan what is due.
+
+    Parameters
+    ----------
+    largest_bytes
+        Memory of the largest node: what needs more cannot run. None does not ask.
+
+    Raises
+    ------
+    SettingsError
+        The costs of the site cannot be read.
+    """
+    drawn, settings = resolved.drawn, services.settings
     binder = Binder(
         resolved.resolved,
         data_dir=services.data_dir,
         find_done=services.store.find_done,
         history=services.database.jobs,
+        costs=load_costs(settings.costs_file),
+        limits=Limits(settings.most_voxels, largest_bytes),
         allow_partial=drawn.allow_partial,
     )
     plan = build_plan(drawn.graph, binder)
@@ -82,17 +110,37 @@ def make_plan(resolved: ResolvedGraph, services: Services) -> Planned:
     )
 
 
-def plan_unfetched(drawn: Drawn) -> Planned:
+def plan_unfetched(drawn: Drawn, costs: Costs) -> Planned:
     """Plan as far as one can while files are not here: every job is due."""
     sizes = [e.size_bytes for e in drawn.remote] + [f.size_bytes for f in drawn.due]
     why = f"{len(sizes)} files, {decimal(sum(sizes))}, are to be fetched first"
     entries = tuple(
         PlanEntry(job, JobState.FAILED, job.defect)
         if job.defect
-        else PlanEntry(job, JobState.DUE, why)
+        else _expect(PlanEntry(job, JobState.DUE, why), costs)
         for job in drawn.graph
     )
-    return Planned(Plan(entries), None, NOT_RESOLVED, (*drawn.notes, *drawn.unused))
+    notes = (*drawn.notes, *drawn.unused)
+    if any(job.exposure.exp_type in IFU for job in drawn.graph):
+        notes = (*notes, "costs leave out the cubes of the IFU, until files are here")
+    return Planned(Plan(entries), None, NOT_RESOLVED, notes, download_bytes=sum(sizes))
+
+
+def _expect(entry: PlanEntry, costs: Costs) -> PlanEntry:
+    """Say what a job is expected to take, as far as headers tell."""
+    planned = entry.planned
+    expected = estimate(
+        costs,
+        planned.stage,
+        exp_type=planned.exposure.exp_type,
+        workload=count_workload(planned, None),
+    )
+    return replace(
+        entry,
+        estimate_bytes=expected.grant_bytes,
+        expected_s=expected.cpu_s,
+        disk_bytes=expected.disk_bytes,
+    )
 
 
 def execute(

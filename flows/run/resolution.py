@@ -233,7 +233,16 @@ def _make_item(
         metafile=next(metafiles, None),
         members=tuple(_list_members(planned, raw)) if stage is Stage.SPEC2 else (),
         edits=planned.edits,
+        science=tuple(_list_science(planned, raw)) if stage is Stage.SPEC3 else (),
     )
+
+
+def _list_science(planned: PlannedJob, raw: Mapping[str, str]) -> Iterator[str]:
+    """List the files whose headers say where the science members look."""
+    for file in planned.inputs:
+        path = raw.get(file.producer) if file.producer else file.path
+        if file.exptype == Role.SCIENCE and path is not None:
+            yield path
 
 
 def _list_members(

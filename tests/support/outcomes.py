@@ -25,6 +25,7 @@ from workers.contract import (
     StepStatus,
     Usage,
 )
+from workers.workload import Workload
 
 __all__ = [
     "NOON",
@@ -87,6 +88,7 @@ def make_job(
         mappings=(make_reference(context), make_reference("jwst_nirspec_0300.imap")),
         crds_path="/crds",
         versions={"jwst": "3.0.0", "stcal": "1.20.0"},
+        workload=Workload(pixels=2048**2, groups=5, integrations=1, members=1),
     )
 
 

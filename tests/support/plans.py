@@ -9,12 +9,14 @@ from pathlib import Path
 from exposures import associate_headers
 from outcomes import NOON, make_reference
 
+from config.costs import load_costs
 from config.recipe import AssociationChoice
 from flows.models.exposures import Exposure, UnusableFile
 from flows.models.jobs import Content, Damage, StoredJob
 from flows.models.runs import JobState
 from flows.planning import (
     Binder,
+    Limits,
     Plan,
     PlannedJob,
     ResolvedSet,
@@ -173,7 +175,11 @@ def _product(name: str, content: str) -> Product:
 
 
 def make_binder(
-    resolved: ResolvedSet, store: DoneStore, *, allow_partial: bool = False
+    resolved: ResolvedSet,
+    store: DoneStore,
+    *,
+    allow_partial: bool = False,
+    limits: Limits = Limits(most_voxels=10**8),  # noqa: B008  # frozen
 ) -> Binder:
     """Make a binder over what is done."""
     return Binder(
@@ -181,6 +187,8 @@ def make_binder(
         data_dir=Path("data"),
         find_done=store.find_done,
         history=store,
+        costs=load_costs(),
+        limits=limits,
         allow_partial=allow_partial,
     )
 

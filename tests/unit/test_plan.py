@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,15 @@ from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
 from flows.models.exposures import Exposure
 from flows.models.jobs import Content
 from flows.models.runs import JobState
-from flows.planning import Plan, PlanEntry, PlannedJob, ResolvedSet, build_plan
+from flows.planning import (
+    Limits,
+    Plan,
+    PlanEntry,
+    PlannedJob,
+    ResolvedSet,
+    build_plan,
+    count_workload,
+)
 from workers.contract import (
     METAFILE,
     Caveat,
@@ -18,6 +27,8 @@ from workers.contract import (
     ErrorInfo,
     FileHash,
     Stage,
+    Status,
+    Usage,
 )
 
 DITHER_1 = "jw99001001001_03101_00001_nrs1"
@@ -86,11 +97,87 @@ def test_only_jobs_whose_inputs_are_there_have_a_fingerprint(
         assert (entry.job is not None) == (entry.planned.stage is Stage.DETECTOR1)
 
 
-def test_a_job_that_can_run_has_an_estimate_of_its_memory(
+def test_every_job_that_is_due_says_what_it_will_take(
     graph: tuple[PlannedJob, ...],
 ) -> None:
     for entry in plan(graph, DoneStore()).entries:
-        assert (entry.estimate_bytes > 0) == (entry.job is not None)
+        assert entry.estimate_bytes > 0
+        assert entry.expected_s > 0
+        assert entry.disk_bytes > 0
+
+
+def test_a_job_that_can_run_says_how_large_it_is() -> None:
+    exposures = [
+        replace(e, header={**e.header, "SUBSIZE1": 512, "SUBSIZE2": 32, "NGROUPS": 5})
+        for e in bots_program()
+    ]
+    made = plan(make_graph(exposures), DoneStore())
+    jobs = [entry.job for entry in made.entries if entry.job]
+    assert {(job.workload.pixels, job.workload.groups) for job in jobs} == {(16384, 5)}
+
+
+def with_cubes(
+    graph: Sequence[PlannedJob], *cubes: tuple[int, int, int]
+) -> ResolvedSet:
+    """Predict cubes for every job of spec3."""
+    resolved = make_resolved(graph)
+    by_key = {
+        key: replace(one, cubes=cubes) if key.startswith("spec3") else one
+        for key, one in resolved.by_key.items()
+    }
+    return replace(resolved, by_key=by_key)
+
+
+def plan_limited(
+    graph: Sequence[PlannedJob], resolved: ResolvedSet, store: DoneStore, limits: Limits
+) -> Plan:
+    return build_plan(graph, make_binder(resolved, store, limits=limits))
+
+
+def test_a_cube_of_too_many_voxels_cannot_be_planned_and_says_what_to_change(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    resolved = with_cubes(graph, (1000, 700, 600), (10, 7, 6))
+    made = plan_limited(graph, resolved, DoneStore(), Limits(most_voxels=10**8))
+    [entry, *_] = [e for e in made.entries if e.planned.stage is Stage.SPEC3]
+    assert entry.state is JobState.FAILED
+    assert "4.2e+08 voxels (1000 wavelengths of 600 x 700 spaxels)" in entry.why
+    for name in ("1e+08", "scalexy", "scalew", "output_type", "grating and filter"):
+        assert name in entry.why
+
+
+def test_a_cube_of_as_many_voxels_as_are_allowed_is_planned(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    limits = Limits(most_voxels=420_000_000)
+    resolved = with_cubes(graph, (1000, 700, 600))
+    made = plan_limited(graph, resolved, DoneStore(), limits)
+    assert made.count(JobState.DUE) == len(graph)
+
+
+def test_a_job_that_is_larger_than_every_node_is_refused_with_both_numbers(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    limits = Limits(most_voxels=10**10, largest_bytes=4 * 10**9)
+    resolved = with_cubes(graph, (10_000, 1000, 100))
+    made = plan_limited(graph, resolved, DoneStore(), limits)
+    refused = [e for e in made.entries if e.state is JobState.FAILED]
+    assert {entry.planned.stage for entry in refused} == {Stage.SPEC3}
+    peak_gb, node_gb = map(float, re.findall(r"([\d.]+) GB", refused[0].why))
+    assert peak_gb > node_gb == 4.0
+
+
+def test_what_an_attempt_took_is_known_better_than_what_it_was_expected_to_take(
+    graph: tuple[PlannedJob, ...],
+) -> None:
+    limits = Limits(most_voxels=10**10, largest_bytes=4 * 10**9)
+    resolved = with_cubes(graph, (10_000, 1000, 100))
+    store = DoneStore()
+    for planned in graph:
+        taken = Usage(1.0, 1.0, 3 * 10**9, 4 * 10**9)
+        store.usages[planned.stage, planned.name] = [(Status.SUCCEEDED, taken)]
+    made = plan_limited(graph, resolved, store, limits)
+    assert made.count(JobState.DUE) == len(graph)
 
 
 def test_a_job_that_waits_says_for_what(graph: tuple[PlannedJob, ...]) -> None:
@@ -424,3 +511,17 @@ def test_what_a_producer_does_not_make_with_its_parameters_is_told() -> None:
     assert entry.state is JobState.FAILED
     assert f"_cal.fits, and {spec2} makes only 0_cal, x1d" in entry.why
     assert "output_type of cube_build" in entry.why
+
+
+def test_outliers_of_an_ifu_are_found_in_windows_of_several_exposures() -> None:
+    graph = make_graph(ifu_program())
+    detection = {"kernel_size": "7 7", "skip": False}
+    parameters = {"steps": {"outlier_detection": detection}}
+    found = {}
+    for planned in graph:
+        own = make_resolved(graph).by_key[planned.key]
+        workload = count_workload(planned, replace(own, parameters=parameters))
+        found[planned.stage, len(planned.inputs) > 1] = workload.window
+    assert found[Stage.SPEC3, True] == 49
+    assert found[Stage.SPEC3, False] == 0
+    assert {window for (stage, _), window in found.items() if stage < "spec3"} == {0}

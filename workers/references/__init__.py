@@ -6,7 +6,7 @@
 
 from .cache import (
     ReferenceCache,
-    locate_apertures,
+    locate_reference,
     name_pars,
     name_references,
     pin,
@@ -14,7 +14,7 @@ from .cache import (
 
 __all__ = [
     "ReferenceCache",
-    "locate_apertures",
+    "locate_reference",
     "name_pars",
     "name_references",
     "pin",

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..contract import EXTRACT1D, ParsUse, ReferenceFile, ReferenceUse
+from ..contract import ParsUse, ReferenceFile, ReferenceUse
 from ..errors import CrdsCacheError, ReferenceChangedError, ReferenceMissingError
 from .verdict import identify_file, refuse_truncated
 
@@ -20,7 +20,7 @@ __all__ = [
     "OBSERVATORY",
     "ReferenceCache",
     "locate",
-    "locate_apertures",
+    "locate_reference",
     "name_pars",
     "name_references",
     "pin",
@@ -195,9 +195,9 @@ def locate(name: str) -> Path:
     return Path(crds.locate_file(name, OBSERVATORY))
 
 
-def locate_apertures(uses: Iterable[ReferenceUse]) -> Path | None:
-    """Return the place of the ``extract1d`` reference of a job; None if it has none."""
-    names = (use.file.name for use in uses if use.file and use.reftype == EXTRACT1D)
+def locate_reference(uses: Iterable[ReferenceUse], reftype: str) -> Path | None:
+    """Return the place of a reference of a job; None if it has none of the type."""
+    names = (use.file.name for use in uses if use.file and use.reftype == reftype)
     return next(map(locate, names), None)
 
 

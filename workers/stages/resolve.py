@@ -18,6 +18,7 @@ from ..contract import (
     EXTRACT1D,
     Edit,
     ErrorInfo,
+    Parameters,
     ParsUse,
     ReferenceFile,
     ReferenceUse,
@@ -30,8 +31,9 @@ from ..contract import (
 from ..edits import check_edits
 from ..errors import WorkerError
 from ..msa import check_metafile
-from ..references import ReferenceCache, locate_apertures, pin
+from ..references import ReferenceCache, locate_reference, pin
 from ..versions import calibration_versions
+from .cubes import predict_cubes
 from .expected_products import list_endings
 from .nested_steps import reads_metafile
 from .pipelines import configure, get_parameters, list_pars_types
@@ -101,7 +103,7 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         [edit for edit in item.edits if not _is_idle(edit, pipeline)],
         metafile=Path(item.metafile) if needs_metafile and item.metafile else None,
         exposure=Path(item.exposure),
-        apertures=locate_apertures(references),
+        apertures=locate_reference(references, EXTRACT1D),
         exp_type=exp_type,
     )
     for member in item.members:
@@ -122,7 +124,23 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         mappings=cache.list_mappings(context, instrument, kinds),
         reads_metafile=needs_metafile,
         endings=list_endings(item.stage, exp_type, parameters),
+        cubes=_predict_cubes(item, header, parameters, references),
     )
+
+
+def _predict_cubes(
+    item: ResolveItem,
+    header: Mapping[str, Any],
+    parameters: Parameters,
+    references: Iterable[ReferenceUse],
+) -> tuple[tuple[int, int, int], ...]:
+    """Predict the cubes of a job; none if it builds none, or lacks their reference."""
+    steps: Any = parameters.get("steps", {})
+    cubepar = locate_reference(references, "cubepar")
+    if cubepar is None or steps.get("cube_build", {}).get("skip"):
+        return ()
+    headers = [read_header(path) for path in item.science] or [header]
+    return predict_cubes(headers, steps["cube_build"], cubepar)
 
 
 def _is_idle(edit: Edit, pipeline: Pipeline) -> bool:
