@@ -38,7 +38,8 @@ This page is made from the files by `tools/write_known_issues.py`. *Status* is `
 several things do, the first is recommended. *Measured* is what a
 [measurement](measurements.md) gives without and with it in a
 [sample program](sample.md) that has the defect (NS-MOS02: on the nods of a real source
-whose errors were lost), as a test finds it again. One number alone is that of a defect
+whose errors were lost; NS-BOTS05: on the nods of a fixed slit with the false absorption
+put into its lower half), as a test finds it again. One number alone is that of a defect
 that nothing in a recipe mends. `-` has one of four reasons: nothing in a recipe helps
 (*by hand*, or no recipe); the issue is *resolved*, so the pipeline of today does not
 have it; the advice is a choice that depends on the science; or, of an open one with a
@@ -59,7 +60,7 @@ class Number:
     product: str
     """Pattern of the files, of which the first is measured."""
     measurement: str
-    """Name of the measurement."""
+    """Name of the measurement, or of what a test takes by itself."""
     parts: tuple[str, str]
     """Of what in the file: before and after."""
     unit: str
@@ -82,9 +83,10 @@ class Number:
 
     @property
     def value(self) -> MeasuredValue:
-        """What the registry says of it."""
-        values = list_measurements()[self.measurement].values
-        return next(value for value in values if value.unit == self.unit)
+        """What the registry says of it; what a test takes by itself is ideally 0."""
+        kind = list_measurements().get(self.measurement)
+        own = MeasuredValue(unit=self.unit, ideal=0)
+        return next(v for v in kind.values if v.unit == self.unit) if kind else own
 
 
 def load_numbers() -> tuple[Number, ...]:

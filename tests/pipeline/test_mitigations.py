@@ -48,7 +48,8 @@ def _run_all(mode: Mode) -> object:
         for number, text in make_recipes(mode).items():
             path = folder / f"{number}.toml"
             path.write_text(text)
-            summary = process(settings, Request(mode.program, recipe=str(path)))
+            request = Request(mode.program, ("001",), recipe=str(path))
+            summary = process(settings, request)
             assert summary.state is RunState.SUCCEEDED
             runs[number] = Run(find_measured(settings, summary), summary.issues)
         return runs
@@ -58,6 +59,7 @@ def _run_all(mode: Mode) -> object:
 
 nirspec_ifu_flawed = _run_all(Mode.NIRSPEC_IFU_FLAWED)
 nirspec_bots_flawed = _run_all(Mode.NIRSPEC_BOTS_FLAWED)
+nirspec_bots_nrs2_flawed = _run_all(Mode.NIRSPEC_BOTS_NRS2_FLAWED)
 miri_mrs_flawed = _run_all(Mode.MIRI_MRS_FLAWED)
 nirspec_mos_flawed = _run_all(Mode.NIRSPEC_MOS_FLAWED)
 

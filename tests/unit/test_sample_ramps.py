@@ -86,6 +86,14 @@ def test_stripes_are_constant_along_the_fast_axis(fast_axis: int, along: int) ->
     assert first.mean(axis=along).std() > 5 * first.std(axis=along).mean()
 
 
+def test_light_jitters_from_one_integration_to_the_next() -> None:
+    defects = Defects(cosmic_rays_per_group=0, jitter=0.01)
+    parts = defects.draw_brightness(400, seed=1)
+    assert parts.mean() == pytest.approx(1, abs=0.002)
+    assert parts.std() == pytest.approx(0.01, rel=0.1)
+    assert (QUIET.draw_brightness(4, seed=1) == 1).all()
+
+
 def test_cosmic_rays_come_after_the_first_read() -> None:
     ramp = simulate(0.0, Defects(cosmic_rays_per_group=50))[0].astype(float)
     jumps = (np.diff(ramp, axis=0) > 100).sum(axis=(1, 2))

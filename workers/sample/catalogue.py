@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .contexts import write_contexts
 from .detector_references import READOUTS, add_detector_references
-from .flawed import BOTS_FLAWED, IFU_FLAWED, MOS_FLAWED, MRS_FLAWED
+from .flawed import BOTS_FLAWED, BOTS_NRS2_FLAWED, IFU_FLAWED, MOS_FLAWED, MRS_FLAWED
 from .library import Library
 from .miri_lrs import LRS_SLIT, LRS_SLITLESS
 from .miri_mrs import MRS, MRS_BANDS
@@ -23,7 +23,7 @@ __all__ = ["PROGRAMS", "make_programs", "make_references"]
 _ALL = (
     *(IFU_PRISM, IFU_NOD, BOTS_PRISM, IFU_GRATINGS, BOTS_G395H, MOS_PRISM, FS_PRISM),
     *(MRS, MRS_BANDS, LRS_SLIT, LRS_SLITLESS, BOTS_FLAWED, MRS_FLAWED),
-    *(IFU_FLAWED, MOS_FLAWED),
+    *(IFU_FLAWED, MOS_FLAWED, BOTS_NRS2_FLAWED),
 )
 PROGRAMS = {program.mode: program for program in _ALL}
 """The sample programs; their references are numbered in this order."""

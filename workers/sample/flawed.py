@@ -1,4 +1,4 @@
-"""Sample programs with the defects of known issues: 99021 to 99024, on request only.
+"""Sample programs with the defects of known issues: 99021 to 99025, on request only.
 
 In program 99021 the source of program 99001 (IFU, PRISM) is beside the coordinates of
 its proposal (NS-IFU04), and read with 1/f noise that is stronger than the read noise
@@ -17,6 +17,10 @@ of sky that is darker than that around the source (MRS-BACKGROUND-IN-MAST).
 In program 99024 one exposure of the slitlets of program 99004 (MOS, PRISM) is read with
 1/f noise that is stronger than the read noise (NS-MOS04), and the target acquisition
 has left all sources beside their places in the shutters (NS-MOS-SOURCE-CENTERING).
+
+In program 99025 the star of program 99012 (BOTS, G395H, SUB2048), on NRS2 alone, is
+brighter or fainter from one integration to the next (NS-BOTS-NRS2-SCATTER). There is no
+transit.
 """
 
 from collections.abc import Sequence
@@ -31,13 +35,14 @@ from .miri_mrs import MRS
 from .nirspec_ifu import IFU_PRISM
 from .nirspec_light import Tracer
 from .nirspec_mos import MOS_PRISM, find_step, name_metafile
-from .nirspec_slits import BOTS_PRISM
+from .nirspec_slits import BOTS_G395H, BOTS_PRISM
 from .program import Program, Tables
 from .ramps import Defects
 from .sample_set import Mode
 
 __all__ = [
     "BOTS_FLAWED",
+    "BOTS_NRS2_FLAWED",
     "IFU_FLAWED",
     "MOS_FLAWED",
     "MRS_FLAWED",
@@ -76,6 +81,12 @@ def _plan_nods() -> list[RawExposure]:
 def _plan_series() -> list[RawExposure]:
     first = replace(BOTS_PRISM.plan()[0], program=Mode.NIRSPEC_BOTS_FLAWED.program)
     return split(replace(first, integrations=12), 1)
+
+
+def _plan_jitter() -> list[RawExposure]:
+    first = next(raw for raw in BOTS_G395H.plan() if raw.detector == "NRS2")
+    program = Mode.NIRSPEC_BOTS_NRS2_FLAWED.program
+    return split(replace(first, program=program, integrations=32), 1)
 
 
 def _plan_exposure() -> list[RawExposure]:
@@ -120,6 +131,13 @@ def _tabulate_dead(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> 
     yield "dead", Table({"row": rows, "column": columns}, meta=meta)
 
 
+def _tabulate_jitter(
+    program: Program, _: Tracer, plan: Sequence[RawExposure]
+) -> Tables:
+    meta = {"program": program.mode.program, "exposures": [raw.stem for raw in plan]}
+    yield "jitter", Table({"share": [program.defects.jitter]}, meta=meta)
+
+
 def _tabulate_shift(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
     true, told = program.scene.position, plan[0].target.position
     columns = {"what": ["source", "header"], "ra_deg": [true.ra, told.ra]}
@@ -155,6 +173,15 @@ BOTS_FLAWED = replace(
     defects=Defects(cosmic_rays_per_group=0, stripes_dn=15.0, dead=_DEAD),
 )
 """A time series with 1/f noise and dead pixels."""
+BOTS_NRS2_FLAWED = replace(
+    BOTS_G395H,
+    mode=Mode.NIRSPEC_BOTS_NRS2_FLAWED,
+    plan=_plan_jitter,
+    tabulate=_tabulate_jitter,
+    transit=None,
+    defects=replace(BOTS_G395H.defects, jitter=0.002),
+)
+"""A time series of NRS2 that scatters more than its errors say."""
 MRS_FLAWED = replace(
     MRS,
     mode=Mode.MIRI_MRS_FLAWED,

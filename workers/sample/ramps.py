@@ -70,10 +70,17 @@ class Defects:
     """By what share of itself the level of a warm pixel changes, at most."""
     dead: tuple[tuple[int, int], ...] = ()
     """Row and column of pixels that are saturated from the first read on."""
+    jitter: float = 0.0
+    """Spread of the light from one integration to the next, as a share of it."""
     leak_dn_per_s: float = 0.0
     """Light through the closed shutters, in the middle of the detector."""
     showers: tuple[Shower, ...] = ()
     """Showers on the second exposure."""
+
+    def draw_brightness(self, integrations: int, seed: int) -> NDArray[np.float64]:
+        """Draw how bright all light is in each integration, 1 in the mean."""
+        rng = np.random.default_rng(seed)
+        return 1 + self.jitter * rng.standard_normal(integrations)
 
     def choose_flaws(self, subarray: Subarray, seed: int) -> Flaws:
         """Choose the hot and the warm pixels."""

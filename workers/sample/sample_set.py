@@ -64,6 +64,8 @@ class Mode(StrEnum):
     """Nods with 1/f noise and hot pixels, of a source beside its coordinates."""
     NIRSPEC_BOTS_FLAWED = "nirspec-bots-flawed", "99022", "nirspec-bots", True
     """A time series with strong 1/f noise, and dead pixels on the spectrum."""
+    NIRSPEC_BOTS_NRS2_FLAWED = "nirspec-bots-nrs2-flawed", "99025", "nirspec-bots", True
+    """A time series of NRS2 that scatters more than photons do."""
     MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
     """A source with fringes that is beside its coordinates."""
     NIRSPEC_MOS_FLAWED = "nirspec-mos-flawed", "99024", "nirspec-mos", True
