@@ -29,7 +29,8 @@ def _describe(problem: Any, keys: Mapping[str, str]) -> str:
     where = ".".join(map(str, numbered))
     if problem["type"] != "extra_forbidden":
         said = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        return f"{where}: {said}{_tell_given(problem['input'])}"
+        place = f"{where}: " if where else ""
+        return f"{place}{said}{_tell_given(problem['input'])}"
     *table, key = (part for part in problem["loc"] if not isinstance(part, int))
     close = get_close_matches(str(key), keys, n=1)
     if close:

@@ -15,7 +15,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +32,7 @@ from pydantic_settings import (
     SettingsError as PydanticSettingsError,
 )
 
+from .clusters import LOCAL, ClusterProfile, LocalProfile, find_profile
 from .errors import SettingsError
 from .faults import Fault, refuse_faults
 from .problems import list_problems
@@ -46,6 +53,14 @@ given a token or a password, gives us code, or fills a cache that others use."""
 
 _PREFIX = "REWEBB_"
 """How the names of our environment variables begin."""
+
+
+_MOVED: Final = (
+    "a scheduler is a cluster profile now: write `[clusters.NAME]`, "
+    '`kind = "address"` and `address = "tls://HOST:PORT"` into your own rewebb.toml '
+    "(or REWEBB_CLUSTERS), and name it with --cluster NAME or `cluster`"
+)
+"""What is said of `scheduler`, which was a setting."""
 
 
 def _to_text(value: object) -> object:
@@ -95,8 +110,12 @@ class Settings(BaseSettings):
     )
     """CRDS server that fills the cache; by default that of ``CRDS_SERVER_URL``, and
     without either the cache is taken as it is."""
-    scheduler: Annotated[str | None, PERSONAL] = None
-    """Address of a Dask scheduler; by default a cluster is started on this machine."""
+    cluster: str = LOCAL
+    """Name of the cluster profile that jobs run on."""
+    clusters: Annotated[dict[str, ClusterProfile], PERSONAL] = Field(
+        default_factory=dict
+    )
+    """Cluster profiles by name; ``local``, this machine, is always there."""
     slots: int | None = Field(default=None, ge=1)
     """Jobs at a time on this machine; by default the cores that it gives us."""
     memory_bytes: int | None = Field(default=None, ge=1)
@@ -115,6 +134,29 @@ class Settings(BaseSettings):
     default those of the sample programs are used."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
+
+    def find_profile(self) -> ClusterProfile:
+        """Find the profile of the cluster, with what other settings say of it.
+
+        Raises
+        ------
+        SettingsError
+            There is none of its name.
+        """
+        profile = find_profile(self.cluster, self.clusters)
+        if not isinstance(profile, LocalProfile):
+            return profile
+        return LocalProfile(
+            slots=profile.slots or self.slots,
+            memory_bytes=profile.memory_bytes or self.memory_bytes,
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_moved(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "scheduler" in given:
+            raise ValueError(f"`scheduler` is not a setting any more: {_MOVED}")
+        return given
 
     @classmethod
     def settings_customise_sources(
@@ -225,6 +267,8 @@ def _find_origin(name: str, files: list[tuple[Path, set[str]]]) -> str:
 
 def _refuse_unknown_variables() -> None:
     """Refuse variables of our prefix that set nothing, since one thinks they do."""
+    if os.environ.get(f"{_PREFIX}SCHEDULER"):
+        raise SettingsError(f"{_PREFIX}SCHEDULER is not a setting any more: {_MOVED}")
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
     ours = {name for name in os.environ if name.upper().startswith(_PREFIX)}
     if unknown := sorted(name for name in ours if name.upper() not in known):

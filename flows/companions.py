@@ -11,8 +11,9 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -21,6 +22,7 @@ __all__ = [
     "kill_below",
     "list_inherited",
     "start_companion",
+    "start_daemon",
     "stop_companion",
 ]
 
@@ -39,6 +41,9 @@ _INHERITED = re.compile(
 """Variables that a companion inherits."""
 
 
+_COMMAND = "from flows.cli import app; app()"
+
+
 def list_inherited(outside: Mapping[str, str]) -> dict[str, str]:
     """List the variables that a companion inherits: no token, password or key."""
     return {name: outside[name] for name in outside if _INHERITED.fullmatch(name)}
@@ -46,7 +51,7 @@ def list_inherited(outside: Mapping[str, str]) -> dict[str, str]:
 
 def start_companion(
     module: str,
-    *,
+    *arguments: str,
     variables: Mapping[str, str],
     message: str = "",
     pass_fds: tuple[int, ...] = (),
@@ -57,6 +62,8 @@ def start_companion(
     ----------
     module
         Calls `end_with_parent` when it has read the message.
+    arguments
+        Its command line, which everybody can read.
     variables
         Over those that are inherited. Only this user can read them.
     message
@@ -65,7 +72,7 @@ def start_companion(
         Open files that it inherits.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
+        [sys.executable, "-P", "-m", module, *arguments],
         env={**list_inherited(os.environ), **variables},
         stdin=subprocess.PIPE,
         pass_fds=pass_fds,
@@ -78,6 +85,24 @@ def start_companion(
             process.stdin.write(f"{message}\n")
             process.stdin.flush()
     return process
+
+
+def start_daemon(arguments: Sequence[str], *, log: Path) -> "subprocess.Popen[bytes]":
+    """Start a command of Rewebb that outlives this one, in a session of its own.
+
+    Parameters
+    ----------
+    log
+        File that takes what it says.
+    """
+    with log.open("w") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
 
 
 def stop_companion(process: "subprocess.Popen[str]") -> None:

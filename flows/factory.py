@@ -20,8 +20,8 @@ from .archive import (
     find_token,
 )
 from .errors import ArchiveError, DataFolderError, PlanError
-from .execution import Cluster, open_cluster
-from .layout import DASK_SCRATCH, DATABASE_NAME, get_database_url
+from .execution import Cluster, find_standing, open_cluster
+from .layout import CLUSTERS, DASK_SCRATCH, DATABASE_NAME, get_database_url
 from .logs import get_logger
 from .models.exposures import FetchedFile
 from .provenance import Database, Store, open_read_only
@@ -35,7 +35,9 @@ __all__ = [
     "Services",
     "adapt_to_sample",
     "find_crds_cache",
+    "get_clusters_folder",
     "make_archive",
+    "make_dask_scratch",
     "make_source",
     "make_vault",
     "open_configured_cluster",
@@ -332,17 +334,44 @@ def find_crds_cache(settings: Settings) -> Path:
 
 
 def open_configured_cluster(
-    settings: Settings, *, scratch: Path | None = None
+    settings: Settings,
+    *,
+    scratch: Path | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> AbstractContextManager[Cluster]:
-    """Open the cluster that the settings ask for; `scratch` is for Dask's own files."""
-    scratch = scratch or settings.data_dir.absolute() / DASK_SCRATCH
+    """Open the cluster that the settings ask for, or the one of its name that stands.
+
+    Parameters
+    ----------
+    scratch
+        Folder for Dask's own files, if not that of the data folder.
+    tell
+        Told, in one line, that it waits for workers, and that they are there.
+    """
+    scratch = scratch or make_dask_scratch(settings)
+    folder = get_clusters_folder(settings)
+    profile = settings.find_profile()
+    if standing := find_standing(folder, settings.cluster):
+        profile = standing.to_profile(folder)
+    return open_cluster(profile, scratch=scratch, folder=folder, tell=tell)
+
+
+def get_clusters_folder(settings: Settings) -> Path:
+    """Return where the folders of clusters are."""
+    return settings.data_dir.absolute() / CLUSTERS
+
+
+def make_dask_scratch(settings: Settings) -> Path:
+    """Make the folder for Dask's own files.
+
+    Raises
+    ------
+    DataFolderError
+        The data folder cannot be written.
+    """
+    scratch = settings.data_dir.absolute() / DASK_SCRATCH
     _make_folder(scratch)
-    return open_cluster(
-        scheduler=settings.scheduler,
-        slots=settings.slots,
-        memory_bytes=settings.memory_bytes,
-        scratch=scratch,
-    )
+    return scratch
 
 
 def _refuse_impossible(folder: Path) -> None:

@@ -6,6 +6,8 @@
     brought/<sha256>/               a file that a user brought, with put.json
     runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary
     scratch/dask/                   files of Dask
+    clusters/<kind>-<id>/           what workers of a batch system read, and say
+    clusters/<name>/                a cluster that stands: keys, address, log
     damaged/                        folders that were taken out of the store
     errors/                         tracebacks of errors that nobody foresaw
     specs/<versions>.json           the parameters of pipelines, by their versions
@@ -23,6 +25,7 @@ from .models.runs import Run
 
 __all__ = [
     "BROUGHT_FILES",
+    "CLUSTERS",
     "DAMAGED",
     "DASK_SCRATCH",
     "DATABASE_NAME",
@@ -59,6 +62,9 @@ SUMMARY_NAME: Final = "run.json"
 
 DASK_SCRATCH: Final = f"{SCRATCH}/dask"
 """Folder of Dask's own files."""
+
+CLUSTERS: Final = "clusters"
+"""Folder of the folders of clusters."""
 
 DAMAGED: Final = "damaged"
 """Folder of what was taken out of the store."""

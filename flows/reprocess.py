@@ -60,6 +60,8 @@ class Caller:
     """Told how far the jobs are."""
     on_file: FetchListener = _ignore
     """Told of the files that come."""
+    on_cluster: Callable[[str], object] = _ignore
+    """Told that the cluster waits for workers, and that they are there."""
     on_step: Callable[[str], object] = _ignore
     """Told of each step before it is taken."""
     on_end: Callable[[RunSummary | Exception], object] = _ignore
@@ -102,6 +104,7 @@ def reprocess_program(
     start_at: StartName = "detector1",
     jobs: list[str] | None = None,
     retries: str | None = None,
+    cluster: str | None = None,
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
@@ -125,13 +128,15 @@ def reprocess_program(
         Keys of the only jobs that are wanted, with what they need; none means all.
     retries
         Id of the run of which these jobs are tried again.
+    cluster
+        Name of a cluster profile of the settings, instead of that which they name.
 
     Returns
     -------
     State
         Completed or Failed, with the summary of the run as data; or Cancelled.
     """
-    settings = load_settings(archive=archive, data_dir=data_dir)
+    settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
     request = Request(
         program,
         tuple(observations or ()),
@@ -165,6 +170,7 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
             request,
             watch=_watch,
             on_file=caller.on_file,
+            on_cluster=caller.on_cluster,
             step=_take,
             shared=caller.shared,
         )

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from .advise import advise, issues_app
 from .again import cancel, retry
 from .asn import asn
+from .cluster import cluster_app
 from .config import config_app
 from .db import db_app
 from .demo import demo
@@ -81,6 +82,7 @@ for command in (
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(issues_app, name="issues")
 app.add_typer(config_app, name="config")
+app.add_typer(cluster_app, name="cluster")
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")
 app.add_typer(db_app, name="db")

@@ -14,6 +14,7 @@ __all__ = [
     "AllowPartial",
     "Archive",
     "AsJson",
+    "Cluster",
     "Context",
     "DataDir",
     "Observations",
@@ -39,6 +40,12 @@ ProgramFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="Cluster profile to run on; else REWEBB_CLUSTER, else this machine."
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Data folder; else REWEBB_DATA_DIR, else ./rewebb-data."),

@@ -228,6 +228,8 @@ class Listeners:
     """Shows every change of a job."""
     files: "FetchListener" = _ignore
     """Shows the bytes that were fetched."""
+    cluster: Callable[[str], object] = _ignore
+    """Shows that the cluster waits for workers."""
     steps: Callable[[str], object] = _ignore
     """Shows each step when it begins; "" when all are over."""
     references: "Callable[[FileProgress], None] | None" = None
@@ -260,6 +262,7 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
         yield lambda program: Listeners(
             lambda progress: announce(f"{progress.state} {progress.key}"),
             _print_tenths(),
+            announce,
             partial(_print_step, program),
             _print_parts(),
         )
@@ -318,7 +321,11 @@ def _make_bars(bars: Any, label: str) -> Listeners:
             visible=True,
         )
 
-    return Listeners(show, _make_file_bar(bars, label), show_step, show_references)
+    def show_cluster(said: str) -> None:
+        bars.update(bar, description=f"{label}{said}", visible=True)
+
+    show_files = _make_file_bar(bars, label)
+    return Listeners(show, show_files, show_cluster, show_step, show_references)
 
 
 def _make_file_bar(bars: Any, label: str) -> "FetchListener":

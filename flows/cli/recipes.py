@@ -154,13 +154,14 @@ def _flatten(recipe: "Recipe") -> Mapping[str, str]:
 
 def _find_specs(data_dir: "Path | None") -> "CodeSpecs":
     """Find what the pipelines accept: kept, of a child, or of the workers elsewhere."""
+    from config.clusters import LocalProfile
     from config.settings import load_settings
 
     from ..run import Shared, ask_specs, find_specs
 
     settings = load_settings(data_dir=data_dir)
     folder = settings.data_dir
-    if settings.scheduler is None:
+    if isinstance(settings.find_profile(), LocalProfile):
         return find_specs(folder, ask_specs)
     with Shared(settings, read_only=True) as shared, shared.open_cluster() as cluster:
         ask = partial(ask_specs, lambda: cluster)

@@ -18,6 +18,7 @@ from .options import (
     AllowPartial,
     Archive,
     AsJson,
+    Cluster,
     Context,
     DataDir,
     Observations,
@@ -101,6 +102,7 @@ def plan(
             "cluster.",
         ),
     ] = None,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do, why, and what it would cost, without doing it.
@@ -113,7 +115,8 @@ def plan(
 
     from ..run import Request, Shared, plan_only
 
-    settings = load_settings(archive=archive, data_dir=data_dir)
+    settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
+    settings.find_profile()
     load_recipe(recipe)
     requests = {
         program: Request(
@@ -137,7 +140,7 @@ def plan(
 
     if len(requests) == 1 and file is None:
         work_on_one(work, *requests, as_json=as_json)
-    shared = Shared(settings, read_only=True)
+    shared = Shared(settings, read_only=True, tell=_say_unless(quiet=as_json))
     _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
 
 
@@ -152,6 +155,7 @@ def run(
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
     start_at: StartAt = "detector1",
+    cluster: Cluster = None,
     dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
     at_once: int = typer.Option(
         8, "--at-once", min=1, help="Programs that are under way at once."
@@ -178,12 +182,14 @@ def run(
         "data_dir": data_dir,
         "allow_partial": allow_partial,
         "start_at": start_at,
+        "cluster": cluster,
     }
     if dry_run:
         given = {"file": file, "observations": observations, "as_json": as_json}
         plan(programs, **given, **options)  # type: ignore[arg-type]  # just parsed
         return
-    settings = load_settings(archive=archive, data_dir=data_dir)
+    settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
+    settings.find_profile()  # it is refused before Prefect starts
     load_recipe(recipe)
     asked = split(observations)
     wanted = list_programs(programs, file)
@@ -202,8 +208,12 @@ def run(
         work_on_one(work, wanted[0], as_json=as_json, folder=folder)
     with open_database(settings):
         pass  # alembic, which may upgrade it, works in one thread only
-    shared = Shared(settings)
+    shared = Shared(settings, tell=_say_unless(quiet=as_json))
     _work_on_all(work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once)
+
+
+def _say_unless(*, quiet: bool) -> Callable[[str], object]:
+    return (lambda _: None) if quiet else announce
 
 
 def work_on_one(
@@ -351,7 +361,12 @@ def run_flow(
 
     ends: list[RunSummary | Exception] = []
     caller = Caller(
-        listeners.jobs, listeners.files, listeners.steps, ends.append, shared
+        on_job=listeners.jobs,
+        on_file=listeners.files,
+        on_cluster=listeners.cluster,
+        on_step=listeners.steps,
+        on_end=ends.append,
+        shared=shared,
     )
     context = copy_context()
     context.run(CALLER.set, caller)

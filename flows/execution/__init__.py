@@ -3,8 +3,11 @@
 The sole home of `distributed`.
 """
 
-from .cluster import CallError, Cluster, WorkerLostError, open_cluster
+from .cluster import CallError, Cluster, WorkerLostError
+from .clusters import open_cluster
 from .orchestrator import Listener, Orchestrator, Progress, to_run_job
+from .serving import serve_scheduler, serve_worker
+from .standing import Standing, find_standing, list_standing, stand, stop_standing
 
 __all__ = [
     "CallError",
@@ -12,7 +15,14 @@ __all__ = [
     "Listener",
     "Orchestrator",
     "Progress",
+    "Standing",
     "WorkerLostError",
+    "find_standing",
+    "list_standing",
     "open_cluster",
+    "serve_scheduler",
+    "serve_worker",
+    "stand",
+    "stop_standing",
     "to_run_job",
 ]

@@ -1,86 +1,59 @@
-"""Where jobs run: a cluster on this machine, or one that is there already.
+"""The cluster of a run: slots and memory of the workers of a Dask scheduler.
 
 One Dask worker a node offers its slots as threads and its memory as the resource
 ``memory`` in bytes. Nothing but paths and small records goes through Dask.
 """
 
-import json
-import logging
-import subprocess
+import math
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
-import dask
-from dask.system import cpu_count
-from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed import Client, Future, KilledWorker
 from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
-from distributed.system import memory_limit
 
 from workers.contract import CHILD_LOST, ErrorInfo
 
-from ..companions import start_companion, stop_companion
 from ..errors import PlanError
-from .order import Turns
+from ..logs import get_logger
+from .node import LEFT, MEMORY
+from .nodes import Growth, Nodes
+from .order import Seat, Turns
+from .waiting import Waiting
 from .worker_side import Leaving
 
 __all__ = [
-    "MEMORY",
+    "GROWTH",
+    "SEATS",
     "CallError",
     "Cluster",
     "WorkerLostError",
+    "WorkerOffer",
+    "connect",
     "get_result",
-    "open_cluster",
 ]
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
-MEMORY = "memory"
-"""Name of the Dask resource, in bytes."""
+SEATS: Final = "rewebb-seats"
+"""What each run tells a scheduler of ours: slots held and wanted, and its last turn."""
 
-_MEMORY_SHARE = 0.9
-"""Share of the memory of this machine that jobs may take together; the rest is for
-what starts and watches them."""
-
-_CONFIG: dict[str, object] = {
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.worker-ttl": None,
-    "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.worker.daemon": False,
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.admin.tick.limit": "1h",
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-}
-"""Workers may have children; memory is watched by `workers.run`; a lost worker is
-counted by us, not by Dask; a blocked event loop is normal on a busy node; pages that
-need no password show nothing."""
-
-_ENVIRONMENT = {"DASK_LOGGING__DISTRIBUTED": "critical"}
-"""Of our workers: each loses its scheduler at the end of a run, and we report the loss
-of a worker ourselves. Jobs have an environment of their own."""
-
-_NODE = "flows.execution.node"
-"""The worker of this machine."""
-
-_START_S = 120
-"""After which a worker that does not start will not."""
-
-_RESTART_S = 0.5
-"""Between the end of a worker and the start of the next."""
+GROWTH: Final = "rewebb-growth"
+"""What a scheduler of ours tells: what its cluster can become."""
 
 _PATIENCE_S = 2.0
 """After which who waits for jobs looks up, to keep its lease and see if it is to stop.
 """
+
+_POLL_S = 0.05
+"""How often a worker is looked for that is about to come."""
 
 _TRIES = 3
 """How often a call of `Cluster.map` is made whose worker, or its child, is lost."""
@@ -104,6 +77,18 @@ class CallError(Exception):
     """The call raised, outside of what it turns into data itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerOffer:
+    """What a worker offers."""
+
+    name: str
+    """Its name."""
+    slots: int
+    """Jobs at a time."""
+    memory_bytes: int
+    """Memory for the jobs together."""
+
+
 class Cluster:
     """Slots and memory to run functions of `workers.run` on.
 
@@ -113,8 +98,8 @@ class Cluster:
         Of this run alone: what it has submitted is dropped when it is closed.
     turns
         Deals the slots to the runs that share the cluster.
-    stop
-        Kills the worker of this machine, if the cluster is here.
+    nodes
+        Keeps the workers, if we start them.
     """
 
     def __init__(
@@ -123,17 +108,23 @@ class Cluster:
         turns: Turns,
         *,
         notes: tuple[str, ...] = (),
-        stop: Callable[[], None] = lambda: None,
+        nodes: Nodes | None = None,
     ) -> None:
         self.notes = notes
-        self.stop = stop
+        self.tell: Callable[[str], object] = lambda _: None
+        """Told, in one line, that there are no workers, and when they are there."""
+        self._nodes = nodes
         self._client = client
         self._turns = turns
         self._news = threading.Event()
         self._jobs: set[Future[Any]] = set()
         self._over: deque[Future[Any]] = deque()
         self._check: Callable[[], None] = lambda: None
-        self._seat = turns.join(self._news.set)
+        self._workers: Mapping[str, Any] = {}
+        self._seat = turns.join(self._news.set, name=client.id)
+        self._shown = replace(self._seat)
+        self._growth = nodes.growth if nodes else _read_growth(client)
+        self._waiting = Waiting(self._growth.maximum if self._growth else None)
 
     def heed(self, check: Callable[[], None]) -> None:
         """Call this now and then while `map` waits; what it raises ends the wait."""
@@ -143,32 +134,82 @@ class Cluster:
     def share(self) -> Iterator["Cluster"]:
         """Open the same cluster for another run, which takes turns with the others."""
         address, security = self._client.scheduler.address, self._client.security
-        with closing(_connect(address, security)) as client:
-            cluster = Cluster(client, self._turns, notes=self.notes)
+        with closing(connect(address, security)) as client:
+            cluster = Cluster(client, self._turns, notes=self.notes, nodes=self._nodes)
+            cluster.tell = self.tell
             try:
                 yield cluster
             finally:
                 self._turns.leave(cluster._seat)
 
+    @property
+    def address(self) -> str:
+        """Where its scheduler listens."""
+        return str(self._client.scheduler.address)
+
+    def stop(self) -> None:
+        """Kill the workers that we have started."""
+        if self._nodes is not None:
+            self._nodes.stop()
+
+    def wait_for_worker(self) -> None:
+        """Wait until there is a worker.
+
+        Raises
+        ------
+        PlanError
+            None can be started.
+        """
+        while not self._get_workers():
+            self._check()
+            time.sleep(_POLL_S if self._nodes else _PATIENCE_S)
+
     def get_slots(self) -> int:
         """Count the jobs that can run at a time."""
         return sum(worker["nthreads"] for worker in self._get_workers())
 
-    def get_largest_bytes(self) -> int:
-        """Return the memory of the largest node.
+    def get_slots_to_come(self) -> int:
+        """Count the jobs that can run at a time once all workers have come."""
+        growth = self._growth
+        return max(self.get_slots(), growth.slots * growth.maximum if growth else 1)
+
+    def get_largest_bytes(self, *, wait: bool = True) -> int:
+        """Return the memory of the largest node, present or to come.
+
+        Parameters
+        ----------
+        wait
+            Whether to ask, and to wait for a first worker where nothing is known; else
+            those count that were there last, and without any it is 0.
 
         Raises
         ------
         PlanError
             The cluster has no worker that offers memory.
         """
-        offers = [worker["resources"].get(MEMORY, 0) for worker in self._get_workers()]
+        if self._growth is None and wait:
+            self.wait_for_worker()
+        workers = self._get_workers() if wait else [*self._workers.values()]
+        offers = [worker["resources"].get(MEMORY, 0) for worker in workers]
+        if self._growth is not None:
+            offers.append(self._growth.memory_bytes)
+        if not offers:
+            return 0
         if not any(offers):
             raise PlanError(
                 "The cluster has no worker that offers memory: start workers with "
-                '`--resources "memory=BYTES"`.'
+                "`rewebb cluster worker`."
             )
         return int(max(offers))
+
+    def get_longest_s(self) -> float:
+        """Return how long a job may take that starts on a node to come."""
+        return self._growth.job_s if self._growth else math.inf
+
+    def find_time_s(self) -> float:
+        """Find how long a job may take that starts on a node which was there last."""
+        left = [_get_left_s(worker) for worker in self._workers.values()]
+        return max(left, default=self.get_longest_s())
 
     def take_slots(self, *, held: int, wanted: int) -> int:
         """Return the number of further jobs that a run may submit now.
@@ -179,16 +220,45 @@ class Cluster:
             Jobs that the run has submitted and that are not over, and further ones.
         """
         slots = max(self.get_slots(), 1)  # a job may wait for the first worker
-        return self._turns.take(self._seat, slots=slots, held=held, wanted=wanted)
+        taken = self._turns.take(
+            self._seat, slots=slots, held=held, wanted=wanted, others=self._ask_seats()
+        )
+        self._show_seat()
+        return taken
 
     def submit(
-        self, work: Callable[..., Any], *args: Any, memory_bytes: int, **kwargs: Any
+        self,
+        work: Callable[..., Any],
+        *args: Any,
+        memory_bytes: int,
+        expected_s: float = 0.0,
+        **kwargs: Any,
     ) -> "Future[Any]":
-        """Submit a job, for which `wait_any` waits; nothing is retried or cached."""
-        future = self._call(work, *args, memory_bytes=memory_bytes, **kwargs)
+        """Submit a job, for which `wait_any` waits; nothing is retried or cached.
+
+        Parameters
+        ----------
+        memory_bytes
+            Memory of its node that it takes.
+        expected_s
+            How long it will take; it goes to a node that stays so long, if one does.
+        """
+        future = self._call(
+            work,
+            *args,
+            workers=self._list_lasting(expected_s),
+            memory_bytes=memory_bytes,
+            **kwargs,
+        )
         self._jobs.add(future)
         future.add_done_callback(self._note_end)
         return future
+
+    def cancel(self, future: "Future[Any]") -> None:
+        """Drop a job that has not begun."""
+        self._jobs.discard(future)
+        future.cancel()
+        future.release()
 
     def map(
         self,
@@ -237,11 +307,40 @@ class Cluster:
         return [answers[index] for index in range(len(items))]
 
     def _wait_for(self, future: "Future[Any]") -> None:
-        over = threading.Event()
-        future.add_done_callback(lambda _: over.set())
+        """Wait for a future to be over, as long as there may be workers for it."""
+        is_over = threading.Event()
+        future.add_done_callback(lambda _: is_over.set())
         # A client that lost its scheduler may call nobody.
-        while not over.wait(_PATIENCE_S) and not future.done():
+        while not is_over.wait(_PATIENCE_S) and not future.done():
             self._check()
+            self._get_workers()
+
+    def ask_each(
+        self, work: Callable[[_Item], _Answer], item: _Item, *, nodes: int
+    ) -> list[tuple[WorkerOffer, _Answer]]:
+        """Call a function on each worker, once as many are there, and gather answers.
+
+        Parameters
+        ----------
+        nodes
+            Workers to wait for.
+
+        Raises
+        ------
+        WorkerLostError, CallError
+            A worker went away, or its call raised.
+        """
+        if self._growth is not None:
+            nodes = min(nodes, self._growth.maximum)
+            self._seat.wanted = nodes * self._growth.slots
+            self._show_seat()
+        while len(self._get_workers()) < nodes:
+            time.sleep(_POLL_S)
+        futures = [
+            (_read_offer(worker), self._client.submit(work, item, workers=[address]))
+            for address, worker in self._ask_workers().items()
+        ]
+        return [(offer, get_result(future)) for offer, future in futures]
 
     def wait_any(self) -> list["Future[Any]"]:
         """Wait a while for a job to be over, or for a turn; give those over."""
@@ -256,12 +355,19 @@ class Cluster:
         return over
 
     def _call(
-        self, work: Callable[..., Any], *args: Any, memory_bytes: int, **kwargs: Any
+        self,
+        work: Callable[..., Any],
+        *args: Any,
+        memory_bytes: int,
+        workers: list[str] | None = None,
+        **kwargs: Any,
     ) -> "Future[Any]":
         return self._client.submit(
             work,
             *args,
             **kwargs,
+            workers=workers,
+            allow_other_workers=workers is not None,  # these may leave any time
             resources={MEMORY: memory_bytes},
             pure=False,
             retries=0,
@@ -271,7 +377,41 @@ class Cluster:
         self._over.append(future)
         self._news.set()
 
+    def _list_lasting(self, expected_s: float) -> list[str] | None:
+        """List the workers that stay long enough; None if that is true of all."""
+        if math.isinf(self.get_longest_s()):
+            return None
+        workers = self._workers
+        lasting = [a for a in workers if _get_left_s(workers[a]) >= expected_s]
+        return lasting if 0 < len(lasting) < len(workers) else None
+
+    def _show_seat(self) -> None:
+        """Tell the scheduler what this run holds and wants: nodes come for it."""
+        if self._growth is not None and self._shown != self._seat:
+            self._shown = replace(self._seat)
+            told = [self._seat.held, self._seat.wanted, self._seat.turn]
+            self._client.set_metadata([SEATS, self._seat.name], told)
+
+    def _ask_seats(self) -> list[Seat]:
+        """Ask what the runs of all processes hold and want."""
+        if self._nodes is not None or self._growth is None:
+            return []  # nobody else is there, or nobody says so
+        told = self._client.get_metadata([SEATS], {})
+        return [
+            Seat(name, held=held, wanted=wanted, turn=turn)
+            for name, (held, wanted, turn) in told.items()
+        ]
+
     def _get_workers(self) -> list[Any]:
+        if self._nodes is not None:
+            self._nodes.check()
+        workers = [*self._ask_workers().values()]
+        if said := self._waiting.note(len(workers), now_s=time.monotonic()):
+            get_logger().info("cluster.workers", message=said)
+            self.tell(said)
+        return workers
+
+    def _ask_workers(self) -> dict[str, Any]:
         # Not `scheduler_info`: a timer of the client replaces what it is about to
         # return by an answer without workers.
         client = self._client
@@ -281,7 +421,26 @@ class Cluster:
             told = client.sync(client.scheduler.identity, n_workers=-1)
         except OSError as gone:
             raise _gone(gone) from gone
-        return list(told["workers"].values())
+        workers: dict[str, Any] = told["workers"]
+        self._workers = workers
+        return workers
+
+
+def _read_growth(client: Client) -> Growth | None:
+    """Ask a scheduler what its cluster can become; others than ours do not know."""
+    told = client.get_metadata([GROWTH], None)
+    return Growth(**told) if told else None
+
+
+def _read_offer(worker: Mapping[str, Any]) -> WorkerOffer:
+    memory_bytes = int(worker["resources"].get(MEMORY, 0))
+    return WorkerOffer(str(worker["name"]), worker["nthreads"], memory_bytes)
+
+
+def _get_left_s(worker: Mapping[str, Any]) -> float:
+    """Return how long a job may take that starts now on a worker."""
+    left_s: float | None = worker["metrics"].get(LEFT)
+    return math.inf if left_s is None else left_s
 
 
 def get_result(future: "Future[Any]") -> Any:
@@ -321,68 +480,28 @@ def _gone(error: Exception) -> PlanError:
     return PlanError(f"The Dask scheduler is gone ({said}); run again to go on.")
 
 
-@contextmanager
-def open_cluster(
-    *, scheduler: str | None, slots: int | None, memory_bytes: int | None, scratch: Path
-) -> Iterator[Cluster]:
-    """Open the cluster of a run; another thread may close it.
+def connect(scheduler: str, security: Security | None = None) -> Client:
+    """Connect to a scheduler.
 
     Parameters
     ----------
-    scheduler
-        Address of a scheduler, or None to start a cluster on this machine.
-    slots, memory_bytes
-        What the cluster on this machine offers, or None for what the machine gives
-        us: affinity, control groups and limits of the process count.
-    scratch
-        Folder for Dask's own files.
+    security
+        Credentials; by default those of Dask's own configuration.
 
     Raises
     ------
     PlanError
-        The scheduler does not answer.
+        It does not answer, or needs credentials.
     """
-    logging.getLogger("distributed").setLevel(logging.WARNING)
-    # That the scheduler is gone is told by us.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    with dask.config.set(_CONFIG):
-        if scheduler is not None:
-            with closing(_connect(scheduler)) as client:
-                yield Cluster(client, Turns(), notes=_list_cautions(scheduler))
-            return
-        security = Security.temporary()
-        slots = slots or cpu_count()
-        memory_bytes = memory_bytes or int(_MEMORY_SHARE * memory_limit())
-        with (
-            LocalCluster(
-                n_workers=0,
-                host="127.0.0.1",
-                security=security,
-                scheduler_kwargs={
-                    "dashboard": False,
-                    "dashboard_address": "127.0.0.1:0",
-                },
-            ) as local,
-            _Node(
-                local.scheduler_address, security, slots, memory_bytes, scratch
-            ) as node,
-            closing(Client(local)) as client,
-        ):
-            client.register_plugin(Leaving())
-            _wait_for_worker(client)
-            yield Cluster(client, Turns(), stop=node.stop)
-
-
-def _connect(scheduler: str, security: Security | None = None) -> Client:
     security = security or Security()
     try:
         credentials = security.get_connection_args("client")["ssl_context"]
         if scheduler.startswith("tls://") and credentials is None:
             raise PlanError(
                 f"The Dask scheduler {scheduler} needs TLS credentials: set "
-                "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and ..__CLIENT__CERT and "
-                "..__CLIENT__KEY likewise, or `distributed.comm.tls` in Dask's own "
-                "configuration."
+                "`credentials` of its profile to the folder that `rewebb cluster "
+                "scheduler` was given, or DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and "
+                "..__CLIENT__CERT and ..__CLIENT__KEY likewise."
             )
         client = Client(
             scheduler, timeout="10s", security=security, set_as_default=False
@@ -391,78 +510,3 @@ def _connect(scheduler: str, security: Security | None = None) -> Client:
         raise PlanError(f"No Dask scheduler answers at {scheduler}: {error}") from error
     client.register_plugin(Leaving())
     return client
-
-
-def _list_cautions(scheduler: str) -> tuple[str, ...]:
-    if scheduler.startswith("tls://"):
-        return ()
-    caution = (
-        f"the Dask scheduler {scheduler} is used without TLS: whoever reaches its "
-        "port or those of its workers, on the same host too, can run code as the user "
-        "of the workers; see the operator's docs for TLS"
-    )
-    return (caution,)
-
-
-def _wait_for_worker(client: Client) -> None:
-    try:
-        client.wait_for_workers(1, timeout=_START_S)
-    except TimeoutError as error:
-        raise PlanError(
-            f"The Dask worker of this machine did not start within {_START_S} s; what "
-            "it said is above."
-        ) from error
-
-
-class _Node:
-    """Keeps a worker on this machine, and starts another when it was lost."""
-
-    def __init__(
-        self,
-        scheduler: str,
-        security: Security,
-        slots: int,
-        memory_bytes: int,
-        scratch: Path,
-    ) -> None:
-        keys = ("tls_ca_file", "tls_worker_cert", "tls_worker_key")
-        self._message = json.dumps(
-            {
-                "scheduler": scheduler,
-                "credentials": {key: getattr(security, key) for key in keys},
-                "slots": slots,
-                "resources": {MEMORY: memory_bytes},
-                "local_directory": str(scratch),
-                "config": _CONFIG,
-            }
-        )
-        self._over = threading.Event()
-        self._starting = threading.Lock()
-        self._process = self._start()
-        self._keeper = threading.Thread(target=self._keep, name="node", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._keeper.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._keeper.join()
-
-    def stop(self) -> None:
-        """Kill the worker, and start no other."""
-        with self._starting:
-            self._over.set()
-            stop_companion(self._process)
-
-    def _start(self) -> "subprocess.Popen[str]":
-        return start_companion(_NODE, variables=_ENVIRONMENT, message=self._message)
-
-    def _keep(self) -> None:
-        while not self._over.is_set():
-            self._process.wait()
-            self._over.wait(_RESTART_S)
-            with self._starting:
-                if not self._over.is_set():
-                    stop_companion(self._process)
-                    self._process = self._start()

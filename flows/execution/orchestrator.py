@@ -4,6 +4,7 @@ The state of each job is a `PlanEntry`; when a job is over, those that wait for 
 decided anew by the `Binder`, which may find them done already (early cut-off).
 """
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,12 @@ from .worker_side import answer_on_worker
 
 __all__ = ["Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
 
+
+_TOO_LARGE_S = 60.0
+"""How long a job waits for a node as large as those that were there, before."""
+
+_PASSED_OVER = 100
+"""Jobs that are looked at though no node stays long enough for them."""
 
 _OPEN = (JobState.DUE, JobState.BLOCKED)
 """Of jobs that wait for others: what becomes of them may still change."""
@@ -121,6 +128,7 @@ class Orchestrator:
         self._listener = listener
         self._log = get_logger()
         self._running: dict[Any, _Attempt] = {}
+        self._too_large: dict[str, float] = {}
         self._counts = Counter(entry.state for entry in plan.entries)
         self._changed: list[RunJob] = []
         for entry in plan.entries:
@@ -144,6 +152,9 @@ class Orchestrator:
         largest_bytes = self._cluster.get_largest_bytes()
         while self._order or self._running:
             self._fill(largest_bytes)
+            # Nodes come and go; while there is none, what was there last counts.
+            largest_bytes = self._cluster.get_largest_bytes(wait=False) or largest_bytes
+            self._take_back(largest_bytes)
             self._record_changes()
             for future in self._cluster.wait_any():
                 self._finish(self._running.pop(future), future, largest_bytes)
@@ -153,13 +164,51 @@ class Orchestrator:
         return Plan(tuple(self._entries.values()))
 
     def _fill(self, largest_bytes: int) -> None:
-        """Submit as many jobs as may run now, those nearest to an end first."""
+        """Submit as many jobs as may run now, those nearest to an end first.
+
+        A job that no node stays long enough for waits for the next node.
+        """
         held, wanted = len(self._running), len(self._order)
-        for _ in range(self._cluster.take_slots(held=held, wanted=wanted)):
+        slots = self._cluster.take_slots(held=held, wanted=wanted)
+        time_s, longest_s = self._cluster.find_time_s(), self._cluster.get_longest_s()
+        too_long: list[str] = []
+        while slots and self._order and len(too_long) < _PASSED_OVER:
             entry = self._entries[self._order.pop()]
             assert entry.job is not None
-            granted_bytes = min(entry.estimate_bytes, largest_bytes)
-            self._start(_Attempt(entry, entry.job, "", 0, granted_bytes, {}))
+            if entry.expected_s > longest_s:
+                self._fail(entry, _say_too_long(entry.expected_s, longest_s))
+            elif entry.expected_s > time_s:
+                too_long.append(entry.planned.key)
+            else:
+                granted_bytes = min(entry.estimate_bytes, largest_bytes)
+                self._start(_Attempt(entry, entry.job, "", 0, granted_bytes, {}))
+                slots -= 1
+        for key in too_long:
+            self._order.add(key)
+
+    def _take_back(self, largest_bytes: int) -> None:
+        """Take back what no node has been large enough for in a while.
+
+        It was granted what the largest node had then, and gets what the largest has.
+        """
+        now_s = time.monotonic()
+        for future, attempt in [*self._running.items()]:
+            if attempt.granted_bytes <= largest_bytes:
+                self._too_large.pop(attempt.id, None)
+                continue
+            since_s = self._too_large.setdefault(attempt.id, now_s)
+            if now_s - since_s < _TOO_LARGE_S:
+                continue
+            self._log.warning(
+                "job.too.large",
+                job=attempt.entry.planned.key,
+                granted_bytes=attempt.granted_bytes,
+                largest_bytes=largest_bytes,
+            )
+            self._cluster.cancel(future)
+            del self._running[future], self._too_large[attempt.id]
+            again = replace(attempt, number=attempt.number - 1)
+            self._start(replace(again, granted_bytes=largest_bytes))
 
     def _start(self, last: _Attempt) -> None:
         attempt = replace(last, id=str(uuid.uuid4()), number=last.number + 1)
@@ -180,6 +229,7 @@ class Orchestrator:
             combined=attempt.entry.combined,
             fault=find_fault(self._faults, attempt.entry.planned.key, attempt.number),
             memory_bytes=attempt.granted_bytes,
+            expected_s=attempt.entry.expected_s,
         )
         self._running[future] = attempt
         self._log.info(
@@ -267,6 +317,13 @@ class Orchestrator:
         self._entries[key] = entry
         self._changed.append(to_run_job(entry))
         self._listener(Progress(dict(self._counts), key, entry.state, entry.why))
+
+
+def _say_too_long(expected_s: float, longest_s: float) -> str:
+    return (
+        f"it is expected to take {expected_s / 3600:.1f} h, and no node of this "
+        f"cluster stays for more than {longest_s / 3600:.1f} h: raise its `walltime`"
+    )
 
 
 def to_run_job(entry: PlanEntry) -> RunJob:

@@ -1,11 +1,11 @@
 """Which of the jobs that could run should run first, and of which run."""
 
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
 
 from ..planning import PlannedJob
 from ..stages import STAGES
@@ -101,32 +101,35 @@ class Order:
 class Seat:
     """What one of several runs holds of their cluster, and wants."""
 
-    wake: Callable[[], object]
+    name: str
+    """Its name, another for each run."""
+    wake: Callable[[], object] = lambda: None
     """Called, in the thread of another run, when slots become free for this one."""
     held: int = 0
     """Slots that its jobs have."""
     wanted: int = 0
     """Slots that further jobs could use."""
-    turn: int = 0
-    """When it was last given a slot."""
+    turn: float = 0.0
+    """When it was last given a slot, in seconds since 1970."""
 
 
 class Turns:
     """Deals the slots of a cluster to the runs that share it.
 
     A free slot goes to the run that holds the fewest; of several, to the one whose
-    last turn is longest ago. It stays free until that run takes it.
+    last turn is longest ago. It stays free until that run takes it. Every process deals
+    for its own runs, and all come to the same, since they know of all.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seats: list[Seat] = []
-        self._clock = count(1)
+        self._others: list[Seat] = []
         self._slots = 1
 
-    def join(self, wake: Callable[[], object]) -> Seat:
+    def join(self, wake: Callable[[], object], *, name: str) -> Seat:
         """Take part."""
-        seat = Seat(wake)
+        seat = Seat(name, wake)
         with self._lock:
             self._seats.append(seat)
         return seat
@@ -137,7 +140,15 @@ class Turns:
             self._seats.remove(seat)
             self._wake(self._deal())
 
-    def take(self, seat: Seat, *, slots: int, held: int, wanted: int) -> int:
+    def take(
+        self,
+        seat: Seat,
+        *,
+        slots: int,
+        held: int,
+        wanted: int,
+        others: Iterable[Seat] = (),
+    ) -> int:
         """Return the number of slots that a run may use now, besides those it holds.
 
         Parameters
@@ -146,26 +157,31 @@ class Turns:
             All slots of the cluster.
         held, wanted
             Slots that its jobs have, and that further jobs could use.
+        others
+            Runs of all processes that share the cluster, as they were last told.
         """
         with self._lock:
             self._slots = slots
+            ours = {one.name for one in self._seats}
+            self._others = [one for one in others if one.name not in ours]
             seat.held, seat.wanted = held, wanted
             dealt = self._deal()
             if mine := dealt.count(seat):
                 seat.held, seat.wanted = held + mine, wanted - mine
-                seat.turn = next(self._clock)
+                seat.turn = time.time()
             self._wake(set(dealt) - {seat})
         return mine
 
     def _deal(self) -> list[Seat]:
         """Return the seat that each free slot goes to."""
-        free = self._slots - sum(seat.held for seat in self._seats)
+        seats = {seat.name: seat for seat in (*self._seats, *self._others)}
+        free = self._slots - sum(seat.held for seat in seats.values())
         line = sorted(
-            (seat.held + more, seat.turn, number)
-            for number, seat in enumerate(self._seats)
+            (seat.held + more, seat.turn, name)
+            for name, seat in seats.items()
             for more in range(min(seat.wanted, free))
         )
-        return [self._seats[number] for *_, number in line[:free]] if line else []
+        return [seats[name] for *_, name in line[:free]] if line else []
 
     @staticmethod
     def _wake(seats: Iterable[Seat]) -> None:

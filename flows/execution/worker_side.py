@@ -39,7 +39,7 @@ async def leave(worker: Worker) -> None:
     """
     worker.status = Status.closing_gracefully
     await _end_jobs()
-    await worker.close()
+    await worker.close(executor_wait=False)  # other calls are cut off, and made again
 
 
 async def _end_jobs() -> None:

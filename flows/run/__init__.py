@@ -10,6 +10,7 @@ prefixes of it.
 from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved
 from .cancelling import cancel_run
 from .chain import Step, advise_only, plan_only, prepare, run_program
+from .check import NodeReport, check_cluster
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
 from .lease import hold_lease
@@ -33,6 +34,7 @@ __all__ = [
     "Found",
     "Making",
     "Measured",
+    "NodeReport",
     "Planned",
     "ProductFile",
     "Recording",
@@ -48,6 +50,7 @@ __all__ = [
     "ask_specs",
     "associate",
     "cancel_run",
+    "check_cluster",
     "draw",
     "execute",
     "fetch",

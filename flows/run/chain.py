@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from config.clusters import LocalProfile
 from config.costs import load_costs
 from config.recipe import Recipe, load_recipe
 from config.settings import Settings
@@ -58,6 +59,7 @@ def run_program(
     *,
     watch: Callable[[Planned], AbstractContextManager[Listener]],
     on_file: FetchListener = lambda _: None,
+    on_cluster: Callable[[str], object] = lambda _: None,
     step: Step = _take,
     shared: Shared | None = None,
 ) -> RunSummary:
@@ -67,6 +69,8 @@ def run_program(
     ----------
     watch
         Opened when the plan is made; gives the listener of the progress of jobs.
+    on_cluster
+        Told, in one line, that the cluster waits for workers, and that they are there.
     shared
         What it shares with the runs of other programs; None for a cluster of its own.
 
@@ -93,8 +97,12 @@ def run_program(
 
         @cache
         def open_cluster() -> Cluster:
-            opened = shared.open_cluster() if shared else None
-            cluster = stack.enter_context(opened or open_configured_cluster(settings))
+            opened = (
+                shared.open_cluster()
+                if shared is not None
+                else open_configured_cluster(settings, tell=on_cluster)
+            )
+            cluster: Cluster = stack.enter_context(opened)
             cluster.heed(lease.check)
             return cluster
 
@@ -173,7 +181,7 @@ def plan_only(
             planned = _plan_unfetched(drawn, services)
         else:
             planned = _plan(drawn, services, open_cluster(), step=step, dry_run=True)
-            slots = slots or open_cluster().get_slots()
+            slots = slots or open_cluster().get_slots_to_come()
         slots = slots or settings.slots or len(os.sched_getaffinity(0))
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
@@ -241,7 +249,7 @@ def _specs_of(
     services: Services, open_cluster: Callable[[], Cluster], *, keep: bool = False
 ) -> Callable[[], CodeSpecs]:
     ask = partial(ask_specs, open_cluster)
-    is_foreign = services.settings.scheduler is not None
+    is_foreign = not isinstance(services.settings.find_profile(), LocalProfile)
     return partial(find_specs, services.data_dir, ask, is_foreign=is_foreign, keep=keep)
 
 

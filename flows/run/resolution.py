@@ -189,7 +189,7 @@ def _hash_files(
 
 def _deal(items: Sequence[_Item], cluster: Cluster) -> list[Sequence[_Item]]:
     """Part items into one contiguous batch a slot."""
-    size = -(-len(items) // max(cluster.get_slots(), 1)) or 1
+    size = -(-len(items) // cluster.get_slots_to_come()) or 1
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 

@@ -33,10 +33,19 @@ class Shared(AbstractContextManager["Shared"]):
     ----------
     read_only
         Whether nothing is to be written below the data folder.
+    tell
+        Told, in one line, that the cluster waits for workers, and that they are there.
     """
 
-    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._settings = settings
+        self._tell = tell
         self._read_only = read_only
         self._stack = ExitStack()
         self._cluster: Cluster | None = None
@@ -106,5 +115,7 @@ class Shared(AbstractContextManager["Shared"]):
         if self._read_only:
             folder = TemporaryDirectory(prefix="rewebb-plan-")
             scratch = Path(self._stack.enter_context(folder))
-        local = open_configured_cluster(self._settings, scratch=scratch)
-        return self._stack.enter_context(local)
+        cluster = open_configured_cluster(
+            self._settings, scratch=scratch, tell=self._tell
+        )
+        return self._stack.enter_context(cluster)

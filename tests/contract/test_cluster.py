@@ -11,6 +11,7 @@ import pytest
 from distributed.comm import connect
 from distributed.security import Security
 
+from config.clusters import LocalProfile
 from flows.execution import Cluster, open_cluster
 
 TOKEN = "a token of MAST that nobody else may see"
@@ -22,9 +23,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     monkeypatch.setenv("MAST_API_TOKEN", TOKEN)
     monkeypatch.setenv("REWEBB_DATABASE_URL", f"postgresql://me:{TOKEN}@host/rewebb")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", f"me:{TOKEN}")
-    with open_cluster(
-        scheduler=None, slots=1, memory_bytes=10**9, scratch=tmp_path
-    ) as cluster:
+    profile = LocalProfile(slots=1, memory_bytes=10**9)
+    with open_cluster(profile, scratch=tmp_path) as cluster:
         yield cluster
 
 

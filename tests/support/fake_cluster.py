@@ -1,5 +1,6 @@
 """A cluster whose outcomes are scripted as data, and a recorder in memory."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -90,9 +91,12 @@ class FakeCluster:
         without_data: Collection[str] = (),
         peak_bytes: int | None = None,
         on_submit: Callable[[Job, str], object] = lambda _, __: None,
+        longest_s: float = math.inf,
+        times_s: Sequence[float] = (),
     ) -> None:
         self.submissions: list[Submission] = []
         self.faults: list[FaultKind] = []
+        self.waits = 0
         self._store = store
         self._script = dict(script or {})
         self._slots = slots
@@ -101,6 +105,8 @@ class FakeCluster:
         self._without_data = without_data
         self._peak_bytes = peak_bytes
         self._on_submit = on_submit
+        self._longest_s = longest_s
+        self._times_s = [*times_s]
         self._attempts: dict[str, int] = defaultdict(int)
         self._waiting: list[FakeFuture] = []
 
@@ -109,9 +115,17 @@ class FakeCluster:
         assert held == len(self._waiting)
         return min(self._slots - held, wanted)
 
-    def get_largest_bytes(self) -> int:
+    def get_largest_bytes(self, *, wait: bool = True) -> int:  # noqa: ARG002  # one is there
         """Return the memory of the only node."""
         return self._largest_bytes
+
+    def get_longest_s(self) -> float:
+        """Return how long a job may take."""
+        return self._longest_s
+
+    def find_time_s(self) -> float:
+        """Say that the only node has just come, or is about to leave."""
+        return self._times_s.pop(0) if self._times_s else self._longest_s
 
     def submit(
         self,
@@ -125,6 +139,7 @@ class FakeCluster:
         limits: TimeLimits,
         fault: FaultKind | None,
         combined: object,  # noqa: ARG002  # that of `run_job`
+        expected_s: float,  # noqa: ARG002  # it is there until all is done
     ) -> FakeFuture:
         """Take a job; what becomes of it is in the script."""
         assert granted_bytes == memory_bytes
@@ -151,6 +166,9 @@ class FakeCluster:
 
     def wait_any(self) -> list[FakeFuture]:
         """Bring the oldest job to its end."""
+        if not self._waiting:
+            self.waits += 1
+            return []
         return [self._waiting.pop(0)]
 
     def list_grants(self, key: str) -> list[int]:

@@ -5,6 +5,7 @@ import resource
 import sys
 from pathlib import Path
 
+from config.clusters import LocalProfile
 from flows.execution import open_cluster
 
 __all__ = ["LIMIT_BYTES"]
@@ -17,9 +18,7 @@ def main() -> None:
     """Give up what this process was given, and open a cluster."""
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     resource.setrlimit(resource.RLIMIT_RSS, (LIMIT_BYTES, LIMIT_BYTES))
-    with open_cluster(
-        scheduler=None, slots=None, memory_bytes=None, scratch=Path(sys.argv[1])
-    ) as cluster:
+    with open_cluster(LocalProfile(), scratch=Path(sys.argv[1])) as cluster:
         sys.stdout.write(f"{cluster.get_slots()} {cluster.get_largest_bytes()}\n")
 
 

@@ -4,6 +4,7 @@ Nothing runs: how long a job takes, what memory it needs and which nodes are los
 drawn from a seeded generator, and time jumps to whatever happens next.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -152,9 +153,17 @@ class SimulatedCluster:
         busy_s, there_s = self._until_full
         return busy_s / there_s
 
-    def get_largest_bytes(self) -> int:
+    def get_largest_bytes(self, *, wait: bool = True) -> int:  # noqa: ARG002  # some are there
         """Return the memory of a node."""
         return self._site.node_bytes
+
+    def get_longest_s(self) -> float:
+        """Say that nodes stay as long as they can."""
+        return math.inf
+
+    def find_time_s(self) -> float:
+        """Say that nobody knows when a node will be lost."""
+        return math.inf
 
     def take_slots(self, *, held: int, wanted: int) -> int:
         """Give the slots that are free."""

@@ -75,7 +75,17 @@ REFUSALS = {
         ("plan", "99002"), ("slots", "integer"), {"REWEBB_SLOTS": "zero"}
     ),
     "a scheduler that is no address": Refusal(
-        ("plan", "99002"), ("somewhere",), {"REWEBB_SCHEDULER": "somewhere"}
+        ("plan", "99002"),
+        ("clusters.there", "somewhere"),
+        {"REWEBB_CLUSTERS": '{"there": {"kind": "address", "address": "somewhere"}}'},
+    ),
+    "a cluster profile that is not there": Refusal(
+        ("plan", "99002", "--cluster", "locl"), ("'locl'", "Did you mean local?")
+    ),
+    "the setting of old for a scheduler": Refusal(
+        ("plan", "99002"),
+        ("is not a setting any more", "kind"),
+        {"REWEBB_SCHEDULER": "tcp://127.0.0.1:8786"},
     ),
     "a database that is none": Refusal(
         ("plan", "99002"), ("foo", "sqlite"), {"REWEBB_DATABASE_URL": "foo://bar"}

@@ -16,6 +16,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
 from fake_cluster import make_killed
 
+from config.clusters import LocalProfile
 from flows.errors import PlanError, RunCancelledError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
 from flows.execution.cluster import get_result
@@ -29,9 +30,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     scratch = tmp_path_factory.mktemp("dask")
     with pytest.MonkeyPatch.context() as variables:
         variables.setenv("PYTHONPATH", support)  # for the worker
-        with open_cluster(
-            scheduler=None, slots=2, memory_bytes=1000, scratch=scratch
-        ) as cluster:
+        profile = LocalProfile(slots=2, memory_bytes=1000)
+        with open_cluster(profile, scratch=scratch) as cluster:
             yield cluster
 
 

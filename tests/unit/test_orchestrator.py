@@ -80,6 +80,41 @@ def run(
     return Ran(plan, cluster, recorder, progress)
 
 
+def run_long(expected_s: float, **of_cluster: object) -> Ran:
+    """Run jobs of which the first are expected to take so long."""
+    done, recorder, progress = DoneStore(), MemoryRecorder(), list[Progress]()
+    cluster = FakeCluster(done, **of_cluster)
+    binder = make_binder(make_resolved(GRAPH), done)
+    entries = build_plan(GRAPH, binder).entries
+    plan = Orchestrator(
+        Plan(tuple(replace(entry, expected_s=expected_s) for entry in entries)),
+        binder=binder,
+        cluster=cluster,
+        recorder=recorder,
+        data_dir=Path("data"),
+        max_attempts=3,
+        stall_s=900.0,
+        listener=progress.append,
+    ).run()
+    return Ran(plan, cluster, recorder, progress)
+
+
+def test_no_job_starts_that_takes_longer_than_its_node_stays() -> None:
+    ran = run_long(3600.0, longest_s=7200.0, times_s=[10.0, 3000.0, 3600.0])
+    assert set(ran.states.values()) == {JobState.SUCCEEDED}
+    assert ran.cluster.waits == 2
+
+
+def test_a_job_that_no_node_can_ever_end_fails_by_name() -> None:
+    ran = run_long(7300.0, longest_s=7200.0)
+    assert ran.cluster.submissions == []
+    assert ran.states[FIRST] is JobState.FAILED
+    assert "2.0 h, and no node of this cluster stays for more than 2.0 h" in ran.why(
+        FIRST
+    )
+    assert "`walltime`" in ran.why(FIRST)
+
+
 def test_every_job_succeeds_and_is_recorded_once() -> None:
     ran = run()
     assert set(ran.states.values()) == {JobState.SUCCEEDED}

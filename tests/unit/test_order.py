@@ -1,4 +1,6 @@
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import count
 from random import Random
 
 from exposures import bots_program, ifu_program
@@ -92,15 +94,21 @@ def test_dependants_are_those_that_read_a_product() -> None:
     assert list(order.get_dependants(KEYS[-1])) == []
 
 
+NAMES = count()
+
+
 class Contender:
     """A run that takes slots for its jobs when it is its turn."""
 
-    def __init__(self, turns: Turns, jobs: int) -> None:
+    def __init__(
+        self, turns: Turns, jobs: int, shared: "list[Contender] | None" = None
+    ) -> None:
         self.waiting = jobs
         self.running = 0
         self.is_awake = True
         self._turns = turns
-        self._seat = turns.join(self.wake)
+        self._shared = [] if shared is None else shared
+        self._seat = turns.join(self.wake, name=f"{next(NAMES):03}")
 
     def wake(self) -> None:
         """Look up."""
@@ -110,7 +118,11 @@ class Contender:
         """Start as many jobs as it may."""
         self.is_awake = False
         taken = self._turns.take(
-            self._seat, slots=slots, held=self.running, wanted=self.waiting
+            self._seat,
+            slots=slots,
+            held=self.running,
+            wanted=self.waiting,
+            others=[replace(one._seat) for one in self._shared],
         )
         self.waiting -= taken
         self.running += taken
@@ -184,3 +196,23 @@ def test_what_a_run_held_goes_to_others_when_it_leaves() -> None:
     first.leave()
     settle([second], 2)
     assert second.running == 2
+
+
+@given(st.integers(1, 4), st.lists(st.integers(0, 6), min_size=1, max_size=4))
+def test_runs_of_several_processes_share_as_those_of_one(
+    slots: int, jobs: list[int]
+) -> None:
+    """Each process has turns of its own, and is told what the others hold."""
+    shared: list[Contender] = []
+    shared += [Contender(Turns(), number, shared) for number in jobs]
+    for run in shared:
+        run.take(0)  # all know what all want
+    while any(run.waiting or run.running for run in shared):
+        for run in shared * 2:  # the first look may be at what has changed since
+            run.take(slots)
+        held = [run.running for run in shared]
+        assert sum(held) == min(slots, sum(held) + sum(run.waiting for run in shared))
+        waiting = [run.running for run in shared if run.waiting]
+        assert not waiting or max(held) - min(waiting) <= 1
+        for run in shared:
+            run.running = 0

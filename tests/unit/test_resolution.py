@@ -41,7 +41,7 @@ class TwoHosts:
     """A step that the parameters of every job skip."""
     notes: tuple[str, ...] = ()
 
-    def get_slots(self) -> int:
+    def get_slots_to_come(self) -> int:
         """Count the slots: one a host."""
         return 2
 

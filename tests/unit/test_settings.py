@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from config.clusters import AddressProfile, LocalProfile
 from config.errors import SettingsError
 from config.settings import PERSONAL, Settings, find_user_file, load_settings
 from flows.layout import get_database_url
@@ -159,7 +160,6 @@ PERSONAL_VALUES = {
     "mast_token_block": "a-secret-of-mine",
     "mast_url": "https://mast.example.org",
     "s3_endpoint": "https://s3.example.org",
-    "scheduler": "tcp://scheduler.example.org:8786",
 }
 
 
@@ -188,7 +188,83 @@ def test_the_user_and_the_environment_may_say_where_secrets_go(
 
 def test_every_setting_of_a_server_is_personal() -> None:
     personal = {n for n, f in Settings.model_fields.items() if PERSONAL in f.metadata}
-    assert personal == set(PERSONAL_VALUES)
+    assert personal == {*PERSONAL_VALUES, "clusters"}
+
+
+PROFILE = """
+[clusters.there]
+kind = "address"
+address = "tls://scheduler.example.org:8786"
+"""
+
+
+def test_cluster_profiles_are_of_the_user_alone(elsewhere: Path, users: Path) -> None:
+    users.write_text(PROFILE)
+    there = load_settings(cluster="there").find_profile()
+    assert there == AddressProfile(
+        kind="address", address="tls://scheduler.example.org:8786"
+    )
+    (elsewhere / "rewebb.toml").write_text(PROFILE)
+    with pytest.raises(SettingsError, match="sets clusters"):
+        load_settings()
+
+
+def test_which_profile_is_used_may_be_said_anywhere(
+    elsewhere: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.write_text(PROFILE)
+    (elsewhere / "rewebb.toml").write_text('cluster = "there"\n')
+    assert isinstance(load_settings().find_profile(), AddressProfile)
+    monkeypatch.setenv("REWEBB_CLUSTER", "local")
+    assert load_settings(slots=3).find_profile() == LocalProfile(slots=3)
+
+
+def test_a_profile_of_this_machine_is_stronger_than_its_settings(users: Path) -> None:
+    users.write_text('slots = 8\nmemory_bytes = 9\n[clusters.half]\nkind = "local"\n')
+    assert load_settings(cluster="half").find_profile().slots == 8
+    users.write_text('slots = 8\n[clusters.half]\nkind = "local"\nslots = 4\n')
+    assert load_settings(cluster="half").find_profile().slots == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('kind = "adress"', ["clusters.there", "did you mean `address`?"]),
+        ("slots = 2", ["clusters.there", "kind: expected one of local"]),
+        (
+            'kind = "address"\nadres = "tls://host:1"',
+            ["clusters.there", "unknown key `adres`; did you mean `address`?"],
+        ),
+        ('kind = "address"\naddress = "host:1"', ["address: ", "'host:1'"]),
+        ('kind = "local"\nslots = 0', ["clusters.there: slots: ", "got 0"]),
+    ],
+)
+def test_a_wrong_profile_is_an_error_that_names_what_is_near(
+    users: Path, text: str, words: list[str]
+) -> None:
+    users.write_text(f"[clusters.there]\n{text}\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_a_profile_that_is_not_there_names_the_nearest(users: Path) -> None:
+    users.write_text(PROFILE)
+    with pytest.raises(SettingsError, match=r"'their'.* Did you mean there\?"):
+        load_settings(cluster="their").find_profile()
+
+
+def test_the_scheduler_of_old_is_refused_with_the_new_way(
+    users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = r'scheduler. is not a setting any more.*kind = "address"'
+    users.write_text("scheduler = 'tcp://host:8786'\n")
+    with pytest.raises(SettingsError, match=told):
+        load_settings()
+    users.unlink()
+    monkeypatch.setenv("REWEBB_SCHEDULER", "tcp://host:8786")
+    with pytest.raises(SettingsError, match=r'SCHEDULER is not .*kind = "address"'):
+        load_settings()
 
 
 def test_one_may_stand_in_the_folder_of_ones_own_configuration(

@@ -202,7 +202,8 @@ def test_each_setting_names_where_it_comes_from(
     assert told["archive_connections"] == (2, str(users / "rewebb/rewebb.toml"))
     assert told["max_attempts"] == (4, str(here / "rewebb.toml"))
     assert told["archive"] == ("mast", "--archive")
-    assert told["scheduler"] == (None, "default")
+    assert told["cluster"] == ("local", "default")
+    assert told["clusters"] == ({}, "default")
 
 
 def test_the_password_of_the_database_is_not_shown(
