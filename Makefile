@@ -1,5 +1,5 @@
 # Needs python3 (3.11 or newer), make, gcc and git; makes .venv by itself.
-.PHONY: demo test check bench format clean
+.PHONY: demo test chaos check bench format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2 --no-loadscope-reorder $(if $(SLOW),,-m "not slow")
+
+chaos: $(INSTALLED)
+	$(BIN)/pytest -q tests/contract/test_random_kills.py --seeds $(or $(SEEDS),20)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/chain.py

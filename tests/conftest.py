@@ -50,6 +50,11 @@ def _sort(path: PurePath) -> str:
     return "apart" if is_apart else folder
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the number of seeds of tests that kill at random."""
+    parser.addoption("--seeds", type=int, default=2)
+
+
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: Producer
 ) -> LoadScopeScheduling:

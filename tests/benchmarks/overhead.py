@@ -27,12 +27,13 @@ from rich.table import Table
 from simulated_cluster import make_survey
 
 import flows.execution.orchestrator
+from config.costs import load_costs
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.execution import Cluster
 from flows.factory import Services, open_configured_cluster, open_services
 from flows.models.runs import JobState
-from flows.planning import Binder, PlannedJob, build_plan
+from flows.planning import Binder, Limits, PlannedJob, build_plan
 from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
 from workers.run import hash_files
 
@@ -79,6 +80,8 @@ def run_jobs(
         data_dir=services.data_dir,
         find_done=services.store.find_done,
         history=services.database.jobs,
+        costs=load_costs(),
+        limits=Limits(most_voxels=10**8),
     )
     request = Request(graph[0].exposure.program)
     begun = make_run(request, load_recipe(request.recipe))
