@@ -12,6 +12,7 @@ from commands import wait_until
 from distributed import Future
 from outcomes import make_job
 
+from config.clusters import LocalProfile
 from config.faults import FaultKind
 from flows.execution import Cluster, WorkerLostError, open_cluster
 from flows.execution.cluster import get_result
@@ -24,12 +25,8 @@ JOB = make_job()
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with open_cluster(
-        scheduler=None,
-        slots=1,
-        memory_bytes=10**10,
-        scratch=tmp_path_factory.mktemp("dask"),
-    ) as cluster:
+    profile = LocalProfile(slots=1, memory_bytes=10**10)
+    with open_cluster(profile, scratch=tmp_path_factory.mktemp("dask")) as cluster:
         yield cluster
 
 
@@ -85,7 +82,7 @@ def test_a_worker_that_is_retired_preempts_its_job_wherever_that_begins_again(
 ) -> None:
     future = submit(cluster, tmp_path, FaultKind.HANG)
     begun = wait_for_job(tmp_path)
-    cluster._client.retire_workers([begun.node])
+    cluster._client.retire_workers(names=[begun.node])
     outcome = json.loads(get_result(future))
     assert (outcome["status"], outcome["node"]) == ("PREEMPTED", begun.node)
 
