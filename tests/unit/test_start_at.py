@@ -17,6 +17,7 @@ from exposures import (
 )
 from plans import DoneStore, find_entry, make_binder, make_graph, make_resolved
 
+from config.costs import load_costs
 from config.recipe import load_recipe
 from config.settings import load_settings
 from flows.errors import ArchiveError
@@ -228,7 +229,7 @@ def test_an_unreadable_file_that_is_alone_in_its_observation_is_a_failed_job(
     unreadable = "jw99001002001_03101_00001_nrs1"
     (tmp_path / f"{unreadable}_uncal.fits").write_text("no FITS file")
     found = find_dithers(tmp_path, "uncal", Request("99001", observations))
-    made = plan_unfetched(draw(associate(found))).plan
+    made = plan_unfetched(draw(associate(found)), load_costs()).plan
     states = {e.planned.key: e.state for e in made.entries}
     assert len(states) == 5 + failed
     assert list(states.values()).count(JobState.FAILED) == failed
