@@ -28,7 +28,6 @@ __all__ = [
     "burn",
     "fail_while_handling",
     "fill_memory",
-    "find_main",
     "leave",
     "let_burn",
     "list_flags",
@@ -94,11 +93,6 @@ def list_variables() -> list[dict[str, str]]:
 def list_flags() -> list[Any]:
     """Return what the interpreter was told to leave out or to warn of."""
     return [sys.flags.optimize, sys.warnoptions]
-
-
-def find_main() -> list[str | None]:
-    """Find the file of the main module."""
-    return [getattr(sys.modules["__main__"], "__file__", None)]
 
 
 def raise_error(message: str) -> None:
