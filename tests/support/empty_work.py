@@ -15,8 +15,10 @@ _SUFFIXES = {Stage.DETECTOR1: "rate", Stage.SPEC2: "cal", Stage.SPEC3: "s3d"}
 
 def answer_empty(job: Job, **given: Any) -> str:
     """Run a job as workers do, but for what its child does."""
+    from flows.execution.worker_side import answer_on_worker  # not in children
+
     workers.run._calibrate = _make_product
-    return workers.run.answer_job(job, **given)
+    return answer_on_worker(job, **given)
 
 
 def _make_product(job: Job, scratch: Path, *_: object) -> workers.run._Answer:

@@ -24,29 +24,16 @@ from prefect_servers import is_healthy, start_server
 
 MakeRewebb = Callable[..., Rewebb]
 
-DEPLOYMENTS = """
-name: rewebb
-prefect-version: 3.8.8
-deployments:
-- name: on-demand
-  entrypoint: flows.reprocess.reprocess_program
-  work_pool: {name: here}
-- name: nightly
-  entrypoint: flows.reprocess.reprocess_program
-  work_pool: {name: here}
-  parameters: {program: "99002"}
-  schedules: [{cron: "0 3 * * *", timezone: UTC}]
-"""
+DEPLOYMENTS = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
 
 
 @pytest.fixture(scope="module")
 def deployed(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
     """Deploy the flow on the server, with a finished program."""
-    rewebb = make_rewebb(finished)
-    (rewebb.folder / "prefect.yaml").write_text(DEPLOYMENTS)
+    rewebb = make_rewebb(finished).given(NIGHTLY_PROGRAM="99002")
     for command in (
-        ("work-pool", "create", "here", "--type", "process"),
-        ("--no-prompt", "deploy", "--all"),
+        ("work-pool", "create", "rewebb", "--type", "process"),
+        ("--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOYMENTS)),
     ):
         ended = rewebb(*command, program="prefect")
         assert ended.code == 0, ended
@@ -56,7 +43,7 @@ def deployed(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
 @pytest.fixture
 def worker(deployed: Rewebb) -> Iterator[None]:
     """Keep a Prefect worker of the pool."""
-    arguments = ("worker", "start", "--pool", "here", "--limit", "1")
+    arguments = ("worker", "start", "--pool", "rewebb", "--limit", "1")
     with stopped(deployed.start(*arguments, program="prefect")):
         yield
 

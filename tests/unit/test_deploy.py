@@ -1,0 +1,68 @@
+"""The files of deploy/: what they call is there, and each says how it was tried."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from config.settings import Settings
+from flows.cli import app
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
+TEXTS = {str(path.relative_to(DEPLOY)): path.read_text() for path in FILES}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_each_file_says_how_it_was_tried_and_what_was_not(name: str) -> None:
+    text = re.sub(r"^# ?", "", TEXTS[name], flags=re.MULTILINE)
+    comment = " ".join(text.split())
+    assert re.search(r"\bTried: .+ Not tried: ", comment)
+
+
+def test_what_files_name_as_tests_is_there() -> None:
+    named = re.findall(r"tests/\w+/test_\w+\.py", "".join(TEXTS.values()))
+    assert named
+    assert [path for path in named if not (DEPLOY.parent / path).is_file()] == []
+
+
+def test_commands_of_rewebb_are_those_it_has() -> None:
+    group = get_command(app)
+    called = re.findall(
+        r"(?:bin/rewebb|rewebb\}\"|`rewebb) ([a-z]\w+)(?: (\w+))?",
+        "".join(TEXTS.values()),
+    )
+    assert {"run", "db", "cluster"} <= {command for command, _ in called}
+    for command, below in called:
+        found = group.commands[command]
+        if hasattr(found, "commands"):
+            assert below in found.commands
+
+
+def test_settings_that_files_name_are_settings() -> None:
+    named = set(re.findall(r"REWEBB_(\w+)", "".join(TEXTS.values())))
+    assert "DATA_DIR" in named
+    assert named <= {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if "#!" in TEXTS[name]])
+def test_scripts_are_of_bash_and_parse(name: str) -> None:
+    assert TEXTS[name].startswith("#!/usr/bin/env bash\n")
+    subprocess.run(["bash", "-n", DEPLOY / name], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_units_of_systemd_hold_no_mistake(tmp_path: Path) -> None:
+    units = []
+    for name, text in TEXTS.items():
+        if name.startswith("systemd/"):
+            units.append(tmp_path / Path(name).name)
+            # It looks for the programs, too.
+            units[-1].write_text(re.sub(r"/opt/rewebb/\S+", "/bin/true", text))
+    command = ["systemd-analyze", "verify", "--man=no", *units]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    ours = [line for line in ended.stderr.splitlines() if "rewebb-" in line]
+    assert (ours, len(units)) == ([], 6)
