@@ -92,3 +92,12 @@ def test_no_credentials_are_on_a_command_line(cluster: Cluster) -> None:
     assert cluster.get_slots() == 1
     lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
     assert [line for line in lines if "PRIVATE" in line] == []
+
+
+def test_a_cluster_starts_and_ends_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    profile = LocalProfile(slots=1, memory_bytes=10**9)
+    with open_cluster(profile, scratch=tmp_path) as cluster:
+        assert cluster.map(abs, [-1], memory_bytes=1) == [1]
+    assert capfd.readouterr() == ("", "")

@@ -9,9 +9,8 @@ import json
 import math
 import random
 import signal
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import dask
@@ -20,9 +19,8 @@ from distributed.comm import get_address_host_port
 from distributed.security import Security
 from distributed.utils import get_ip
 
-from ..companions import end_with_parent
-from .policy import POLICY
-from .worker_side import leave
+from ..policy import POLICY
+from ..worker_side import leave
 
 __all__ = ["LEFT", "MEMORY", "MEMORY_SHARE", "NODE", "Node", "find_least_s", "work"]
 
@@ -138,11 +136,3 @@ def _find_host(scheduler: str) -> str:
     """Find the address of this machine that faces the scheduler."""
     host, port = get_address_host_port(scheduler)
     return str(get_ip(host, port))
-
-
-if __name__ == "__main__":
-    told = Node(**json.loads(sys.stdin.readline()))
-    told = replace(told, name=sys.argv[1])
-    if told.ends_with_parent:
-        end_with_parent()
-    work(told)
