@@ -13,6 +13,7 @@ from .output import FAILED, announce, fail, print_json, print_rows, say
 if TYPE_CHECKING:
     from config.settings import Settings
 
+    from ..execution import Standing
     from ..run import NodeReport
 
 __all__ = [
@@ -108,6 +109,7 @@ def start(
         bool, typer.Option("--foreground", help="Stay, for a service manager.")
     ] = False,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Start the cluster of a profile for many runs, which share it until it is stopped.
 
@@ -120,7 +122,12 @@ def start(
 
     settings = load_settings(cluster=profile, data_dir=data_dir)
     if not foreground:
-        _start_behind(settings)
+        standing, log = _start_behind(settings)
+        if as_json:
+            print_json(standing)
+        else:
+            say(f"the cluster {standing.name} stands at {standing.address}")
+            say(f"its log is {log}")
         return
     stand(
         settings.find_profile(),
@@ -131,8 +138,8 @@ def start(
     )
 
 
-def _start_behind(settings: "Settings") -> None:
-    """Start the same command behind this one, and wait for its cluster."""
+def _start_behind(settings: "Settings") -> tuple["Standing", Path]:
+    """Start the same command behind this one, and give its cluster and its log."""
     from ..companions import start_daemon
     from ..execution import find_standing
     from ..factory import get_clusters_folder, make_dask_scratch
@@ -145,17 +152,17 @@ def _start_behind(settings: "Settings") -> None:
     data_dir = str(settings.data_dir.absolute())
     arguments = ("cluster", "start", name, "--foreground", "--data-dir", data_dir)
     process = start_daemon(arguments, log=log)
-    while process.poll() is None:
-        found = find_standing(folder, name)
-        if found is not None and found.pid == process.pid:
-            say(f"the cluster {name} stands at {found.address}; its log is {log}")
-            return
+    while (found := find_standing(folder, name)) is None or found.pid != process.pid:
+        if process.poll() is not None:
+            fail(log.read_text("utf-8", "replace").strip().removeprefix("error: "))
         time.sleep(_POLL_S)
-    fail(log.read_text("utf-8", "replace").strip().removeprefix("error: "))
+    return found, log
 
 
 @cluster_app.command()
-def stop(profile: _Profile = None, *, data_dir: DataDir = None) -> None:
+def stop(
+    profile: _Profile = None, *, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Stop a cluster that was started, with all its nodes."""
     from config.settings import load_settings
 
@@ -164,7 +171,10 @@ def stop(profile: _Profile = None, *, data_dir: DataDir = None) -> None:
 
     settings = load_settings(cluster=profile, data_dir=data_dir)
     stopped = stop_standing(get_clusters_folder(settings), settings.cluster)
-    say(f"the cluster {stopped.name} is stopped")
+    if as_json:
+        print_json(stopped)
+    else:
+        say(f"the cluster {stopped.name} is stopped")
 
 
 @cluster_app.command("list")

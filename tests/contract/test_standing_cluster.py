@@ -30,7 +30,8 @@ def rewebb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rewebb]:
     yield rewebb
     keeper = get_keeper(rewebb)
     below = keeper.children(recursive=True)
-    assert rewebb("cluster", "stop").code == 0
+    stopped = rewebb("cluster", "stop", "--json").record
+    assert (stopped["name"], stopped["pid"]) == ("local", keeper.pid)
     assert psutil.wait_procs([keeper, *below], timeout=30)[1] == []
     assert_refused(rewebb("cluster", "stop"), "No cluster local stands")
 

@@ -68,7 +68,12 @@ def test_every_command_has_help_and_those_that_print_records_have_json(
     options = {name for parameter in command.params for name in parameter.opts}
     assert command.help
     assert all(p.help for p in command.params if p.param_type_name == "option")
-    assert "--json" in options or command.name in {"upgrade", "schema"}
+    assert "--json" in options or command.name in {
+        "upgrade",
+        "schema",
+        "scheduler",
+        "worker",
+    }
 
 
 def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:

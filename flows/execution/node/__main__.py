@@ -9,7 +9,7 @@ from . import Node, work
 
 __all__: list[str] = []
 
-told = replace(Node(**json.loads(sys.stdin.readline())), name=sys.argv[1])
-if told.ends_with_parent:
+_node = replace(Node(**json.loads(sys.stdin.readline())), name=sys.argv[1])
+if _node.ends_with_parent:
     end_with_parent()
-work(told)
+work(_node)
