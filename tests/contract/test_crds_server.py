@@ -42,10 +42,10 @@ def find(cache: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("state", ["latest", "build", "edit"])
-def test_the_client_is_told_each_kind_of_context(plain: PlainCrds, state: str) -> None:
-    expression = f"crds.get_default_context('jwst', state={state!r})"
-    assert plain.ask(expression) == "jwst_0001.pmap"
+def test_the_client_is_told_each_kind_of_context(plain: PlainCrds) -> None:
+    ask = "crds.get_default_context('jwst', state={!r})"
+    asked = ", ".join(ask.format(state) for state in ("latest", "build", "edit"))
+    assert plain.ask(f"[{asked}]") == ["jwst_0001.pmap"] * 3
 
 
 def test_the_client_learns_of_a_new_operational_context(
@@ -109,12 +109,11 @@ def test_crds_sync_brings_and_checks_the_references_of_a_context(
     assert PHOTOM in list_files(plain.cache / "references")
 
 
-@pytest.mark.parametrize("fault", [Fault.SHORT, Fault.SHORT_UNSAID, Fault.WRONG_BYTES])
 def test_crds_itself_keeps_and_gives_out_a_reference_that_came_broken(
-    plain: PlainCrds, server: CrdsServer, sample: SampleSet, fault: Fault
+    plain: PlainCrds, server: CrdsServer, sample: SampleSet
 ) -> None:
     """Why we do not use its byte path: it checks after publishing, and only logs."""
-    server.loopback.faults = ScriptedFaults({PHOTOM: [fault]})
+    server.loopback.faults = ScriptedFaults({PHOTOM: [Fault.SHORT]})
     broken = Path(plain.ask(REFERENCES)["photom"])
     assert broken.read_bytes() != find(sample.crds, PHOTOM).read_bytes()
     fetched = server.list_fetched().count(PHOTOM)

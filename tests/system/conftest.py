@@ -1,8 +1,9 @@
 """A Prefect server, and the command line with a data folder of its own."""
 
+import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,28 @@ def make_rewebb(
     return make
 
 
+@pytest.fixture(scope="session")
+def standing(make_rewebb: MakeRewebb) -> Iterator[Mapping[str, str]]:
+    """Keep one cluster, and give what lets commands use it instead of their own.
+
+    For tests that ask what commands say and make, and not which processes they start:
+    most of the time of a short command is the start of its cluster.
+    """
+    rewebb = make_rewebb()
+    started = rewebb("cluster", "start", "--json")
+    assert started.code == 0, started
+    profile = {
+        "kind": "address",
+        "address": started.record["address"],
+        "credentials": str(rewebb.data / "clusters/local"),
+    }
+    yield {
+        "REWEBB_CLUSTERS": json.dumps({"standing": profile}),
+        "REWEBB_CLUSTER": "standing",
+    }
+    assert rewebb("cluster", "stop").code == 0
+
+
 @pytest.fixture
 def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
     """Return the command with an empty data folder."""
@@ -58,9 +81,11 @@ def rewebb(make_rewebb: MakeRewebb) -> Rewebb:
 
 
 @pytest.fixture(scope="session")
-def first_run(make_rewebb: MakeRewebb) -> tuple[Rewebb, Ended]:
+def first_run(
+    make_rewebb: MakeRewebb, standing: Mapping[str, str]
+) -> tuple[Rewebb, Ended]:
     """Program 99002 from empty. Do not write to its data folder: copy it."""
-    rewebb = make_rewebb()
+    rewebb = make_rewebb().given(**standing)
     return rewebb, rewebb("run", "99002", "--json")
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,19 +25,22 @@ def mast(sample: SampleSet) -> Iterator[MastServer]:
 
 
 @pytest.fixture
-def far(rewebb: Rewebb, mast: MastServer) -> Rewebb:
+def far(rewebb: Rewebb, mast: MastServer, standing: Mapping[str, str]) -> Rewebb:
     """Return the command with an empty data folder and an archive far away."""
-    return rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
+    return rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url, **standing)
 
 
 @pytest.fixture(scope="module")
 def run_from_mast(
-    make_rewebb: Callable[..., Rewebb], finished: Rewebb, sample: SampleSet
+    make_rewebb: Callable[..., Rewebb],
+    finished: Rewebb,
+    sample: SampleSet,
+    standing: Mapping[str, str],
 ) -> Iterator[tuple[Rewebb, Ended]]:
     """Run a program whose products are there from MAST, which stays."""
     with mast_server(sample.archive) as mast:
         far = make_rewebb(finished).given(
-            REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url
+            REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url, **standing
         )
         yield far, far("run", "99002", "--json")
 
@@ -57,7 +60,7 @@ def test_a_program_from_mast_gives_the_same_fingerprints_and_pixels(
 
 
 def test_a_plan_fetches_nothing_and_says_what_is_to_be_fetched(far: Rewebb) -> None:
-    ended = far("plan", "99001", "--json")
+    ended = far.call_here("plan", "99001", "--json")
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"DUE"}
     assert "are to be fetched first" in ended.why("detector1:" + _first(ended.states))
@@ -71,21 +74,21 @@ def test_associations_are_the_same_before_a_file_is_here(
     near = far.given(REWEBB_ARCHIVE=sample.archive)
     for program in ("99001", "99002"):
         assert (
-            far("asn", program, "--json").record
-            == near("asn", program, "--json").record
+            far.call_here("asn", program, "--json").record
+            == near.call_here("asn", program, "--json").record
         )
     assert list(far.data.rglob("*.fits")) == []
 
 
 def test_search_says_what_there_is_and_what_is_here(far: Rewebb) -> None:
-    assert far("fetch", "99002").code == 0
-    here = far("search", "99002", "--json").record
+    assert far.call_here("fetch", "99002").code == 0
+    here = far.call_here("search", "99002", "--json").record
     assert len(here["files"]) == len(here["here"]) > 0
-    shown = far("search", "--exp-type", "NRS_IFU")
+    shown = far.call_here("search", "--exp-type", "NRS_IFU")
     assert "99001" in shown.out
     assert "99002" not in shown.out
     assert "0 are here" in shown.out
-    assert_refused(far("search"), "Say what to search")
+    assert_refused(far.call_here("search"), "Say what to search")
 
 
 def test_a_killed_fetch_goes_on_where_it_was(rewebb: Rewebb, tmp_path: Path) -> None:
@@ -139,8 +142,8 @@ def test_exclusive_exposures_without_a_token_are_listed_with_their_date(
     exclusive = {"99002": datetime(2099, 3, 1, tzinfo=UTC)}
     with mast_server(sample.archive, exclusive=exclusive) as mast:
         far = rewebb.given(REWEBB_ARCHIVE="mast", REWEBB_MAST_URL=mast.url)
-        assert "exclusive until 2099-03-01" in far("search", "99002").out
-        fetched = far("fetch", "99002", "--json").record
+        assert "exclusive until 2099-03-01" in far.call_here("search", "99002").out
+        fetched = far.call_here("fetch", "99002", "--json").record
         assert_refused(far("run", "99002"), "2099-03-01", "MAST_API_TOKEN")
     assert fetched["files"] == []
     assert len(fetched["withheld"]) > 0
@@ -207,12 +210,13 @@ def test_no_token_is_in_any_file_log_row_or_error(
     assert found == []
 
 
-def test_the_sample_programs_are_an_archive(rewebb: Rewebb, sample: SampleSet) -> None:
+def test_the_sample_programs_are_an_archive(
+    rewebb: Rewebb, sample: SampleSet, standing: Mapping[str, str]
+) -> None:
     """They are made where they are not; here they are."""
     (rewebb.folder / "rewebb-sample").symlink_to(sample.directory)
-    ended = rewebb.given(REWEBB_ARCHIVE="sample", CRDS_PATH="")(
-        "plan", "99002", "--json"
-    )
+    near = rewebb.given(REWEBB_ARCHIVE="sample", CRDS_PATH="", **standing)
+    ended = near("plan", "99002", "--json")
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"DUE"}
     assert ended.record["context"] == sample.contexts[0]
@@ -237,7 +241,7 @@ def test_show_says_where_raw_files_were_fetched_also_after_a_rebuild(
 
 
 def test_requests_say_who_asks(far: Rewebb, mast: MastServer) -> None:
-    far("fetch", "99002")
+    far.call_here("fetch", "99002")
     agents = {r.headers.get("user-agent", "") for r in mast.loopback.requests}
     assert agents
     assert all(agent.startswith("rewebb/") for agent in agents)

@@ -161,33 +161,27 @@ DAMAGES = {
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ThreadPoolExecutor]:
-    """Two commands at a time, since each is mostly its own start."""
-    with ThreadPoolExecutor(2) as pool:
-        yield pool
-
-
-@pytest.fixture(scope="module")
 def damaged(
-    pool: ThreadPoolExecutor,
     make_rewebb: MakeRewebb,
     half_done: Rewebb,
     sample: SampleSet,
+    standing: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Mapping[str, Future[Ended]]:
-    """Every run that something is spoiled for."""
+) -> Iterator[Mapping[str, Future[Ended]]]:
+    """Every run that something is spoiled for; two at a time, as each mostly waits."""
 
     def call(case: Damage) -> Ended:
         files = copy_files(sample, tmp_path_factory.mktemp("spoiled"))
         rewebb = make_rewebb(half_done).given(
-            CRDS_PATH=files.crds, REWEBB_ARCHIVE=files.archive, REWEBB_SLOTS="1"
+            CRDS_PATH=files.crds, REWEBB_ARCHIVE=files.archive, **standing
         )
         if case.is_known:
             know(rewebb, files, PHOTOM)
         case.spoil(files)
         return rewebb("run", "99002", "--json")
 
-    return {name: pool.submit(call, case) for name, case in DAMAGES.items()}
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(call, case) for name, case in DAMAGES.items()}
 
 
 def know(rewebb: Rewebb, files: Files, name: str) -> None:
@@ -203,12 +197,15 @@ def know(rewebb: Rewebb, files: Files, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_cannot_be_done_is_refused_in_one_sentence(
-    name: str, rewebb: Rewebb, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    rewebb: Rewebb,
+    monkeypatch: pytest.MonkeyPatch,
+    standing: Mapping[str, str],
 ) -> None:
     case = REFUSALS[name]
     (rewebb.folder / "recipe.toml").write_text(RECIPE)
     monkeypatch.chdir(rewebb.folder)
-    given = rewebb.given(**case.variables)
+    given = rewebb.given(**(case.variables or standing))
     # Prefect, which a run needs, keeps what it has found in the environment.
     call = given if "run" in case.arguments else given.call_here
     assert_refused(call(*case.arguments), *case.words)
@@ -261,5 +258,5 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
     grown = ["mount", "-o", "remount,size=200m", str(small_disk)]
     subprocess.run(grown, check=True)
     assert rewebb("run", "99002").code == 0
-    assert rewebb("db", "verify").code == 0
+    assert rewebb.call_here("db", "verify").code == 0
     assert query(small_disk, "select id from run where state = 'RUNNING'") == []

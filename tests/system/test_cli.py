@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_every_command_has_help_and_those_that_print_records_have_json(
 
 
 def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
-    ended = rewebb("plan", "99002", "--json")
+    ended = rewebb.call_here("plan", "99002", "--json")
     assert ended.code == 0, ended
     assert set(ended.states.values()) == {"DUE"}
     assert len(ended.states) == 5
@@ -85,9 +85,11 @@ def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
 
 
 @pytest.mark.slow
-def test_a_dry_run_is_a_plan(rewebb: Rewebb) -> None:
+def test_a_dry_run_is_a_plan(rewebb: Rewebb, standing: Mapping[str, str]) -> None:
     dry, planned = (
-        rewebb.call_here(*command, "99002", "--observations", "001", "--json")
+        rewebb.given(**standing).call_here(
+            *command, "99002", "--observations", "001", "--json"
+        )
         for command in (("run", "--dry-run"), ("plan",))
     )
     assert dry.code == 0, dry
@@ -104,14 +106,14 @@ def test_a_first_run_makes_every_product_by_its_canonical_name(
     assert {TSO, SPEC} <= set(summary["products"])
     folder = finished.data / summary["folder"]
     assert set(summary["products"]) <= {path.name for path in folder.iterdir()}
-    assert finished("db", "verify").code == 0
+    assert finished.call_here("db", "verify").code == 0
 
 
 def test_a_rebuilt_folder_is_all_reused_and_needs_no_server(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
     rewebb = make_rewebb(finished).given(PREFECT_API_URL="")
-    assert rewebb("db", "rebuild", "--json").record == {
+    assert rewebb.call_here("db", "rebuild", "--json").record == {
         "outcomes": 5,
         "fetched": 0,
     }
@@ -169,7 +171,7 @@ def list_facts(record: Any) -> Iterator[str]:
 
 
 def test_the_log_that_show_names_is_that_of_the_pipeline(finished: Rewebb) -> None:
-    record = finished("show", TSO, "--json").record["record"]
+    record = finished.call_here("show", TSO, "--json").record["record"]
     folder = record["attempts"][0]["outcome"]["folder"]
     assert "Tso3Pipeline" in (finished.data / folder / "job.log").read_text()
 
@@ -220,12 +222,12 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
 
 @pytest.mark.slow
 def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(
-    make_rewebb: MakeRewebb, finished: Rewebb
+    make_rewebb: MakeRewebb, finished: Rewebb, standing: Mapping[str, str]
 ) -> None:
-    rewebb = make_rewebb(finished)
+    rewebb = make_rewebb(finished).given(**standing)
     (product,) = rewebb.data.glob(f"store/*/*/{TSO}")
     damaged = change_one_byte(product)
-    verified = rewebb("db", "verify", "--json")
+    verified = rewebb.call_here("db", "verify", "--json")
     assert verified.code == 1
     assert [str(product) in line for line in verified.record["damaged"]] == [True]
     ended = rewebb("run", "99002", "--json")
@@ -233,7 +235,7 @@ def test_a_damaged_product_is_found_and_made_again_beside_the_old_one(
     assert sorted(ended.states.values()) == ["REUSED"] * 4 + ["SUCCEEDED"]
     [why] = [j["why"] for j in ended.record["jobs"] if j["state"] == "SUCCEEDED"]
     assert why.startswith("done before, but damaged, so made again: store/")
-    assert rewebb("db", "verify").code == 0
+    assert rewebb.call_here("db", "verify").code == 0
     (aside,) = rewebb.data.glob(f"damaged/*/{TSO}")
     assert aside.read_bytes() == damaged
 
@@ -249,9 +251,9 @@ def change_one_byte(path: Path) -> bytes:
 
 @pytest.mark.slow
 def test_a_run_ends_well_when_nobody_reads_what_it_tells(
-    make_rewebb: MakeRewebb, finished: Rewebb
+    make_rewebb: MakeRewebb, finished: Rewebb, standing: Mapping[str, str]
 ) -> None:
-    rewebb = make_rewebb(finished)
+    rewebb = make_rewebb(finished).given(**standing)
     (product,) = rewebb.data.glob(f"store/*/*/{TSO}")
     shutil.rmtree(product.parent)  # one job is due
     with Path("/dev/full").open("w") as terminal:
@@ -272,11 +274,11 @@ def test_a_run_ends_well_when_nobody_reads_what_it_tells(
 
 @pytest.mark.slow
 def test_two_programs_do_not_disturb_each_other(
-    make_rewebb: MakeRewebb, finished: Rewebb
+    make_rewebb: MakeRewebb, finished: Rewebb, standing: Mapping[str, str]
 ) -> None:
-    rewebb = make_rewebb(finished)
+    rewebb = make_rewebb(finished).given(**standing)
     with stopped(rewebb.start("run", "99002", "--json")) as run:
-        planned = rewebb("plan", "99001", "--json")
+        planned = rewebb.call_here("plan", "99001", "--json")
         out, err = run.communicate(timeout=180)
     assert run.returncode == 0, err
     assert {job["state"] for job in json.loads(out)["jobs"]} == {"REUSED"}

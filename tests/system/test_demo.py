@@ -1,6 +1,6 @@
 """`rewebb demo` and `rewebb sample make`, over a sample that is there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from commands import Rewebb, query
 
@@ -10,11 +10,17 @@ MakeRewebb = Callable[..., Rewebb]
 
 
 def test_the_demo_checks_the_products_of_a_sample_against_its_truth(
-    make_rewebb: MakeRewebb, finished: Rewebb, sample: SampleSet
+    make_rewebb: MakeRewebb,
+    finished: Rewebb,
+    sample: SampleSet,
+    standing: Mapping[str, str],
 ) -> None:
     """It uses the sample, whatever archive and cache are set."""
     rewebb = make_rewebb(finished).given(
-        REWEBB_ARCHIVE="/nowhere", CRDS_PATH="/nowhere", CRDS_CONTEXT="jwst_9999.pmap"
+        REWEBB_ARCHIVE="/nowhere",
+        CRDS_PATH="/nowhere",
+        CRDS_CONTEXT="jwst_9999.pmap",
+        **standing,
     )
     mode = str(Mode.NIRSPEC_BOTS_PRISM)
     ended = rewebb(

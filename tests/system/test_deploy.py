@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,17 +22,17 @@ def back_up(data: Path, backup: Path) -> None:
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 def test_a_backup_is_a_data_folder_in_which_all_is_done(
-    make_rewebb: MakeRewebb, finished: Rewebb
+    make_rewebb: MakeRewebb, finished: Rewebb, standing: Mapping[str, str]
 ) -> None:
-    rewebb = make_rewebb(finished)
+    rewebb = make_rewebb(finished).given(**standing)
     backup = rewebb.folder / "backup"
     back_up(rewebb.data, backup)  # nothing but a store
     assert rewebb("run", "99002").code == 0
     back_up(rewebb.data, backup)
     shutil.rmtree(rewebb.data)
     restored = rewebb.given(REWEBB_DATA_DIR=backup)
-    assert restored("db", "verify").code == 0
-    assert len(restored("runs", "--json").record) == 1
+    assert restored.call_here("db", "verify").code == 0
+    assert len(restored.call_here("runs", "--json").record) == 1
     again = restored("run", "99002", "--json")
     assert set(again.states.values()) == {"REUSED"}
     links = [path.stat().st_nlink for path in backup.glob("runs/*/*/*_x1dints.fits")]

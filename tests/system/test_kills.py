@@ -201,7 +201,7 @@ def assert_nothing_ran_twice(rewebb: Rewebb, made: dict[str, str]) -> None:
 
 
 def assert_nothing_is_half_made(rewebb: Rewebb) -> None:
-    assert rewebb("db", "verify").code == 0
+    assert rewebb.call_here("db", "verify").code == 0
     folders = list(rewebb.data.glob("store/*/*"))
     assert [f for f in folders if not (f / OUTCOME_NAME).is_file()] == []
     assert not (rewebb.data / "damaged").exists()

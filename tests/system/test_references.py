@@ -1,6 +1,6 @@
 """A CRDS cache that is filled from its server, by runs and by hand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,15 @@ def crds(sample: SampleSet) -> Iterator[CrdsServer]:
 
 @pytest.fixture
 def empty(
-    make_rewebb: Callable[..., Rewebb], finished: Rewebb, crds: CrdsServer
+    make_rewebb: Callable[..., Rewebb],
+    finished: Rewebb,
+    crds: CrdsServer,
+    standing: Mapping[str, str],
 ) -> Rewebb:
     """Return a finished program, an empty cache, and a server to fill it from."""
     rewebb = make_rewebb(finished)
     return rewebb.given(
-        CRDS_PATH=rewebb.folder / "crds", CRDS_SERVER_URL=crds.loopback.url
+        CRDS_PATH=rewebb.folder / "crds", CRDS_SERVER_URL=crds.loopback.url, **standing
     )
 
 
@@ -31,7 +34,7 @@ def empty(
 def test_a_run_fills_an_empty_cache_and_finds_its_fingerprints_again(
     empty: Rewebb, sample: SampleSet
 ) -> None:
-    planned = empty("plan", "99002", "--json")
+    planned = empty.call_here("plan", "99002", "--json")
     assert set(planned.states.values()) == {"DUE"}
     assert "are to be fetched first" in planned.out
     ended = empty("run", "99002", "--json")

@@ -158,7 +158,9 @@ def test_credentials_are_in_a_folder_of_the_user_alone(scheduled: Rewebb) -> Non
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
     assert {stat.S_IMODE((keys / "key.pem").stat().st_mode)} == {0o600}
     keys.chmod(0o750)
-    assert_refused(scheduled("plan", "99002"), "must be yours alone", "chmod 700")
+    assert_refused(
+        scheduled.call_here("plan", "99002"), "must be yours alone", "chmod 700"
+    )
 
 
 def test_scheduler_and_worker_listen_on_loopback_alone(scheduled: Rewebb) -> None:
@@ -175,12 +177,12 @@ def list_hosts(process: psutil.Process) -> set[str]:
 
 def test_workers_that_offer_no_memory_are_refused(rewebb: Rewebb) -> None:
     with foreign(rewebb, "tcp", **NO_FAILURES) as plain, foreign_worker(plain):
-        assert_refused(plain("plan", "99002"), "no worker that offers memory")
+        assert_refused(plain.call_here("plan", "99002"), "no worker that offers memory")
 
 
 def test_a_scheduler_that_runs_deadly_jobs_again_is_refused(rewebb: Rewebb) -> None:
     with foreign(rewebb, "tcp") as plain:
-        refused = plain("plan", "99002")
+        refused = plain.call_here("plan", "99002")
     assert_refused(refused, "allowed-failures = 3", "4 times", "cluster scheduler")
 
 
@@ -206,6 +208,6 @@ def test_a_scheduler_without_tls_is_a_note(rewebb: Rewebb) -> None:
         foreign(rewebb, "tcp", **policy) as plain,
         foreign_worker(plain, "--resources", "memory=4e9"),
     ):
-        planned = plain("plan", "99002", "--json")
+        planned = plain.call_here("plan", "99002", "--json")
     (note,) = planned.record["notes"]
     assert "without TLS" in note
