@@ -168,6 +168,7 @@ class Detection(_Table):
         "vertical-banding",
         "spaxel-oscillation",
         "outlier-fraction",
+        "spectral-noise",
         "absorption-spikes",
         "fringe-amplitude",
         "band-steps",
@@ -175,8 +176,10 @@ class Detection(_Table):
         "source-offset",
         "source-wander",
         "sky-level",
+        "plane-correlation",
         "white-light-slope",
         "white-light-scatter",
+        "light-curve-scatter",
         "x1d-over-s3d",
         "line-positions",
     ]

@@ -38,7 +38,8 @@ This page is made from the files by `tools/write_known_issues.py`. *Status* is `
 several things do, the first is recommended. *Measured* is what a
 [measurement](measurements.md) gives without and with it in a
 [sample program](sample.md) that has the defect (NS-MOS02: on the nods of a real source
-whose errors were lost; NS-BOTS05: on the nods of a fixed slit with the false absorption
+whose errors were lost, NS-MOS07: on the same nods, with a bright source
+put into them; NS-BOTS05: on the nods of a fixed slit with the false absorption
 put into its lower half), as a test finds it again. One number alone is that of a defect
 that nothing in a recipe mends. `-` has one of four reasons: nothing in a recipe helps
 (*by hand*, or no recipe); the issue is *resolved*, so the pipeline of today does not

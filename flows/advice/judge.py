@@ -208,7 +208,9 @@ def _find_mend(
     if versions.fixed_with is None:
         return f"mended in jwst {versions.fixed_in}; this is {jwst}"
     if _take_reference(versions.fixed_with, names, situation):
-        return f"jwst {jwst} mends it with a reference of type {versions.fixed_with}"
+        # Only workers could look into it.
+        taken = f"a reference of type {versions.fixed_with}, which is taken"
+        return f"jwst {jwst} mends it with {taken}, unless that changes nothing"
     return None
 
 

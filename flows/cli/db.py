@@ -46,6 +46,7 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
         print_json({"outcomes": outcomes, "fetched": fetched})
     else:
         say(f"{outcomes} outcomes and {fetched} fetched files are recorded.")
+        say("Runs are not in the store, nor are measurements: `rewebb measure`.")
 
 
 @db_app.command()

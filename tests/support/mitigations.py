@@ -41,17 +41,18 @@ def make_recipes(program: str) -> Mapping[int, str]:
     mended = [one for one in NUMBERS if one.program == program and one.is_mended]
     recipes = {0: f'title = "Without"\n{load_programs()[program]}'}
     for run in sorted({number.run for number in mended}):
-        advised = "\n".join(_list_advice(one for one in mended if one.run == run))
+        # Several issues may advise the same.
+        of_run = dict.fromkeys(_list_advice(one for one in mended if one.run == run))
+        advised = "\n".join(of_run)
         recipes[run] = f'title = "With"\nextends = "0.toml"\n{advised}\n'
     return recipes
 
 
 def _list_advice(numbers: Iterable[Number]) -> Iterator[str]:
     issues = {issue.id: issue for issue in load_known_issues()}
-    asked = {(one.issue, one.alternative): one.recipe for one in numbers}
-    for (issue, place), recipe in asked.items():
-        lines = to_fragment_lines(issues[issue].mitigation[place - 1])
-        yield from [recipe] if recipe else lines
+    for one in numbers:
+        lines = to_fragment_lines(issues[one.issue].mitigation[one.alternative - 1])
+        yield one.recipe or "\n".join(lines)
 
 
 def find_measured(settings: Settings, summary: RunSummary) -> list[MeasuredProduct]:

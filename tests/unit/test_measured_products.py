@@ -30,6 +30,7 @@ NAMES = {
     *("absorption-spikes", "fringe-amplitude", "band-steps", "nan-fraction"),
     *("source-offset", "source-wander", "sky-level", "white-light-slope"),
     *("white-light-scatter", "x1d-over-s3d", "line-positions"),
+    *("spectral-noise", "plane-correlation", "light-curve-scatter"),
 }
 IFU = {"INSTRUME": "NIRSPEC", "EXP_TYPE": "NRS_IFU"}
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS"}
@@ -196,6 +197,8 @@ def test_a_cube_tells_where_its_source_is_by_wavelength_and_how_bright_the_sky_i
     assert wander["", "pixel"].n == 8
     assert wander["", "arcsec"].value == pytest.approx(0, abs=1e-6)
     assert value(path, "sky-level") == pytest.approx(0, abs=1e-6)
+    (planes,) = take(path, "plane-correlation").values()
+    assert planes.why == "no part of the cube has noise in enough planes"
 
 
 def test_an_extended_source_has_no_aperture(tmp_path: Path) -> None:
@@ -246,6 +249,9 @@ def test_each_slit_is_measured(tmp_path: Path) -> None:
     found = take(write(tmp_path / "jw1_x1d.fits", header, *slits), "absorption-spikes")
     assert found["slit 7", "pixel"].value == 1
     assert found["slit 12", "pixel"].value == 0
+    noise = take(tmp_path / "jw1_x1d.fits", "spectral-noise")
+    assert noise["slit 7", "1"].n == 200 - 4 - 3
+    assert noise["slit 12", "1"].value == 0
 
 
 def series(flux: float, **cards: Any) -> Any:
@@ -354,6 +360,9 @@ def test_the_scatter_of_a_curve_is_compared_with_the_errors_of_its_spectra(
     spectra = write(tmp_path / "jw1_x1dints.fits", BOTS, *parts)
     beside = take(path, "white-light-scatter")
     assert beside["", "1"].value == pytest.approx(2, rel=0.1)
+    native = take(spectra, "light-curve-scatter")
+    assert native["NRS1", "1"].value == pytest.approx(2, rel=0.02)
+    assert native["NRS2", "1"].value == 0
     spectra.unlink()
     write(spectra, BOTS, series(1.0, DETECTOR="NRS1"))
     assert "sum up" in take(path, "white-light-scatter")["", "1"].why

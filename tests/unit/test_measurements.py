@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from workers.errors import MeasurementError
 from workers.stages.measurements.cubes import (
     find_illuminated,
+    measure_correlation,
     measure_flux_ratio,
     measure_offset,
     measure_oscillation,
@@ -20,6 +21,7 @@ from workers.stages.measurements.cubes import (
 )
 from workers.stages.measurements.detector import measure_banding, measure_fraction
 from workers.stages.measurements.light_curves import (
+    measure_excess,
     measure_scatter,
     measure_scatter_ratio,
     measure_slope,
@@ -28,6 +30,7 @@ from workers.stages.measurements.spectra import (
     count_spikes,
     measure_fringes,
     measure_line,
+    measure_noise,
     measure_step,
 )
 
@@ -306,6 +309,32 @@ def test_a_cube_that_ends_near_the_source_has_no_sky() -> None:
         measure_sky(source()[:, 4:17, 4:17])
 
 
+def sampled(planes: int) -> Array:
+    """Return a cube of which each plane is the mean of some that overlap."""
+    cube = source() + np.linspace(0, 20, 200)[:, None, None]
+    fine = noise(200 + planes - 1, 21, 21)
+    parts = [fine[first : first + 200] for first in range(planes)]
+    return np.asarray(cube - noise(200, 21, 21) + np.mean(parts, axis=0))
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+def test_planes_correlate_by_how_much_of_their_pixels_they_share(planes: int) -> None:
+    measured = measure_correlation(sampled(planes))
+    assert measured.value == pytest.approx(1 - 1 / planes, abs=0.08)
+    assert measured.n == 8
+
+
+def test_where_planes_correlate_most_counts() -> None:
+    cube = sampled(1)
+    cube[100:125] = sampled(2)[100:125]
+    cube[:25] = np.nan  # as between two detectors
+    measured = measure_correlation(cube)
+    assert measured.value == pytest.approx(0.5, abs=0.08)
+    assert measured.n == 7
+    with pytest.raises(MeasurementError, match="noise in enough planes"):
+        measure_correlation(cube[90:120])
+
+
 def flux_ratio(
     flux: float, *, background: float = 0.0, hole: int = 0, brightness: float = 2.0
 ) -> float:
@@ -374,6 +403,29 @@ def absorbed(flux: Array, fwhm: float) -> Array:
     sigma = fwhm / 2.3548
     depth = sum(np.exp(-((PIXELS - at) ** 2) / (2 * sigma**2)) for at in lines)
     return np.asarray(flux - 60 * depth)
+
+
+@pytest.mark.parametrize("size", [0.01, 1.0, 10.0])
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+def test_the_noise_is_a_share_of_the_flux(size: float, scale: float) -> None:
+    flux = scale * (100 + size * noise(600))
+    assert measure_noise(flux).value == pytest.approx(size / 100, rel=0.1)
+
+
+def test_slopes_and_lines_and_gaps_are_no_noise() -> None:
+    plain = measure_noise(spectrum())
+    flux = absorbed(spectrum(), 9.0)
+    flux[300:320], flux[400:410] = np.nan, 0
+    measured = measure_noise(flux)
+    assert measured.value == pytest.approx(plain.value, rel=0.25)
+    assert plain.n - measured.n == 30 + 2 * 4
+
+
+def test_dark_and_short_spectra_have_no_noise_to_measure() -> None:
+    with pytest.raises(MeasurementError, match="median flux is -1"):
+        measure_noise(-spectrum())
+    with pytest.raises(MeasurementError, match="two pixels to both sides"):
+        measure_noise(spectrum()[:4])
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 50])
@@ -616,6 +668,19 @@ def test_scatter_is_the_noise_whatever_the_slope_and_the_transit(
     errors = np.full(300, 1e-4)
     ratio = measure_scatter_ratio(DAYS, 7 * flux, 7 * errors)
     assert ratio.value == pytest.approx(factor, rel=0.15, abs=0.005)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.05])
+def test_light_curves_of_all_wavelengths_show_a_small_excess(factor: float) -> None:
+    errors = np.linspace(1e-4, 1e-2, 2000) * np.ones((12, 1))
+    transit = np.where(np.arange(12) < 6, 1, 0.999)[:, None]
+    fluxes = transit + factor * errors * noise(12, 2000)
+    fluxes[:, 7], errors[5, 9] = np.nan, 0
+    measured = measure_excess(fluxes, errors)
+    assert measured.value == pytest.approx(factor, rel=0.02)
+    assert measured.n == 11 * 1999
+    with pytest.raises(MeasurementError, match=r"10 differences .* got 0"):
+        measure_excess(fluxes[:1], errors[:1])
 
 
 def test_short_or_dark_curves_and_empty_errors_are_not_measured() -> None:

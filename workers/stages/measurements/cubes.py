@@ -20,6 +20,7 @@ from .robust import (
 
 __all__ = [
     "find_illuminated",
+    "measure_correlation",
     "measure_flux_ratio",
     "measure_offset",
     "measure_oscillation",
@@ -64,6 +65,12 @@ point source or more."""
 
 _WANDER_PARTS = 8
 """Parts of a cube along wavelength in which a source is centred."""
+
+_CORRELATION_PARTS = 8
+"""Parts of a cube along wavelength in which the noise of planes is compared."""
+
+_INDEPENDENT = 4
+"""Planes that are so far apart share no pixel of the detector."""
 
 _SOURCE_SIGMAS = 5.0
 """A peak below this is no source."""
@@ -281,13 +288,48 @@ def measure_sky(cube: Values) -> Measured:
     that are more than 10 spaxels from the brightest one.
     """
     white = _make_white(cube)
+    sky = white[_find_sky(white)]
+    return Measured(float(np.median(sky)), sky.size)
+
+
+def _find_sky(white: Values) -> Flags:
     y, x = _find_brightest(white)
     rows, columns = np.indices(white.shape)
     far = np.hypot(rows - y, columns - x) > _SKY_RADIUS
-    sky = white[far & np.isfinite(white)]
-    if not sky.size:
+    sky: Flags = far & np.isfinite(white)
+    if not sky.any():
         raise MeasurementError("no spaxel is far enough from the brightest one")
-    return Measured(float(np.median(sky)), sky.size)
+    return sky
+
+
+def measure_correlation(cube: Values) -> Measured:
+    """Measure how much of their noise neighbouring planes of a cube share.
+
+    Spaxels more than 10 spaxels from the brightest one count. In each of 8 parts of
+    the cube along wavelength the correlation is 1 less the variance of the differences
+    between neighbouring planes over that between planes 4 apart; sigma is 1.4826 times
+    the median absolute deviation. The result is the largest one: where planes are
+    narrower than pixels, neighbours are made of the same ones.
+
+    Parameters
+    ----------
+    cube
+        Wavelength first, then y and x.
+    """
+    sky = cube[:, _find_sky(_make_white(cube))]
+    found = [*_iterate_correlations(sky)]
+    if not found:
+        raise MeasurementError("no part of the cube has noise in enough planes")
+    return Measured(max(found), len(found))
+
+
+def _iterate_correlations(spectra: Values) -> Iterator[float]:
+    for part in np.array_split(spectra, _CORRELATION_PARTS):
+        near, apart = part[1:] - part[:-1], part[_INDEPENDENT:] - part[:-_INDEPENDENT]
+        if not np.isfinite(near).any() or not np.isfinite(apart).any():
+            continue
+        if (independent := sigma_of(apart)) > 0:
+            yield float(1 - (sigma_of(near) / independent) ** 2)
 
 
 def measure_flux_ratio(

@@ -1,11 +1,16 @@
-"""Measurements of white light curves: slope and scatter, whatever passes the star."""
+"""Measurements of light curves: slope and scatter, whatever passes the star."""
 
 import numpy as np
 
 from ...errors import MeasurementError
 from .robust import Measured, Values, fit_line, sigma_of
 
-__all__ = ["measure_scatter", "measure_scatter_ratio", "measure_slope"]
+__all__ = [
+    "measure_excess",
+    "measure_scatter",
+    "measure_scatter_ratio",
+    "measure_slope",
+]
 
 _PPM = 1e6
 _HOURS = 24.0
@@ -51,6 +56,28 @@ def measure_scatter_ratio(time_d: Values, flux: Values, error: Values) -> Measur
         raise MeasurementError("no error is a positive number")
     expected = np.median(error[good]) / np.nanmedian(flux)
     return Measured(_scatter(relative) / float(expected), relative.size)
+
+
+def measure_excess(fluxes: Values, errors: Values) -> Measured:
+    """Measure the scatter of the light curves of all wavelengths over their errors.
+
+    It is 1.4826 times the median absolute deviation of the differences between
+    successive integrations, at every wavelength, each over the error that is expected
+    of it: the quadratic sum of those of both integrations.
+
+    Parameters
+    ----------
+    fluxes, errors
+        As (integration, wavelength), in the order of time and in the same unit.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.diff(fluxes, axis=0) / np.hypot(errors[1:], errors[:-1])
+    good = np.isfinite(relative)
+    if good.sum() < _FEWEST:
+        raise MeasurementError(
+            f"expected {_FEWEST} differences or more with an error, got {good.sum()}"
+        )
+    return Measured(float(sigma_of(relative[good])), int(good.sum()))
 
 
 def _normalise(time_d: Values, flux: Values) -> tuple[Values, Values]:

@@ -12,6 +12,7 @@ from config.measurements import MeasurementKind, list_measurements
 from ...contract import Measurement
 from ...errors import MeasurementError
 from .cubes import (
+    measure_correlation,
     measure_flux_ratio,
     measure_offset,
     measure_oscillation,
@@ -20,10 +21,21 @@ from .cubes import (
     measure_wander,
 )
 from .detector import measure_banding, measure_fraction
-from .light_curves import measure_scatter, measure_scatter_ratio, measure_slope
+from .light_curves import (
+    measure_excess,
+    measure_scatter,
+    measure_scatter_ratio,
+    measure_slope,
+)
 from .products import Curve, Image, Product, Spectrum
 from .robust import Flags, Measured, Values
-from .spectra import count_spikes, measure_fringes, measure_line, measure_step
+from .spectra import (
+    count_spikes,
+    measure_fringes,
+    measure_line,
+    measure_noise,
+    measure_step,
+)
 
 __all__ = ["READERS", "measure"]
 
@@ -140,6 +152,11 @@ def _uncover(image: Image) -> Values:
 def _find_lit(image: Image) -> Flags:
     """Find where light falls: everywhere, if the file does not tell."""
     return np.ones(image.data.shape, bool) if image.seen is None else image.seen
+
+
+def _list_noise(product: Product) -> Iterator[_Task]:
+    for spectrum in product.spectra:
+        yield _Task(spectrum.name, partial(measure_noise, spectrum.flux))
 
 
 def _list_spikes(product: Product) -> Iterator[_Task]:
@@ -279,6 +296,11 @@ def _list_skies(product: Product) -> Iterator[_Task]:
         yield _Task(cube.name, partial(measure_sky, _uncover(cube)))
 
 
+def _list_correlations(product: Product) -> Iterator[_Task]:
+    for cube in product.images:
+        yield _Task(cube.name, partial(measure_correlation, _uncover(cube)))
+
+
 def _list_ratios(product: Product) -> Iterator[_Task]:
     cube = product.find_beside("s3d").images[0]
     for one in product.spectra:
@@ -306,6 +328,11 @@ def _list_scatters(product: Product) -> Iterator[_Task]:
         take = partial(measure_scatter, curve.time_d, curve.flux)
         yield _Task(curve.name, take, ("ppm",))
         yield _Task(curve.name, partial(_measure_ratio, product, curve), ("1",))
+
+
+def _list_excesses(product: Product) -> Iterator[_Task]:
+    for one in product.spectra:
+        yield _Task(one.name, partial(measure_excess, one.fluxes, one.errors))
 
 
 def _measure_ratio(product: Product, curve: Curve) -> Measured:
@@ -336,6 +363,7 @@ READERS: Mapping[str, Callable[[Product], Iterator[_Task]]] = {
     "vertical-banding": _list_banding,
     "spaxel-oscillation": _list_oscillations,
     "outlier-fraction": _list_outliers,
+    "spectral-noise": _list_noise,
     "absorption-spikes": _list_spikes,
     "fringe-amplitude": _list_fringes,
     "band-steps": _list_steps,
@@ -343,8 +371,10 @@ READERS: Mapping[str, Callable[[Product], Iterator[_Task]]] = {
     "source-offset": _list_offsets,
     "source-wander": _list_wanders,
     "sky-level": _list_skies,
+    "plane-correlation": _list_correlations,
     "white-light-slope": _list_slopes,
     "white-light-scatter": _list_scatters,
+    "light-curve-scatter": _list_excesses,
     "x1d-over-s3d": _list_ratios,
 }
 """How each measurement is taken from a product; of lines, `_list_lines`."""

@@ -1,4 +1,4 @@
-"""Measurements of extracted spectra: spikes, fringes, steps between bands, lines."""
+"""Measurements of extracted spectra: noise, spikes, fringes, steps, lines."""
 
 import numpy as np
 from astropy.constants import c
@@ -15,7 +15,13 @@ from .robust import (
     windowed_centroid,
 )
 
-__all__ = ["count_spikes", "measure_fringes", "measure_line", "measure_step"]
+__all__ = [
+    "count_spikes",
+    "measure_fringes",
+    "measure_line",
+    "measure_noise",
+    "measure_step",
+]
 
 _SPIKE_SIGMAS = 5.0
 _SPIKE_NEIGHBOURS = 0.25
@@ -56,6 +62,34 @@ _LINE_SIGMA = 2.0
 
 _LINE_SIGMAS = 5.0
 """A peak below this is no line."""
+
+_DER_SNR = 1.482602 / np.sqrt(6)
+"""Standard deviation of normal noise whose median absolute second difference is 1: of
+``2 f(i) - f(i-2) - f(i+2)``, whose variance is 6 times that of a pixel."""
+
+
+def measure_noise(flux: Values) -> Measured:
+    """Measure the noise of a spectrum as a share of its flux: the inverse of DER_SNR.
+
+    As in Stoehr et al. (2008), the noise is that of pixels two apart, since neighbours
+    share what was resampled; structure of several pixels is no part of it. Differences
+    of which a pixel is missing, or exactly zero, are left out.
+
+    Parameters
+    ----------
+    flux
+        By wavelength.
+    """
+    values = np.where(flux == 0, np.nan, flux)
+    second = np.abs(2 * values[2:-2] - values[:-4] - values[4:])
+    seen = np.isfinite(second)
+    if not seen.any():
+        raise MeasurementError("no pixel has a flux two pixels to both sides")
+    signal = float(np.nanmedian(values))
+    if not signal > 0:
+        raise MeasurementError(f"the median flux is {signal:.3g}, expected more than 0")
+    noise = float(_DER_SNR * np.median(second[seen]))
+    return Measured(noise / signal, int(seen.sum()))
 
 
 def count_spikes(flux: Values) -> Measured:
