@@ -19,6 +19,7 @@ __all__ = [
     "LOCAL",
     "AddressProfile",
     "ClusterProfile",
+    "KubernetesProfile",
     "LocalProfile",
     "PbsProfile",
     "SlurmProfile",
@@ -61,11 +62,40 @@ class _NodesProfile(_Profile):
     """Nodes of one size that Rewebb starts workers on, while there is work."""
 
     slots: int = Field(ge=1)
-    """Jobs at a time of a node; a batch system is asked for as many processors."""
+    """Jobs at a time of a node, and the processors that are asked for."""
     memory_bytes: int = Field(ge=1 << 30)
     """Memory of a node, of which jobs get 90 % together."""
     idle: timedelta = Field(default=timedelta(minutes=2), ge=timedelta(0))
     """How long a node is kept that has nothing to do."""
+
+
+class KubernetesProfile(_NodesProfile):
+    """Pods of Kubernetes, which the operator of Dask makes; each is a node."""
+
+    kind: Literal["kubernetes"]
+    """Kubernetes."""
+    nodes: int = Field(default=1, ge=1)
+    """Pods of workers at most; there are none while there is nothing to do."""
+    image: str = Field(min_length=1)
+    """Image of scheduler and workers, by a digest or a tag that does not move."""
+    namespace: str | None = None
+    """Namespace; by default the one of the pod, or of the kubeconfig."""
+    claims: Mapping[str, Path] = {}
+    """Persistent volume claims that workers see, and where: those of the command, under
+    the same paths."""
+    user: int = Field(default=1000, ge=1)
+    """User and group of the processes, who own the data folder."""
+    node_selector: Mapping[str, str] = {}
+    """Labels of the machines that take workers."""
+    tolerations: tuple[Mapping[str, str], ...] = ()
+    """Taints of machines that workers do not mind."""
+    patience: timedelta = Field(default=timedelta(minutes=15), ge=timedelta(0))
+    """How long the scheduler may take to come: its image is fetched first."""
+
+
+class _HostsProfile(_NodesProfile):
+    """Nodes on the network of this host, which have what it has."""
+
     interface: str | None = None
     """Network interface of this host that nodes reach, such as ``ib0``; by default the
     one of its default route."""
@@ -73,7 +103,7 @@ class _NodesProfile(_Profile):
     """Python of the nodes; by default the path of the one that runs the command."""
 
 
-class _BatchProfile(_NodesProfile):
+class _BatchProfile(_HostsProfile):
     """Nodes that a batch system gives, each a job with one worker."""
 
     nodes: int = Field(default=1, ge=1)
@@ -106,7 +136,7 @@ class PbsProfile(_BatchProfile):
     """What to ask for; by default ``select=1:ncpus=SLOTS:mem=MEMORY``."""
 
 
-class SshProfile(_NodesProfile):
+class SshProfile(_HostsProfile):
     """Hosts that `ssh` reaches without a password."""
 
     kind: Literal["ssh"]
@@ -125,6 +155,7 @@ _KINDS: Final[Mapping[str, type[_Profile]]] = {
     "slurm": SlurmProfile,
     "pbs": PbsProfile,
     "ssh": SshProfile,
+    "kubernetes": KubernetesProfile,
 }
 """The model of each kind."""
 
@@ -148,7 +179,12 @@ def _parse(value: object) -> object:
 
 
 ClusterProfile = Annotated[
-    LocalProfile | AddressProfile | SlurmProfile | PbsProfile | SshProfile,
+    LocalProfile
+    | AddressProfile
+    | SlurmProfile
+    | PbsProfile
+    | SshProfile
+    | KubernetesProfile,
     BeforeValidator(_parse),
 ]
 """A profile of any kind."""

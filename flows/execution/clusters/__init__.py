@@ -13,6 +13,7 @@ from distributed.security import Security
 from config.clusters import (
     AddressProfile,
     ClusterProfile,
+    KubernetesProfile,
     LocalProfile,
     PbsProfile,
     SlurmProfile,
@@ -23,6 +24,7 @@ from ..cluster import Cluster
 from ..policy import POLICY
 from .address import open_address
 from .batch import open_batch
+from .kubernetes import open_kubernetes
 from .local import open_local
 from .ssh import open_ssh
 
@@ -83,4 +85,6 @@ def _open(
             return open_batch(profile, folder=place, scratch=scratch, security=security)
         case SshProfile():
             return open_ssh(profile, scratch=scratch, security=security)
+        case KubernetesProfile():
+            return open_kubernetes(profile, scratch=scratch, security=security)
     assert_never(profile)

@@ -1,4 +1,4 @@
-"""A scheduler in this process, and the workers that are started for it."""
+"""A scheduler of our own, here or elsewhere, and workers that are started for it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import Final, TypeVar
 
-from distributed import LocalCluster, Scheduler
+from distributed import Client, LocalCluster, Scheduler
 from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.security import Security
@@ -17,7 +17,7 @@ from ..node import MEMORY
 from ..nodes import Demand, Growth, Launcher, Look, Nodes
 from ..order import Turns
 
-__all__ = ["open_own"]
+__all__ = ["open_own", "tend"]
 
 _Answer = TypeVar("_Answer")
 
@@ -73,8 +73,33 @@ def open_own(
             yield Cluster(client, Turns(), nodes=nodes)
 
 
+@contextmanager
+def tend(
+    client: Client, launcher: Launcher, growth: Growth, *, prefix: str, poll_s: float
+) -> Iterator[Cluster]:
+    """Open a cluster whose scheduler is elsewhere, but for us alone.
+
+    Parameters
+    ----------
+    prefix
+        How names of workers begin.
+    poll_s
+        How often it is looked after the workers.
+
+    Raises
+    ------
+    PlanError
+        Workers cannot be started.
+    """
+    pool = _OwnClient(client, growth)
+    with Nodes(launcher, growth, pool, prefix=prefix, poll_s=poll_s) as nodes:
+        yield Cluster(client, Turns(), nodes=nodes)
+
+
 class _Members(SchedulerPlugin):  # type: ignore[misc]  # Dask has no types
     """Keeps the names of all workers that have been there, and the seats of clients."""
+
+    name = "rewebb-members"
 
     def __init__(self) -> None:
         self.workers: set[str] = set()
@@ -94,24 +119,14 @@ class _OwnScheduler:
     def __init__(self, local: LocalCluster, growth: Growth) -> None:
         self._scheduler = local.scheduler
         self._loop = local.loop.asyncio_loop
-        self._members = _Members()
-        self._scheduler.add_plugin(self._members)
+        self._scheduler.add_plugin(_Members())
         self._scheduler.task_metadata[GROWTH] = asdict(growth)
 
     def look(self) -> Look:
         """Look at what there is to do, and who does it."""
 
         async def look() -> Look:
-            workers = self._scheduler.workers.values()
-            return Look(
-                demand=self._find_demand(),
-                # What it has done is in its memory until the client has it.
-                busy={
-                    str(one.name): len(one.processing) + len(one.has_what)
-                    for one in workers
-                },
-                seen=frozenset(self._members.workers),
-            )
+            return _look_at(self._scheduler)
 
         return self._ask(look())
 
@@ -127,19 +142,60 @@ class _OwnScheduler:
         if gone:
             self._ask(retire())
 
-    def _find_demand(self) -> Demand:
-        """Find what was submitted, and what clients have told that they want."""
-        tasks = [one for one in self._scheduler.tasks.values() if one.state in _OPEN]
-        seats = self._scheduler.task_metadata.get(SEATS, {})
-        return Demand(
-            jobs=len(tasks) + sum(wanted for _, wanted, _ in seats.values()),
-            memory_bytes=sum(
-                int((task.resource_restrictions or {}).get(MEMORY, 0)) for task in tasks
-            ),
-        )
-
     def _ask(self, work: Coroutine[None, None, _Answer]) -> _Answer:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result(_ASK_S)
         except (TimeoutError, RuntimeError, CommClosedError) as error:
             raise PlanError(f"The Dask scheduler is gone ({error}).") from error
+
+
+class _OwnClient:
+    """Asks a scheduler elsewhere, which has the same code as we."""
+
+    def __init__(self, client: Client, growth: Growth) -> None:
+        self._client = client
+        client.register_plugin(_Members())
+        client.set_metadata([GROWTH], asdict(growth))
+
+    def look(self) -> Look:
+        """Look at what there is to do, and who does it."""
+        try:
+            look: Look = self._client.run_on_scheduler(_look_for)
+        except OSError as error:
+            raise PlanError(f"The Dask scheduler is gone ({error}).") from error
+        return look
+
+    def retire(self, names: Iterable[str]) -> None:
+        """Let workers have no more jobs."""
+        if gone := sorted(names):
+            try:
+                self._client.retire_workers(names=gone)
+            except OSError as error:
+                raise PlanError(f"The Dask scheduler is gone ({error}).") from error
+
+
+def _look_for(dask_scheduler: Scheduler) -> Look:
+    """Look at a scheduler from inside; Dask knows its argument by its name."""
+    return _look_at(dask_scheduler)
+
+
+def _look_at(scheduler: Scheduler) -> Look:
+    """Look at what there is to do at a scheduler, and who does it."""
+    tasks = [one for one in scheduler.tasks.values() if one.state in _OPEN]
+    seats = scheduler.task_metadata.get(SEATS, {})
+    demand = Demand(
+        # What was submitted, and what clients have told that they want.
+        jobs=len(tasks) + sum(wanted for _, wanted, _ in seats.values()),
+        memory_bytes=sum(
+            int((task.resource_restrictions or {}).get(MEMORY, 0)) for task in tasks
+        ),
+    )
+    return Look(
+        demand=demand,
+        # What it has done is in its memory until the client has it.
+        busy={
+            str(one.name): len(one.processing) + len(one.has_what)
+            for one in scheduler.workers.values()
+        },
+        seen=frozenset(scheduler.plugins[_Members.name].workers),
+    )

@@ -1,0 +1,424 @@
+"""Scheduler and workers as pods of Kubernetes, which the operator of Dask makes.
+
+A `DaskCluster` is the scheduler; each node is a `DaskWorkerGroup` of one worker, so
+that we choose which one goes. The operator makes deployments and a service of them,
+and Kubernetes starts again what ends. All are removed with the `DaskCluster`.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import httpx
+from distributed import Client
+from distributed.security import Security
+
+from config.clusters import KubernetesProfile
+
+from ...errors import PlanError
+from ...logs import get_logger
+from ..cluster import Cluster, connect
+from ..credentials import list_credentials
+from ..node import MEMORY_SHARE, NODE, Node
+from ..nodes import Growth
+from .own import tend
+
+__all__ = ["make_cluster", "make_secret", "make_worker_group", "open_kubernetes"]
+
+_DASK: Final = "kubernetes.dask.org/v1"
+
+_COMM: Final = "tcp-comm"
+"""Name of the port of the scheduler."""
+
+_PORT: Final = 8786
+
+_POLL_S: Final = 2.0
+"""How often it is looked after the workers."""
+
+_TIMEOUT_S: Final = 30.0
+"""After which a request to Kubernetes has failed."""
+
+_TOLD: Final = "/run/rewebb"
+"""Where pods find the Secret: what workers are told, and the credentials."""
+
+_MESSAGE: Final = "worker.json"
+
+_SCHEDULER: Final = (
+    f"umask 077 && mkdir -p /tmp/keys && cp {_TOLD}/*.pem /tmp/keys && exec rewebb "
+    f'cluster scheduler --credentials /tmp/keys --host "$POD_IP" --port {_PORT}'
+)
+"""What the pod of the scheduler does: files of a Secret are not of its own user."""
+
+_WORKER: Final = f'exec python -P -m {NODE} "$DASK_WORKER_NAME" < {_TOLD}/{_MESSAGE}'
+
+_ENVIRONMENT: Final = {
+    "HOME": "/tmp",  # noqa: S108  # of the pod alone
+    "PYTHONSAFEPATH": "1",
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+}
+"""Of our processes, which end when they have no other; jobs have one of their own."""
+
+_LABELS: Final = {"app.kubernetes.io/managed-by": "rewebb"}
+
+_CLUSTER: Final = "dask.org/cluster-name"
+"""Label by which the operator finds what belongs to a cluster."""
+
+_NODE: Final = "rewebb/node"
+"""Label of the group of a worker: its name."""
+
+_OPERATOR_S: Final = 60.0
+"""How long the operator may take to make the service of a scheduler."""
+
+_OF_SCHEDULER: Final = {"cpu": "1", "memory": "2Gi"}
+"""It holds no more than the jobs that run: tests/benchmarks/scale.py."""
+
+_Object = dict[str, Any]
+
+_Answer = TypeVar("_Answer")
+
+
+@contextmanager
+def open_kubernetes(
+    profile: KubernetesProfile, *, scratch: Path, security: Security
+) -> Iterator[Cluster]:
+    """Open a cluster of pods, and remove it.
+
+    Raises
+    ------
+    PlanError
+        Kubernetes refuses or does not answer, or no scheduler comes.
+    """
+    growth = Growth(
+        minimum=0,
+        maximum=profile.nodes,
+        slots=profile.slots,
+        memory_bytes=int(MEMORY_SHARE * profile.memory_bytes),
+        idle_s=profile.idle.total_seconds(),
+    )
+    pods = _Pods(profile, f"rewebb-{uuid.uuid4().hex[:8]}")
+    try:
+        pods.create_cluster()
+        scheduler = pods.find_scheduler()
+        node = Node(
+            scheduler=scheduler,
+            credentials=list_credentials(security),
+            host=None,
+            slots=growth.slots,
+            memory_bytes=growth.memory_bytes,
+            local_directory=str(scratch),
+            ends_with_parent=False,
+        )
+        pods.create(make_secret(pods.name, node))
+        with (
+            closing(pods.wait_for(lambda: connect(scheduler, security))) as client,
+            tend(client, pods, growth, prefix="node", poll_s=_POLL_S) as cluster,
+        ):
+            yield cluster
+    finally:
+        pods.remove_cluster()
+
+
+def make_cluster(profile: KubernetesProfile, name: str) -> _Object:
+    """Make the object of a cluster: its scheduler, and no worker yet."""
+    selector = {_CLUSTER: name, "dask.org/component": "scheduler"}
+    # By name: the schema of the operator takes no number for it.
+    port = {"name": _COMM, "protocol": "TCP", "port": _PORT, "targetPort": _COMM}
+    scheduler = _make_pod(profile, name, _SCHEDULER, _OF_SCHEDULER)
+    (container,) = scheduler["containers"]
+    container["ports"] = [{"name": _COMM, "containerPort": _PORT}]
+    container["readinessProbe"] = {"tcpSocket": {"port": _COMM}}
+    address = {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
+    container["env"].append({"name": "POD_IP", "valueFrom": address})
+    return {
+        "apiVersion": _DASK,
+        "kind": "DaskCluster",
+        "metadata": {"name": name, "labels": _LABELS},
+        "spec": {
+            "idleTimeout": 0,
+            "scheduler": {
+                "spec": scheduler,
+                "service": {"type": "ClusterIP", "selector": selector, "ports": [port]},
+            },
+            "worker": {"replicas": 0, "spec": _make_worker(profile, name)},
+        },
+    }
+
+
+def make_worker_group(profile: KubernetesProfile, cluster: str, worker: str) -> _Object:
+    """Make the object of a worker."""
+    pod = _make_worker(profile, cluster)
+    pod["containers"][0]["env"].append({"name": "DASK_WORKER_NAME", "value": worker})
+    labels = {**_LABELS, _CLUSTER: cluster, _NODE: worker}
+    return {
+        "apiVersion": _DASK,
+        "kind": "DaskWorkerGroup",
+        "metadata": {"name": f"{cluster}-{worker}", "labels": labels},
+        "spec": {"cluster": cluster, "worker": {"replicas": 1, "spec": pod}},
+    }
+
+
+def make_secret(cluster: str, node: Node) -> _Object:
+    """Make the object of what the pods of a cluster are told, and nobody else is."""
+    credentials = node.credentials
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": cluster, "labels": _LABELS},
+        "type": "Opaque",
+        "immutable": True,
+        "stringData": {
+            "cert.pem": credentials["tls_worker_cert"],
+            "key.pem": credentials["tls_worker_key"],
+            _MESSAGE: node.to_message() + "\n",
+        },
+    }
+
+
+def _make_worker(profile: KubernetesProfile, cluster: str) -> _Object:
+    asked = {"cpu": str(profile.slots), "memory": str(profile.memory_bytes)}
+    pod = _make_pod(profile, cluster, _WORKER, asked)
+    for number, (claim, path) in enumerate(sorted(profile.claims.items())):
+        name = f"claim-{number}"
+        volume = {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+        pod["volumes"].append(volume)
+        mount = {"name": name, "mountPath": str(path)}
+        pod["containers"][0]["volumeMounts"].append(mount)
+    pod["nodeSelector"] = dict(profile.node_selector)
+    pod["tolerations"] = [dict(one) for one in profile.tolerations]
+    return pod
+
+
+def _make_pod(
+    profile: KubernetesProfile, cluster: str, command: str, asked: Mapping[str, str]
+) -> _Object:
+    """Make a pod that may do nothing but its work: no token, no root, no writing."""
+    container = {
+        "name": "rewebb",
+        "image": profile.image,
+        "command": ["sh", "-c", command],
+        "env": [{"name": name, "value": value} for name, value in _ENVIRONMENT.items()],
+        "resources": {"requests": dict(asked), "limits": dict(asked)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "told", "mountPath": _TOLD, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # of the pod alone
+        ],
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": profile.user,
+            "runAsGroup": profile.user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [
+            {"name": "told", "secret": {"secretName": cluster}},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+
+
+class _Pods:
+    """Creates and removes the objects of a cluster; starts each worker as a group."""
+
+    def __init__(self, profile: KubernetesProfile, name: str) -> None:
+        self.name = name
+        self._profile = profile
+        self._owner: _Object | None = None
+        self._alive: frozenset[str] = frozenset()
+        self._kr8s = _load_kr8s()
+        self._api = self._call(lambda: _make_client(profile.namespace))
+        self._classes = {
+            "DaskCluster": self._make_class("DaskCluster"),
+            "DaskWorkerGroup": self._make_class("DaskWorkerGroup"),
+            "Secret": self._kr8s.objects.Secret,
+            "Service": self._kr8s.objects.Service,
+        }
+
+    def create_cluster(self) -> None:
+        """Create the object of the cluster, which owns all others."""
+        made = self.create(make_cluster(self._profile, self.name))
+        self._owner = {
+            "apiVersion": _DASK,
+            "kind": "DaskCluster",
+            "name": self.name,
+            "uid": made.metadata.uid,
+        }
+
+    def create(self, spec: _Object) -> Any:
+        """Create an object.
+
+        Raises
+        ------
+        PlanError
+            Kubernetes refuses it, or does not answer.
+        """
+        if self._owner:
+            spec["metadata"]["ownerReferences"] = [self._owner]
+        made = self._classes[spec["kind"]](
+            spec, namespace=self._api.namespace, api=self._api
+        )
+        self._call(made.create)
+        get_logger().info("kubernetes.created", kind=made.kind, name=made.name)
+        return made
+
+    def find_scheduler(self) -> str:
+        """Find the address of the scheduler, once the operator has made its service.
+
+        Raises
+        ------
+        PlanError
+            The operator is not there.
+        """
+        deadline_s = time.monotonic() + _OPERATOR_S
+        while not (found := self._list("Service")):
+            if time.monotonic() > deadline_s:
+                raise PlanError(
+                    f"Nothing was made of the DaskCluster {self.name} in "
+                    f"{_OPERATOR_S:.0f} s: does the operator of Dask run, and does it "
+                    f"watch the namespace {self._api.namespace}?"
+                )
+            time.sleep(_POLL_S)
+        return f"tls://{found[0].spec.clusterIP}:{_PORT}"
+
+    def wait_for(self, connect: Callable[[], Client]) -> Client:
+        """Connect to the scheduler, once it is there.
+
+        Raises
+        ------
+        PlanError
+            It does not come.
+        """
+        patience_s = self._profile.patience.total_seconds()
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            try:
+                return connect()
+            except PlanError as error:
+                if time.monotonic() > deadline_s:
+                    raise PlanError(
+                        f"The scheduler of {self.name} did not come in "
+                        f"{patience_s:.0f} s: {error}; see `kubectl describe pods -l "
+                        f"{_CLUSTER}={self.name}`."
+                    ) from error
+                get_logger().info("kubernetes.waiting", message=str(error))
+            time.sleep(_POLL_S)
+
+    def remove_cluster(self) -> None:
+        """Remove the cluster, with all that it owns."""
+        if self._owner:
+            self._delete("DaskCluster", [self.name])
+
+    def start(self, name: str) -> None:
+        """Create the group of a worker.
+
+        Raises
+        ------
+        PlanError
+            Kubernetes refuses it, or does not answer.
+        """
+        self.create(make_worker_group(self._profile, self.name, name))
+        self._alive |= {name}
+
+    def list_alive(self) -> frozenset[str]:
+        """List the workers that have a group; their pods start again by themselves."""
+        try:
+            groups = self._list("DaskWorkerGroup")
+        except PlanError as error:  # it is busy
+            get_logger().warning("kubernetes.silent", message=str(error))
+            return self._alive
+        names = (one.labels.get(_NODE) for one in groups)
+        self._alive = frozenset(name for name in names if name)
+        return self._alive
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Remove groups, and with them their pods."""
+        self._delete("DaskWorkerGroup", [f"{self.name}-{name}" for name in names])
+
+    def _make_class(self, kind: str) -> Any:
+        return self._kr8s.objects.new_class(kind, _DASK, asyncio=False)
+
+    def _list(self, kind: str) -> list[Any]:
+        """List the objects of a kind that belong to this cluster."""
+        return self._call(
+            lambda: [
+                *self._api.get(
+                    self._classes[kind],
+                    namespace=self._api.namespace,
+                    label_selector={_CLUSTER: self.name},
+                )
+            ]
+        )
+
+    def _delete(self, kind: str, names: Iterable[str]) -> None:
+        """Remove objects, which need not be there."""
+        for name in names:
+            gone = self._classes[kind](
+                {"metadata": {"name": name}},
+                namespace=self._api.namespace,
+                api=self._api,
+            )
+            try:
+                self._call(gone.delete)
+            except PlanError as error:
+                if not isinstance(error.__cause__, self._kr8s.NotFoundError):
+                    get_logger().warning("kubernetes.kept", message=str(error))
+
+    def _call(self, work: Callable[[], _Answer]) -> _Answer:
+        """Ask Kubernetes.
+
+        Raises
+        ------
+        PlanError
+            It refuses, or does not answer.
+        """
+        try:
+            return work()
+        except (
+            self._kr8s.ServerError,
+            self._kr8s.NotFoundError,
+            self._kr8s.APITimeoutError,
+            httpx.HTTPError,
+            OSError,
+            ValueError,  # there is no kubeconfig
+        ) as error:
+            raise PlanError(
+                f"Kubernetes refuses or does not answer: {error}"
+            ) from error
+
+
+@cache
+def _make_client(namespace: str | None) -> Any:
+    """Make the client of a namespace, which has nothing that closes it."""
+    client = _load_kr8s().api(namespace=namespace)
+    client.timeout = _TIMEOUT_S
+    return client
+
+
+def _load_kr8s() -> Any:
+    """Load the client of Kubernetes.
+
+    Raises
+    ------
+    PlanError
+        It is not installed.
+    """
+    try:
+        import kr8s.objects
+    except ImportError as error:
+        raise PlanError(
+            "A cluster of the kind kubernetes needs the extra `kubernetes` of Rewebb: "
+            "`pip install rewebb[kubernetes]`."
+        ) from error
+    return kr8s
