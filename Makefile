@@ -21,6 +21,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/associations.py --official
 	$(BIN)/python tests/benchmarks/download.py
 	$(BIN)/python tests/benchmarks/overhead.py
+	$(BIN)/python tests/benchmarks/worker_memory.py
 	$(BIN)/python tests/benchmarks/scale.py
 
 check: $(INSTALLED)

@@ -8,10 +8,11 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from distributed import Client, Future, KilledWorker
@@ -268,10 +269,11 @@ class Cluster:
         memory_bytes: int,
         listener: Callable[[int, _Answer], None] = lambda _, __: None,
     ) -> list[_Answer]:
-        """Call a function for each item, and gather the answers in order.
+        """Call a function for each item, and give the answers in order.
 
-        A call that is lost, with its worker or with the child that it was made in, is
-        made again; of one that is lost each time the last answer counts.
+        Each is gathered as soon as it is there. A call that is lost, with its worker or
+        with the child that it was made in, is made again; of one that is lost each time
+        the last answer counts.
 
         Parameters
         ----------
@@ -287,13 +289,13 @@ class Cluster:
         """
         answers: dict[int, _Answer] = {}
         for number in range(1, _TRIES + 1):
-            futures = {
-                index: self._call(work, item, memory_bytes=memory_bytes)
+            indices = {
+                self._call(work, item, memory_bytes=memory_bytes): index
                 for index, item in enumerate(items)
                 if index not in answers
             }
-            for index, future in futures.items():
-                self._wait_for(future)
+            for future in self._as_over(indices):
+                index = indices[future]
                 try:
                     answer = get_result(future)
                 except WorkerLostError:
@@ -306,14 +308,28 @@ class Cluster:
                     listener(index, answer)
         return [answers[index] for index in range(len(items))]
 
-    def _wait_for(self, future: "Future[Any]") -> None:
-        """Wait for a future to be over, as long as there may be workers for it."""
-        is_over = threading.Event()
-        future.add_done_callback(lambda _: is_over.set())
-        # A client that lost its scheduler may call nobody.
-        while not is_over.wait(_PATIENCE_S) and not future.done():
-            self._check()
-            self._get_workers()
+    def _as_over(self, futures: Collection["Future[Any]"]) -> Iterator["Future[Any]"]:
+        """Give each future when it is over, as long as there may be workers for it.
+
+        What is not read is lost with its worker.
+        """
+        left, over = set(futures), SimpleQueue[Future[Any]]()
+        for future in futures:
+            future.add_done_callback(over.put)
+        looked_s = time.monotonic()
+        while left:
+            ended: Iterable[Future[Any]] = ()
+            with suppress(Empty):
+                ended = [over.get(timeout=_PATIENCE_S)]
+            if time.monotonic() - looked_s >= _PATIENCE_S:
+                looked_s = time.monotonic()
+                self._check()
+                self._get_workers()
+                # A client that lost its scheduler may call nobody.
+                ended = [future for future in left if future.done()]
+            for future in left.intersection(ended):
+                left.remove(future)
+                yield future
 
     def ask_each(
         self, work: Callable[[_Item], _Answer], item: _Item, *, nodes: int

@@ -5,16 +5,23 @@ import signal
 import time
 from pathlib import Path
 
+from distributed import get_worker
+
 from workers.contract import CHILD_LOST, ErrorInfo
 
 __all__ = [
     "OddError",
     "answer_name",
+    "die_once_read",
     "die_until",
     "lose_child_until",
     "raise_odd",
     "take_20_s",
+    "tell_worker",
 ]
+
+_PATIENCE_S = 30.0
+"""How long a call waits for a file."""
 
 
 class OddError(Exception):
@@ -46,6 +53,21 @@ def die_until(path: Path) -> str:
     return path.name
 
 
+def die_once_read(path: Path) -> str:
+    """Answer; the first call for ``first`` kills the worker once ``read`` is there."""
+    if _count(path) == 1 and path.name == "first":
+        _wait_for(path.with_name("read"))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+def tell_worker(path: Path) -> None:
+    """Note the worker, and wait until ``go`` is there."""
+    with path.open("a") as stream:
+        stream.write(f"{get_worker().name}\n")
+    _wait_for(path.with_name("go"))
+
+
 def lose_child_until(path: Path) -> str | ErrorInfo:
     """Lose the child, as often as the name of the file says."""
     if _count(path) <= int(path.stem.split("-")[1]):
@@ -61,6 +83,12 @@ def take_20_s(path: Path) -> tuple[str, str]:
     with path.open("a") as stream:
         stream.write("ends\n")
     return os.environ.get("SLURM_JOB_ID", ""), path.name
+
+
+def _wait_for(path: Path) -> None:
+    end_s = time.monotonic() + _PATIENCE_S
+    while not path.exists() and time.monotonic() < end_s:
+        time.sleep(0.02)
 
 
 def _count(path: Path) -> int:

@@ -82,6 +82,10 @@ def test_a_plan_shows_what_is_due_and_does_nothing(rewebb: Rewebb) -> None:
     assert set(ended.states.values()) == {"DUE"}
     assert len(ended.states) == 5
     assert not rewebb.data.exists()
+    cost = ended.record["cost"]
+    assert (cost["jobs"], cost["slots"], cost["download_bytes"]) == (5, 2, 0)
+    assert cost["cpu_s"] / 2 <= cost["wall_s"] < cost["cpu_s"]
+    assert min(cost["peak_bytes"], cost["disk_bytes"]) > 10**7
 
 
 @pytest.mark.slow

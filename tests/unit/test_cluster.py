@@ -78,6 +78,21 @@ def test_a_call_whose_worker_dies_is_made_again(
     assert answers == ["a-0", "b-2"]
 
 
+def test_an_answer_is_gathered_though_the_one_before_it_is_not_there(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """It would be lost with its worker, and made again."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    answers = cluster.map(
+        cluster_work.die_once_read,
+        [first, second],
+        memory_bytes=1,
+        listener=lambda *_: (tmp_path / "read").touch(),
+    )
+    assert answers == ["first", "second"]
+    assert (first.read_text(), second.read_text()) == ("xx", "x")
+
+
 def test_there_is_an_end_to_calling_again(cluster: Cluster, tmp_path: Path) -> None:
     path = tmp_path / "a-9"
     with pytest.raises(WorkerLostError, match="died"):
