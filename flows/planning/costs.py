@@ -19,6 +19,10 @@ COUNTS: Final = {
 """What each coefficient is multiplied with: counts of a `Workload`."""
 
 
+_LOADED_BYTES: Final = 200_000_000
+"""What every job takes, however small: its process has the calibration code loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a job is expected to take."""
@@ -42,7 +46,7 @@ def estimate(
     """Estimate what a job takes; an EXP_TYPE without a model takes the default."""
     _, model = costs.find(stage, exp_type)
     return Estimate(
-        int(add_terms(model.peak_bytes, workload)),
+        max(_LOADED_BYTES, int(add_terms(model.peak_bytes, workload))),
         add_terms(model.cpu_s, workload),
         int(add_terms(model.disk_bytes, workload)),
     )

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import wraps
+from functools import cache, wraps
 from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 import stamina
-from sqlalchemy import Engine, Select, inspect
+from sqlalchemy import Engine, Insert, Select, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
@@ -173,22 +173,31 @@ def upsert(
     session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
 ) -> None:
     """Insert rows, or update those that are there; of two with one key the last."""
-    columns = inspect(table).columns
-    keys = [column.name for column in columns if column.primary_key]
+    keys = _list_keys(table)
     last = {tuple(row[name] for name in keys): row for row in rows}
     if not last:
         return
-    insert = _INSERTS[session.get_bind().dialect.name](table)
-    statement = insert.on_conflict_do_update(
-        index_elements=keys,
+    statement = _make_upsert(table, session.get_bind().dialect.name)
+    # One order for all writers, so that no two wait for each other.
+    session.execute(statement, [last[key] for key in sorted(last, key=str)])
+
+
+def _list_keys(table: type[SQLBase]) -> list[str]:
+    return [column.name for column in inspect(table).primary_key]
+
+
+@cache
+def _make_upsert(table: type[SQLBase], dialect: str) -> Insert:
+    """Make the statement; to make it takes longer than to execute it."""
+    insert = _INSERTS[dialect](table)
+    return insert.on_conflict_do_update(
+        index_elements=_list_keys(table),
         set_={
             column.name: insert.excluded[column.name]
-            for column in columns
+            for column in inspect(table).columns
             if not column.primary_key
         },
     )
-    # One order for all writers, so that no two wait for each other.
-    session.execute(statement, [last[key] for key in sorted(last, key=str)])
 
 
 def batches(items: Iterable[str]) -> Iterator[Sequence[str]]:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cluster_work
 import psutil
 import pytest
 from commands import wait_until
@@ -26,8 +28,10 @@ JOB = make_job()
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     profile = LocalProfile(slots=1, memory_bytes=10**10)
-    with open_cluster(profile, scratch=tmp_path_factory.mktemp("dask")) as cluster:
-        yield cluster
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(cluster_work.__file__).parent))
+        with open_cluster(profile, scratch=tmp_path_factory.mktemp("dask")) as cluster:
+            yield cluster
 
 
 def submit(
@@ -75,6 +79,25 @@ def test_a_worker_that_gets_a_sigterm_tells_that_its_job_was_preempted(
     assert "leaves" in outcome["error"]["message"]
     psutil.wait_procs([node], timeout=30)
     assert not node.is_running()
+
+
+def test_a_call_that_is_cut_off_since_its_worker_leaves_is_made_again(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+
+    def call() -> None:
+        cluster.map(cluster_work.tell_worker, [calls], memory_bytes=1)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    wait_until(calls.exists)
+    find_node().terminate()
+    wait_until(lambda: len(calls.read_text().split()) == 2)
+    (tmp_path / "go").touch()
+    thread.join()
+    first, second = calls.read_text().split()
+    assert first != second
 
 
 def test_a_worker_that_is_retired_preempts_its_job_wherever_that_begins_again(

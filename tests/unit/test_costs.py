@@ -71,6 +71,15 @@ def test_an_unknown_mode_takes_the_default(stage: Stage) -> None:
     assert (name, model) == ("default", load_costs().models[stage]["default"])
 
 
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("exp_type", ["NRS_IFU", "MIR_MRS"])
+def test_no_job_is_smaller_than_a_process_that_has_loaded_what_it_needs(
+    stage: Stage, exp_type: str
+) -> None:
+    expected = estimate(load_costs(), stage, exp_type=exp_type, workload=Workload())
+    assert expected.peak_bytes >= 2e8
+
+
 PLANTED = Model(
     attempts=0,
     peak_bytes=Terms(base=4e8, per_window_value=30.0, per_voxel=400.0),
