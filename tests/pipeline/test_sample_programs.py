@@ -232,14 +232,15 @@ def test_every_reference_of_the_rules_is_in_the_cache(sample: SampleSet) -> None
 
 
 CHEAP = Mode.MIRI_LRS_SLITLESS, Mode.NIRSPEC_BOTS_PRISM, Mode.NIRSPEC_FS_PRISM
-OTHERS = tuple(mode for mode in Mode.list_usual() if mode not in CHEAP)
+FULL = Mode.MIRI_MRS_BANDS, Mode.NIRSPEC_MOS_PRISM
+"""Of whole detectors, one of each instrument: all would take minutes."""
 
 
 @pytest.mark.parametrize(
     "modes",
     [
         pytest.param(CHEAP, id="cheap"),
-        pytest.param(OTHERS, marks=pytest.mark.slow, id="others"),
+        pytest.param(FULL, marks=pytest.mark.slow, id="full"),
     ],
 )
 def test_modes_made_again_one_by_one_are_those_made_at_once(
