@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import wait_until
 from fake_kubernetes import FakeKubernetes, kubernetes
 from kubelet import kubelet
@@ -39,6 +40,18 @@ def list_names(fake: FakeKubernetes, plural: str) -> list[str]:
     return [one["metadata"]["name"] for one in fake.list_objects(plural)]
 
 
+def list_allowed() -> set[tuple[str, str]]:
+    """List what the role of the runner of flows allows."""
+    path = Path(__file__).parents[2] / "deploy/kubernetes/access.yaml"
+    (role,) = (o for o in yaml.safe_load_all(path.read_text()) if o["kind"] == "Role")
+    return {
+        (verb, resource)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for resource in rule["resources"]
+    }
+
+
 def test_pods_come_with_work_and_go_with_it(
     fake: FakeKubernetes, tmp_path: Path
 ) -> None:
@@ -66,6 +79,7 @@ def test_pods_come_with_work_and_go_with_it(
     wait_until(lambda: not list_names(fake, "daskclusters"))
     for plural in ("deployments", "services", "secrets", "daskworkergroups"):
         assert list_names(fake, plural) == []
+    assert fake.list_deeds() == list_allowed()
 
 
 @pytest.mark.parametrize("kind", ["DaskCluster", "Secret"])

@@ -87,6 +87,15 @@ class FakeKubernetes(KubernetesEmulator):  # type: ignore[misc]  # it has no typ
         ]
         return found
 
+    def list_deeds(self) -> set[tuple[str, str]]:
+        """List what others than the operator did: verbs, and to what."""
+        return {
+            (str(request.action.value).lower(), request.resource.plural)
+            for request in self._requests
+            if request.resource is not None
+            and request.headers["Authorization"] == "Bearer kubeconfig"
+        }
+
     def list_objects(self, plural: str) -> list[dict[str, Any]]:
         """List the objects that are there, without those whose owner is gone."""
         there = {
@@ -115,7 +124,7 @@ def _has_owners(raw: Any, there: Any, uids: set[str]) -> bool:
 
 @contextmanager
 def kubernetes(folder: Path) -> Iterator[FakeKubernetes]:
-    """Serve, with the operator, and with a kubeconfig in a folder."""
+    """Serve, with the operator, and with `kubeconfig` in a folder."""
     fake, loop = FakeKubernetes(), asyncio.new_event_loop()
     for (group, version, plural), kind in _KINDS.items():
         fake.resources[kmock.resource(group, version, plural)] = {
@@ -133,10 +142,11 @@ def kubernetes(folder: Path) -> Iterator[FakeKubernetes]:
     over = asyncio.Event()
     opened: Future[str] = Future()
     serving = asyncio.run_coroutine_threadsafe(_serve(fake, opened, over), loop)
-    config = folder / "kubeconfig"
-    config.write_text(json.dumps(_write_config(opened.result(30))))
+    for name in ("kubeconfig", "operator"):
+        config = _write_config(opened.result(30), token=name)
+        (folder / name).write_text(json.dumps(config))
     try:
-        with _operating(config):
+        with _operating(folder / "operator"):
             yield fake
     finally:
         loop.call_soon_threadsafe(over.set)
@@ -154,14 +164,14 @@ async def _serve(
         await over.wait()
 
 
-def _write_config(server: str) -> dict[str, Any]:
+def _write_config(server: str, *, token: str) -> dict[str, Any]:
     context = {"cluster": "here", "user": "me", "namespace": "default"}
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "here",
         "clusters": [{"name": "here", "cluster": {"server": server}}],
-        "users": [{"name": "me", "user": {"token": "none"}}],
+        "users": [{"name": "me", "user": {"token": token}}],
         "contexts": [{"name": "here", "context": context}],
     }
 
