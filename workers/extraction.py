@@ -11,7 +11,12 @@ from .contract import EXTRACT1D, Job, Stage
 
 __all__ = ["COMBINE", "differs_in_extraction"]
 
-COMBINE: Final = {"NRS_IFU": "cube_build", "NRS_FIXEDSLIT": "resample_spec"}
+COMBINE: Final = {
+    "MIR_MRS": "cube_build",
+    "NRS_FIXEDSLIT": "resample_spec",
+    "NRS_IFU": "cube_build",
+    "NRS_MSASPEC": "resample_spec",
+}
 """The step whose products spectra are extracted from, by EXP_TYPE.
 
 Only modes of which tests show that the products are those of the whole stage.

@@ -263,6 +263,8 @@ def test_a_correction_by_a_reference_needs_the_reference() -> None:
         AdviceState.OPEN,
         AdviceState.FIXED,
     ]
+    assert states[2]
+    assert states[2].why.endswith("which is taken, unless that changes nothing")
     older = replace(make_uses({Stage.SPEC2: {}}, {"chromcorr": True}), jwst="2.0")
     found = find("NS-IFU06", older)
     assert found is not None

@@ -7,11 +7,12 @@ import pytest
 from outcomes import make_input, make_job, make_reference
 
 from workers.contract import Edit, Job, ReferenceUse, Stage
-from workers.extraction import differs_in_extraction
+from workers.extraction import COMBINE, differs_in_extraction
 
 STEPS = {
     "outlier_detection": {"skip": False, "kernel_size": "7 7"},
     "cube_build": {"skip": False, "weighting": "drizzle"},
+    "resample_spec": {"skip": False, "weight_type": "ivm"},
     "extract_1d": {"skip": False, "ifu_autocen": False},
     "spectral_leak": {"skip": False},
 }
@@ -30,6 +31,15 @@ AGAIN = combine("b" * 64, extract_1d={"ifu_autocen": True})
 
 def aperture(name: str) -> ReferenceUse:
     return ReferenceUse("extract1d", make_reference(name))
+
+
+@pytest.mark.parametrize("exp_type", COMBINE)
+def test_modes_whose_products_are_the_same_are_extracted_again(exp_type: str) -> None:
+    earlier, again = (replace(each, exp_type=exp_type) for each in (EARLIER, AGAIN))
+    assert differs_in_extraction(again, earlier)
+    step = COMBINE[exp_type]
+    left_out = replace(combine("b" * 64, **{step: {"skip": True}}), exp_type=exp_type)
+    assert not differs_in_extraction(left_out, earlier)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +73,7 @@ def test_spectra_alone_are_extracted_again(job: Job) -> None:
         replace(AGAIN, versions={"jwst": "3.0.1"}),
         replace(AGAIN, stage=Stage.TSO3),
         replace(AGAIN, exp_type="NRS_BRIGHTOBJ"),
-        replace(AGAIN, exp_type="NRS_MSASPEC"),
-        replace(AGAIN, exp_type="MIR_MRS"),
+        replace(AGAIN, exp_type="MIR_LRS-FIXEDSLIT"),
         replace(AGAIN, association="another"),
         replace(AGAIN, inputs=(make_input("another_cal.fits"),)),
         replace(AGAIN, edits=(Edit("a_cal.fits", "recompute-errors", {}),)),
