@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import kr8s
+import kr8s.objects
 import pytest
 import yaml
 from commands import wait_until
@@ -14,6 +16,7 @@ from kubelet import kubelet
 from config.clusters import KubernetesProfile
 from flows.errors import PlanError
 from flows.execution import open_cluster
+from flows.execution.clusters.kubernetes import make_cluster
 
 PROFILE = KubernetesProfile(
     kind="kubernetes",
@@ -63,6 +66,8 @@ def test_pods_come_with_work_and_go_with_it(
         (scheduler,) = fake.list_objects("deployments")
         (service,) = fake.list_objects("services")
         (secret,) = list_names(fake, "secrets")
+        (made,) = fake.list_objects("daskclusters")
+        assert made["metadata"]["annotations"]["rewebb/alive-at"] != ""
         assert (scheduler["metadata"]["name"], secret) == (f"{name}-scheduler", name)
         assert [one["port"] for one in service["spec"]["ports"]] == [8786]
         names = cluster.map(os.path.basename, ["a/b", "a/c"], memory_bytes=1 << 30)
@@ -82,17 +87,44 @@ def test_pods_come_with_work_and_go_with_it(
     assert fake.list_deeds() == list_allowed()
 
 
-@pytest.mark.parametrize("kind", ["DaskCluster", "Secret"])
-def test_what_kubernetes_refuses_ends_the_wait_and_leaves_nothing(
-    fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+def leave(fake: FakeKubernetes, name: str, *, marked: timedelta) -> None:
+    """Leave a cluster as a killed command does, born 11 minutes ago."""
+    api = kr8s.api()
+    made = make_cluster(PROFILE, name)
+    at = datetime.now(UTC) - marked
+    made["metadata"]["annotations"] = {"rewebb/alive-at": at.isoformat()}
+    kind = kr8s.objects.new_class(made["kind"], made["apiVersion"], asyncio=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fake, "ahead", -timedelta(minutes=11))
+        kind(made, namespace=api.namespace, api=api).create()
+
+
+def open_refused(
+    fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, scratch: Path, kind: str
 ) -> None:
+    """Open a cluster of which Kubernetes refuses something."""
     monkeypatch.setattr(fake, "refused", frozenset({kind}))
     with (
         pytest.raises(PlanError, match="quota exceeded"),
-        open_cluster(PROFILE, scratch=tmp_path),
+        open_cluster(PROFILE, scratch=scratch),
     ):
         pytest.fail("It was opened.")
-    wait_until(lambda: not list_names(fake, "daskclusters"))
+
+
+def test_what_kubernetes_refuses_at_once_leaves_nothing(
+    fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_refused(fake, monkeypatch, tmp_path, "DaskCluster")
+    assert list_names(fake, "daskclusters") == []
+
+
+def test_what_is_refused_later_leaves_nothing_nor_what_killed_commands_have_left(
+    fake: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(fake, "killed", marked=timedelta(minutes=11))
+    leave(fake, "there", marked=timedelta(minutes=9))
+    open_refused(fake, monkeypatch, tmp_path, "Secret")
+    wait_until(lambda: list_names(fake, "daskclusters") == ["there"])
 
 
 @pytest.mark.usefixtures("fake")

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class FakeKubernetes(KubernetesEmulator):  # type: ignore[misc]  # it has no typ
 
     refused: frozenset[str] = frozenset()
     """Kinds that nobody may create."""
+    ahead: timedelta = timedelta(0)
+    """By how much its clock is ahead of ours."""
 
     async def _handle(self, request: Any) -> Any:
         creates = request.action == kmock.action.CREATE
@@ -70,7 +73,8 @@ class FakeKubernetes(KubernetesEmulator):  # type: ignore[misc]  # it has no typ
         given = made["metadata"]
         given.setdefault("uid", uuid.uuid4().hex)
         given.setdefault("resourceVersion", "1")
-        given.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        now = datetime.now(UTC).replace(microsecond=0) + self.ahead
+        given.setdefault("creationTimestamp", now.isoformat().replace("+00:00", "Z"))
         if made["kind"] == "Service":
             made["spec"]["clusterIP"] = ADDRESS
             made["status"] = {"loadBalancer": {}}
@@ -90,7 +94,7 @@ class FakeKubernetes(KubernetesEmulator):  # type: ignore[misc]  # it has no typ
     def list_deeds(self) -> set[tuple[str, str]]:
         """List what others than the operator did: verbs, and to what."""
         return {
-            (str(request.action.value).lower(), request.resource.plural)
+            (_name_verb(request), request.resource.plural)
             for request in self._requests
             if request.resource is not None
             and request.headers["Authorization"] == "Bearer kubeconfig"
@@ -109,6 +113,12 @@ class FakeKubernetes(KubernetesEmulator):  # type: ignore[misc]  # it has no typ
             for (kind, _), raw in there.items()
             if kind == plural and _has_owners(raw, there, uids)
         ]
+
+
+def _name_verb(request: Any) -> str:
+    """Name what a role must allow; kmock calls a patch an update."""
+    is_patch = request.method == kmock.method.PATCH
+    return "patch" if is_patch else str(request.action.value).lower()
 
 
 def _read(selector: str) -> dict[str, str]:

@@ -3,12 +3,16 @@
 A `DaskCluster` is the scheduler; each node is a `DaskWorkerGroup` of one worker, so
 that we choose which one goes. The operator makes deployments and a service of them,
 and Kubernetes starts again what ends. All are removed with the `DaskCluster`.
+
+A command that is killed removes nothing. So each marks its `DaskCluster` while it is
+there, and the next that opens one removes those that have not been marked for long.
 """
 
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -69,6 +73,15 @@ _CLUSTER: Final = "dask.org/cluster-name"
 
 _NODE: Final = "rewebb/node"
 """Label of the group of a worker: its name."""
+
+_ALIVE: Final = "rewebb/alive-at"
+"""Annotation of a cluster: when its command was there, by the clock of Kubernetes."""
+
+_MARK: Final = timedelta(seconds=30)
+"""How often a command says that it is there."""
+
+_LEFT: Final = timedelta(minutes=10)
+"""After which a cluster is left by its command, if it was not marked."""
 
 _OPERATOR_S: Final = 60.0
 """How long the operator may take to make the service of a scheduler."""
@@ -236,6 +249,9 @@ class _Pods:
         self.name = name
         self._profile = profile
         self._owner: _Object | None = None
+        self._made: Any = None
+        self._ahead = timedelta(0)
+        self._marked_at = datetime.min.replace(tzinfo=UTC)
         self._alive: frozenset[str] = frozenset()
         self._kr8s = _load_kr8s()
         self._api = self._call(lambda: _make_client(profile.namespace))
@@ -247,14 +263,26 @@ class _Pods:
         }
 
     def create_cluster(self) -> None:
-        """Create the object of the cluster, which owns all others."""
-        made = self.create(make_cluster(self._profile, self.name))
+        """Create the object of the cluster, which owns all others.
+
+        What commands have left that were killed is removed.
+
+        Raises
+        ------
+        PlanError
+            Kubernetes refuses it, or does not answer.
+        """
+        self._made = made = self.create(make_cluster(self._profile, self.name))
         self._owner = {
             "apiVersion": _DASK,
             "kind": "DaskCluster",
             "name": self.name,
             "uid": made.metadata.uid,
         }
+        # Clocks of hosts need not agree: that of Kubernetes counts.
+        self._ahead = _find_birth(made) - datetime.now(UTC)
+        self._mark()
+        self._delete("DaskCluster", self._list_left())
 
     def create(self, spec: _Object) -> Any:
         """Create an object.
@@ -282,13 +310,14 @@ class _Pods:
             The operator is not there.
         """
         deadline_s = time.monotonic() + _OPERATOR_S
-        while not (found := self._list("Service")):
+        while not (found := self._list("Service", {_CLUSTER: self.name})):
             if time.monotonic() > deadline_s:
                 raise PlanError(
                     f"Nothing was made of the DaskCluster {self.name} in "
                     f"{_OPERATOR_S:.0f} s: does the operator of Dask run, and does it "
                     f"watch the namespace {self._api.namespace}?"
                 )
+            self._remark()
             time.sleep(_POLL_S)
         return f"tls://{found[0].spec.clusterIP}:{_PORT}"
 
@@ -313,6 +342,7 @@ class _Pods:
                         f"{_CLUSTER}={self.name}`."
                     ) from error
                 get_logger().info("kubernetes.waiting", message=str(error))
+            self._remark()
             time.sleep(_POLL_S)
 
     def remove_cluster(self) -> None:
@@ -333,8 +363,9 @@ class _Pods:
 
     def list_alive(self) -> frozenset[str]:
         """List the workers that have a group; their pods start again by themselves."""
+        self._remark()
         try:
-            groups = self._list("DaskWorkerGroup")
+            groups = self._list("DaskWorkerGroup", {_CLUSTER: self.name})
         except PlanError as error:  # it is busy
             get_logger().warning("kubernetes.silent", message=str(error))
             return self._alive
@@ -349,14 +380,49 @@ class _Pods:
     def _make_class(self, kind: str) -> Any:
         return self._kr8s.objects.new_class(kind, _DASK, asyncio=False)
 
-    def _list(self, kind: str) -> list[Any]:
-        """List the objects of a kind that belong to this cluster."""
+    def _now(self) -> datetime:
+        """Tell the time by the clock of Kubernetes."""
+        return datetime.now(UTC) + self._ahead
+
+    def _mark(self) -> None:
+        """Say that the command is there.
+
+        Raises
+        ------
+        PlanError
+            Kubernetes refuses it, or does not answer.
+        """
+        now = self._now()
+        self._call(lambda: self._made.annotate({_ALIVE: now.isoformat()}))
+        self._marked_at = now
+
+    def _remark(self) -> None:
+        """Say it again when it is time; a Kubernetes that is busy is told later."""
+        if self._now() - self._marked_at >= _MARK:
+            try:
+                self._mark()
+            except PlanError as error:
+                get_logger().warning("kubernetes.silent", message=str(error))
+
+    def _list_left(self) -> list[str]:
+        """List the clusters of commands that are not there any more."""
+        left = [
+            one.name
+            for one in self._list("DaskCluster", _LABELS)
+            if self._now() - _find_last_sign(one) > _LEFT
+        ]
+        if left:
+            get_logger().warning("kubernetes.left", clusters=left)
+        return left
+
+    def _list(self, kind: str, labels: Mapping[str, str]) -> list[Any]:
+        """List the objects of a kind with some labels."""
         return self._call(
             lambda: [
                 *self._api.get(
                     self._classes[kind],
                     namespace=self._api.namespace,
-                    label_selector={_CLUSTER: self.name},
+                    label_selector=dict(labels),
                 )
             ]
         )
@@ -396,6 +462,17 @@ class _Pods:
             raise PlanError(
                 f"Kubernetes refuses or does not answer: {error}"
             ) from error
+
+
+def _find_birth(made: Any) -> datetime:
+    """Find when Kubernetes has created an object."""
+    return datetime.fromisoformat(made.metadata.creationTimestamp)
+
+
+def _find_last_sign(made: Any) -> datetime:
+    """Find when the command of a cluster was there for sure."""
+    marked_at = made.annotations.get(_ALIVE)
+    return datetime.fromisoformat(marked_at) if marked_at else _find_birth(made)
 
 
 @cache
