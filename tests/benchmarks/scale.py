@@ -3,8 +3,9 @@
     python tests/benchmarks/scale.py [JOBS [SLOTS]]
 
 Order, plan, retry ladder and records of the run are the real ones; the cluster is
-simulated (`simulated_cluster`), with nodes that are lost and estimates of memory that
-are wrong. Times of the orchestrator leave out what the simulation itself takes.
+simulated (`simulated_cluster`), with nodes that are lost or whose walltime is over, and
+estimates of memory and time that are wrong. Times of the orchestrator leave out what
+the simulation itself takes.
 """
 
 import sys
@@ -23,7 +24,12 @@ from fake_cluster import MemoryRecorder
 from plans import DoneStore, make_binder, make_resolved
 from rich.console import Console
 from rich.table import Table
-from simulated_cluster import SimulatedCluster, Site, make_survey
+from simulated_cluster import (
+    SimulatedCluster,
+    Site,
+    make_survey,
+    make_survey_costs,
+)
 
 from flows.execution import Orchestrator
 from flows.models.runs import JobState
@@ -34,6 +40,7 @@ SLOTS = 2_000
 EXPOSURES = 10
 """Of an observation: twice as many jobs, and one more."""
 SLOTS_PER_NODE = 16
+WALLTIME_S = 2 * 3600.0
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -54,7 +61,9 @@ class Simulated:
     grown_bytes: int
     """Memory that the run took besides."""
     attempts: int
+    preempted: int
     lost_nodes: int
+    left_nodes: int
     days: float
     """Simulated."""
     utilisation: float
@@ -69,6 +78,7 @@ class Watched(SimulatedCluster):
     def __init__(self, store: DoneStore, site: Site) -> None:
         super().__init__(store, site)
         self.take_slots = self._watch(self.take_slots)
+        self.find_time_s = self._watch(self.find_time_s)
         self.submit = self._watch(self.submit)
         self.wait_any = self._watch(self.wait_any)
 
@@ -88,10 +98,12 @@ def simulate(graph: Sequence[PlannedJob], slots: int) -> Simulated:
     """Plan a survey, and run it."""
     store = DoneStore()
     held_bytes, started_s = read_memory(), time.process_time()
-    binder = make_binder(make_resolved(graph), store)
+    binder = make_binder(make_resolved(graph), store, costs=make_survey_costs())
     plan = build_plan(graph, binder)
     plan_s, planned_bytes = time.process_time() - started_s, read_memory()
-    cluster = Watched(store, Site(nodes=slots // SLOTS_PER_NODE, slots=SLOTS_PER_NODE))
+    nodes = slots // SLOTS_PER_NODE
+    site = Site(nodes=nodes, slots=SLOTS_PER_NODE, walltime_s=WALLTIME_S)
+    cluster = Watched(store, site)
     started_s = time.process_time()
     done = Orchestrator(
         plan,
@@ -112,7 +124,9 @@ def simulate(graph: Sequence[PlannedJob], slots: int) -> Simulated:
         held_bytes=planned_bytes - held_bytes,
         grown_bytes=read_memory() - planned_bytes,
         attempts=cluster.submitted,
+        preempted=cluster.preempted,
         lost_nodes=cluster.lost_nodes,
+        left_nodes=cluster.left_nodes,
         days=cluster.now_s / 86_400,
         utilisation=cluster.utilisation,
         succeeded=done.count(JobState.SUCCEEDED),
@@ -145,7 +159,9 @@ def main() -> None:
     for name in (
         "jobs",
         "attempts",
-        "lost nodes",
+        "preempted",
+        "nodes lost",
+        "left",
         "succeeded",
         "utilisation",
         "simulated",
@@ -161,7 +177,9 @@ def main() -> None:
         table.add_row(
             f"{one.jobs}",
             f"{one.attempts}",
+            f"{one.preempted}",
             f"{one.lost_nodes}",
+            f"{one.left_nodes}",
             f"{one.succeeded}",
             f"{one.utilisation:.1%}",
             f"{one.days:.2f} d",

@@ -9,7 +9,7 @@ from pathlib import Path
 from exposures import associate_headers
 from outcomes import NOON, make_reference
 
-from config.costs import load_costs
+from config.costs import Costs, load_costs
 from config.recipe import AssociationChoice
 from flows.models.exposures import Exposure, UnusableFile
 from flows.models.jobs import Content, Damage, StoredJob
@@ -180,14 +180,15 @@ def make_binder(
     *,
     allow_partial: bool = False,
     limits: Limits = Limits(most_voxels=10**8),  # noqa: B008  # frozen
+    costs: Costs | None = None,
 ) -> Binder:
-    """Make a binder over what is done."""
+    """Make a binder over what is done, with our costs or others."""
     return Binder(
         resolved,
         data_dir=Path("data"),
         find_done=store.find_done,
         history=store,
-        costs=load_costs(),
+        costs=costs or load_costs(),
         limits=limits,
         allow_partial=allow_partial,
     )

@@ -1,7 +1,8 @@
 """A cluster of many nodes with a clock of its own, and a survey to process on it.
 
 Nothing runs: how long a job takes, what memory it needs and which nodes are lost is
-drawn from a seeded generator, and time jumps to whatever happens next.
+drawn from a seeded generator, and time jumps to whatever happens next. Nodes may have a
+walltime, after which they leave with what they run.
 """
 
 import math
@@ -17,11 +18,13 @@ from fake_cluster import make_killed
 from outcomes import make_outcome
 from plans import DoneStore
 
+from config.costs import Costs, Terms, load_costs
+from flows.execution.node import find_least_s
 from flows.planning import PlannedJob
 from flows.planning.graph import PlannedInput
 from workers.contract import Job, Stage, Status, Usage, to_json
 
-__all__ = ["SimulatedCluster", "Site", "make_survey"]
+__all__ = ["SimulatedCluster", "Site", "make_survey", "make_survey_costs"]
 
 _GB = 10**9
 _MEDIAN_S = {Stage.DETECTOR1: 240.0, Stage.SPEC2: 120.0, Stage.SPEC3: 600.0}
@@ -40,11 +43,29 @@ class Site:
     node_bytes: int = 256 * _GB
     mean_life_s: float = 12 * 3600.0
     """After which a node is lost, on average."""
+    walltime_s: float = math.inf
+    """After which its batch job is over."""
     renewal_s: float = 120.0
-    """After which another stands in for one that was lost."""
+    """After which another stands in for one that is gone."""
     underestimated: float = 0.03
     """Share of the jobs that need up to four times the memory that is estimated."""
     seed: int = 20261122
+
+
+def make_survey_costs() -> Costs:
+    """Make costs that expect the time which jobs of a stage take in the middle."""
+    costs = load_costs()
+    models = {
+        stage: {
+            name: model.model_copy(
+                update={"cpu_s": Terms(base=_MEDIAN_S[Stage(stage)])}
+            )
+            for name, model in by_type.items()
+        }
+        for stage, by_type in costs.models.items()
+        if stage in _MEDIAN_S
+    }
+    return costs.model_copy(update={"models": {**costs.models, **models}})
 
 
 def make_survey(observations: int, *, exposures: int = 10) -> tuple[PlannedJob, ...]:
@@ -111,6 +132,8 @@ class _Future:
 @dataclass(eq=False, slots=True)
 class _Node:
     free_bytes: int
+    end_s: float = math.inf
+    """When it leaves, if it is not lost before."""
     running: dict[_Future, float] = field(default_factory=dict)
     """Its jobs, with how long they take."""
     queue: deque[_Future] = field(default_factory=deque)
@@ -129,6 +152,8 @@ class SimulatedCluster:
         self.now_s = 0.0
         self.submitted = 0
         self.lost_nodes = 0
+        self.left_nodes = 0
+        self.preempted = 0
         self._store = store
         self._site = site
         self._chance = np.random.default_rng(site.seed)
@@ -158,12 +183,14 @@ class SimulatedCluster:
         return self._site.node_bytes
 
     def get_longest_s(self) -> float:
-        """Say that nodes stay as long as they can."""
-        return math.inf
+        """Say how long a node stays at least; nobody knows when it will be lost."""
+        walltime_s = self._site.walltime_s
+        return walltime_s if math.isinf(walltime_s) else find_least_s(walltime_s)
 
     def find_time_s(self) -> float:
-        """Say that nobody knows when a node will be lost."""
-        return math.inf
+        """Say how long the node stays that stays longest."""
+        ends_s = max((node.end_s for node in self._nodes), default=math.inf)
+        return min(ends_s - self.now_s, self.get_longest_s())
 
     def take_slots(self, *, held: int, wanted: int) -> int:
         """Give the slots that are free."""
@@ -173,12 +200,21 @@ class SimulatedCluster:
         return min(free, wanted)
 
     def submit(
-        self, _: object, job: Job, *, attempt: str, granted_bytes: int, **__: object
+        self,
+        _: object,
+        job: Job,
+        *,
+        attempt: str,
+        granted_bytes: int,
+        expected_s: float,
+        **__: object,
     ) -> _Future:
-        """Send a job to the node that has the fewest."""
+        """Send a job to the node that has the fewest; it stays long enough, if any."""
         self.submitted += 1
         future = _Future(job, attempt, granted_bytes)
-        node = min(self._nodes, key=lambda node: node.load)
+        until_s = self.now_s + expected_s
+        lasting = [node for node in self._nodes if node.end_s >= until_s]
+        node = min(lasting or self._nodes, key=lambda node: node.load)
         node.queue.append(future)
         self._start(node)
         return future
@@ -195,7 +231,12 @@ class SimulatedCluster:
         if node in self._nodes:
             return self._lose(node)
         self._nodes[node] = None
-        self._expect(self._chance.exponential(self._site.mean_life_s), node)
+        life_s = self._chance.exponential(self._site.mean_life_s)
+        if math.isfinite(self._site.walltime_s):
+            least_s = find_least_s(self._site.walltime_s)
+            stays_s = self._chance.uniform(least_s, self._site.walltime_s)
+            node.end_s, life_s = self.now_s + stays_s, min(stays_s, life_s)
+        self._expect(life_s, node)
         return []
 
     def _start(self, node: _Node) -> None:
@@ -239,16 +280,26 @@ class SimulatedCluster:
         return future
 
     def _lose(self, node: _Node) -> list[_Future]:
-        """Lose a node with its jobs; another comes after a while."""
+        """Lose a node with its jobs, or let it leave; another comes after a while."""
         del self._nodes[node]
-        self.lost_nodes += 1
+        leaves = self.now_s >= node.end_s
+        self.lost_nodes += not leaves
+        self.left_nodes += leaves
         self._expect(self._site.renewal_s, _Node(self._site.node_bytes))
         lost = [*node.running, *node.queue]
         self._running -= len(node.running)
         node.running, node.queue = {}, deque()
         for future in lost:
-            future.is_lost = True
+            future.is_lost = not leaves
+            if leaves:
+                future.answer = self._preempt(future)
         return lost
+
+    def _preempt(self, future: _Future) -> str:
+        """Make what a job answers whose node leaves."""
+        self.preempted += 1
+        status = Status.PREEMPTED
+        return to_json(make_outcome(future.job, attempt=future.attempt, status=status))
 
     def _expect(
         self, after_s: float, node: _Node, future: _Future | None = None

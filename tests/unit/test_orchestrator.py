@@ -1,3 +1,4 @@
+import math
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import make_outcome
 from plans import DoneStore, make_binder, make_graph, make_resolved, with_raw
-from simulated_cluster import SimulatedCluster, Site, make_survey
+from simulated_cluster import (
+    SimulatedCluster,
+    Site,
+    make_survey,
+    make_survey_costs,
+)
 
 from flows.execution import Orchestrator, Progress
 from flows.models.jobs import StoredJob
@@ -401,11 +407,14 @@ def test_a_run_that_goes_on_does_no_finished_job_again(script: Script) -> None:
     assert set(again.states.values()) <= {JobState.SUCCEEDED, JobState.REUSED}
 
 
-def test_slots_are_busy_to_the_tail_though_nodes_go_and_estimates_are_wrong() -> None:
+@pytest.mark.parametrize("walltime_s", [math.inf, 2400.0])
+def test_slots_are_busy_to_the_tail_though_nodes_go_and_estimates_are_wrong(
+    walltime_s: float,
+) -> None:
     graph, store = make_survey(60), DoneStore()
-    site = Site(nodes=4, slots=16, mean_life_s=3 * 3600.0)
+    site = Site(nodes=4, slots=16, mean_life_s=3 * 3600.0, walltime_s=walltime_s)
     cluster = SimulatedCluster(store, site)
-    binder = make_binder(make_resolved(graph), store)
+    binder = make_binder(make_resolved(graph), store, costs=make_survey_costs())
     plan = Orchestrator(
         build_plan(graph, binder),
         binder=binder,
@@ -418,5 +427,7 @@ def test_slots_are_busy_to_the_tail_though_nodes_go_and_estimates_are_wrong() ->
     ).run()
     assert plan.count(JobState.SUCCEEDED) == len(graph)
     assert cluster.lost_nodes > 0
+    assert (cluster.left_nodes > 0) == math.isfinite(walltime_s)
     assert cluster.submitted > len(graph)
+    assert cluster.preempted < len(graph) / 20
     assert cluster.utilisation > 0.95
