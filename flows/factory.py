@@ -337,6 +337,7 @@ def open_configured_cluster(
     settings: Settings,
     *,
     scratch: Path | None = None,
+    folder: Path | None = None,
     tell: Callable[[str], object] = lambda _: None,
 ) -> AbstractContextManager[Cluster]:
     """Open the cluster that the settings ask for, or the one of its name that stands.
@@ -345,15 +346,17 @@ def open_configured_cluster(
     ----------
     scratch
         Folder for Dask's own files, if not that of the data folder.
+    folder
+        Where folders of clusters are made, if not in the data folder.
     tell
         Told, in one line, that it waits for workers, and that they are there.
     """
     scratch = scratch or make_dask_scratch(settings)
-    folder = get_clusters_folder(settings)
+    ours = get_clusters_folder(settings)
     profile = settings.find_profile()
-    if standing := find_standing(folder, settings.cluster):
-        profile = standing.to_profile(folder)
-    return open_cluster(profile, scratch=scratch, folder=folder, tell=tell)
+    if standing := find_standing(ours, settings.cluster):
+        profile = standing.to_profile(ours)
+    return open_cluster(profile, scratch=scratch, folder=folder or ours, tell=tell)
 
 
 def get_clusters_folder(settings: Settings) -> Path:

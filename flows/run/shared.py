@@ -1,5 +1,6 @@
 """What the runs of several programs in one process share: a cluster, and an end."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -112,10 +113,18 @@ class Shared(AbstractContextManager["Shared"]):
 
     def _open(self) -> Cluster:
         scratch: Path | None = None
+        folder: Path | None = None
         if self._read_only:
-            folder = TemporaryDirectory(prefix="rewebb-plan-")
-            scratch = Path(self._stack.enter_context(folder))
+            made = TemporaryDirectory(prefix="rewebb-plan-")
+            scratch = Path(self._stack.enter_context(made))
+            folder = _find_cache() / "clusters"
         cluster = open_configured_cluster(
-            self._settings, scratch=scratch, tell=self._tell
+            self._settings, scratch=scratch, folder=folder, tell=self._tell
         )
         return self._stack.enter_context(cluster)
+
+
+def _find_cache() -> Path:
+    """Find the folder of the user that other hosts see, too, beside the data folder."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(caches).expanduser() / "rewebb"

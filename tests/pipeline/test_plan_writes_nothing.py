@@ -1,5 +1,6 @@
 """A plan is a question: data folder, database, archive and cache stay as they are."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from processed import Processed
 from processing import make_request, make_settings
 
 from config.settings import Settings
-from flows.errors import ArchiveError
+from flows.errors import ArchiveError, PlanError
 from flows.models.runs import JobState
 from flows.reports import RunSummary
 from flows.run import plan_only
@@ -71,6 +72,27 @@ def test_a_data_folder_that_is_not_there_is_not_made(
     jobs = plan(make_settings(sample, tmp_path / "none" / "data"), sample).jobs
     assert {job.state for job in jobs} == {JobState.DUE}
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_nodes_of_a_batch_system_read_is_not_in_the_data_folder(
+    tmp_path: Path, sample: SampleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = {
+        "kind": "slurm",
+        "slots": 1,
+        "memory_bytes": 1 << 30,
+        "walltime": "01:00:00",
+        "interface": "lo",
+    }
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no sbatch
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("REWEBB_CLUSTERS", json.dumps({"slurm": profile}))
+    monkeypatch.setenv("REWEBB_CLUSTER", "slurm")
+    settings = make_settings(sample, tmp_path / "data")
+    with pytest.raises(PlanError, match="sbatch"):
+        plan_only(settings, make_request(MODE))
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert [*(tmp_path / "cache/rewebb/clusters").iterdir()] == []
 
 
 def test_the_archive_sample_is_found_but_not_made(
