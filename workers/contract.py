@@ -306,6 +306,9 @@ class Job:
     """What is changed in copies of its inputs before it runs, in this order."""
     workload: Workload = field(default_factory=Workload)
     """How large it is; all 0 of jobs that were recorded before it was."""
+    origins: Mapping[str, str] | None = None
+    """What sets each parameter that is no default, by ``step.parameter``: ``pars FILE``
+    or ``recipe NAME``. None of jobs that were recorded before it was."""
 
 
 @dataclass(frozen=True, slots=True)

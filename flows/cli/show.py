@@ -139,6 +139,8 @@ def _show_run(
         ("products", place if place.is_dir() else "-"),
     ):
         say(f"{title:12} {text}")
+    for note in run.notes:
+        say(f"note         {note}")
     _print_known_issues(advice)
     say()
     say(f"its jobs: `rewebb status {run.id[:8]}`")
@@ -313,7 +315,7 @@ def _print_references(job: "Job") -> None:
 
 def _print_parameters(job: "Job", *, all_parameters: bool) -> None:
     """Print what a parameter reference or the recipe sets, with which; or all."""
-    from ..planning import flatten_parameters
+    from workers.parameters import flatten_parameters
 
     effective = flatten_parameters(job.parameters)
     origins, unknown = _find_origins(job)
@@ -337,7 +339,7 @@ def _find_origins(job: "Job") -> tuple[dict[str, str], dict[str, str]]:
 
     The recipe wins over files of the pipeline, and these over files of steps.
     """
-    from ..planning import flatten_parameters
+    from workers.parameters import flatten_parameters
 
     steps: Any = job.parameters.get("steps", {})
     origins: dict[str, str] = {}
@@ -361,7 +363,7 @@ def _read_names(cache: Path, name: str, sha1: str) -> list[str] | None:
 
     import asdf  # only when it is wanted
 
-    from ..planning import flatten_parameters
+    from workers.parameters import flatten_parameters
 
     for path in (cache / "references" / "jwst").rglob(name):
         if hashlib.sha1(path.read_bytes()).hexdigest() == sha1:  # noqa: S324  # of CRDS

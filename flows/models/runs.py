@@ -82,6 +82,8 @@ class Run:
     """How far it is."""
     message: str | None = None
     """One sentence on its end."""
+    notes: tuple[str, ...] = ()
+    """What it told its user besides."""
 
 
 @dataclass(frozen=True, slots=True)

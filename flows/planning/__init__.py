@@ -4,7 +4,7 @@ from .binding import ResolvedSet, take_fingerprint
 from .brought import is_unread, plan_files
 from .costs import Estimate, estimate
 from .edits import describe_edit, plan_edits
-from .explain import explain_difference, flatten_parameters
+from .explain import explain_difference
 from .graph import PlannedJob, build_graph
 from .graph_changes import chain_exposures, keep_jobs, narrow_graph, place_exposures
 from .limits import Limits
@@ -34,7 +34,6 @@ __all__ = [
     "find_problems",
     "find_unmatched_sets",
     "find_unmet_choices",
-    "flatten_parameters",
     "is_unread",
     "keep_jobs",
     "narrow_graph",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from workers.contract import (
     Input,
@@ -13,6 +13,7 @@ from workers.contract import (
     Status,
     Usage,
 )
+from workers.parameters import flatten_parameters
 
 from ..models.jobs import Content, StoredJob
 from .binding import take_fingerprint
@@ -23,7 +24,6 @@ __all__ = [
     "explain_difference",
     "explain_due",
     "explain_reuse",
-    "flatten_parameters",
 ]
 
 _CARDS = 5
@@ -151,20 +151,6 @@ def _files(uses: tuple[ReferenceUse, ...] | tuple[ParsUse, ...]) -> dict[str, st
         use.reftype: f"{use.file.name} ({use.file.sha1[:8]})" if use.file else "N/A"
         for use in uses
     }
-
-
-def flatten_parameters(
-    parameters: Mapping[str, Any], where: str = ""
-) -> dict[str, object]:
-    """Flatten parameters to dotted names, those of steps to ``step.parameter``."""
-    flat: dict[str, object] = {}
-    for name, value in parameters.items():
-        path = f"{where}.{name}".removeprefix(".").removeprefix("steps.")
-        if isinstance(value, Mapping):
-            flat |= flatten_parameters(value, path)
-        else:
-            flat[path] = value
-    return flat
 
 
 def _compare_inputs(

@@ -1,10 +1,10 @@
 """Jobs: what was attempted, what came of it, and what was made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from workers.contract import (
@@ -37,15 +37,17 @@ from .loading import (
     load_uses,
     to_stored_product,
 )
-from .recording import record_outcome
+from .recording import record_outcomes
 from .rows import to_record
 from .schema import (
     SQLAttempt,
     SQLCaveat,
     SQLJob,
-    SQLJobReference,
     SQLProduct,
     SQLRawContent,
+    SQLReference,
+    SQLReferenceUse,
+    SQLVersion,
 )
 from .sessions import Tables, batches, reads, select_in
 
@@ -69,8 +71,14 @@ class Jobs(Tables):
 
         The run that made it must be recorded; None keeps the one that is known.
         """
+        self.record_outcomes([outcome], run_id=run_id)
+
+    def record_outcomes(
+        self, outcomes: Sequence[Outcome], *, run_id: str | None = None
+    ) -> None:
+        """Record attempts in one transaction, as `record_outcome` does; far faster."""
         self._sessions.write(
-            lambda session: record_outcome(session, outcome, run_id=run_id)
+            lambda session: record_outcomes(session, outcomes, run_id=run_id)
         )
 
     @reads
@@ -199,13 +207,17 @@ class Jobs(Tables):
     def find_last_making(self, session: Session) -> tuple[str, str] | None:
         """Find the version of `jwst` and the context of the last success, if any."""
         query = (
-            select(SQLJob.versions, SQLJob.context)
+            select(SQLJob.versions_sha256, SQLJob.context)
             .where(SQLAttempt.fingerprint == SQLJob.fingerprint, SQLAttempt.is_stored)
             .order_by(SQLAttempt.finished_at.desc(), SQLAttempt.id)
             .limit(1)
         )
         found = session.execute(query).tuples().first()
-        return found and (found[0].get("jwst", ""), found[1])
+        if found is None:
+            return None
+        versions_sha256, context = found
+        jwst = session.get(SQLVersion, (versions_sha256, "jwst"))
+        return jwst.version if jwst else "", context
 
     @reads
     def find_lineage(
@@ -236,18 +248,21 @@ class Jobs(Tables):
         self, session: Session, program: str, files: Iterable[ReferenceFile]
     ) -> tuple[OtherReference, ...]:
         """Find files of other bytes that jobs of a program used by the same names."""
-        query = (
-            select(SQLJobReference.name, SQLJobReference.sha1, SQLJob.crds_path)
-            .join(SQLJob, SQLJob.fingerprint == SQLJobReference.fingerprint)
-            .where(SQLJob.program == program, SQLJobReference.name.is_not(None))
-            .distinct()
-        )
         here = {file.name: file.sha1 for file in files}
-        return tuple(
-            OtherReference(name, sha1, crds_path)
-            for name, sha1, crds_path in sorted(session.execute(query).tuples())
-            if name in here and sha1 not in {None, here[name]}
-        )
+        known = select_in(session, select(SQLReference), SQLReference.name, here)
+        others = [file for file in known if file.sha1 != here[file.name]]
+        found: set[tuple[str, str, str]] = set()
+        for file in others:
+            use = SQLReferenceUse
+            sets = select(use.set_sha256).where(use.sha1 == file.sha1)
+            sets = sets.where(use.name == file.name)
+            uses = or_(
+                SQLJob.references_sha256.in_(sets), SQLJob.mappings_sha256.in_(sets)
+            )
+            query = select(SQLJob.crds_path).where(SQLJob.program == program, uses)
+            paths = session.scalars(query.distinct())
+            found.update((file.name, file.sha1, path) for path in paths)
+        return tuple(OtherReference(*each) for each in sorted(found))
 
     @reads
     def find_contents(

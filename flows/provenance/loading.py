@@ -19,7 +19,6 @@ from workers.contract import (
     Outcome,
     ParsUse,
     Product,
-    ReferenceFile,
     ReferenceUse,
     StepStatus,
     Usage,
@@ -34,10 +33,10 @@ from .schema import (
     SQLCaveat,
     SQLJob,
     SQLJobInput,
-    SQLJobReference,
     SQLProduct,
     SQLStepStatus,
 )
+from .sets import LoadedSets, load_sets
 
 __all__ = [
     "find_successes",
@@ -50,25 +49,27 @@ __all__ = [
 _Row = TypeVar("_Row", bound=SQLBase)
 _Record = TypeVar("_Record", Product, StepStatus, Caveat)
 
+_SETS = (
+    *(SQLJob.parameters_sha256, SQLJob.versions_sha256),
+    *(SQLJob.references_sha256, SQLJob.mappings_sha256),
+)
+"""What names the sets of a job."""
+
 
 def load_jobs(session: Session, rows: Sequence[SQLJob]) -> tuple[Job, ...]:
     """Load jobs with what they read, in a few queries for all."""
     keys = [row.fingerprint for row in rows]
     inputs = _group(session, SQLJobInput, "fingerprint", keys, by="position")
-    references = _group(session, SQLJobReference, "fingerprint", keys, by="position")
-    return tuple(
-        _to_job(row, inputs[key], references[key])
-        for row, key in zip(rows, keys, strict=True)
-    )
+    sets = load_sets(session, rows)
+    return tuple(_to_job(row, inputs[row.fingerprint], sets) for row in rows)
 
 
 def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ...]:
     """Load how jobs processed what they read; quick, for there may be thousands."""
-    columns = (
-        *(SQLJob.fingerprint, SQLJob.stage, SQLJob.parameters, SQLJob.versions),
-        SQLJob.edits,
-    )
-    jobs = select(*columns).where(SQLJob.fingerprint.in_(fingerprints))
+    wanted = SQLJob.fingerprint.in_(fingerprints)
+    shown = load_only(SQLJob.stage, SQLJob.edits, *_SETS)
+    jobs = session.scalars(select(SQLJob).where(wanted).options(shown)).all()
+    sets = load_sets(session, jobs)
     read = SQLJobInput
     inputs = defaultdict[str, list[ReadFile]](list)
     files = select(
@@ -77,19 +78,21 @@ def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ..
     files = files.where(read.fingerprint.in_(fingerprints)).order_by(read.position)
     for key, *file in session.execute(files).tuples():
         inputs[key].append(ReadFile(*file))
-    asked = SQLJobReference
-    references = defaultdict[str, dict[str, bool]](dict)
-    types = select(asked.fingerprint, asked.reftype, asked.name.is_not(None))
-    types = types.where(asked.kind == ReferenceKind.REFERENCE)
-    types = types.where(asked.fingerprint.in_(fingerprints))
-    for key, reftype, is_taken in session.execute(types).tuples():
-        references[key][reftype] = bool(is_taken)
     return tuple(
         JobUse(
-            *(key, stage, parameters, versions, tuple(inputs[key]), references[key]),
-            changes=_list_changes(edits, inputs[key]),
+            fingerprint=job.fingerprint,
+            stage=job.stage,
+            parameters=sets.parameters[job.parameters_sha256].parameters,
+            versions=sets.versions[job.versions_sha256],
+            inputs=tuple(inputs[job.fingerprint]),
+            references={
+                reftype: file is not None
+                for kind, reftype, file in sets.uses[job.references_sha256]
+                if kind is ReferenceKind.REFERENCE
+            },
+            changes=_list_changes(job.edits, inputs[job.fingerprint]),
         )
-        for key, stage, parameters, versions, edits in session.execute(jobs).tuples()
+        for job in jobs
     )
 
 
@@ -175,14 +178,17 @@ def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
     )
 
 
-def _to_job(
-    row: SQLJob, inputs: Iterable[SQLJobInput], references: Iterable[SQLJobReference]
-) -> Job:
-    uses = [(item.kind, item.reftype, _to_file(item)) for item in references]
+def _to_job(row: SQLJob, inputs: Iterable[SQLJobInput], sets: LoadedSets) -> Job:
+    parameters = sets.parameters[row.parameters_sha256]
+    uses = sets.uses[row.references_sha256]
     return to_record(
         Job,
         row,
         inputs=to_records(Input, inputs),
+        parameters=parameters.parameters,
+        overrides=parameters.overrides,
+        origins=parameters.origins,
+        versions=sets.versions[row.versions_sha256],
         references=tuple(
             ReferenceUse(reftype, file)
             for kind, reftype, file in uses
@@ -193,14 +199,8 @@ def _to_job(
             for kind, reftype, file in uses
             if kind is ReferenceKind.PARS and file
         ),
-        mappings=tuple(
-            file for kind, _, file in uses if kind is ReferenceKind.MAPPING and file
-        ),
+        mappings=tuple(file for _, _, file in sets.uses[row.mappings_sha256] if file),
     )
-
-
-def _to_file(row: SQLJobReference) -> ReferenceFile | None:
-    return None if row.name is None else to_record(ReferenceFile, row)
 
 
 def _to_error(row: SQLAttempt) -> ErrorInfo | None:

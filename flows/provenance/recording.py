@@ -1,40 +1,51 @@
-"""Recording: what an attempt left, into all the tables that hold it."""
+"""Recording: what attempts left, into all the tables that hold it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from workers.contract import Job, Outcome, Status
+from workers.contract import Outcome, Status
 
 from .rows import to_values
 from .schema import (
-    ReferenceKind,
     SQLAttempt,
     SQLBase,
     SQLCaveat,
     SQLJob,
     SQLJobInput,
-    SQLJobReference,
     SQLProduct,
     SQLStepStatus,
 )
-from .sessions import upsert
+from .sessions import batches, upsert
+from .sets import record_sets
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["record_outcome"]
+__all__ = ["record_outcomes"]
 
-_Rows = Mapping[type[SQLBase], Sequence[Mapping[str, object]]]
-"""Rows by table."""
+_Row = Mapping[str, object]
 
 
-def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
-    """Write an outcome into the tables.
+class _Known(NamedTuple):
+    """An attempt that is recorded."""
+
+    id: str
+    fingerprint: str
+    run_id: str | None
+    status: Status
+    finished_at: datetime
+
+
+def record_outcomes(
+    session: Session, outcomes: Iterable[Outcome], *, run_id: str | None
+) -> None:
+    """Write outcomes into the tables, as if one after the other.
 
     A job may be done more than once, from other paths or in another context, at the
     same fingerprint. The row of the job holds what its leading attempt saw. The store
@@ -42,20 +53,79 @@ def record_outcome(session: Session, outcome: Outcome, *, run_id: str | None) ->
     leads, whatever the clocks of hosts say. Otherwise the order of recording makes no
     difference.
     """
-    fingerprint = outcome.job.fingerprint
-    # Whoever records the same job waits here, where the backend can lock a row.
-    known = session.get(SQLJob, fingerprint, with_for_update=True)
-    others = select(SQLAttempt).where(
-        SQLAttempt.fingerprint == fingerprint, SQLAttempt.id != outcome.attempt
+    for part in _part(outcomes):
+        _record(session, part, run_id=run_id)
+
+
+def _part(outcomes: Iterable[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Cut outcomes where one is of a job, or an attempt, that came before."""
+    part: list[Outcome] = []
+    seen: set[str] = set()
+    for outcome in outcomes:
+        own = {outcome.job.fingerprint, outcome.attempt}
+        if seen & own:
+            yield part
+            part, seen = [], set()
+        part.append(outcome)
+        seen |= own
+    if part:
+        yield part
+
+
+def _record(
+    session: Session, outcomes: Sequence[Outcome], *, run_id: str | None
+) -> None:
+    """Write outcomes of different jobs."""
+    by_job = {outcome.job.fingerprint: outcome for outcome in outcomes}
+    known_jobs = _lock_jobs(session, by_job)
+    attempts = _find_attempts(session, outcomes)
+    of_job = defaultdict[str, list[_Known]](list)
+    for attempt in attempts.values():
+        of_job[attempt.fingerprint].append(attempt)
+    leading = [
+        outcome
+        for outcome in outcomes
+        if outcome.job.fingerprint not in known_jobs
+        or _leads(outcome, of_job[outcome.job.fingerprint])
+    ]
+    _record_jobs(
+        session, outcomes, {one.job.fingerprint for one in leading}, known_jobs
     )
-    if known is None or _leads(outcome, session.scalars(others)):
-        _record_job(session, outcome.job, is_new=known is None)
-    _record_attempt(session, outcome, run_id=run_id)
-    if outcome.status is Status.SUCCEEDED:
-        _record_products(session, outcome, is_new=known is None)
+    _record_attempts(session, outcomes, attempts, run_id=run_id)
+    _record_products(session, outcomes, known_jobs)
 
 
-def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
+def _lock_jobs(session: Session, fingerprints: Iterable[str]) -> set[str]:
+    """Find which jobs are recorded.
+
+    Whoever records the same ones waits here, where the backend can lock a row.
+    """
+    query = select(SQLJob.fingerprint).order_by(SQLJob.fingerprint).with_for_update()
+    known: set[str] = set()
+    for batch in batches(fingerprints):
+        known.update(session.scalars(query.where(SQLJob.fingerprint.in_(batch))))
+    return known
+
+
+def _find_attempts(
+    session: Session, outcomes: Iterable[Outcome]
+) -> Mapping[str, _Known]:
+    """Find the attempts that are recorded, also others at the same jobs."""
+    columns = (
+        *(SQLAttempt.id, SQLAttempt.fingerprint, SQLAttempt.run_id),
+        *(SQLAttempt.status, SQLAttempt.finished_at),
+    )
+    ids = {outcome.attempt for outcome in outcomes}
+    keys = {outcome.job.fingerprint for outcome in outcomes}
+    found: dict[str, _Known] = {}
+    for column, wanted in ((SQLAttempt.id, ids), (SQLAttempt.fingerprint, keys)):
+        for batch in batches(wanted):
+            rows = session.execute(select(*columns).where(column.in_(batch)))
+            found.update((row.id, _Known(*row)) for row in rows)
+    return found
+
+
+def _leads(outcome: Outcome, others: Iterable[_Known]) -> bool:
     """Whether it is a success, or the newest attempt where none succeeded."""
     if outcome.status is Status.SUCCEEDED:
         return True
@@ -63,63 +133,98 @@ def _leads(outcome: Outcome, others: Iterable[SQLAttempt]) -> bool:
     return all(
         other.status is not Status.SUCCEEDED and (other.finished_at, other.id) < mine
         for other in others
+        if other.id != outcome.attempt
     )
 
 
-def _record_job(session: Session, job: Job, *, is_new: bool) -> None:
-    upsert(session, SQLJob, [to_values(SQLJob, job)])
-    own = {"fingerprint": job.fingerprint}
-    rows: _Rows = {
-        SQLJobInput: _to_values(SQLJobInput, job.inputs, **own),
-        SQLJobReference: _to_references(job),
-    }
-    _replace(session, rows, is_new=is_new, **own)
+def _record_jobs(
+    session: Session,
+    outcomes: Sequence[Outcome],
+    leading: set[str],
+    known: set[str],
+) -> None:
+    """Write the jobs as the leading attempts saw them, and the sets of all."""
+    sets = record_sets(session, [outcome.job for outcome in outcomes])
+    jobs = [
+        (outcome.job, own)
+        for outcome, own in zip(outcomes, sets, strict=True)
+        if outcome.job.fingerprint in leading
+    ]
+    upsert(
+        session, SQLJob, [to_values(SQLJob, job, **asdict(own)) for job, own in jobs]
+    )
+    _delete(session, SQLJobInput.fingerprint, leading & known)
+    _insert(
+        session,
+        SQLJobInput,
+        [
+            row
+            for job, _ in jobs
+            for row in _to_rows(SQLJobInput, job.inputs, fingerprint=job.fingerprint)
+        ],
+    )
 
 
-def _record_attempt(session: Session, outcome: Outcome, *, run_id: str | None) -> None:
-    known = session.get(SQLAttempt, outcome.attempt)
+def _record_attempts(
+    session: Session,
+    outcomes: Sequence[Outcome],
+    known: Mapping[str, _Known],
+    *,
+    run_id: str | None,
+) -> None:
     # Outcomes in the store do not say which run made them: keep what is known.
-    kept = known.run_id if known else None
-    upsert(session, SQLAttempt, [_to_attempt(outcome, run_id=run_id or kept)])
-    own = {"attempt_id": outcome.attempt}
-    rows: _Rows = {
-        SQLCaveat: _to_values(SQLCaveat, outcome.caveats, **own),
-        SQLStepStatus: _to_values(SQLStepStatus, outcome.steps, **own),
-    }
-    _replace(session, rows, is_new=known is None, **own)
+    kept = {key: attempt.run_id for key, attempt in known.items()}
+    rows = [_to_attempt(each, run_id or kept.get(each.attempt)) for each in outcomes]
+    upsert(session, SQLAttempt, rows)
+    again = {outcome.attempt for outcome in outcomes} & known.keys()
+    caveats: list[_Row] = []
+    steps: list[_Row] = []
+    for outcome in outcomes:
+        own = {"attempt_id": outcome.attempt}
+        caveats += _to_rows(SQLCaveat, outcome.caveats, **own)
+        steps += _to_rows(SQLStepStatus, outcome.steps, **own)
+    _delete(session, SQLCaveat.attempt_id, again)
+    _insert(session, SQLCaveat, caveats)
+    _delete(session, SQLStepStatus.attempt_id, again)
+    _insert(session, SQLStepStatus, steps)
 
 
-def _record_products(session: Session, outcome: Outcome, *, is_new: bool) -> None:
-    own = {"fingerprint": outcome.job.fingerprint}
-    if not is_new:
+def _record_products(
+    session: Session, outcomes: Iterable[Outcome], known: set[str]
+) -> None:
+    """Write the products of successes, which take the places of others."""
+    made = {o.job.fingerprint: o for o in outcomes if o.status is Status.SUCCEEDED}
+    for fingerprint in sorted(made.keys() & known):
         session.execute(
             update(SQLAttempt)
-            .filter_by(**own)
-            .values(is_stored=SQLAttempt.id == outcome.attempt)
+            .where(SQLAttempt.fingerprint == fingerprint)
+            .values(is_stored=SQLAttempt.id == made[fingerprint].attempt)
         )
+    _delete(session, SQLProduct.fingerprint, made.keys() & known)
     rows = [
-        to_values(SQLProduct, product, attempt_id=outcome.attempt, **own)
+        to_values(
+            SQLProduct, product, fingerprint=fingerprint, attempt_id=outcome.attempt
+        )
+        for fingerprint, outcome in made.items()
         for product in outcome.products
     ]
-    _replace(session, {SQLProduct: rows}, is_new=is_new, **own)
+    _insert(session, SQLProduct, rows)
 
 
-def _replace(
-    session: Session,
-    rows: _Rows,
-    *,
-    is_new: bool,
-    **owner: str,
+def _delete(
+    session: Session, column: InstrumentedAttribute[str], keys: Iterable[str]
 ) -> None:
-    """Replace the rows of an owner in some tables; a new owner has none yet."""
-    for table, values in rows.items():
-        if not is_new:
-            session.execute(delete(table).filter_by(**owner))
-        if values:
-            session.execute(insert(table), values)
+    """Delete the rows of owners."""
+    for batch in batches(keys):
+        session.execute(delete(column.class_).where(column.in_(batch)))
 
 
-def _to_attempt(outcome: Outcome, *, run_id: str | None) -> Mapping[str, object]:
+def _insert(session: Session, table: type[SQLBase], rows: Sequence[_Row]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
+
+
+def _to_attempt(outcome: Outcome, run_id: str | None) -> _Row:
     error = outcome.error
     return to_values(
         SQLAttempt,
@@ -136,29 +241,10 @@ def _to_attempt(outcome: Outcome, *, run_id: str | None) -> Mapping[str, object]
     )
 
 
-def _to_values(
+def _to_rows(
     table: type[SQLBase], records: "Sequence[DataclassInstance]", **owner: str
-) -> Sequence[Mapping[str, object]]:
+) -> Sequence[_Row]:
     return [
         to_values(table, record, position=position, **owner)
         for position, record in enumerate(records)
-    ]
-
-
-def _to_references(job: Job) -> Sequence[Mapping[str, object]]:
-    files = chain(
-        ((ReferenceKind.REFERENCE, use.reftype, use.file) for use in job.references),
-        ((ReferenceKind.PARS, use.reftype, use.file) for use in job.pars),
-        ((ReferenceKind.MAPPING, "", file) for file in job.mappings),
-    )
-    return [
-        to_values(
-            SQLJobReference,
-            file,
-            fingerprint=job.fingerprint,
-            kind=kind,
-            position=position,
-            reftype=reftype,
-        )
-        for position, (kind, reftype, file) in enumerate(files)
     ]

@@ -1,5 +1,6 @@
 """Runs: who asked for what, how far each job is, how it ended."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -9,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from ..errors import DatabaseError, UnknownRecordError
 from ..models.runs import JobState, Run, RunJob, RunState
-from .rows import to_record, to_records, to_row, to_values
-from .schema import SQLRun, SQLRunJob
-from .sessions import Tables, reads, upsert
+from .rows import to_record, to_records, to_values
+from .schema import SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
+from .sessions import Tables, insert_missing, reads, select_in, upsert
 
 __all__ = ["Runs"]
 
@@ -37,6 +38,16 @@ class Runs(Tables):
         """Record the context of a run, once it is resolved."""
         statement = update(SQLRun).where(SQLRun.id == run_id).values(context=context)
         self._sessions.write(lambda session: session.execute(statement))
+
+    def set_notes(self, run_id: str, notes: Sequence[str]) -> None:
+        """Record what a run told its user; what was recorded before is dropped."""
+        rows = _to_notes(run_id, notes)
+
+        def work(session: Session) -> None:
+            session.execute(delete(SQLRunNote).where(SQLRunNote.run_id == run_id))
+            upsert(session, SQLRunNote, rows)
+
+        self._sessions.write(work)
 
     def finish_run(
         self, run_id: str, state: RunState, message: str | None, *, now: datetime
@@ -85,7 +96,7 @@ class Runs(Tables):
         query = select(SQLRun).order_by(SQLRun.started_at.desc(), SQLRun.id)
         if program is not None:
             query = query.where(SQLRun.program == program)
-        return to_records(Run, session.scalars(query.limit(limit)))
+        return _load_runs(session, session.scalars(query.limit(limit)).all())
 
     def get_run(self, run_id: str) -> Run:
         """Return a run, by the beginning of its id.
@@ -109,7 +120,7 @@ class Runs(Tables):
         """Find the runs whose ids begin so, newest first; of many the first few."""
         begins = SQLRun.id.startswith(beginning, autoescape=True)
         query = select(SQLRun).where(begins).order_by(SQLRun.started_at.desc())
-        return to_records(Run, session.scalars(query.limit(_LISTED)))
+        return _load_runs(session, session.scalars(query.limit(_LISTED)).all())
 
     @reads
     def get_run_jobs(self, session: Session, run_id: str) -> tuple[RunJob, ...]:
@@ -132,7 +143,10 @@ class Runs(Tables):
             .limit(1)
         )
         found = session.execute(query).tuples().first()
-        return found and (to_record(Run, found[0]), to_record(RunJob, found[1]))
+        if found is None:
+            return None
+        (run,) = _load_runs(session, [found[0]])
+        return run, to_record(RunJob, found[1])
 
     def interrupt_dead_runs(self, program: str, *, now: datetime) -> tuple[str, ...]:
         """Mark the runs of a program that nobody is running any more; give their ids.
@@ -163,12 +177,42 @@ class Runs(Tables):
 def _start_run(session: Session, run: Run) -> None:
     known = session.get(SQLRun, run.id)
     if known is None:
-        session.add(to_row(SQLRun, run))
-    elif to_record(Run, known) != run:
+        recipe = {"sha256": run.recipe_sha256, "text": run.recipe_text}
+        # Runs of older versions did not keep it; what a hash is of is always the same.
+        (upsert if run.recipe_text else insert_missing)(session, SQLRecipe, [recipe])
+        session.execute(insert(SQLRun), [to_values(SQLRun, run)])
+        upsert(session, SQLRunNote, _to_notes(run.id, run.notes))
+    elif _load_runs(session, [known]) != (run,):
         raise DatabaseError(
             f"The run {run.id} cannot start: the database has one of this id, which "
             f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )
+
+
+def _load_runs(session: Session, rows: Sequence[SQLRun]) -> tuple[Run, ...]:
+    hashes = {row.recipe_sha256 for row in rows}
+    recipes = select_in(session, select(SQLRecipe), SQLRecipe.sha256, hashes)
+    texts = {recipe.sha256: recipe.text for recipe in recipes}
+    query = select(SQLRunNote).order_by(SQLRunNote.position)
+    notes = defaultdict[str, list[str]](list)
+    for note in select_in(session, query, SQLRunNote.run_id, {r.id for r in rows}):
+        notes[note.run_id].append(note.text)
+    return tuple(
+        to_record(
+            Run,
+            row,
+            recipe_text=texts[row.recipe_sha256],
+            notes=tuple(notes[row.id]),
+        )
+        for row in rows
+    )
+
+
+def _to_notes(run_id: str, notes: Sequence[str]) -> Sequence[Mapping[str, object]]:
+    return [
+        {"run_id": run_id, "position": position, "text": note}
+        for position, note in enumerate(notes)
+    ]
 
 
 def _job_values(run_id: str, jobs: Sequence[RunJob]) -> Sequence[Mapping[str, object]]:

@@ -23,6 +23,7 @@ __all__ = [
     "Sessions",
     "Tables",
     "batches",
+    "insert_missing",
     "reads",
     "select_in",
     "upsert",
@@ -180,6 +181,18 @@ def upsert(
     statement = _make_upsert(table, session.get_bind().dialect.name)
     # One order for all writers, so that no two wait for each other.
     session.execute(statement, [last[key] for key in sorted(last, key=str)])
+
+
+def insert_missing(
+    session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
+) -> None:
+    """Insert rows, but for those that are there, which stay as they are."""
+    keys = _list_keys(table)
+    by_key = {tuple(row[name] for name in keys): row for row in rows}
+    if by_key:
+        insert = _INSERTS[session.get_bind().dialect.name](table)
+        ordered = [by_key[key] for key in sorted(by_key, key=str)]
+        session.execute(insert.on_conflict_do_nothing(), ordered)
 
 
 def _list_keys(table: type[SQLBase]) -> list[str]:

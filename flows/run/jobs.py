@@ -211,6 +211,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error
+    services.database.runs.set_notes(run.id, executed.notes)
     services.database.runs.finish_run(run.id, state, message, now=datetime.now(UTC))
     log = get_logger(run=run.id, program=run.program)
     log.info("run.finished", state=str(state), message=message)

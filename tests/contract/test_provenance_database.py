@@ -2,6 +2,7 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from flows.provenance import Database, make_engine, upgrade
 from flows.provenance.migration import HEAD, make_config
 from flows.provenance.schema import SQLBase
 from flows.provenance.sessions import Sessions
-from workers.contract import Caveat, CaveatKind
+from workers.contract import Caveat, CaveatKind, ReferenceFile, ReferenceUse
 
 
 def test_migrations_make_the_tables_of_the_schema(engine: Engine) -> None:
@@ -57,7 +58,7 @@ def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(
     with engine.begin() as connection:
         command.upgrade(make_config(connection), "0003")
         for statement in _BEFORE_0004.split(";"):
-            connection.execute(text(statement))
+            connection.execute(text(statement.replace(": ", "\\: ")))
     upgrade(engine)
     database = Database(engine)
     use = database.runs.find_last_use("f")
@@ -66,6 +67,12 @@ def test_what_was_known_before_a_job_goes_to_the_run_that_knew_it(
     assert use[1].caveats == (Caveat(CaveatKind.PARTIAL, "no NRS2"),)
     (found,) = database.jobs.find_outcomes(["f"]).values()
     assert [caveat.kind for caveat in found.caveats] == [CaveatKind.ALL_NAN]
+    job = database.jobs.get_job("f").job
+    assert (job.parameters, job.overrides, job.origins) == ({"maximum": inf}, {}, None)
+    dark = ReferenceFile("dark.fits", "sha1-dark", 8, 9)
+    assert job.references == (ReferenceUse("dark", dark), ReferenceUse("photom", None))
+    assert (job.pars, job.mappings) == ((), (ReferenceFile("a.imap", "sha1-a", 8, 9),))
+    assert job.versions == {"jwst": "3.0.0"}
     engine.dispose()
 
 
@@ -76,8 +83,12 @@ VALUES ('r', '02736', 'official', 'abc', 'jwst_1.pmap', '{}', '{}',
 'me', '2026-11-20 12:00:00', 'SUCCEEDED');
 INSERT INTO job (fingerprint, stage, name, program, exp_type, context, parameters,
 overrides, versions, crds_path, partial, elsewhere)
-VALUES ('f', 'spec3', 'a', '02736', 'NRS_IFU', 'jwst_1.pmap', '{}',
-'{}', '{}', '/crds', '["no NRS2"]', '[]');
+VALUES ('f', 'spec3', 'a', '02736', 'NRS_IFU', 'jwst_1.pmap', '{"maximum": Infinity}',
+'{}', '{"jwst": "3.0.0"}', '/crds', '["no NRS2"]', '[]');
+INSERT INTO job_reference VALUES
+('f', 'reference', 0, 'dark', 'dark.fits', 'sha1-dark', 8, 9),
+('f', 'reference', 1, 'photom', NULL, NULL, NULL, NULL),
+('f', 'mapping', 2, '', 'a.imap', 'sha1-a', 8, 9);
 INSERT INTO run_job (run_id, key, stage, name, fingerprint, state, why, blocked_by,
 updated_at)
 VALUES ('r', 'spec3:a', 'spec3', 'a', 'f', 'SUCCEEDED', 'never done', '[]',

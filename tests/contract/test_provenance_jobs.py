@@ -20,7 +20,7 @@ from outcomes import (
     make_run,
     outcomes,
 )
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from flows.errors import DatabaseError, UnknownRecordError
 from flows.models.jobs import Content, OtherReference
@@ -97,7 +97,9 @@ def test_the_order_of_recording_makes_no_difference(
         for outcome in order:
             database.jobs.record_outcome(outcome)
         tables.append(read_tables(engine))
-    assert tables[0] == tables[1]
+    empty_tables(engine)
+    database.jobs.record_outcomes(items)
+    assert tables[0] == tables[1] == read_tables(engine)
 
 
 def test_an_outcome_recorded_twice_is_there_once(
@@ -297,6 +299,46 @@ def test_contents_are_those_of_raw_files_and_of_products(
         "c2": Content("p2", {"NGROUPS": "2"}),
         product.content_sha256: Content("p3", None),
     }
+
+
+def test_what_jobs_have_in_common_is_there_once(
+    database: Database, engine: Engine
+) -> None:
+    jobs = [make_job(f"f{number}") for number in range(3)]
+    recipe = {"jump.rejection_threshold": "recipe other"}
+    jobs.append(replace(make_job("f3"), origins=recipe))
+    database.jobs.record_outcomes([make_outcome(j, attempt=j.name) for j in jobs[:1]])
+    database.jobs.record_outcomes(
+        [make_outcome(j, attempt=j.fingerprint) for j in jobs]
+    )
+    counts = {name: len(rows) for name, rows in read_tables(engine).items()}
+    assert (counts["job"], counts["attempt"]) == (4, 5)
+    assert (counts["parameter_set"], counts["parameter"]) == (2, 4)
+    assert (counts["version_set"], counts["version"]) == (1, 2)
+    assert (counts["reference_set"], counts["reference_use"]) == (2, 5)
+    assert counts["reference"] == 4
+    assert database.jobs.get_job("f3").job == jobs[3]
+
+
+def test_a_parameter_has_its_origin(database: Database, engine: Engine) -> None:
+    steps = {"jump": {"skip": False, "threshold": 5.0, "flag": None}}
+    origins = {"jump.threshold": "recipe mine", "jump.skip": "pars jump_1.asdf"}
+    for key, known in (("new", origins), ("old", None)):
+        job = replace(make_job(key), parameters={"steps": steps}, origins=known)
+        job = replace(job, overrides={"steps": {"jump": {"threshold": 5.0}}})
+        database.jobs.record_outcome(make_outcome(job, attempt=key))
+    query = """SELECT fingerprint, parameter.name, value, origin FROM job
+    JOIN parameter ON set_sha256 = parameters_sha256 ORDER BY 1 DESC, 2"""
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(query))]
+    assert rows == [
+        ("old", "jump.flag", "null", None),
+        ("old", "jump.skip", "false", None),
+        ("old", "jump.threshold", "5.0", "recipe"),
+        ("new", "jump.flag", "null", "default"),
+        ("new", "jump.skip", "false", "pars jump_1.asdf"),
+        ("new", "jump.threshold", "5.0", "recipe mine"),
+    ]
 
 
 def test_jobs_are_followed_to_those_that_made_what_they_read(

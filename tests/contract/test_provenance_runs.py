@@ -27,6 +27,23 @@ def test_a_finished_run_tells_how_it_ended(database: Database) -> None:
     )
 
 
+def test_a_run_keeps_its_notes(database: Database) -> None:
+    database.runs.start_run(replace(make_run(), notes=("begun",)))
+    for notes in (("one", "two", "three"), ("one, NUL \x00", "two")):
+        database.runs.set_notes("run-1", notes)
+    assert database.runs.get_run("run-1").notes == ("one, NUL \\x00", "two")
+
+
+def test_a_recipe_is_there_once_and_found_by_runs_that_did_not_keep_it(
+    database: Database,
+) -> None:
+    old = replace(make_run("run-1"), recipe_text="")
+    for run in (old, make_run("run-2"), replace(old, id="run-3")):
+        database.runs.start_run(run)
+    texts = {run.recipe_text for run in database.runs.list_runs()}
+    assert texts == {make_run().recipe_text}
+
+
 def test_a_run_gets_its_context_when_it_is_resolved(database: Database) -> None:
     database.runs.start_run(replace(make_run(), context="not resolved"))
     database.runs.set_context("run-1", "jwst_0002.pmap")

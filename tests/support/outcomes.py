@@ -89,6 +89,7 @@ def make_job(
         crds_path="/crds",
         versions={"jwst": "3.0.0", "stcal": "1.20.0"},
         workload=Workload(pixels=2048**2, groups=5, integrations=1, members=1),
+        origins={"jump.rejection_threshold": "recipe nirspec-mos"},
     )
 
 
@@ -184,8 +185,12 @@ json_values: st.SearchStrategy[JsonValue] = st.recursive(
 
 _parameters = st.dictionaries(texts, json_values, max_size=3)
 _references = st.builds(
-    ReferenceFile, name=_words, sha1=_words, size_bytes=_sizes, mtime_ns=_sizes
+    lambda name, sha1, mtime_ns: ReferenceFile(name, sha1, len(sha1), mtime_ns),
+    name=_words,
+    sha1=_words,
+    mtime_ns=_sizes,
 )
+"""Files of one sha1 have one size."""
 
 
 def _tuples(
@@ -230,6 +235,7 @@ def _jobs() -> st.SearchStrategy[Job]:
         association_name=st.none() | _words,
         overrides=_parameters,
         parameters=_parameters,
+        origins=st.none() | st.dictionaries(texts, _words, max_size=3),
         references=_tuples(
             st.builds(ReferenceUse, reftype=_words, file=st.none() | _references)
         ),

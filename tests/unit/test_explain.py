@@ -6,9 +6,10 @@ from outcomes import json_values, make_input, make_job, make_reference
 from plans import DoneStore
 
 from flows.models.jobs import Content
-from flows.planning import explain_difference, flatten_parameters, take_fingerprint
+from flows.planning import explain_difference, take_fingerprint
 from flows.planning.explain import explain_due, explain_reuse
 from workers.contract import Job, ParsUse, ReferenceUse
+from workers.parameters import flatten_parameters
 
 JOB = replace(
     make_job(),

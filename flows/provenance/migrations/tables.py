@@ -23,12 +23,19 @@ def create_table(
     foreign: dict[str, str] | None = None,
     indexes: tuple[str, ...] = (),
 ) -> None:
-    """Create a table of columns ``name``, ``name:type``, or with ``?`` if nullable."""
+    """Create a table of columns ``name``, ``name:type``, or with ``?`` if nullable.
+
+    Several columns of a key or an index are separated by blanks.
+    """
     op.create_table(
         table,
         *map(_column, columns.split()),
         *(
-            sa.ForeignKeyConstraint([own], [other], name=op.f(f"fk_{table}_{own}"))
+            sa.ForeignKeyConstraint(
+                own.split(),
+                other.split(),
+                name=op.f(f"fk_{table}_{own.replace(' ', '_')}"),
+            )
             for own, other in (foreign or {}).items()
         ),
         sa.PrimaryKeyConstraint(*key.split(), name=op.f(f"pk_{table}")),

@@ -1,0 +1,51 @@
+"""The tables, by subject; no logic. Used by `flows.provenance` alone.
+
+A column has the name and the type of the field that it holds (`rows`). A new one takes
+a line here with what it means, a field of the record, and a revision in `migrations`;
+`tools/schema_docs.py` writes docs/operator/schema.md from it.
+"""
+
+from .attempts import SQLAttempt, SQLCaveat, SQLProduct, SQLStepStatus
+from .files import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
+from .jobs import SQLJob, SQLJobInput
+from .measurements import SQLMeasuredProduct, SQLMeasurement
+from .row import ReferenceKind, SQLBase
+from .runs import SQLLease, SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
+from .sets import (
+    SQLParameter,
+    SQLParameterSet,
+    SQLReference,
+    SQLReferenceSet,
+    SQLReferenceUse,
+    SQLVersion,
+    SQLVersionSet,
+)
+
+__all__ = [
+    "ReferenceKind",
+    "SQLAttempt",
+    "SQLBase",
+    "SQLCaveat",
+    "SQLFetchedFile",
+    "SQLJob",
+    "SQLJobInput",
+    "SQLKnownFile",
+    "SQLKnownReference",
+    "SQLLease",
+    "SQLMeasuredProduct",
+    "SQLMeasurement",
+    "SQLParameter",
+    "SQLParameterSet",
+    "SQLProduct",
+    "SQLRawContent",
+    "SQLRecipe",
+    "SQLReference",
+    "SQLReferenceSet",
+    "SQLReferenceUse",
+    "SQLRun",
+    "SQLRunJob",
+    "SQLRunNote",
+    "SQLStepStatus",
+    "SQLVersion",
+    "SQLVersionSet",
+]
