@@ -549,6 +549,8 @@ class Resolved:
     parameters (``x1d``); empty where the mode is unknown."""
     cubes: tuple[tuple[int, int, int], ...] = ()
     """Predicted shapes of the cubes that it builds: wavelengths, rows, columns."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that a parameter reference sets, as in `Job.origins`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,8 +337,11 @@ def _print_parameters(job: "Job", *, all_parameters: bool) -> None:
 def _find_origins(job: "Job") -> tuple[dict[str, str], dict[str, str]]:
     """Say what sets each parameter that is set, and which files are not known.
 
-    The recipe wins over files of the pipeline, and these over files of steps.
+    Jobs of older versions did not record it: there the files are read. The recipe wins
+    over files of the pipeline, and these over files of steps.
     """
+    if job.origins is not None:
+        return dict(job.origins), {}
     from workers.parameters import flatten_parameters
 
     steps: Any = job.parameters.get("steps", {})

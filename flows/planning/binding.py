@@ -25,6 +25,7 @@ from workers.contract import (
     Product,
     Resolved,
 )
+from workers.parameters import flatten_parameters
 
 from ..associations import document_name, to_json_text
 from .brought import is_unread, list_brought_members
@@ -63,6 +64,8 @@ class ResolvedSet:
     """By key of the planned job."""
     overrides: Mapping[str, Parameters]
     """What the recipe sets, by key of the planned job."""
+    recipe: str
+    """Name of the recipe."""
     raw: Mapping[str, FileHash]
     """Hashes of raw files and of what else comes from the archive, by path."""
 
@@ -128,8 +131,17 @@ def bind_job(
         crds_path=resolved.crds_path,
         versions=resolved.versions,
         edits=_keep_edits(planned, kept, own.parameters),
+        origins=_list_origins(own, resolved.overrides.get(planned.key, {}), resolved),
     )
     return replace(job, fingerprint=take_fingerprint(job))
+
+
+def _list_origins(
+    own: Resolved, overrides: Parameters, resolved: ResolvedSet
+) -> Mapping[str, str]:
+    """List what sets each parameter that is no default; the recipe wins."""
+    given = dict.fromkeys(flatten_parameters(overrides), f"recipe {resolved.recipe}")
+    return {**own.origins, **given}
 
 
 def take_fingerprint(job: Job) -> str:

@@ -126,6 +126,7 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
         versions=resolutions[0].versions if resolutions else {},
         by_key=by_key,
         overrides={item.key: item.overrides for item in items},
+        recipe=drawn.recipe.name,
         raw=raw,
     )
     others = _note_other_references(drawn.program, files, services)

@@ -19,6 +19,7 @@ from workers.contract import (
     ResolveRequest,
     Stage,
 )
+from workers.parameters import flatten_parameters
 from workers.run import resolve_jobs
 from workers.sample import Mode, SampleSet
 
@@ -102,12 +103,17 @@ def test_what_is_resolved_is_what_products_record(
 def test_the_parameters_of_the_context_are_those_of_its_pars_files(
     sample: SampleSet,
 ) -> None:
-    values = [
-        only(resolve(sample, sample.crds, context=context)).parameters
+    resolved = [
+        only(resolve(sample, sample.crds, context=context))
         for context in sample.contexts
     ]
+    values = [one.parameters for one in resolved]
     fractions = [v["steps"]["badpix_selfcal"]["flagfrac_upper"] for v in values]
     assert fractions == [0.0015, 0.003]
+    for one in resolved:
+        (used,) = (u.file.name for u in one.pars if u.reftype == "pars-spec2pipeline")
+        assert one.origins["badpix_selfcal.flagfrac_upper"] == f"pars {used}"
+        assert one.origins.keys() < flatten_parameters(one.parameters).keys()
 
 
 def test_the_recipe_wins_over_the_context(sample: SampleSet) -> None:

@@ -82,6 +82,7 @@ def make_resolved(
         versions={"jwst": "3.0.0"},
         by_key={planned.key: _resolve(planned, photom) for planned in jobs},
         overrides={},
+        recipe="official",
         raw={path: _hash(path) for path in sorted(_list_paths(jobs))},
     )
 

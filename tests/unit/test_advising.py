@@ -63,6 +63,7 @@ def resolve(drawn: Drawn, steps: Mapping[Stage, Mapping[str, object]]) -> Resolv
         versions={"jwst": "3.0.0"},
         by_key=by_key,
         overrides={},
+        recipe="official",
         raw={},
     )
     return ResolvedGraph(drawn, resolved)

@@ -23,7 +23,7 @@ from flows.factory import open_database
 from flows.models.runs import JobState, RunState
 from flows.reports import JobLine, RunSummary
 from flows.run import find_specs
-from workers.contract import ParsUse, ReferenceFile, Status
+from workers.contract import Job, ParsUse, ReferenceFile, Status
 
 SCHEMA = Path(__file__).parents[2] / "config/recipe.schema.json"
 
@@ -300,6 +300,13 @@ def write_pars(cache: Path, name: str, **content: object) -> ParsUse:
     return ParsUse(name.split("_")[2], ReferenceFile(name, sha1, 1, 1))
 
 
+def show_recorded(job: Job) -> str:
+    """Record a success of a job, and show it."""
+    with open_database(load_settings()) as database:
+        database.jobs.record_outcome(make_outcome(job))
+    return run("show", KEY)
+
+
 def test_show_names_what_sets_a_parameter_and_lists_no_defaults(here: Path) -> None:
     steps = {
         "jump": {"rejection_threshold": 5.0, "after_jump_flag_time1": 2},
@@ -321,9 +328,12 @@ def test_show_names_what_sets_a_parameter_and_lists_no_defaults(here: Path) -> N
         ParsUse("pars-gonestep", ReferenceFile("gone.asdf", "0" * 40, 1, 1)),
     )
     job = replace(JOB, parameters={"steps": steps}, pars=pars, crds_path=str(here))
-    with open_database(load_settings()) as database:
-        database.jobs.record_outcome(make_outcome(job))
-    shown, everything = run("show", KEY), run("show", KEY, "--parameters")
+    recorded = show_recorded(job)
+    assert "jump.rejection_threshold = 5.0  (recipe nirspec-mos)" in recorded
+    assert "outlier_detection.snr = '5'  (" not in recorded
+    assert "and 5 others" in recorded
+    shown = show_recorded(replace(job, origins=None))
+    everything = run("show", KEY, "--parameters")
     pipeline, outliers, _ = (use.file.name for use in pars)
     for line in (
         "jump.rejection_threshold = 5.0  (recipe)",

@@ -1,4 +1,4 @@
-"""Whether the ``pars-*`` files that were selected for a job are in effect.
+"""What the ``pars-*`` files that were selected for a job set, and if it is in effect.
 
 stpipe reads and merges them itself, and leaves them out without a word if the
 environment asks for it. Here they are read again, without stpipe.
@@ -6,6 +6,7 @@ environment asks for it. Here they are read again, without stpipe.
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import asdf
@@ -14,10 +15,11 @@ from stpipe.step import get_disable_crds_steppars
 
 from ..contract import Parameters, ParsUse
 from ..errors import ResolvedNotUsedError
+from ..parameters import flatten_parameters
 from ..references.cache import locate
 from .pipelines import PLUMBING, get_parameters
 
-__all__ = ["Tree", "check_pars"]
+__all__ = ["Tree", "check_pars", "find_origins"]
 
 Tree = dict[str, Any]
 """Parameters by name; those of steps below ``steps``."""
@@ -36,10 +38,7 @@ def check_pars(
         A parameter has another value.
     """
     files = {use.reftype: use.file.name for use in pars}
-    trees = {}
-    for kind, name in files.items():
-        with asdf.open(locate(name)) as file:
-            trees[kind] = _to_tree(file.tree)
+    trees = {kind: _read_tree(name) for kind, name in files.items()}
     expected = _collect(type(pipeline), trees)
     _merge(expected, overrides)
     wrong = _compare("", type(pipeline), expected, get_parameters(pipeline))
@@ -49,6 +48,33 @@ def check_pars(
         raise ResolvedNotUsedError(
             f"The parameters of {names} are not in effect{hint}: {'; '.join(wrong)}."
         )
+
+
+def find_origins(pipeline: Pipeline, pars: Iterable[ParsUse]) -> dict[str, str]:
+    """Find which file sets each parameter of a pipeline that any sets.
+
+    They are named as by `flatten_parameters`, and the files ``pars FILE``.
+    """
+    named = {
+        use.reftype: _replace_leaves(_read_tree(use.file.name), f"pars {use.file.name}")
+        for use in pars
+    }
+    origins = flatten_parameters(_collect(type(pipeline), named))
+    effective = flatten_parameters(get_parameters(pipeline))
+    return {name: str(origins[name]) for name in sorted(origins.keys() & effective)}
+
+
+def _replace_leaves(tree: Mapping[str, Any], by: str) -> Tree:
+    return {
+        name: _replace_leaves(value, by) if isinstance(value, Mapping) else by
+        for name, value in tree.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _read_tree(name: str) -> Tree:
+    with asdf.open(locate(name)) as file:
+        return _to_tree(file.tree)
 
 
 def _to_tree(node: Mapping[str, Any]) -> Tree:

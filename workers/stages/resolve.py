@@ -36,6 +36,7 @@ from ..versions import calibration_versions
 from .cubes import predict_cubes
 from .expected_products import list_endings
 from .nested_steps import reads_metafile
+from .parameter_files import find_origins
 from .pipelines import configure, get_parameters, list_pars_types
 from .reference_types import TARGET_ACQUISITION, list_types, list_types_of_member
 
@@ -97,6 +98,7 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         check_metafile(Path(item.metafile), header)
     types = list_types(pipeline, header)
     pars += cache.select_pars(header, {*types.pars} - {use.reftype for use in pars})
+    own_pars = pars
     references = cache.select_references(header, types.references)
     exp_type = str(header["meta.exposure.type"])
     check_edits(
@@ -122,6 +124,7 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
         references=references,
         pars=pars,
         mappings=cache.list_mappings(context, instrument, kinds),
+        origins=find_origins(pipeline, own_pars),
         reads_metafile=needs_metafile,
         endings=list_endings(item.stage, exp_type, parameters),
         cubes=_predict_cubes(item, header, parameters, references),
