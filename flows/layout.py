@@ -12,14 +12,21 @@
     errors/                         tracebacks of errors that nobody foresaw
     specs/<versions>.json           the parameters of pipelines, by their versions
 
-What jobs make is in `workers.job_layout`: store/, attempts/ and scratch/<program>/.
+What jobs make is in `workers.job_layout`: store/, attempts/, environments/ and
+scratch/<program>/.
 """
 
 from pathlib import Path
 from typing import Final
 
 from config.settings import Settings
-from workers.job_layout import ATTEMPTS, OUTCOME_NAME, SCRATCH, STORE
+from workers.job_layout import (
+    ATTEMPTS,
+    ENVIRONMENTS,
+    OUTCOME_NAME,
+    SCRATCH,
+    STORE,
+)
 
 from .models.runs import Run
 
@@ -29,6 +36,7 @@ __all__ = [
     "DAMAGED",
     "DASK_SCRATCH",
     "DATABASE_NAME",
+    "ENVIRONMENT_FILES",
     "ERRORS",
     "FAILED_OUTCOMES",
     "LISTING_NAME",
@@ -77,6 +85,9 @@ SPECS: Final = "specs"
 
 STORED_OUTCOMES: Final = f"{STORE}/*/*/{OUTCOME_NAME}"
 """Pattern of the outcomes of successes."""
+
+ENVIRONMENT_FILES: Final = f"{ENVIRONMENTS}/*.json"
+"""Pattern of the files of environments."""
 
 FAILED_OUTCOMES: Final = f"{ATTEMPTS}/*/*/{OUTCOME_NAME}"
 """Pattern of the outcomes of other attempts."""

@@ -1,4 +1,4 @@
-"""Write docs/operator/schema.md from the tables of the database."""
+"""Write docs/operator/schema.md from the tables and views of the database."""
 
 import ast
 import inspect
@@ -9,6 +9,7 @@ from sqlalchemy import Column, Table
 
 from flows.provenance import schema
 from flows.provenance.schema import SQLBase
+from flows.provenance.views import VIEWS
 
 __all__ = ["DOC", "make_text"]
 
@@ -16,7 +17,9 @@ DOC = Path(__file__).parents[1] / "docs" / "operator" / "schema.md"
 
 _MARK = "<!-- What follows is made by tools/schema_docs.py. -->\n"
 
-_SUBJECTS = ("runs", "jobs", "sets", "attempts", "measurements", "files")
+_SUBJECTS = (
+    *("runs", "jobs", "sets", "attempts", "environments", "measurements", "files"),
+)
 """Modules of the schema, in the order of the page."""
 
 _TYPES = {
@@ -50,6 +53,14 @@ def _list_lines() -> Iterator[str]:
             yield f"{more}\n"
         for kind in _list_tables(module):
             yield from _describe(kind)
+    yield "## Views\n"
+    for name, view in VIEWS.items():
+        yield f"### {name}\n"
+        yield f"{view.meaning}\n"
+        yield "| column | meaning |"
+        yield "|---|---|"
+        yield from (f"| {column} | {said} |" for column, said in view.columns.items())
+        yield ""
 
 
 def _list_tables(module: object) -> list[type[SQLBase]]:

@@ -416,6 +416,8 @@ class Outcome:
     """Why it did not succeed."""
     node: str = ""
     """Name of the Dask worker that it ran on; by default that is its address."""
+    environment_sha256: str = ""
+    """What was installed there, by its hash; empty if it is not known."""
     content_version: int = CONTENT_VERSION
     """Version of the content hash."""
     record_version: int = RECORD_VERSION

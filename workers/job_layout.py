@@ -6,6 +6,7 @@
         store/<ab>/<fingerprint>            when the attempt succeeded, or
         attempts/<fingerprint>/<attempt>    log and outcome only, when it did not
     scratch/<program>/shared              what jobs of a run make once for all of them
+    environments/<sha256>.json            what is installed where jobs and runs ran
 
 All paths are relative to the data folder, in which `flows.layout` has the rest. The
 CRDS cache is another folder: `workers.references.layout`.
@@ -15,6 +16,7 @@ from pathlib import Path
 
 __all__ = [
     "ATTEMPTS",
+    "ENVIRONMENTS",
     "INPUTS",
     "LOG_NAME",
     "OUTCOME_NAME",
@@ -24,6 +26,7 @@ __all__ = [
     "STORE",
     "WORK",
     "get_attempt_folder",
+    "get_environment_path",
     "get_store_folder",
 ]
 
@@ -35,6 +38,9 @@ STORE = "store"
 
 ATTEMPTS = "attempts"
 """Folder of the attempts that did not succeed."""
+
+ENVIRONMENTS = "environments"
+"""Folder of what is installed, by its hash."""
 
 SHARED = "shared"
 """Folder of what several jobs need, in the scratch of a program; a run begins and ends
@@ -64,3 +70,8 @@ def get_store_folder(fingerprint: str) -> Path:
 def get_attempt_folder(fingerprint: str, attempt: str) -> Path:
     """Return the folder of an attempt that did not succeed."""
     return Path(ATTEMPTS, fingerprint, attempt)
+
+
+def get_environment_path(sha256: str) -> Path:
+    """Return the file of an environment."""
+    return Path(ENVIRONMENTS, f"{sha256}.json")

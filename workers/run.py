@@ -55,6 +55,7 @@ from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
 from .failures import MEMORY_ERROR, PREEMPTED, TIMED_OUT, to_info
 from .faults import strike
+from .installed import keep_environment
 from .job_layout import (
     INPUTS,
     LOG_NAME,
@@ -220,6 +221,7 @@ def _run_in(
 ) -> Outcome:
     started_at = datetime.now(UTC)
     note = begin(scratch, node)
+    environment_sha256 = keep_environment(data_dir)
     (scratch / WORK / INPUTS).mkdir(parents=True)
     (scratch / PUBLISH).mkdir()
     end = run_in_child(
@@ -248,6 +250,7 @@ def _run_in(
         caveats=answer.caveats,
         error=answer.error,
         node=node,
+        environment_sha256=environment_sha256,
     )
     if end.cut is not Cut.UNWANTED:  # or there is neither a run nor a folder any more
         _publish(outcome, scratch / PUBLISH, data_dir / folder)

@@ -31,7 +31,12 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     from ..archive import find_records, load_record
     from ..factory import open_database
-    from ..provenance import find_outcomes, load_outcome
+    from ..provenance import (
+        find_environments,
+        find_outcomes,
+        load_environment,
+        load_outcome,
+    )
 
     settings = load_settings(data_dir=data_dir)
     with open_database(settings) as database:
@@ -39,6 +44,8 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
         for path in find_outcomes(settings.data_dir):
             database.jobs.record_outcome(load_outcome(path))
             outcomes += 1
+        for path in find_environments(settings.data_dir):
+            database.environments.record(load_environment(path))
         for path in find_records(settings.data_dir):
             database.files.remember_fetched(load_record(path))
             fetched += 1

@@ -82,6 +82,8 @@ class Run:
     """How far it is."""
     message: str | None = None
     """One sentence on its end."""
+    environment_sha256: str = ""
+    """All that is installed there, by its hash; empty if an older version ran it."""
     notes: tuple[str, ...] = ()
     """What it told its user besides."""
 

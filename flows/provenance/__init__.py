@@ -2,6 +2,7 @@
 
 from .database import Database
 from .engine import make_engine
+from .environments import find_environments, load_environment
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .read_only import open_read_only
@@ -11,7 +12,9 @@ __all__ = [
     "Database",
     "Store",
     "find_damaged",
+    "find_environments",
     "find_outcomes",
+    "load_environment",
     "load_outcome",
     "make_engine",
     "open_read_only",

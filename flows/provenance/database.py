@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from .engine import make_engine
+from .environments import Environments
 from .files import Files
 from .jobs import Jobs
 from .leases import Leases
@@ -19,7 +20,7 @@ __all__ = ["Database"]
 
 
 class Database:
-    """Runs, jobs, files, leases and measurements in one database.
+    """Runs, jobs, files, leases, measurements and environments in one database.
 
     Each method of these is one transaction, and raises `DatabaseError` when the
     database cannot be used. One that is away (restarted, locked) is waited for, as
@@ -35,6 +36,7 @@ class Database:
         self.files = Files(sessions)
         self.leases = Leases(sessions)
         self.measurements = Measurements(sessions)
+        self.environments = Environments(sessions)
 
     @classmethod
     @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import DatabaseError
 from .engine import BEGIN_IMMEDIATE, mapped_errors
+from .views import create_views, drop_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -133,4 +134,6 @@ def _migrate(connection: Connection) -> None:
             f"{current}, this version of rewebb knows up to {HEAD}: it was made by a "
             "newer version, use that one."
         )
+    drop_views(connection)
     command.upgrade(config, "head")
+    create_views(connection)

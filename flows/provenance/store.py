@@ -14,13 +14,14 @@ import stamina
 
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Job, Outcome, Product, Status
-from workers.job_layout import OUTCOME_NAME, get_store_folder
+from workers.job_layout import OUTCOME_NAME, get_environment_path, get_store_folder
 
 from ..errors import FileNameError, OutcomeError
 from ..layout import DAMAGED, STORED_OUTCOMES
 from ..models.jobs import Damage, StoredJob
 from ..names import check_file_name
 from .database import Database
+from .environments import load_environment
 from .outcomes import load_outcome
 
 __all__ = ["PATIENCE", "Store", "find_damaged", "set_aside"]
@@ -45,6 +46,8 @@ class Store:
     ) -> None:
         self._data_dir = data_dir
         self._index = database.jobs
+        self._environments = database.environments
+        self._seen: set[str] = {""}
         self._patience = patience
 
     def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
@@ -72,6 +75,7 @@ class Store:
         if found is not None and known and outcome.attempt == known.attempt:
             return found
         self._index.record_outcome(outcome)
+        self.index_environment(outcome.environment_sha256)
         return self._verify(_to_stored(outcome))
 
     def _verify(self, done: StoredJob) -> StoredJob | Damage:
@@ -98,6 +102,19 @@ class Store:
         if outcome.status is Status.SUCCEEDED:
             outcome = self._look_up(outcome)
         self._index.record_outcome(outcome, run_id=run_id)
+        self.index_environment(outcome.environment_sha256)
+
+    def index_environment(self, sha256: str) -> None:
+        """Record an environment that the data folder holds.
+
+        One that is not to be seen yet, or damaged, is looked for again with the next
+        outcome that names it; `rewebb db rebuild` names it.
+        """
+        if sha256 not in self._seen:
+            with suppress(OutcomeError):
+                path = self._data_dir / get_environment_path(sha256)
+                self._environments.record(load_environment(path))
+                self._seen.add(sha256)
 
     def _look_up(self, outcome: Outcome) -> Outcome:
         folder = self._data_dir / get_store_folder(outcome.job.fingerprint)

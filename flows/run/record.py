@@ -13,6 +13,7 @@ from types import TracebackType
 
 from config.recipe import Recipe
 from workers.contract import Job, Outcome
+from workers.installed import describe_environment, keep_environment
 
 from ..crashes import is_known, to_bug
 from ..errors import DatabaseError, RunCancelledError
@@ -42,6 +43,7 @@ def make_run(request: Request, recipe: Recipe) -> Run:
         request={**asdict(request), **listed},
         requested_by=getpass.getuser(),
         started_at=datetime.now(UTC),
+        environment_sha256=describe_environment().sha256,
     )
 
 
@@ -71,6 +73,8 @@ class Recording(AbstractContextManager[Run]):
 
     def __enter__(self) -> Run:
         """Record that the run began."""
+        keep_environment(self._services.data_dir)
+        self._services.store.index_environment(self._run.environment_sha256)
         self._services.database.runs.start_run(self._run)
         return self._run
 

@@ -13,12 +13,14 @@ from asking import run_without_pars
 from commands import wait_until
 from processed import Processed
 
+from flows.factory import open_database
 from flows.provenance.outcomes import load_outcome
 from workers.child import run_in_child
 from workers.content import file_sha256
 from workers.contract import Job, Outcome, Status
 from workers.job_layout import get_store_folder
 from workers.run import run_job
+from workers.versions import OPTIONAL
 
 SEGMENT = "jw99002001001_04101_00001-seg001_nrs1"
 GIB = 1 << 30
@@ -60,7 +62,9 @@ def expect_refusal(outcome: Outcome, data_dir: Path, error: str) -> str:
     assert outcome.error is not None
     assert outcome.error.type == error
     where = f"attempts/{outcome.job.fingerprint}/attempt-1"
-    assert list_files(data_dir) == {f"{where}/outcome.json", f"{where}/job.log"}
+    environment = f"environments/{outcome.environment_sha256}.json"
+    logs = {f"{where}/outcome.json", f"{where}/job.log"}
+    assert list_files(data_dir) == {environment, *logs}
     return outcome.error.message
 
 
@@ -100,6 +104,21 @@ def test_an_outcome_says_what_the_files_are(bots: Processed) -> None:
             stat = path.stat()
             sizes = (product.size_bytes, product.mtime_ns)
             assert sizes == (stat.st_size, stat.st_mtime_ns)
+
+
+def test_a_run_and_its_jobs_say_what_was_installed(bots: Processed) -> None:
+    named = {each.environment_sha256 for each in bots.list_outcomes().values()}
+    with open_database(bots.settings) as database:
+        (run,) = database.runs.list_runs("99002")
+        assert named == {run.environment_sha256}
+        environment = database.environments.get(run.environment_sha256)
+    job = bots.list_outcomes()[f"detector1:{SEGMENT}"].job
+    used = {name: version for name, version in job.versions.items() if name != "python"}
+    assert used.items() - environment.distributions.items() <= _ABSENT
+    assert environment.python.startswith(job.versions["python"])
+
+
+_ABSENT = {(name, "none") for name in OPTIONAL}
 
 
 def test_an_outcome_says_what_the_job_took(bots: Processed) -> None:

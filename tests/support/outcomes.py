@@ -259,6 +259,7 @@ def outcomes() -> st.SearchStrategy[Outcome]:
         finished_at=_times,
         host=_words,
         node=_words,
+        environment_sha256=_words,
         usage=st.builds(
             Usage,
             elapsed_s=_seconds,

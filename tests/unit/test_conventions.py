@@ -12,7 +12,7 @@ ELSEWHERE = ("workers/sample/", "flows/cli/")
 """The sample has a folder of its own, and commands have such names."""
 PLACES = {
     *("rewebb.db", "raw", "listing.json", "runs", "run.json", "damaged", "errors"),
-    "specs",
+    *("specs", "environments"),
     *("scratch", "dask", "store", "attempts", "job.log", "outcome.json"),
 }
 """Names below the data folder."""

@@ -9,9 +9,12 @@ from click.testing import Result
 from outcomes import make_job, make_outcome, make_product
 from typer.testing import CliRunner
 
+from config.settings import load_settings
 from flows.cli import app
+from flows.factory import open_database
 from workers.content import file_sha256
 from workers.contract import to_json
+from workers.installed import describe_environment, keep_environment
 from workers.run import OUTCOME_NAME, get_store_folder
 
 PRODUCT = "a_rate.fits"
@@ -64,3 +67,11 @@ def test_a_damaged_job_is_set_aside_whole_and_the_others_stay(data: Path) -> Non
     assert {path.name for path in aside.iterdir()} == {PRODUCT, OUTCOME_NAME}
     assert (aside / PRODUCT).read_text() == "rot"
     assert verify(data).exit_code == 0
+
+
+def test_what_was_installed_is_recorded_again_from_the_data_folder(data: Path) -> None:
+    sha256 = keep_environment(data)
+    rebuilt = CliRunner().invoke(app, ["db", "rebuild", "--data-dir", str(data)])
+    assert rebuilt.exit_code == 0
+    with open_database(load_settings(data_dir=data)) as database:
+        assert database.environments.get(sha256) == describe_environment()

@@ -16,6 +16,7 @@ from flows.provenance.schema import (
     SQLAttempt,
     SQLBase,
     SQLCaveat,
+    SQLEnvironment,
     SQLFetchedFile,
     SQLJob,
     SQLJobInput,
@@ -38,6 +39,7 @@ from workers.contract import (
     StepStatus,
     Usage,
 )
+from workers.installed import Environment
 
 _OTHER_FIELDS = {
     Run: {"recipe_text", "notes"},
@@ -50,6 +52,7 @@ _OTHER_FIELDS = {
         "record_version",
     },
     FileHash: {"error", "pixels_sha256", "cards"},
+    Environment: {"distributions"},
 }
 """Fields that are in a table of their own, or in columns of other names."""
 
@@ -86,6 +89,7 @@ _PAIRS: list[tuple[type[Any], type[SQLBase]]] = [
     (ReferenceFile, SQLKnownReference),
     (FetchedFile, SQLFetchedFile),
     (Lease, SQLLease),
+    (Environment, SQLEnvironment),
 ]
 
 

@@ -6,6 +6,7 @@ a line here with what it means, a field of the record, and a revision in `migrat
 """
 
 from .attempts import SQLAttempt, SQLCaveat, SQLProduct, SQLStepStatus
+from .environments import SQLDistribution, SQLEnvironment
 from .files import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
 from .jobs import SQLJob, SQLJobInput
 from .measurements import SQLMeasuredProduct, SQLMeasurement
@@ -26,6 +27,8 @@ __all__ = [
     "SQLAttempt",
     "SQLBase",
     "SQLCaveat",
+    "SQLDistribution",
+    "SQLEnvironment",
     "SQLFetchedFile",
     "SQLJob",
     "SQLJobInput",

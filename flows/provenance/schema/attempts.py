@@ -34,6 +34,9 @@ class SQLAttempt(SQLBase):
     """Where it ran."""
     node: Mapped[str]
     """The Dask worker; empty of attempts before revision 0009."""
+    environment_sha256: Mapped[str] = mapped_column(index=True)
+    """What was installed there; empty of attempts that were lost, and before revision
+    0011. No foreign key: it is in `environment` once its file was seen."""
     elapsed_s: Mapped[float]
     """Wall time, in seconds."""
     cpu_s: Mapped[float]

@@ -43,6 +43,8 @@ class SQLRun(SQLBase):
     """CRDS context; `not resolved` if it did not come so far."""
     environment: Mapped[Mapping[str, str]]
     """The control plane in short, as JSON: versions of packages, Python, host."""
+    environment_sha256: Mapped[str] = mapped_column(index=True)
+    """All of it, in `environment`; empty of runs before revision 0011."""
     request: Mapped[Parameters]
     """What was asked for, as JSON."""
     requested_by: Mapped[str]
