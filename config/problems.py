@@ -1,5 +1,6 @@
 """What pydantic finds wrong, in one line."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -8,7 +9,13 @@ from pydantic import ValidationError
 
 __all__ = ["list_problems"]
 
-_WORDS = {"tuple_type": "expected a list"}
+_WORDS = {
+    "dict_type": "expected a table",
+    "mapping_type": "expected a table",
+    "model_attributes_type": "expected a table",
+    "model_type": "expected a table",
+    "tuple_type": "expected a list",
+}
 """What is said of errors whose messages are about Python."""
 
 
@@ -27,6 +34,8 @@ def _describe(problem: Any, keys: Mapping[str, str]) -> str:
     # Tables of an array are numbered from 1.
     numbered = (p + 1 if isinstance(p, int) else p for p in problem["loc"])
     where = ".".join(map(str, numbered))
+    if problem["type"].startswith("union_tag_"):
+        return _describe_tag(where, problem["ctx"])
     if problem["type"] != "extra_forbidden":
         said = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         place = f"{where}: " if where else ""
@@ -38,6 +47,17 @@ def _describe(problem: Any, keys: Mapping[str, str]) -> str:
     # The model of several, such as an edit, is part of the place and of no key.
     beside = _list_beside(table, keys) or _list_beside(table[:-1], keys)
     return f"unknown key `{where}`; known: {', '.join(beside or keys)}"
+
+
+def _describe_tag(where: str, context: Mapping[str, str]) -> str:
+    """Describe a table without the key that says what it is, or with an unknown one."""
+    key = context["discriminator"].strip("'")
+    if "tag" not in context:
+        return f"{where}: expected the key `{key}`"
+    known = re.findall("'([^']+)'", context["expected_tags"])
+    close = get_close_matches(context["tag"], known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"{where}: unknown {key} {context['tag']!r}; {hint}"
 
 
 def _list_beside(table: Sequence[str], keys: Mapping[str, str]) -> list[str]:

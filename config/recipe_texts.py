@@ -1,16 +1,21 @@
 """The files of a recipe: its own, and those that it extends."""
 
+import os
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .errors import RecipeError
 
 __all__ = ["RecipeText", "collect_texts", "list_recipes"]
+
+_MOST_BYTES: Final = 1_000_000
+"""Far more than anybody writes; each run keeps what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def _collect(
     """
     extended = f" (which {list(chain.values())[-1]} extends)" if chain else ""
     path = None if name in list_recipes() else _place(name, by, extended)
-    key, shown = (name, name) if path is None else (str(path.resolve()), str(path))
+    key, shown = (name, name) if path is None else (os.path.realpath(path), str(path))
     if key in chain:
         loop = [*chain.values()][[*chain].index(key) :]
         circle = " extends ".join([*loop, loop[0]])
@@ -71,13 +76,38 @@ def _collect(
     if key in texts:
         return
     text = _read(name, path, extended)
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"The recipe {shown} cannot be used: {error}") from error
+    tree = _parse(text, shown)
     for each in _list_extended(tree):
         _collect(each, path, {**chain, key: shown}, texts)
     texts[key] = RecipeText(Path(name).stem, shown, text, tree)
+
+
+def _parse(text: str, shown: str) -> Mapping[str, Any]:
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        why = str(error)
+    except RecursionError:
+        why = "its tables or lists are nested too deeply"
+    except ValueError:  # of `int`, as PEP 686 limits it
+        why = "a number in it has too many digits"
+    else:
+        if not _has_null(tree):
+            return tree
+        why = "a text in it has the character NUL"
+    raise RecipeError(f"The recipe {shown} cannot be used: {why}") from None
+
+
+def _has_null(value: object) -> bool:
+    """Return whether a text has what neither paths nor databases take."""
+    match value:
+        case str():
+            return "\0" in value
+        case Mapping():
+            return any(_has_null(each) for pair in value.items() for each in pair)
+        case list():
+            return any(map(_has_null, value))
+    return False
 
 
 def _list_extended(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -89,7 +119,7 @@ def _list_extended(tree: Mapping[str, Any]) -> Iterator[str]:
 
 def _place(name: str, by: Path | None, extended: str) -> Path:
     """Find where a recipe is that is not packaged."""
-    if Path(name).suffix == ".toml":
+    if Path(name).suffix == ".toml" and "\0" not in name:
         return Path(name) if by is None else by.parent / name
     known = list_recipes()
     close = get_close_matches(name, known, n=1)
@@ -103,11 +133,19 @@ def _place(name: str, by: Path | None, extended: str) -> Path:
 def _read(name: str, path: Path | None, extended: str) -> str:
     if path is None:
         folder = resources.files("config").joinpath("recipes")
-        return folder.joinpath(f"{name}.toml").read_text()
+        return folder.joinpath(f"{name}.toml").read_text("utf-8")
     try:
-        return path.read_text()
+        # A pipe would never answer, and a device never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            why = "it is no file"
+        else:
+            with path.open("rb") as stream:
+                data = stream.read(_MOST_BYTES + 1)
+            if len(data) <= _MOST_BYTES:
+                return data.decode("utf-8-sig")
+            why = f"it is larger than {_MOST_BYTES} bytes"
     except OSError as error:
-        why = error.strerror
-    except UnicodeDecodeError as error:
-        why = str(error)
+        why = str(error.strerror)
+    except UnicodeDecodeError:
+        why = "it is no text in UTF-8"
     raise RecipeError(f"The recipe {path}{extended} cannot be read: {why}.")

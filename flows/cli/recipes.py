@@ -71,13 +71,17 @@ def show_recipe(recipe: _Name, *, as_json: AsJson = False) -> None:
 def check(recipe: _Name, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check a recipe against the pipelines of the workers, without a program.
 
-    Exit code 1 when the workers would refuse it, 2 when it is no recipe.
+    Exit code 1 when the workers would refuse it, 2 when it is no recipe, or names a
+    file that was not put into the data folder.
     """
     from config.recipe import load_recipe
+    from config.settings import load_settings
 
     from ..planning import find_problems
+    from ..run import find_brought
 
     loaded = load_recipe(recipe)
+    find_brought(loaded, load_settings(data_dir=data_dir).data_dir)
     specs = _find_specs(data_dir)
     problems = find_problems(loaded, specs)
     version = specs.versions["jwst"]

@@ -1,5 +1,6 @@
 """A recipe against the parameters that the calibration code has."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -94,6 +95,9 @@ def explain_refusal(spec: ParameterSpec, value: object) -> str | None:
     """Explain why a parameter does not accept a value; None if it does."""
     if not spec.can_be_set:
         return f"a recipe cannot set it: {spec.kind} may name a file, a place or code"
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(one, float) and not math.isfinite(one) for one in values):
+        return f"expected what is finite, got {value!r}"
     if _accepts(spec, value):
         return None
     if spec.kind == "option":

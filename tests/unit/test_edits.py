@@ -81,7 +81,10 @@ WRONG = {
         'edit = "mask-wavelengths"\nslit = "S1600A1"\nfrom_um = 9700\nto_um = 10200',
         "from_um",
     ),
-    "another edit": ('edit = "split-slits"', "edits.1: Input tag 'split-slits' found"),
+    "another edit": (
+        'edit = "split-slits"',
+        "edits.1: unknown edit 'split-slits'; did you mean 'split-slitlets'?",
+    ),
     "another key": (
         'edit = "split-slitlets"\nmax_shutter = 3',
         "`edits.1.split-slitlets.max_shutter`; did you mean `edits.max_shutters`?",

@@ -1,3 +1,5 @@
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,11 +248,36 @@ def test_what_is_no_recipe_is_refused(write: Write, text: str) -> None:
         load_recipe(write(text))
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+TITLE = b'title = "T"\n'
+UNREADABLE = {
+    "bytes": (b"\xff\xfe\x00", "cannot be read: it is no text in UTF-8."),
+    "too much": (TITLE + b"#" * 1_000_000, "it is larger than 1000000 bytes."),
+    "a folder": (os.mkdir, "cannot be read: it is no file."),
+    "a pipe": (os.mkfifo, "cannot be read: it is no file."),
+    "a circle": (lambda p: p.symlink_to(p), "Too many levels of symbolic links."),
+    "nested": (TITLE + b"x = " + b"[" * 5000, "are nested too deeply"),
+    "digits": (TITLE + b"x = " + b"9" * 5000, "a number in it has too many digits"),
+    "NUL": (TITLE + b'extends = "\\u0000.toml"', "has the character NUL"),
+}
+
+
+@pytest.mark.parametrize(("made", "said"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_no_editor_writes_is_refused_in_a_sentence(
+    tmp_path: Path, made: bytes | Callable[[Path], object], said: str
+) -> None:
     path = tmp_path / "mine.toml"
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(RecipeError, match="cannot be read"):
+    if isinstance(made, bytes):
+        path.write_bytes(made)
+    else:
+        made(path)
+    with pytest.raises(RecipeError, match=re.escape(said)):
         load_recipe(str(path))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + TITLE)
+    assert load_recipe(str(path)).text == TITLE.decode()
 
 
 @pytest.mark.parametrize(("name", "value"), FORBIDDEN.items(), ids=FORBIDDEN.keys())

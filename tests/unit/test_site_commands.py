@@ -113,6 +113,11 @@ def test_a_recipe_is_checked_without_a_program(here: Path) -> None:
     assert told["recipe"] == "mine"
     assert told["jwst"].startswith("3.")
     assert ["cube_buld" in problem for problem in told["problems"]] == [True]
+    named = f'title = "T"\n[[files]]\nkind = "extract1d"\nsha256 = "{"a" * 64}"\n'
+    (here / "mine.toml").write_text(named)
+    done = call("recipes", "check", "mine.toml")
+    assert done.exit_code == 2
+    assert "put it there with `rewebb put FILE`" in done.output
 
 
 def test_two_recipes_are_compared_value_by_value() -> None:
