@@ -23,6 +23,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/worker_memory.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/provenance.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from workers.contract import Outcome, Status
 
-from .rows import to_values
+from .rows import to_fields, to_values
 from .schema import (
     SQLAttempt,
     SQLBase,
@@ -21,7 +20,7 @@ from .schema import (
     SQLProduct,
     SQLStepStatus,
 )
-from .sessions import batches, upsert
+from .sessions import batches, insert_rows, upsert
 from .sets import record_sets
 
 if TYPE_CHECKING:
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["record_outcomes"]
 
 _Row = Mapping[str, object]
+
+_BATCH = 250
+"""Outcomes whose attempts are asked for at once, each by two keys."""
 
 
 class _Known(NamedTuple):
@@ -108,20 +110,22 @@ def _lock_jobs(session: Session, fingerprints: Iterable[str]) -> set[str]:
 
 
 def _find_attempts(
-    session: Session, outcomes: Iterable[Outcome]
+    session: Session, outcomes: Sequence[Outcome]
 ) -> Mapping[str, _Known]:
     """Find the attempts that are recorded, also others at the same jobs."""
     columns = (
         *(SQLAttempt.id, SQLAttempt.fingerprint, SQLAttempt.run_id),
         *(SQLAttempt.status, SQLAttempt.finished_at),
     )
-    ids = {outcome.attempt for outcome in outcomes}
-    keys = {outcome.job.fingerprint for outcome in outcomes}
     found: dict[str, _Known] = {}
-    for column, wanted in ((SQLAttempt.id, ids), (SQLAttempt.fingerprint, keys)):
-        for batch in batches(wanted):
-            rows = session.execute(select(*columns).where(column.in_(batch)))
-            found.update((row.id, _Known(*row)) for row in rows)
+    for start in range(0, len(outcomes), _BATCH):
+        some = outcomes[start : start + _BATCH]
+        wanted = or_(
+            SQLAttempt.id.in_([outcome.attempt for outcome in some]),
+            SQLAttempt.fingerprint.in_([outcome.job.fingerprint for outcome in some]),
+        )
+        rows = session.execute(select(*columns).where(wanted))
+        found.update((row.id, _Known(*row)) for row in rows)
     return found
 
 
@@ -151,10 +155,10 @@ def _record_jobs(
         if outcome.job.fingerprint in leading
     ]
     upsert(
-        session, SQLJob, [to_values(SQLJob, job, **asdict(own)) for job, own in jobs]
+        session, SQLJob, [to_values(SQLJob, job, **to_fields(own)) for job, own in jobs]
     )
     _delete(session, SQLJobInput.fingerprint, leading & known)
-    _insert(
+    insert_rows(
         session,
         SQLJobInput,
         [
@@ -184,9 +188,9 @@ def _record_attempts(
         caveats += _to_rows(SQLCaveat, outcome.caveats, **own)
         steps += _to_rows(SQLStepStatus, outcome.steps, **own)
     _delete(session, SQLCaveat.attempt_id, again)
-    _insert(session, SQLCaveat, caveats)
+    insert_rows(session, SQLCaveat, caveats)
     _delete(session, SQLStepStatus.attempt_id, again)
-    _insert(session, SQLStepStatus, steps)
+    insert_rows(session, SQLStepStatus, steps)
 
 
 def _record_products(
@@ -208,7 +212,7 @@ def _record_products(
         for fingerprint, outcome in made.items()
         for product in outcome.products
     ]
-    _insert(session, SQLProduct, rows)
+    insert_rows(session, SQLProduct, rows)
 
 
 def _delete(
@@ -219,11 +223,6 @@ def _delete(
         session.execute(delete(column.class_).where(column.in_(batch)))
 
 
-def _insert(session: Session, table: type[SQLBase], rows: Sequence[_Row]) -> None:
-    if rows:
-        session.execute(insert(table), rows)
-
-
 def _to_attempt(outcome: Outcome, run_id: str | None) -> _Row:
     error = outcome.error
     return to_values(
@@ -232,7 +231,7 @@ def _to_attempt(outcome: Outcome, run_id: str | None) -> _Row:
         id=outcome.attempt,
         fingerprint=outcome.job.fingerprint,
         run_id=run_id,
-        **asdict(outcome.usage),
+        **to_fields(outcome.usage),
         error_type=error.type if error else None,
         error_message=error.message if error else None,
         error_traceback=error.traceback if error else None,

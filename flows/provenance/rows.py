@@ -4,9 +4,10 @@ Whatever has another name or shape in the table than in the record is named by t
 caller, so a new column or field needs no line outside the table and the record.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import inspect
@@ -16,7 +17,7 @@ from .schema import SQLBase
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["to_record", "to_records", "to_row", "to_values"]
+__all__ = ["to_fields", "to_record", "to_records", "to_row", "to_values"]
 
 _Record = TypeVar("_Record", bound="DataclassInstance")
 _Row = TypeVar("_Row", bound=SQLBase)
@@ -38,10 +39,10 @@ def to_values(
     `others` are the columns that are not fields of the record; without a record all
     others are null.
     """
-    names = [name for name in _columns(table) if name not in others]
+    names, read = _make_reader(table, tuple(others))
     if record is None:
         return dict.fromkeys(names) | others
-    return {name: getattr(record, name) for name in names} | others
+    return dict(zip(names, read(record), strict=True)) | others
 
 
 def to_record(kind: type[_Record], row: SQLBase, **others: object) -> _Record:
@@ -57,9 +58,21 @@ def to_records(kind: type[_Record], rows: Iterable[SQLBase]) -> tuple[_Record, .
     return tuple(to_record(kind, row) for row in rows)
 
 
+def to_fields(record: "DataclassInstance") -> dict[str, object]:
+    """Make the values of the columns that hold the fields of a record, as they are."""
+    return {name: getattr(record, name) for name in _fields(type(record))}
+
+
 @cache
-def _columns(table: type[SQLBase]) -> tuple[str, ...]:
-    return tuple(inspect(table).columns.keys())
+def _make_reader(
+    table: type[SQLBase], others: tuple[str, ...]
+) -> tuple[Sequence[str], Callable[[object], tuple[object, ...]]]:
+    """List the columns that are fields of a record, and make what reads these."""
+    names = [column.key for column in inspect(table).column_attrs]
+    names = [name for name in names if name not in others]
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda record: tuple(getattr(record, name) for name in names)
 
 
 @cache

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 import stamina
-from sqlalchemy import Engine, Insert, Select, inspect
+from sqlalchemy import Engine, Insert, Select, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
@@ -24,6 +24,7 @@ __all__ = [
     "Tables",
     "batches",
     "insert_missing",
+    "insert_rows",
     "reads",
     "select_in",
     "upsert",
@@ -47,7 +48,7 @@ _TRIES = 5
 _ROLLED_BACK = frozenset({"40001", "40P01"})
 """SQLSTATE of serialization failures and deadlocks."""
 
-_INSERTS: Mapping[str, Callable[[type[SQLBase]], postgresql.Insert | sqlite.Insert]] = {
+_INSERTS: Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
 }
@@ -180,7 +181,8 @@ def upsert(
         return
     statement = _make_upsert(table, session.get_bind().dialect.name)
     # One order for all writers, so that no two wait for each other.
-    session.execute(statement, [last[key] for key in sorted(last, key=str)])
+    ordered = [last[key] for key in sorted(last, key=str)]
+    session.connection().execute(statement, ordered)
 
 
 def insert_missing(
@@ -190,9 +192,28 @@ def insert_missing(
     keys = _list_keys(table)
     by_key = {tuple(row[name] for name in keys): row for row in rows}
     if by_key:
-        insert = _INSERTS[session.get_bind().dialect.name](table)
+        statement = _make_insert_missing(table, session.get_bind().dialect.name)
         ordered = [by_key[key] for key in sorted(by_key, key=str)]
-        session.execute(insert.on_conflict_do_nothing(), ordered)
+        session.connection().execute(statement, ordered)
+
+
+@cache
+def _make_insert_missing(table: type[SQLBase], dialect: str) -> Insert:
+    return _INSERTS[dialect](_get_table(table)).on_conflict_do_nothing()
+
+
+def insert_rows(
+    session: Session, table: type[SQLBase], rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert rows that are not there, past the ORM, which takes as long again."""
+    if rows:
+        session.connection().execute(_get_table(table).insert(), rows)
+
+
+def _get_table(table: type[SQLBase]) -> Table:
+    found = inspect(table).local_table
+    assert isinstance(found, Table)
+    return found
 
 
 def _list_keys(table: type[SQLBase]) -> list[str]:
@@ -202,7 +223,7 @@ def _list_keys(table: type[SQLBase]) -> list[str]:
 @cache
 def _make_upsert(table: type[SQLBase], dialect: str) -> Insert:
     """Make the statement; to make it takes longer than to execute it."""
-    insert = _INSERTS[dialect](table)
+    insert = _INSERTS[dialect](_get_table(table))
     return insert.on_conflict_do_update(
         index_elements=_list_keys(table),
         set_={

@@ -169,9 +169,12 @@ def _add(
         known.update(
             session.scalars(select(table.sha256).where(table.sha256.in_(batch)))
         )
-    for sha256 in sorted(by_hash.keys() - known):
+    new: dict[type[SQLBase], list[Mapping[str, object]]] = defaultdict(list)
+    for sha256 in by_hash.keys() - known:
         for each, rows in make(sha256, by_hash[sha256]).items():
-            insert_missing(session, each, rows)
+            new[each] += rows
+    for each, rows in new.items():
+        insert_missing(session, each, rows)
 
 
 def _to_parameter_rows(sha256: str, job: Job) -> _Rows:

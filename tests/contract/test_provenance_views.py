@@ -142,3 +142,39 @@ def test_the_questions_of_the_page_can_be_asked(driver: Any) -> None:
     ]
     counts = [4, 0, 3, 3, 4, 3, 0]
     assert [len(rows) for rows in answers] == counts
+
+
+LOOKED_UP = {
+    "products of a file": """SELECT product FROM product_reference
+        WHERE sha1 = 'x' AND fingerprint = 'y'""",
+    "products of any file of these bytes": """SELECT product FROM product_reference
+        WHERE sha1 = 'x'""",
+    "files of a name": "SELECT sha1 FROM reference WHERE name = 'x'",
+    "parameters of a product": """SELECT * FROM product_parameters
+        WHERE product = 'x'""",
+    "products of a parameter": """SELECT product FROM product_parameters
+        WHERE parameter = 'x' AND origin = 'recipe y'""",
+    "the newest product": "SELECT * FROM newest_products WHERE product = 'x'",
+    "what supersedes a product": """SELECT * FROM superseded_products
+        WHERE product = 'x'""",
+    "from a product": QUESTIONS[3],
+    "downstream": QUESTIONS[4],
+    "where a version was": """SELECT attempt.id FROM attempt
+        JOIN distribution USING (environment_sha256)
+        WHERE name = 'numpy' AND version = '2.4.0'""",
+}
+"""Questions that must not read a table whole, however large it is."""
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_a_question_is_answered_through_indexes(driver: Any, name: str) -> None:
+    is_sqlite = isinstance(driver, sqlite3.Connection)
+    if not is_sqlite:
+        # Tables of few rows are read whole unless that is forbidden.
+        driver.execute("SET enable_seqscan = off")
+    explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+    plan = [row[-1] for row in driver.execute(f"{explain} {LOOKED_UP[name]}")]
+    whole = [line for line in plan if "Seq Scan" in line or "SCAN " in line]
+    # What a recursion has found so far is no table.
+    found = ("SCAN made", "SCAN source", "SCAN (subquery")
+    assert [line for line in whole if not line.startswith(found)] == []
