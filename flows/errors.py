@@ -13,6 +13,7 @@ RewebbError
 * RunStateError
 * DataFolderError
 * OutcomeError
+* RecordError
 * DatabaseError
   x ConflictError
   x DatabaseAwayError
@@ -35,6 +36,7 @@ __all__ = [
     "OutcomeError",
     "PlanError",
     "PoolError",
+    "RecordError",
     "RewebbError",
     "RunCancelledError",
     "RunStateError",
@@ -94,6 +96,10 @@ class DataFolderError(RewebbError):
 
 class OutcomeError(RewebbError):
     """A file of the store, or the answer of a worker, is not the outcome of a job."""
+
+
+class RecordError(RewebbError):
+    """A record of the data folder cannot be read."""
 
 
 class DatabaseError(RewebbError):

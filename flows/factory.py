@@ -24,7 +24,7 @@ from .execution import Cluster, find_standing, open_cluster
 from .layout import CLUSTERS, DASK_SCRATCH, DATABASE_NAME, get_database_url
 from .logs import get_logger
 from .models.exposures import FetchedFile
-from .provenance import Database, Store, open_read_only
+from .provenance import Database, Records, Store, open_read_only
 from .stages import list_start_suffixes
 
 if TYPE_CHECKING:
@@ -73,8 +73,15 @@ class Services:
 
 
 @contextmanager
-def open_database(settings: Settings, *, read_only: bool = False) -> Iterator[Database]:
+def open_database(
+    settings: Settings, *, read_only: bool = False, keeps_records: bool = True
+) -> Iterator[Database]:
     """Open the database, made or upgraded as needed; see `open_read_only`.
+
+    Parameters
+    ----------
+    keeps_records
+        Whether what it is told is kept in the records of the data folder too.
 
     Raises
     ------
@@ -85,8 +92,10 @@ def open_database(settings: Settings, *, read_only: bool = False) -> Iterator[Da
     """
     if not read_only:
         _make_folder(settings.data_dir)
-    open_url = open_read_only if read_only else Database.open
-    with open_url(get_database_url(settings)) as database:
+    url = get_database_url(settings)
+    records = Records(settings.data_dir) if keeps_records else None
+    opened = open_read_only(url) if read_only else Database.open(url, records=records)
+    with opened as database:
         yield database
 
 

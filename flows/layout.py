@@ -5,6 +5,10 @@
     raw/<program>/listing.json      what the archive said of the program last
     brought/<sha256>/               a file that a user brought, with put.json
     runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary
+    runs/<program>/<time>-<run>.jsonl   its journal, of which the database is made again
+    measured/<ab>/<fingerprint>/    the numbers of the products of a job
+    seen/                           hashes of raw files and of references
+    removed/<fingerprint>-<time>/   records of products that `rewebb gc` has removed
     scratch/dask/                   files of Dask
     clusters/<kind>-<id>/           what workers of a batch system read, and say
     clusters/<name>/                a cluster that stands: keys, address, log
@@ -34,18 +38,26 @@ __all__ = [
     "BROUGHT_FILES",
     "CLUSTERS",
     "DAMAGED",
+    "DAMAGED_OUTCOMES",
     "DASK_SCRATCH",
     "DATABASE_NAME",
     "ENVIRONMENT_FILES",
     "ERRORS",
     "FAILED_OUTCOMES",
+    "JOURNALS",
     "LISTING_NAME",
+    "MEASURED",
     "RAW",
+    "REMOVED",
+    "REMOVED_OUTCOMES",
     "RUNS",
+    "SEEN",
     "SPECS",
     "STORED_OUTCOMES",
     "SUMMARY_NAME",
     "get_database_url",
+    "get_journal_path",
+    "get_measured_path",
     "get_run_folder",
     "get_specs_path",
 ]
@@ -67,6 +79,18 @@ RUNS: Final = "runs"
 
 SUMMARY_NAME: Final = "run.json"
 """Summary of a run, in its folder."""
+
+JOURNALS: Final = f"{RUNS}/*/*.jsonl"
+"""Pattern of the journals of runs."""
+
+MEASURED: Final = "measured"
+"""Folder of the numbers of products."""
+
+SEEN: Final = "seen"
+"""Folder of hashes of files that were read."""
+
+REMOVED: Final = "removed"
+"""Folder of what is left of products that were removed on purpose."""
 
 DASK_SCRATCH: Final = f"{SCRATCH}/dask"
 """Folder of Dask's own files."""
@@ -92,6 +116,12 @@ ENVIRONMENT_FILES: Final = f"{ENVIRONMENTS}/*.json"
 FAILED_OUTCOMES: Final = f"{ATTEMPTS}/*/*/{OUTCOME_NAME}"
 """Pattern of the outcomes of other attempts."""
 
+DAMAGED_OUTCOMES: Final = f"{DAMAGED}/*/{OUTCOME_NAME}"
+"""Pattern of the outcomes of successes that were damaged."""
+
+REMOVED_OUTCOMES: Final = f"{REMOVED}/*/{OUTCOME_NAME}"
+"""Pattern of the outcomes of successes whose products were removed."""
+
 
 def get_database_url(settings: Settings) -> str:
     """Return the SQLAlchemy URL of the database."""
@@ -103,6 +133,17 @@ def get_database_url(settings: Settings) -> str:
 def get_run_folder(run: Run) -> Path:
     """Return the folder of a run, relative to the data folder."""
     return Path(RUNS, run.program, f"{run.started_at:%Y%m%dT%H%M%S}-{run.id[:8]}")
+
+
+def get_journal_path(run: Run) -> Path:
+    """Return the journal of a run, relative to the data folder."""
+    folder = get_run_folder(run)
+    return folder.with_name(f"{folder.name}.jsonl")
+
+
+def get_measured_path(fingerprint: str, product: str) -> Path:
+    """Return where the numbers of a product are, relative to the data folder."""
+    return Path(MEASURED, fingerprint[:2], fingerprint, f"{product}.json")
 
 
 def get_specs_path(versions_sha256: str) -> Path:

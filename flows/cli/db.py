@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from .findings import print_findings
 from .options import AsJson, DataDir
-from .output import FAILED, print_json, say
+from .output import FAILED, counted, print_json, say, warn
 
-__all__ = ["db_app", "rebuild", "upgrade", "verify"]
+__all__ = ["check", "db_app", "rebuild", "upgrade", "verify"]
 
 db_app = typer.Typer(no_args_is_help=True, help="The provenance database.")
 
@@ -26,34 +27,56 @@ def upgrade(*, data_dir: DataDir = None) -> None:
 
 @db_app.command()
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Record all outcomes and fetched files of the data folder; delete nothing."""
+    """Record all that the data folder holds; delete nothing."""
     from config.settings import load_settings
 
-    from ..archive import find_records, load_record
     from ..factory import open_database
-    from ..provenance import (
-        find_environments,
-        find_outcomes,
-        load_environment,
-        load_outcome,
-    )
+    from ..upkeep import rebuild as rebuild_database
 
     settings = load_settings(data_dir=data_dir)
-    with open_database(settings) as database:
-        outcomes = fetched = 0
-        for path in find_outcomes(settings.data_dir):
-            database.jobs.record_outcome(load_outcome(path))
-            outcomes += 1
-        for path in find_environments(settings.data_dir):
-            database.environments.record(load_environment(path))
-        for path in find_records(settings.data_dir):
-            database.files.remember_fetched(load_record(path))
-            fetched += 1
+    with (
+        open_database(settings, keeps_records=False) as database,
+        counted(quiet=as_json) as listener,
+    ):
+        rebuilt = rebuild_database(settings.data_dir, database, listener)
     if as_json:
-        print_json({"outcomes": outcomes, "fetched": fetched})
+        print_json(rebuilt)
     else:
-        say(f"{outcomes} outcomes and {fetched} fetched files are recorded.")
-        say("Runs are not in the store, nor are measurements: `rewebb measure`.")
+        say(
+            f"{rebuilt.outcomes} outcomes, {rebuilt.runs} runs, {rebuilt.fetched} "
+            f"fetched files and {rebuilt.measured} measured products are recorded."
+        )
+    for line in rebuilt.damaged:
+        warn(f"not recorded: {line}")
+    if rebuilt.damaged:
+        raise typer.Exit(FAILED)
+
+
+@db_app.command()
+def check(
+    *,
+    data_dir: DataDir = None,
+    reads_bytes: Annotated[
+        bool,
+        typer.Option("--bytes", help="Read every product, and compare its sha256."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the data folder with the database, both ways; change nothing."""
+    from config.settings import load_settings
+
+    from ..factory import open_database
+    from ..upkeep import check as check_all
+
+    settings = load_settings(data_dir=data_dir)
+    with (
+        open_database(settings, read_only=True) as database,
+        counted(quiet=as_json) as listener,
+    ):
+        found = check_all(
+            settings.data_dir, database, reads_bytes=reads_bytes, listener=listener
+        )
+        print_findings(tuple(found), as_json=as_json)
 
 
 @db_app.command()
@@ -69,13 +92,16 @@ def verify(
     """Read every product of the store and compare it with its recorded sha256."""
     from config.settings import load_settings
 
-    from ..provenance import find_damaged, set_aside
+    from ..provenance import set_aside
+    from ..upkeep import find_damaged_files
 
     folder = load_settings(data_dir=data_dir).data_dir
-    damaged = list(find_damaged(folder))
-    for job in {job for job, _ in damaged if aside}:
+    with counted(quiet=as_json) as listener:
+        found = find_damaged_files(folder, reads_bytes=True, listener=listener)
+        damaged = list(found)
+    for job in {(folder / one.subject).parent for one in damaged if aside}:
         set_aside(job, data_dir=folder)
-    lines = [line for _, line in damaged]
+    lines = [f"{folder / one.subject}: {one.message}" for one in damaged]
     if as_json:
         print_json({"damaged": lines})
     else:

@@ -39,6 +39,7 @@ __all__ = [
     "Told",
     "announce",
     "announce_steps",
+    "counted",
     "fail",
     "print_json",
     "print_lines",
@@ -284,6 +285,57 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], Listeners]]:
     ) as bars:
         count_lines_with(lambda: sum(bar.visible for bar in bars.tasks))
         yield lambda program: _make_bars(bars, f"{program}: " if program else "")
+
+
+@contextmanager
+def counted(*, quiet: bool) -> Iterator[Callable[[str, int, int], object]]:
+    """Show how many of something are done: a live bar on a terminal, else lines.
+
+    Yields
+    ------
+    Callable
+        Told what is done, how many are done, and how many there are.
+    """
+    if quiet:
+        yield lambda *_: None
+        return
+    if not _err.is_terminal:
+        yield _print_counts()
+        return
+    from rich.progress import (  # only when it is wanted
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=_err,
+        transient=True,
+    ) as bars:
+        count_lines_with(lambda: len(bars.tasks))
+        bar = bars.add_task("", total=None)
+        yield lambda what, done, total: bars.update(
+            bar, description=what, completed=done, total=total
+        )
+
+
+def _print_counts() -> Callable[[str, int, int], object]:
+    """Print a line for each tenth of what is counted, and at its end."""
+    told: dict[str, int] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if told.get(what, 0) < tenth:
+            told[what] = tenth
+            announce(f"{what}: {done} of {total}")
+
+    return show
 
 
 def _make_bars(bars: Any, label: str) -> Listeners:

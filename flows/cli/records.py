@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.job_layout import LOG_NAME
+from workers.job_layout import LOG_NAME, STORE
 
 from .options import AsJson, DataDir
 from .output import announce, fail, print_json, print_lines, print_rows, say
@@ -143,7 +143,7 @@ def logs(
     How the attempt ended, and where it was made, goes to standard error.
     """
     with open_recorded(data_dir) as (database, folder):
-        found = find_recorded(database, job)
+        found = find_recorded(database, job, folder)
         if not isinstance(found, Found) or found.product is not None:
             fail(f"{job} is not a job: give stage:name, as `rewebb status` does.")
         attempts = database.jobs.get_job(found.fingerprint).attempts
@@ -207,12 +207,17 @@ def _join_caveats(database: "Database", jobs: "Sequence[RunJob]") -> list[str]:
     return [line for key, caveats in joined for line in tell_caveats(key, caveats)]
 
 
-def find_recorded(database: "Database", target: str) -> "Found | Run":
-    """Find what a name stands for; refuse one that stands for different things."""
+def find_recorded(
+    database: "Database", target: str, data_dir: Path | None = None
+) -> "Found | Run":
+    """Find what a name stands for; refuse one that stands for different things.
+
+    What the store of the data folder holds, and nobody has recorded, is named.
+    """
     from workers.contract import Stage
 
     if Path(target).is_file():
-        return _find_by_bytes(database, Path(target))
+        return _find_by_bytes(database, Path(target), data_dir)
     stage, _, name = target.partition(":")
     if name and stage in set(Stage):
         found = database.jobs.find_namesakes(Stage(stage), name)
@@ -223,15 +228,16 @@ def find_recorded(database: "Database", target: str) -> "Found | Run":
         first, *_ = products
         makers = dict.fromkeys(one.fingerprint for one in products)
         return Found(first.fingerprint, first, others=(*makers,)[1:])
-    return _find_by_id(database, target)
+    return _find_by_id(database, target, data_dir)
 
 
-def _find_by_bytes(database: "Database", path: Path) -> Found:
+def _find_by_bytes(database: "Database", path: Path, data_dir: Path | None) -> Found:
     """Find the product that a file is, wherever it lies."""
     from workers.content import file_sha256
 
     found = database.jobs.find_products(sha256=file_sha256(path))
     if not found:
+        _refuse_unrecorded(path.name, data_dir)
         fail(
             f"{path} was not made here, or was changed since: no recorded product has "
             "its sha256."
@@ -239,7 +245,23 @@ def _find_by_bytes(database: "Database", path: Path) -> Found:
     return Found(found[0].fingerprint, found[0])
 
 
-def _find_by_id(database: "Database", target: str) -> "Found | Run":
+def _refuse_unrecorded(name: str, data_dir: Path | None) -> None:
+    """Say that a product is in the store, if it is, and not in the database."""
+    from glob import escape
+
+    if data_dir is None or not name:
+        return
+    for path in data_dir.glob(f"{STORE}/*/*/{escape(name)}"):
+        fail(
+            f"{path} was made, and is not recorded, since the run that made it was "
+            "killed before: `rewebb db rebuild` records it, and so does the next run "
+            "of its program."
+        )
+
+
+def _find_by_id(
+    database: "Database", target: str, data_dir: Path | None
+) -> "Found | Run":
     """Find a job, an attempt or a run by the beginning of its id."""
     jobs = database.jobs.find_jobs(target)
     attempts = database.jobs.find_attempts(target)
@@ -250,6 +272,7 @@ def _find_by_id(database: "Database", target: str) -> "Found | Run":
         *(f"run {run.id} of program {run.program}" for run in runs),
     ]
     if not listed:
+        _refuse_unrecorded(Path(target).name, data_dir)
         fail(
             f"No file {target}, and no recorded product, job, attempt or run of this "
             "name; see `rewebb runs` and `rewebb status`."

@@ -55,7 +55,7 @@ def show(
 
     with open_recorded(data_dir) as (database, folder):
         issues = load_known_issues()
-        found = find_recorded(database, target)
+        found = find_recorded(database, target, folder)
         if recipe:
             if not isinstance(found, Run):
                 fail(f"--recipe is of a run, which {target} is not: see `rewebb runs`.")

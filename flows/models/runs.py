@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from workers.contract import Caveat, Parameters, Stage
 
 __all__ = [
+    "UNFINISHED",
     "JobState",
     "Lease",
     "Run",
@@ -50,6 +52,10 @@ class JobState(StrEnum):
     """No light falls on any detector of its science members: nothing is to be made."""
     INTERRUPTED = "INTERRUPTED"
     """It was DUE or RUNNING when the orchestrator died."""
+
+
+UNFINISHED: Final = (JobState.DUE, JobState.RUNNING)
+"""States of jobs that are not over."""
 
 
 @dataclass(frozen=True, slots=True)

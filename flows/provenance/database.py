@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from .comparing import Rows
 from .engine import make_engine
 from .environments import Environments
 from .files import Files
@@ -13,6 +14,7 @@ from .jobs import Jobs
 from .leases import Leases
 from .measurements import Measurements
 from .migration import upgrade
+from .records import Records
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
 
@@ -24,27 +26,34 @@ class Database:
 
     Each method of these is one transaction, and raises `DatabaseError` when the
     database cannot be used. One that is away (restarted, locked) is waited for, as
-    long as `patience` says. Without `keeps` nothing that is written is committed.
+    long as `patience` says. Without `keeps` nothing that is written is committed. What
+    no outcome of the store holds is kept in `records` too.
     """
 
     def __init__(
-        self, engine: Engine, *, patience: timedelta = PATIENCE, keeps: bool = True
+        self,
+        engine: Engine,
+        *,
+        patience: timedelta = PATIENCE,
+        keeps: bool = True,
+        records: Records | None = None,
     ) -> None:
         sessions = Sessions(engine, patience=patience, keeps=keeps)
-        self.runs = Runs(sessions)
+        self.runs = Runs(sessions, records)
         self.jobs = Jobs(sessions)
-        self.files = Files(sessions)
+        self.files = Files(sessions, records)
         self.leases = Leases(sessions)
-        self.measurements = Measurements(sessions)
+        self.measurements = Measurements(sessions, records)
+        self.rows = Rows(sessions)
         self.environments = Environments(sessions)
 
     @classmethod
     @contextmanager
-    def open(cls, url: str) -> Iterator["Database"]:
+    def open(cls, url: str, *, records: Records | None = None) -> Iterator["Database"]:
         """Open a database, made or upgraded as needed."""
         engine = make_engine(url)
         try:
             upgrade(engine)
-            yield cls(engine)
+            yield cls(engine, records=records)
         finally:
             engine.dispose()

@@ -1,7 +1,7 @@
 """Files: what was fetched, and hashes that hold while size and time stand."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,15 +10,24 @@ from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 
 from ..errors import DatabaseError
 from ..models.exposures import FetchedFile
+from ..models.records import SeenFiles, SeenReferences
+from .records import Records
 from .rows import to_record, to_records, to_values
 from .schema import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
-from .sessions import Tables, reads, select_in, upsert
+from .sessions import Sessions, Tables, reads, select_in, upsert
 
 __all__ = ["Files"]
 
 
 class Files(Tables):
-    """Files that were fetched; hashes of raw files and of files of CRDS caches."""
+    """Files that were fetched; hashes of raw files and of files of CRDS caches.
+
+    The hashes are kept in `records` too; what is fetched has a record beside it.
+    """
+
+    def __init__(self, sessions: Sessions, records: Records | None = None) -> None:
+        super().__init__(sessions)
+        self._records = records
 
     def remember_fetched(self, file: FetchedFile) -> None:
         """Remember a fetched file, in the place of what was known of this version."""
@@ -62,6 +71,10 @@ class Files(Tables):
             to_values(SQLRawContent, file) for file in files if file.pixels_sha256
         ]
 
+        if self._records is not None and values:
+            read = tuple(file for file in files if file.error is None)
+            self._records.keep_seen(SeenFiles(read, datetime.now(UTC)))
+
         def work(session: Session) -> None:
             upsert(session, SQLKnownFile, values)
             upsert(session, SQLRawContent, contents)
@@ -98,9 +111,15 @@ class Files(Tables):
 
         def work(session: Session) -> None:
             first_seen: dict[str, datetime] = {}
+            new = dict(by_name)
             for row in select_in(session, here, SQLKnownReference.name, by_name):
                 _refuse_tampered(row, by_name[row.name])
                 first_seen[row.name] = row.first_seen_at
+                if to_record(ReferenceFile, row) == new[row.name]:
+                    del new[row.name]
+            if self._records is not None and new:
+                seen = SeenReferences(crds_path, tuple(new.values()), now)
+                self._records.keep_seen(seen)
             values = [
                 to_values(
                     SQLKnownReference,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import ConflictError, LeaseHeldError
 from ..models.runs import Lease
-from .rows import to_record, to_row, to_values
+from .rows import to_record, to_records, to_row, to_values
 from .schema import SQLLease
 from .sessions import Tables, reads
 
@@ -101,6 +101,12 @@ class Leases(Tables):
         """Return the lease of a program, expired or not."""
         row = session.get(SQLLease, program)
         return None if row is None else to_record(Lease, row)
+
+    @reads
+    def list_leases(self, session: Session) -> tuple[Lease, ...]:
+        """List all leases, expired or not, by program."""
+        query = select(SQLLease).order_by(SQLLease.program)
+        return to_records(Lease, session.scalars(query))
 
 
 def _take(session: Session, wanted: Lease, is_alive: IsAlive) -> None:

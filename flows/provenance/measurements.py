@@ -9,21 +9,28 @@ from sqlalchemy.orm import Session
 from workers.contract import Measurement
 
 from ..models.measurements import MeasuredProduct
+from .records import Records
 from .rows import to_record, to_values
 from .schema import SQLMeasuredProduct, SQLMeasurement
-from .sessions import Tables, reads, select_in, upsert
+from .sessions import Sessions, Tables, reads, select_in, upsert
 
 __all__ = ["Measurements"]
 
 
 class Measurements(Tables):
-    """Products that were measured, with their numbers."""
+    """Products that were measured, with their numbers, which `records` keep too."""
+
+    def __init__(self, sessions: Sessions, records: Records | None = None) -> None:
+        super().__init__(sessions)
+        self._records = records
 
     def record(self, measured: MeasuredProduct) -> None:
         """Record the numbers of a product, in the place of older ones.
 
         Its job must be recorded.
         """
+        if self._records is not None:
+            self._records.keep_measured(measured)
         owner = {"fingerprint": measured.fingerprint, "file": measured.product}
         numbers = [
             to_values(SQLMeasurement, number, **owner, position=position)

@@ -1,7 +1,8 @@
 """Runs: who asked for what, how far each job is, how it ended."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 
@@ -9,20 +10,50 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import DatabaseError, UnknownRecordError
-from ..models.runs import JobState, Run, RunJob, RunState
+from ..models.records import (
+    Entry,
+    JobsChanged,
+    JobsPlanned,
+    RunEnded,
+    RunHistory,
+    RunNoted,
+    RunResolved,
+)
+from ..models.runs import UNFINISHED, JobState, Run, RunJob, RunState
+from .records import Records, interrupt
 from .rows import to_record, to_records, to_values
-from .schema import SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
-from .sessions import Tables, insert_missing, reads, select_in, upsert
+from .schema import SQLAttempt, SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
+from .sessions import (
+    Sessions,
+    Tables,
+    batches,
+    insert_missing,
+    reads,
+    select_in,
+    upsert,
+)
 
 __all__ = ["Runs"]
 
-_UNFINISHED = (JobState.DUE, JobState.RUNNING)
 _DONE = (JobState.SUCCEEDED, JobState.REUSED)
 _LISTED = 10
 
+_VANISHED = "Its orchestrator vanished; found by the next run of the program."
+
 
 class Runs(Tables):
-    """Runs and the states of their jobs."""
+    """Runs and the states of their jobs.
+
+    What is written is told to the records of the data folder first, if there are any.
+    """
+
+    def __init__(self, sessions: Sessions, records: Records | None = None) -> None:
+        super().__init__(sessions)
+        self._records = records
+
+    def _tell(self, run_id: str, *entries: Entry) -> None:
+        if self._records is not None:
+            self._records.append(run_id, entries)
 
     def start_run(self, run: Run) -> None:
         """Record that a run began; to do it again changes nothing.
@@ -32,22 +63,20 @@ class Runs(Tables):
         DatabaseError
             There is another run of this id, or it has ended.
         """
+        if self._records is not None:
+            self._records.begin(run)
         self._sessions.write(lambda session: _start_run(session, run))
 
     def set_context(self, run_id: str, context: str) -> None:
         """Record the context of a run, once it is resolved."""
+        self._tell(run_id, RunResolved(context))
         statement = update(SQLRun).where(SQLRun.id == run_id).values(context=context)
         self._sessions.write(lambda session: session.execute(statement))
 
     def set_notes(self, run_id: str, notes: Sequence[str]) -> None:
         """Record what a run told its user; what was recorded before is dropped."""
-        rows = _to_notes(run_id, notes)
-
-        def work(session: Session) -> None:
-            session.execute(delete(SQLRunNote).where(SQLRunNote.run_id == run_id))
-            upsert(session, SQLRunNote, rows)
-
-        self._sessions.write(work)
+        self._tell(run_id, RunNoted(tuple(notes)))
+        self._sessions.write(lambda session: _set_notes(session, run_id, notes))
 
     def finish_run(
         self, run_id: str, state: RunState, message: str | None, *, now: datetime
@@ -59,6 +88,7 @@ class Runs(Tables):
         UnknownRecordError
             There is no such run.
         """
+        self._tell(run_id, RunEnded(state, message, now))
         statement = (
             update(SQLRun)
             .where(SQLRun.id == run_id)
@@ -75,24 +105,20 @@ class Runs(Tables):
 
     def set_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
         """Record the jobs of a run; those recorded before are dropped."""
-
-        def work(session: Session) -> None:
-            session.execute(delete(SQLRunJob).where(SQLRunJob.run_id == run_id))
-            if jobs:
-                session.execute(insert(SQLRunJob), _job_values(run_id, jobs))
-
-        self._sessions.write(work)
+        self._tell(run_id, JobsPlanned(tuple(jobs)))
+        self._sessions.write(lambda session: _set_jobs(session, run_id, jobs))
 
     def update_jobs(self, run_id: str, jobs: Sequence[RunJob]) -> None:
         """Record the new states of some jobs of a run, in one transaction."""
+        self._tell(run_id, JobsChanged(tuple(jobs)))
         values = _job_values(run_id, jobs)
         self._sessions.write(lambda session: upsert(session, SQLRunJob, values))
 
     @reads
     def list_runs(
-        self, session: Session, program: str | None = None, *, limit: int = 50
+        self, session: Session, program: str | None = None, *, limit: int | None = 50
     ) -> tuple[Run, ...]:
-        """List the newest runs, newest first."""
+        """List the newest runs, newest first; None lists all."""
         query = select(SQLRun).order_by(SQLRun.started_at.desc(), SQLRun.id)
         if program is not None:
             query = query.where(SQLRun.program == program)
@@ -154,32 +180,90 @@ class Runs(Tables):
         Call it with the lease of the program in hand, before a run is started: it
         takes every RUNNING run for dead.
         """
-        statement = (
-            update(SQLRun)
-            .where(SQLRun.program == program, SQLRun.state == RunState.RUNNING)
-            .values(
-                state=RunState.INTERRUPTED,
-                finished_at=now,
-                message="Its orchestrator vanished; found by the next run of the "
-                "program.",
-            )
-            .returning(SQLRun.id)
+        dead = select(SQLRun.id).where(
+            SQLRun.program == program, SQLRun.state == RunState.RUNNING
         )
+        ended = RunEnded(RunState.INTERRUPTED, _VANISHED, now)
 
         def work(session: Session) -> tuple[str, ...]:
-            dead = session.scalars(statement).all()
-            _interrupt_jobs(session, dead, now)
-            return tuple(dead)
+            ids = session.scalars(dead).all()
+            for run_id in ids:
+                self._tell(run_id, ended)
+            statement = update(SQLRun).where(SQLRun.id.in_(ids))
+            session.execute(
+                statement.values(
+                    state=ended.state, finished_at=ended.at, message=ended.message
+                )
+            )
+            _interrupt_jobs(session, ids, now)
+            return tuple(ids)
 
         return self._sessions.write(work)
+
+    def restore(self, history: RunHistory) -> None:
+        """Record a run as its journal tells of it, in the place of what is known.
+
+        One that the journal leaves RUNNING is INTERRUPTED: call it only if nobody runs
+        it.
+        """
+        run, jobs = history.run, history.jobs
+        if run.state is RunState.RUNNING:
+            at = history.last_at
+            run = replace(
+                run, state=RunState.INTERRUPTED, message=_VANISHED, finished_at=at
+            )
+            jobs = tuple(interrupt(job, at) for job in jobs)
+
+        def work(session: Session) -> None:
+            _keep_recipe(session, run)
+            upsert(session, SQLRun, [to_values(SQLRun, run)])
+            _set_notes(session, run.id, run.notes)
+            _set_jobs(session, run.id, jobs)
+
+        self._sessions.write(work)
+
+    @reads
+    def find_attempts(self, session: Session, run_id: str) -> Mapping[str, str]:
+        """Find the attempts that a run made, with the jobs that they were at."""
+        query = (
+            select(SQLAttempt.id, SQLAttempt.fingerprint)
+            .where(SQLAttempt.run_id == run_id)
+            .order_by(SQLAttempt.finished_at, SQLAttempt.id)
+        )
+        return dict(session.execute(query).tuples().all())
+
+    def claim_attempts(self, run_id: str, attempts: Iterable[str]) -> None:
+        """Record which run made attempts that are recorded."""
+        statement = update(SQLAttempt).values(run_id=run_id)
+
+        def work(session: Session) -> None:
+            for batch in batches(attempts):
+                session.execute(statement.where(SQLAttempt.id.in_(batch)))
+
+        self._sessions.write(work)
+
+
+def _keep_recipe(session: Session, run: Run) -> None:
+    recipe = {"sha256": run.recipe_sha256, "text": run.recipe_text}
+    # Runs of older versions did not keep it; what a hash is of is always the same.
+    (upsert if run.recipe_text else insert_missing)(session, SQLRecipe, [recipe])
+
+
+def _set_notes(session: Session, run_id: str, notes: Sequence[str]) -> None:
+    session.execute(delete(SQLRunNote).where(SQLRunNote.run_id == run_id))
+    upsert(session, SQLRunNote, _to_notes(run_id, notes))
+
+
+def _set_jobs(session: Session, run_id: str, jobs: Sequence[RunJob]) -> None:
+    session.execute(delete(SQLRunJob).where(SQLRunJob.run_id == run_id))
+    if jobs:
+        session.execute(insert(SQLRunJob), _job_values(run_id, jobs))
 
 
 def _start_run(session: Session, run: Run) -> None:
     known = session.get(SQLRun, run.id)
     if known is None:
-        recipe = {"sha256": run.recipe_sha256, "text": run.recipe_text}
-        # Runs of older versions did not keep it; what a hash is of is always the same.
-        (upsert if run.recipe_text else insert_missing)(session, SQLRecipe, [recipe])
+        _keep_recipe(session, run)
         session.execute(insert(SQLRun), [to_values(SQLRun, run)])
         upsert(session, SQLRunNote, _to_notes(run.id, run.notes))
     elif _load_runs(session, [known]) != (run,):
@@ -222,6 +306,6 @@ def _job_values(run_id: str, jobs: Sequence[RunJob]) -> Sequence[Mapping[str, ob
 def _interrupt_jobs(session: Session, run_ids: Sequence[str], now: datetime) -> None:
     session.execute(
         update(SQLRunJob)
-        .where(SQLRunJob.run_id.in_(run_ids), SQLRunJob.state.in_(_UNFINISHED))
+        .where(SQLRunJob.run_id.in_(run_ids), SQLRunJob.state.in_(UNFINISHED))
         .values(state=JobState.INTERRUPTED, updated_at=now)
     )

@@ -4,7 +4,6 @@ The store is the truth; what it holds and the database does not know is recorded
 it is met.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,14 +16,16 @@ from workers.contract import ErrorInfo, Job, Outcome, Product, Status
 from workers.job_layout import OUTCOME_NAME, get_environment_path, get_store_folder
 
 from ..errors import FileNameError, OutcomeError
-from ..layout import DAMAGED, STORED_OUTCOMES
+from ..layout import DAMAGED
 from ..models.jobs import Damage, StoredJob
+from ..models.records import AttemptMade
 from ..names import check_file_name
 from .database import Database
 from .environments import load_environment
 from .outcomes import load_outcome
+from .records import Records
 
-__all__ = ["PATIENCE", "Store", "find_damaged", "set_aside"]
+__all__ = ["PATIENCE", "Store", "set_aside"]
 
 PATIENCE = timedelta(seconds=90)
 """How long is looked again for what a worker has just published: NFS remembers for up
@@ -45,6 +46,7 @@ class Store:
         patience: timedelta = PATIENCE,
     ) -> None:
         self._data_dir = data_dir
+        self._records = Records(data_dir)
         self._index = database.jobs
         self._environments = database.environments
         self._seen: set[str] = {""}
@@ -96,11 +98,15 @@ class Store:
     def record(self, outcome: Outcome, *, run_id: str) -> None:
         """Record an attempt; of a success, what the store holds.
 
-        A success that does not come to be seen in the store is recorded as a failure;
-        the next run looks again.
+        Which run made it goes to the journal of the run, with all of what the store
+        does not hold. A success that does not come to be seen in the store is recorded
+        as a failure; the next run looks again.
         """
         if outcome.status is Status.SUCCEEDED:
             outcome = self._look_up(outcome)
+        is_kept = outcome.status is Status.SUCCEEDED
+        made = AttemptMade(outcome.attempt, None if is_kept else outcome)
+        self._records.append(run_id, [made])
         self._index.record_outcome(outcome, run_id=run_id)
         self.index_environment(outcome.environment_sha256)
 
@@ -161,28 +167,6 @@ def _to_stored(outcome: Outcome) -> StoredJob:
         products=outcome.products,
         caveats=outcome.caveats,
     )
-
-
-def find_damaged(data_dir: Path) -> Iterator[tuple[Path, str]]:
-    """Read every product of the store, and find what is not as it was published.
-
-    Yields
-    ------
-    tuple
-        The folder of a job, and what is wrong with one of its files.
-    """
-    for path in sorted(data_dir.glob(STORED_OUTCOMES)):
-        try:
-            products = load_outcome(path).products
-        except OutcomeError as error:
-            yield path.parent, str(error)
-            continue
-        for product in products:
-            file = path.with_name(product.name)
-            found = file_sha256(file) if file.is_file() else "no file"
-            if found != product.sha256:
-                wrong = f"{file}: expected sha256 {product.sha256}, got {found}"
-                yield path.parent, wrong
 
 
 def set_aside(folder: Path, *, data_dir: Path) -> None:

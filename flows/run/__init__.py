@@ -13,7 +13,7 @@ from .chain import Step, advise_only, plan_only, prepare, run_program
 from .check import NodeReport, check_cluster
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
-from .lease import hold_lease
+from .lease import hold_lease, is_alive
 from .measuring import (
     Measured,
     ProductFile,
@@ -59,6 +59,7 @@ __all__ = [
     "find_last_ends",
     "find_specs",
     "hold_lease",
+    "is_alive",
     "list_items",
     "list_products_of",
     "make_plan",

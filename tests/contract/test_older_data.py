@@ -137,7 +137,9 @@ def test_its_database_can_be_made_again_from_its_store(older: Path) -> None:
     engine.dispose()
     upgraded = read_rows(older)
     (older / "rewebb.db").unlink()
-    assert ask(older, "db", "rebuild") == {"outcomes": 5, "fetched": 0}
+    rebuilt = ask(older, "db", "rebuild")
+    assert (rebuilt["outcomes"], rebuilt["damaged"]) == (5, [])
     assert read_rows(older) == upgraded
     assert len(upgraded["parameter_set"]) == 3
     assert len(upgraded["job_input"]) == ROWS["job_input"]
+    assert ask(older, "db", "check") == {"findings": []}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -110,17 +109,15 @@ def test_a_first_run_makes_every_product_by_its_canonical_name(
     assert {TSO, SPEC} <= set(summary["products"])
     folder = finished.data / summary["folder"]
     assert set(summary["products"]) <= {path.name for path in folder.iterdir()}
-    assert finished.call_here("db", "verify").code == 0
+    checked = finished.call_here("db", "check", "--bytes", "--json")
+    assert checked.record == {"findings": []}  # what a rebuild gives has equal rows
 
 
 def test_a_rebuilt_folder_is_all_reused_and_needs_no_server(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
     rewebb = make_rewebb(finished).given(PREFECT_API_URL="")
-    assert rewebb.call_here("db", "rebuild", "--json").record == {
-        "outcomes": 5,
-        "fetched": 0,
-    }
+    assert rewebb.call_here("db", "rebuild", "--json").record["outcomes"] == 5
     before = list_store(rewebb)
     ended = rewebb("run", "99002", "--json")
     assert ended.code == 0, ended
@@ -184,15 +181,13 @@ def test_a_rebuilt_database_explains_a_product_as_before(
     make_rewebb: MakeRewebb, finished: Rewebb
 ) -> None:
     rewebb = make_rewebb(finished)
+    for kept in ("runs", "seen"):
+        shutil.copytree(finished.data / kept, rewebb.data / kept)
     assert rewebb.call_here("db", "rebuild").code == 0
-    before, _, used = finished.call_here("show", SPEC).out.partition("used last by ")
-    after, _, unused = rewebb.call_here("show", SPEC).out.partition("used last by ")
+    before = finished.call_here("show", SPEC).out
+    assert "\nused last by run " in before
     moved = before.replace(str(finished.data), str(rewebb.data))
-    told, runs = re.subn(" in run [0-9a-f]{8}", "", moved)  # runs do not come back
-    assert runs == 1
-    assert after == told
-    assert used.startswith("run ")
-    assert unused.startswith("no run that is recorded")
+    assert rewebb.call_here("show", SPEC).out == moved
 
 
 def test_show_says_so_when_a_file_was_not_made_here(

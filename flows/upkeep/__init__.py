@@ -1,0 +1,6 @@
+"""Upkeep: the database and the disk, between runs."""
+
+from .checking import check, find_damaged_files
+from .rebuilding import Rebuilt, rebuild
+
+__all__ = ["Rebuilt", "check", "find_damaged_files", "rebuild"]
