@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from .advise import advise, issues_app
 from .again import cancel, retry
 from .asn import asn
+from .audit import audit
 from .cluster import cluster_app
 from .config import config_app
 from .db import db_app
@@ -76,7 +77,7 @@ def _begin(
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
     *(status, runs, show, logs),
-    *(measure, put, demo),
+    *(measure, put, demo, audit),
 ):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")

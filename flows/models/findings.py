@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "FindingKind", "RowDifference"]
+__all__ = ["Finding", "FindingKind", "RowDifference", "UsedInput", "UsedReference"]
 
 
 class FindingKind(StrEnum):
@@ -67,3 +67,27 @@ class RowDifference:
     """Its columns that differ as the one database has them; None if it lacks it."""
     expected: dict[str, object] | None
     """The same of the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedReference:
+    """A file of CRDS that jobs used."""
+
+    crds_path: str
+    """The cache that they took it from."""
+    name: str
+    """Bare file name."""
+    sha1: str
+    """SHA-1 of its bytes then."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedInput:
+    """A file that jobs read and that no job made."""
+
+    path: str
+    """Where it was."""
+    sha256: str
+    """Hash of its bytes then."""
+    name: str
+    """Name under which the jobs saw it."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from .auditing import Audits
 from .comparing import Rows
 from .engine import make_engine
 from .environments import Environments
@@ -46,6 +47,7 @@ class Database:
         self.measurements = Measurements(sessions, records)
         self.rows = Rows(sessions)
         self.environments = Environments(sessions)
+        self.audits = Audits(sessions)
 
     @classmethod
     @contextmanager

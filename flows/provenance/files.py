@@ -44,6 +44,12 @@ class Files(Tables):
         return {row.sha256: to_record(FetchedFile, row) for row in rows}
 
     @reads
+    def list_fetched_programs(self, session: Session) -> tuple[str, ...]:
+        """List the programs of which files were fetched."""
+        query = select(SQLFetchedFile.program).distinct()
+        return tuple(session.scalars(query.order_by(SQLFetchedFile.program)))
+
+    @reads
     def known_files(
         self, session: Session, paths: Iterable[str]
     ) -> Mapping[str, FileHash]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kept_folders import KeptFolder
 from postgresql import running_server
 from sqlalchemy import Engine, create_engine, make_url, text
 
@@ -42,6 +43,23 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def database(engine: Engine) -> Database:
     return Database(engine)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> KeptFolder:
+    """Fill a folder, once. Do not write to it."""
+    folder = tmp_path_factory.mktemp("kept")
+    kept = KeptFolder(folder / "data", folder / "crds")
+    kept.fill()
+    return kept
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptFolder:
+    """Fill a folder of its own."""
+    kept = KeptFolder(tmp_path / "data", tmp_path / "crds")
+    kept.fill()
+    return kept
 
 
 def _execute(server: str, statement: str) -> None:

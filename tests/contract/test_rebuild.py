@@ -24,22 +24,6 @@ from flows.provenance.schema import SQLBase
 from flows.upkeep import check, rebuild
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> KeptFolder:
-    """Fill a folder, once. Do not write to it: copy it."""
-    folder = tmp_path_factory.mktemp("kept")
-    kept = KeptFolder(folder / "data", folder / "crds")
-    kept.fill()
-    return kept
-
-
-@pytest.fixture
-def kept(filled: KeptFolder, tmp_path: Path) -> KeptFolder:
-    """Return a copy of it, its database included."""
-    shutil.copytree(filled.data, tmp_path / "data")
-    return KeptFolder(tmp_path / "data", filled.crds)
-
-
 def find(kept: KeptFolder) -> dict[str, FindingKind]:
     """Check a folder, and give what was found by its subject."""
     with Database.open(kept.url) as database:

@@ -26,6 +26,7 @@ from workers.contract import (
     Status,
     to_json,
 )
+from workers.installed import keep_environment
 from workers.job_layout import OUTCOME_NAME, get_attempt_folder, get_store_folder
 
 __all__ = ["CRDS_FILE", "RAW_FILE", "KeptFolder", "place_product", "publish"]
@@ -93,6 +94,7 @@ class KeptFolder:
         raw, made = jobs
         runs = database.runs
         self._remember_files(database)
+        store.index_environment(keep_environment(self.data))
         first = make_run("run-dead-0001")
         runs.start_run(first)
         runs.set_context(first.id, "jwst_1464.pmap")
