@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     costs_file: Path | None = None
     """File of the costs of jobs on this site, which `rewebb memory fit` writes; by
     default those of the sample programs are used."""
+    keep_runs: int = Field(default=3, ge=1)
+    """Of each program, runs that succeeded which `rewebb gc` keeps, the newest."""
+    remove_kinds: tuple[str, ...] = ()
+    """Suffixes of the products that it removes (``rate``); by default all."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
 

@@ -9,6 +9,7 @@
     measured/<ab>/<fingerprint>/    the numbers of the products of a job
     seen/                           hashes of raw files and of references
     removed/<fingerprint>-<time>/   records of products that `rewebb gc` has removed
+    tags/<name>                     the id of a run that is kept
     scratch/dask/                   files of Dask
     clusters/<kind>-<id>/           what workers of a batch system read, and say
     clusters/<name>/                a cluster that stands: keys, address, log
@@ -55,6 +56,7 @@ __all__ = [
     "SPECS",
     "STORED_OUTCOMES",
     "SUMMARY_NAME",
+    "TAGS",
     "get_database_url",
     "get_journal_path",
     "get_measured_path",
@@ -88,6 +90,9 @@ MEASURED: Final = "measured"
 
 SEEN: Final = "seen"
 """Folder of hashes of files that were read."""
+
+TAGS: Final = "tags"
+"""Folder of the names of runs."""
 
 REMOVED: Final = "removed"
 """Folder of what is left of products that were removed on purpose."""

@@ -24,6 +24,7 @@ from .put import put
 from .recipes import recipes_app
 from .records import logs, runs, status
 from .refs import refs_app
+from .retention import du, gc, tag, untag
 from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
@@ -78,6 +79,7 @@ for command in (
     *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
     *(status, runs, show, logs),
     *(measure, put, demo, audit),
+    *(tag, untag, du, gc),
 ):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")

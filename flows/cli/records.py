@@ -70,18 +70,25 @@ def runs(
 
     if program is not None:
         check_program(program)
-    with open_recorded(data_dir) as (database, _):
+    from dataclasses import asdict
+
+    from ..provenance import Tags
+
+    with open_recorded(data_dir) as (database, folder):
         found = database.runs.list_runs(program)
+        tags = {run.id: Tags(folder).find(run.id) for run in found}
     if as_json:
-        print_json(found)
+        print_json([{**asdict(run), "tags": tags[run.id]} for run in found])
         return
+    columns = ("run", "program", "state", "started (UTC)", "context", "recipe")
     print_rows(
-        ("run", "program", "state", "started (UTC)", "context", "recipe", "message"),
+        (*columns, "tags", "message"),
         [
             (
                 *(run.id[:8], run.program, run.state),
                 f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-                *(run.context, run.recipe_name, run.message or ""),
+                *(run.context, run.recipe_name),
+                *(", ".join(tags[run.id]), run.message or ""),
             )
             for run in found
         ],

@@ -90,13 +90,20 @@ def show(
             context=record.job.context,
             run=use[0] if use else None,
         )
+    from ..provenance import find_removed
+
+    removed_at = find_removed(folder, found.fingerprint)
     if as_json:
         told = {"product": found.product, "record": record, "origins": origins}
         last = use and {"run": use[0], "job": use[1]}
         said = _to_records(advice)
+        removed = {"removed_at": removed_at}
         more = {"last_use": last, "others": found.others, "known_issues": said}
-        print_json({**told, **more, "measured": measured})
+        print_json({**told, **more, **removed, "measured": measured})
         return
+    if removed_at is not None:
+        say(f"removed by `rewebb gc` on {removed_at:%Y-%m-%d %H:%M} UTC; a run that")
+        say("needs it makes it again")
     if found.product is not None:
         _print_product(found.product, folder)
     _print_record(record, folder, origins, all_parameters=parameters)

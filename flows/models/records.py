@@ -18,7 +18,6 @@ __all__ = [
     "RunHistory",
     "RunNoted",
     "RunResolved",
-    "RunTagged",
     "SeenFiles",
     "SeenReferences",
 ]
@@ -87,18 +86,6 @@ class RunNoted:
 
 
 @dataclass(frozen=True, slots=True)
-class RunTagged:
-    """Somebody has named a run, or taken a name from it."""
-
-    tag: str
-    """The name."""
-    is_set: bool
-    """Whether it has the name from now on."""
-    kind: Literal["tagged"] = "tagged"
-    """Which entry it is."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunEnded:
     """A run is over."""
 
@@ -119,7 +106,6 @@ Entry = (
     | JobsChanged
     | AttemptMade
     | RunNoted
-    | RunTagged
     | RunEnded
 )
 """An entry of the journal of a run."""
@@ -137,8 +123,6 @@ class RunHistory:
     """Ids of the attempts that it made."""
     outcomes: tuple[Outcome, ...]
     """What those attempts left of which the store holds nothing."""
-    tags: tuple[str, ...]
-    """Its names."""
     last_at: datetime
     """When the last thing happened that the journal tells of; UTC."""
 

@@ -8,22 +8,27 @@ from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .read_only import open_read_only
 from .records import Records, load_journal, load_measured, load_seen
+from .removed import find_removed, name_removed
 from .store import Store, set_aside
+from .tags import Tags
 
 __all__ = [
     "CACHES",
     "Database",
     "Records",
     "Store",
+    "Tags",
     "compare",
     "find_environments",
     "find_outcomes",
+    "find_removed",
     "load_environment",
     "load_journal",
     "load_measured",
     "load_outcome",
     "load_seen",
     "make_engine",
+    "name_removed",
     "open_read_only",
     "parse_outcome",
     "set_aside",

@@ -16,6 +16,7 @@ from .leases import Leases
 from .measurements import Measurements
 from .migration import upgrade
 from .records import Records
+from .retention import Retention
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
 
@@ -48,6 +49,7 @@ class Database:
         self.rows = Rows(sessions)
         self.environments = Environments(sessions)
         self.audits = Audits(sessions)
+        self.retention = Retention(sessions)
 
     @classmethod
     @contextmanager

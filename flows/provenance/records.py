@@ -44,7 +44,6 @@ from ..models.records import (
     RunHistory,
     RunNoted,
     RunResolved,
-    RunTagged,
     SeenFiles,
     SeenReferences,
 )
@@ -199,7 +198,6 @@ def _to_entries(history: RunHistory) -> tuple[Entry, ...]:
     entries: list[Entry] = [RunBegan(run), JobsPlanned(history.jobs)]
     told = {outcome.attempt: outcome for outcome in history.outcomes}
     entries += [AttemptMade(key, told.get(key)) for key in history.attempts]
-    entries += [RunTagged(tag, is_set=True) for tag in history.tags]
     if run.finished_at is not None:
         entries.append(RunEnded(run.state, run.message, run.finished_at))
     return tuple(entries)
@@ -212,7 +210,6 @@ def _tell(entries: Sequence[Entry]) -> RunHistory:
     run = begun.run
     jobs: dict[str, RunJob] = {}
     attempts: dict[str, AttemptMade] = {}
-    tags: set[str] = set()
     for entry in entries[1:]:
         match entry:
             case RunBegan():
@@ -227,8 +224,6 @@ def _tell(entries: Sequence[Entry]) -> RunHistory:
                 jobs |= {job.key: job for job in entry.jobs}
             case AttemptMade():
                 attempts[entry.attempt] = entry
-            case RunTagged():
-                (tags.add if entry.is_set else tags.discard)(entry.tag)
             case RunEnded():
                 run = replace(
                     run,
@@ -243,7 +238,6 @@ def _tell(entries: Sequence[Entry]) -> RunHistory:
         jobs=tuple(jobs[key] for key in sorted(jobs)),
         attempts=tuple(attempts),
         outcomes=tuple(outcome for outcome in left if outcome is not None),
-        tags=tuple(sorted(tags)),
         last_at=_find_last(run, jobs.values()),
     )
 

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -20,12 +22,11 @@ from workers.job_layout import SCRATCH
 from workers.trees import remove_tree
 
 from ..errors import DatabaseError, RunCancelledError
-from ..factory import Services
 from ..logs import get_logger
 from ..names import check_program
 from ..provenance import Database
 
-__all__ = ["HeldLease", "hold_lease", "is_alive"]
+__all__ = ["HeldLease", "Holder", "hold_lease", "is_alive"]
 
 _LEASE = timedelta(minutes=3)
 """How long a lease outlives an orchestrator that has fallen silent."""
@@ -37,6 +38,20 @@ _LOOK_S = 2.0
 
 _FAREWELL_S = 1.0
 """How long a renewal that is under way may take once nobody needs it."""
+
+
+class Holder(Protocol):
+    """What a lease is held with: the services of a run, for instance."""
+
+    @property
+    def database(self) -> Database:
+        """The database that holds the leases."""
+        ...
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder, absolute."""
+        ...
 
 
 class HeldLease:
@@ -123,7 +138,7 @@ class HeldLease:
 
 @contextmanager
 def hold_lease(
-    services: Services,
+    services: Holder,
     program: str,
     *,
     ttl: timedelta = _LEASE,
@@ -179,7 +194,7 @@ def _ending(work: Callable[[], object]) -> Iterator[None]:
     work()
 
 
-def _clear_scratch(services: Services, program: str, owner: str) -> None:
+def _clear_scratch(services: Holder, program: str, owner: str) -> None:
     """Remove what lost workers have left, unless somebody else took the lease."""
     lease = services.database.leases.get_lease(program)
     if lease is not None and lease.owner == owner:

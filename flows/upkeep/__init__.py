@@ -2,6 +2,20 @@
 
 from .auditing import audit
 from .checking import check, find_damaged_files
+from .collecting import Collected, collect, look
+from .disk import BY, By, measure_disk
 from .rebuilding import Rebuilt, rebuild
 
-__all__ = ["Rebuilt", "audit", "check", "find_damaged_files", "rebuild"]
+__all__ = [
+    "BY",
+    "By",
+    "Collected",
+    "Rebuilt",
+    "audit",
+    "check",
+    "collect",
+    "find_damaged_files",
+    "look",
+    "measure_disk",
+    "rebuild",
+]

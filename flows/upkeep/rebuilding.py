@@ -113,7 +113,7 @@ class _Rebuilding:
         for run_id, attempts in self._made.items():
             self._database.runs.claim_attempts(run_id, attempts)
         self._each(
-            "environments",
+            "what was installed",
             tuple(find_environments(self._data_dir)),
             lambda path: self._database.environments.record(load_environment(path)),
         )
@@ -207,6 +207,5 @@ class _Rebuilding:
             jobs=database.runs.get_run_jobs(run.id),
             attempts=tuple(made),
             outcomes=tuple(lost),
-            tags=(),
             last_at=run.started_at,
         )

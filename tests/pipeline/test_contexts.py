@@ -1,7 +1,5 @@
 """What is due in another context, told by a plan alone."""
 
-from pathlib import Path
-
 import pytest
 from processed import Processed
 from processing import make_request, plan
@@ -56,7 +54,7 @@ def test_spec3_waits_for_spec2(ifu_in_0002: RunSummary) -> None:
 def test_a_plan_leaves_no_run(ifu_in_0002: RunSummary, ifu: Processed) -> None:
     assert (ifu_in_0002.run, ifu_in_0002.folder) == ("", "")
     runs = ifu.settings.data_dir / "runs"
-    assert [Path(path).name for path in runs.glob("*/*")] == [ifu.folder.name]
+    assert {path.stem for path in runs.glob("*/*")} == {ifu.folder.name}
 
 
 @pytest.mark.parametrize("number", [0, 1])
