@@ -5,6 +5,7 @@ RewebbError
 * UnknownObservationError
 * ArchiveError
   x AccessError
+* BundleError
 * IdError
 * FileNameError
 * PoolError
@@ -26,6 +27,7 @@ __all__ = [
     "AccessError",
     "ArchiveError",
     "BugError",
+    "BundleError",
     "ConflictError",
     "DataFolderError",
     "DatabaseAwayError",
@@ -76,6 +78,10 @@ class ArchiveError(RewebbError):
 
 class AccessError(ArchiveError):
     """The archive does not give it to us: no token, a bad one, or no permission."""
+
+
+class BundleError(RewebbError):
+    """A bundle cannot be written, or is damaged, or holds what bundles do not."""
 
 
 class PlanError(RewebbError):

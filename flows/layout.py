@@ -11,6 +11,7 @@
     removed/<fingerprint>-<time>/   records of products that `rewebb gc` has removed
     tags/<name>                     the id of a run that is kept
     scratch/dask/                   files of Dask
+    scratch/reproduced/<id>/        a data folder in itself: jobs that are made again
     clusters/<kind>-<id>/           what workers of a batch system read, and say
     clusters/<name>/                a cluster that stands: keys, address, log
     damaged/                        folders that were taken out of the store
@@ -51,6 +52,7 @@ __all__ = [
     "RAW",
     "REMOVED",
     "REMOVED_OUTCOMES",
+    "REPRODUCED",
     "RUNS",
     "SEEN",
     "SPECS",
@@ -99,6 +101,9 @@ REMOVED: Final = "removed"
 
 DASK_SCRATCH: Final = f"{SCRATCH}/dask"
 """Folder of Dask's own files."""
+
+REPRODUCED: Final = f"{SCRATCH}/reproduced"
+"""Folder of the folders in which jobs are made again."""
 
 CLUSTERS: Final = "clusters"
 """Folder of the folders of clusters."""

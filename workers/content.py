@@ -15,12 +15,20 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .outside import open_outside
 
-__all__ = ["content_sha256", "file_sha256", "hash_content", "read_cards"]
+__all__ = [
+    "Part",
+    "content_sha256",
+    "file_sha256",
+    "hash_content",
+    "iterate_parts",
+    "read_cards",
+]
 
 _CHUNK_BYTES = 1 << 22
 
@@ -56,6 +64,20 @@ _HEADER_TABLE = "HDRTAB"
 
 _YAML_END = b"\n...\n"
 _BLOCK_INDEX = b"#ASDF BLOCK INDEX"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An HDU of a FITS file, as far as it is content."""
+
+    name: str
+    """EXTNAME; PRIMARY of the first."""
+    cards: tuple[tuple[str, str], ...]
+    """Keywords and values of its header; none of the table of headers."""
+    data: Iterator[bytes]
+    """What it holds, to be read before the next part."""
+    is_pixels: bool
+    """Whether that is an array or a table as it is in the file."""
 
 
 def file_sha256(path: Path) -> str:
@@ -103,24 +125,34 @@ def read_cards(path: Path) -> dict[str, str]:
     return dict(_list_cards(fits.getheader(path)))
 
 
-def _content_of_fits(path: Path, pixels: "hashlib._Hash") -> Iterator[bytes]:
-    """Return the parts of the content, and those that are data to another hash too."""
+def iterate_parts(path: Path) -> Iterator[Part]:
+    """Go through the HDUs of a FITS file, each as far as it is content."""
     from astropy.io import fits  # keeps the import of this module cheap
 
     with fits.open(path, mode="readonly", lazy_load_hdus=False) as hdus:
         for hdu in hdus:
+            name = str(hdu.header.get("EXTNAME", "PRIMARY"))
             if hdu.name == _HEADER_TABLE:
-                yield from _content_of_header_table(hdu)
+                yield Part(name, (), _content_of_header_table(hdu), is_pixels=False)
                 continue
             where = hdu.fileinfo()
-            yield _header_text(hdu.header).encode()
+            cards = _list_content_cards(hdu.header)
             if hdu.name == "ASDF":
-                data = bytes(hdu.data.field(0)[0].tobytes())
-                yield from _content_of_asdf(data)
+                tree = bytes(hdu.data.field(0)[0].tobytes())
+                yield Part(name, cards, _content_of_asdf(tree), is_pixels=False)
             else:
-                for chunk in _read_span(path, where["datLoc"], where["datSpan"]):
-                    pixels.update(chunk)
-                    yield chunk
+                data = _read_span(path, where["datLoc"], where["datSpan"])
+                yield Part(name, cards, data, is_pixels=True)
+
+
+def _content_of_fits(path: Path, pixels: "hashlib._Hash") -> Iterator[bytes]:
+    """Return the parts of the content, and those that are data to another hash too."""
+    for part in iterate_parts(path):
+        yield "\n".join(f"{keyword}={value}" for keyword, value in part.cards).encode()
+        for chunk in part.data:
+            if part.is_pixels:
+                pixels.update(chunk)
+            yield chunk
 
 
 def _content_of_header_table(hdu: Any) -> Iterator[bytes]:
@@ -130,14 +162,10 @@ def _content_of_header_table(hdu: Any) -> Iterator[bytes]:
             yield hdu.data.field(column.name).tobytes()
 
 
-def _header_text(header: Any) -> str:
+def _list_content_cards(header: Any) -> tuple[tuple[str, str], ...]:
     name = header.get("EXTNAME", "PRIMARY")
     skipped = {"NAXIS1", "TFORM1", "TDIM1"} if name == "ASDF" else set()
-    return "\n".join(
-        f"{keyword}={value}"
-        for keyword, value in _list_cards(header)
-        if keyword not in skipped
-    )
+    return tuple(card for card in _list_cards(header) if card[0] not in skipped)
 
 
 def _list_cards(header: Any) -> Iterator[tuple[str, str]]:

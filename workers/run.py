@@ -51,11 +51,12 @@ from .contract import (
     Usage,
     to_json,
 )
+from .differences import Difference, compare_files
 from .environment import require_pins
 from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
 from .failures import MEMORY_ERROR, PREEMPTED, TIMED_OUT, to_info
 from .faults import strike
-from .installed import keep_environment
+from .installed import Environment, describe_environment, keep_environment
 from .job_layout import (
     INPUTS,
     LOG_NAME,
@@ -75,6 +76,8 @@ from .versions import calibration_versions
 __all__ = [
     "answer_job",
     "check_brought",
+    "compare_products",
+    "describe_worker",
     "hash_files",
     "list_specs",
     "measure_products",
@@ -290,6 +293,21 @@ def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
 def list_specs(_: object = None) -> CodeSpecs | ErrorInfo:
     """List the parameters of the calibration code of this worker, in a child."""
     return _call(_list_specs)
+
+
+def describe_worker(_: object = None) -> tuple[dict[str, str], Environment]:
+    """Describe a worker: versions of its calibration code, and all that is there."""
+    return calibration_versions(), describe_environment()
+
+
+def compare_products(
+    pairs: Sequence[tuple[Path, Path]],
+) -> tuple[tuple[Difference, ...], ...] | ErrorInfo:
+    """List what differs between two products, in a child; those of each pair together.
+
+    What a hash of content leaves out does not count.
+    """
+    return _call(_compare, pairs)
 
 
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
@@ -542,6 +560,12 @@ def _measure(
     from .stages.measurements import measure  # only in the child
 
     return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
+
+
+def _compare(
+    pairs: Sequence[tuple[Path, Path]],
+) -> tuple[tuple[Difference, ...], ...]:
+    return tuple(compare_files(here, there) for here, there in pairs)
 
 
 def _check_brought(path: Path) -> BroughtReport:

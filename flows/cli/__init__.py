@@ -24,6 +24,7 @@ from .put import put
 from .recipes import recipes_app
 from .records import logs, runs, status
 from .refs import refs_app
+from .reproduce import bundle, replay, reproduce
 from .retention import du, gc, tag, untag
 from .run import plan, run
 from .sample import sample_app
@@ -80,6 +81,7 @@ for command in (
     *(status, runs, show, logs),
     *(measure, put, demo, audit),
     *(tag, untag, du, gc),
+    *(reproduce, bundle, replay),
 ):
     app.command()(command)
 app.add_typer(recipes_app, name="recipes")

@@ -20,14 +20,14 @@ from workers.contract import ErrorInfo, Job, Outcome, Status, Usage
 from ..errors import OutcomeError
 from ..logs import get_logger
 from ..models.runs import JobState, RunJob
-from ..planning import Binder, Plan, PlanEntry
+from ..planning import Plan, PlanEntry, PlannedJob
 from ..provenance import parse_outcome
 from .cluster import CallError, Cluster, WorkerLostError, get_result
 from .ladder import climb, limit_time
 from .order import Order
 from .worker_side import answer_on_worker
 
-__all__ = ["Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
+__all__ = ["Decider", "Listener", "Orchestrator", "Progress", "Recorder", "to_run_job"]
 
 
 _TOO_LARGE_S = 60.0
@@ -57,6 +57,18 @@ class Progress:
 Listener = Callable[[Progress], None]
 """Called in the orchestrator's thread, where it may neither wait nor raise; in a run
 that is a `Notifier`, which calls others."""
+
+
+class Decider(Protocol):
+    """Decides on one job at a time, from the state of its producers."""
+
+    def decide(
+        self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
+    ) -> PlanEntry:
+        """Decide on a job, from the entries of all jobs that it needs, by key."""
+
+    def confirm(self, entry: PlanEntry) -> PlanEntry:
+        """Turn a job that an attempt has just done into a success, or a failure."""
 
 
 class Recorder(Protocol):
@@ -107,7 +119,7 @@ class Orchestrator:
         self,
         plan: Plan,
         *,
-        binder: Binder,
+        binder: Decider,
         cluster: Cluster,
         recorder: Recorder,
         data_dir: Path,

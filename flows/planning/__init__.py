@@ -5,7 +5,7 @@ from .brought import is_unread, plan_files
 from .costs import Estimate, estimate
 from .edits import describe_edit, plan_edits
 from .explain import explain_difference
-from .graph import PlannedJob, build_graph
+from .graph import PlannedInput, PlannedJob, build_graph
 from .graph_changes import chain_exposures, keep_jobs, narrow_graph, place_exposures
 from .limits import Limits
 from .parameter_checks import find_problems
@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "PlanCost",
     "PlanEntry",
+    "PlannedInput",
     "PlannedJob",
     "ResolvedSet",
     "build_graph",
