@@ -28,6 +28,7 @@ def tag(
     name: Annotated[str, typer.Argument(help="Its name: dr1, for instance.")],
     *,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Give a run a name; a run that has one is kept whole by `rewebb gc`."""
     from ..provenance import Tags
@@ -35,20 +36,27 @@ def tag(
     with open_recorded(data_dir) as (database, folder):
         found = database.runs.get_run(run)
         Tags(folder).put(found, name)
-    say(f"The run {found.id} of program {found.program} has the name {name}.")
+    if as_json:
+        print_json({"run": found.id, "tag": name})
+    else:
+        say(f"The run {found.id} of program {found.program} has the name {name}.")
 
 
 def untag(
     name: Annotated[str, typer.Argument(help="Name of a run.")],
     *,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take a name away from its run."""
     from ..provenance import Tags
 
     with open_recorded(data_dir) as (_, folder):
         Tags(folder).remove(name)
-    say(f"No run has the name {name} any more.")
+    if as_json:
+        print_json({"tag": name})
+    else:
+        say(f"No run has the name {name} any more.")
 
 
 def du(

@@ -44,10 +44,11 @@ class Files(Tables):
         return {row.sha256: to_record(FetchedFile, row) for row in rows}
 
     @reads
-    def list_fetched_programs(self, session: Session) -> tuple[str, ...]:
-        """List the programs of which files were fetched."""
-        query = select(SQLFetchedFile.program).distinct()
-        return tuple(session.scalars(query.order_by(SQLFetchedFile.program)))
+    def list_fetched(self, session: Session) -> tuple[FetchedFile, ...]:
+        """List all files that were fetched, by program and name."""
+        file = SQLFetchedFile
+        query = select(file).order_by(file.program, file.name, file.version)
+        return to_records(FetchedFile, session.scalars(query))
 
     @reads
     def known_files(

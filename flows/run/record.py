@@ -16,7 +16,7 @@ from workers.contract import Job, Outcome
 from workers.installed import describe_environment, keep_environment
 
 from ..crashes import is_known, to_bug
-from ..errors import DatabaseError, RunCancelledError
+from ..errors import DatabaseError, DataFolderError, RunCancelledError
 from ..factory import Services
 from ..layout import ERRORS
 from ..models.runs import Run, RunJob, RunState
@@ -100,7 +100,9 @@ class Recording(AbstractContextManager[Run]):
 
     def _finish(self, state: RunState, message: str) -> None:
         database, run_id = self._services.database, self._run.id
-        with suppress(DatabaseError):  # the error that ended the run matters more
+        with suppress(
+            DatabaseError, DataFolderError
+        ):  # the error that ended the run matters more
             if database.runs.get_run(run_id).state is RunState.RUNNING:
                 database.runs.finish_run(run_id, state, message, now=datetime.now(UTC))
 

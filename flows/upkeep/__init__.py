@@ -1,6 +1,6 @@
 """Upkeep: the database and the disk, between runs."""
 
-from .auditing import audit
+from .auditing import Ask, audit
 from .checking import check, find_damaged_files
 from .collecting import Collected, collect, look
 from .disk import BY, By, measure_disk
@@ -8,6 +8,7 @@ from .rebuilding import Rebuilt, rebuild
 
 __all__ = [
     "BY",
+    "Ask",
     "By",
     "Collected",
     "Rebuilt",

@@ -13,17 +13,23 @@ from pathlib import Path
 from workers.content import file_sha256
 from workers.outside import open_outside
 
+from ..archive import ToFetch
+from ..errors import ArchiveError
+from ..models.exposures import FetchedFile
 from ..models.findings import Finding, FindingKind, UsedReference
 from ..provenance import Database
 from .checking import check
 from .rebuilding import Listener
 
-__all__ = ["audit"]
+__all__ = ["Ask", "audit"]
 
 _REFS = "`rewebb refs verify --repair` fetches what CRDS has; what was made with other "
 _REFS += "bytes than these has to be made again"
 
 _BLOCK_BYTES = 1 << 22
+
+Ask = Callable[[str], ToFetch]
+"""Asks an archive of the files of a program; raises `ArchiveError`."""
 
 
 def audit(
@@ -31,6 +37,7 @@ def audit(
     database: Database,
     *,
     caches: Iterable[Path] = (),
+    ask: Ask | None = None,
     listener: Listener = lambda *_: None,
 ) -> Iterator[Finding]:
     """Read all that recorded products are, and were made of.
@@ -39,6 +46,8 @@ def audit(
     ----------
     caches
         CRDS caches to compare besides those that jobs used.
+    ask
+        Asks the archive of a program what it would fetch of the files that are here.
 
     Raises
     ------
@@ -53,13 +62,45 @@ def audit(
         yield replace(one, affected=database.audits.list_affected(jobs))
     yield from _audit_references(database, caches, listener)
     yield from _audit_inputs(database, listener)
-    for program in database.files.list_fetched_programs():
-        yield Finding(
-            FindingKind.NOT_ASKED,
-            f"program {program}",
-            "its archive was not asked whether it has replaced files since",
-            f"`rewebb fetch {program} --dry-run` asks, and lists what it would fetch",
-        )
+    yield from _audit_archive(database, ask)
+
+
+def _audit_archive(database: Database, ask: Ask | None) -> Iterator[Finding]:
+    """Ask the archive whether it still has the files that were fetched from it."""
+    programs = defaultdict[str, list[FetchedFile]](list)
+    for record in database.files.list_fetched():
+        programs[record.program].append(record)
+    for program, records in programs.items():
+        try:
+            decided = ask(program) if ask else None
+            why = "no archive is set" if decided is None else ""
+        except ArchiveError as error:
+            decided, why = None, str(error)
+        if decided is None:
+            yield _tell_unasked(f"program {program}", why)
+            continue
+        for file in decided.missing.values():
+            copies = [one.sha256 for one in records if one.name == file.name]
+            readers = database.audits.find_readers(copies)
+            yield Finding(
+                FindingKind.INPUT_REPLACED,
+                file.name,
+                f"the archive has another one under this name, of {file.size_bytes} "
+                "bytes",
+                f"`rewebb run {program}` fetches it, and makes what depends on it",
+                database.audits.list_affected(readers),
+            )
+        for name, said in {**decided.unknown, **decided.unchecked}.items():
+            yield _tell_unasked(name, said)
+
+
+def _tell_unasked(subject: str, why: str) -> Finding:
+    return Finding(
+        FindingKind.NOT_ASKED,
+        subject,
+        f"the archive did not tell whether it has replaced it: {why}",
+        "audit again with --archive, when it answers",
+    )
 
 
 def _audit_references(

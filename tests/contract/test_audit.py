@@ -5,14 +5,19 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-from kept_folders import CRDS_FILE, RAW_FILE, KeptFolder
+from fetching_site import Site
+from kept_folders import CRDS_FILE, RAW_FILE, KeptFolder, publish
+from mast_server import mast_server
+from small_files import name_exposure, write_small_files
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.provenance import Database, Records
 
 ALL = ["a_rate.fits", "a_s2d.fits", "a_x1d.fits"]
 SPECTRA = ["a_s2d.fits", "a_x1d.fits"]
@@ -116,3 +121,42 @@ def test_an_audit_is_read_by_people_too(kept: KeptFolder) -> None:
     told = CliRunner().invoke(app, ["audit", "--data-dir", str(kept.data)]).stdout
     assert "  products: a_rate.fits, a_s2d.fits, a_x1d.fits\n" in told
     assert told.endswith("1 findings.\n")
+
+
+def test_inputs_that_the_archive_has_replaced_are_named(tmp_path: Path) -> None:
+    """While the archive is away, it is only told that it was not asked."""
+    write_small_files(tmp_path / "archive", 3)
+    name = f"{name_exposure(1)}_uncal.fits"
+    with mast_server(tmp_path / "archive") as mast:
+        kept = _fetch(tmp_path, mast.url, name)
+        far = ("--archive", "mast")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REWEBB_MAST_URL", mast.url)
+            assert find(kept, *far) == {}
+            other = tmp_path / "archive" / f"{name_exposure(2)}_uncal.fits"
+            other.replace(other.with_name(name))
+            assert find(kept, *far) == {name: ("INPUT_REPLACED", ["far_rate.fits"])}
+    told = json.loads(audit(kept).stdout)["findings"]
+    assert [one["kind"] for one in told] == ["NOT_ASKED"]
+
+
+def _fetch(folder: Path, url: str, name: str) -> KeptFolder:
+    """Fetch small files, and record a job that has read one of them."""
+    kept = KeptFolder(folder / "data", folder / "crds")
+    site = Site(kept.data, url)
+    site.fetch()
+    with Database.open(kept.url, records=Records(kept.data)) as database:
+        for record in site.records:
+            database.files.remember_fetched(record)
+        (raw,) = (record for record in site.records if record.name == name)
+        job = kept.make_jobs()[0]
+        path = str(kept.data / raw.folder / name)
+        read = replace(job.inputs[0], name=name, path=path, sha256=raw.sha256)
+        made = publish(
+            kept.data,
+            replace(job, inputs=(read,)),
+            {"far_rate.fits": "rate"},
+            attempt="far",
+        )
+        database.jobs.record_outcome(made)
+    return kept
