@@ -123,6 +123,10 @@ class Match(BaseModel):
             if isinstance(patterns, tuple)
         ) and self._is_taken(facts.get("date", ""))
 
+    def fits_mode(self, exp_type: str) -> bool:
+        """Return whether exposures of a type can be among those."""
+        return _is_any(exp_type, self.exp_type)
+
     def describe(self) -> str:
         """Write down what is asked: ``exp_type NRS_IFU, grating G395H or G395M``."""
         asked = [

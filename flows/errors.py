@@ -10,6 +10,7 @@ RewebbError
 * FileNameError
 * PoolError
 * PlanError
+* QueryError
 * RunCancelledError
 * RunStateError
 * DataFolderError
@@ -38,6 +39,7 @@ __all__ = [
     "OutcomeError",
     "PlanError",
     "PoolError",
+    "QueryError",
     "RecordError",
     "RewebbError",
     "RunCancelledError",
@@ -86,6 +88,10 @@ class BundleError(RewebbError):
 
 class PlanError(RewebbError):
     """The run cannot be planned: settings, recipe or cluster do not allow it."""
+
+
+class QueryError(RewebbError):
+    """What is asked for cannot be searched for, or names what is not known."""
 
 
 class RunCancelledError(RewebbError):

@@ -18,7 +18,8 @@ DOC = Path(__file__).parents[1] / "docs" / "operator" / "schema.md"
 _MARK = "<!-- What follows is made by tools/schema_docs.py. -->\n"
 
 _SUBJECTS = (
-    *("runs", "jobs", "sets", "attempts", "environments", "measurements", "files"),
+    *("runs", "jobs", "sets", "attempts", "environments", "observed"),
+    *("measurements", "files"),
 )
 """Modules of the schema, in the order of the page."""
 

@@ -43,6 +43,7 @@ __all__ = [
     "Parameters",
     "ParsUse",
     "Product",
+    "ProductFacts",
     "ReferenceFile",
     "ReferenceUse",
     "Resolution",
@@ -50,6 +51,7 @@ __all__ = [
     "ResolveMember",
     "ResolveRequest",
     "Resolved",
+    "SourceFacts",
     "Stage",
     "Status",
     "StepSpec",
@@ -109,10 +111,11 @@ CONTENT_VERSION = 2
 """Version of the content hash, part of every fingerprint; a change makes every job
 due."""
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Version of the shape of `Outcome`, part of no fingerprint.
 
-Records of version 1 do not name it, and hold caveats of `KNOWN_BEFORE`."""
+Records of version 1 do not name it, and hold caveats of `KNOWN_BEFORE`. Those before 3
+have no facts of products."""
 
 
 class Stage(StrEnum):
@@ -330,6 +333,74 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """A part of a product that has a place of its own: a source, a slit, a field."""
+
+    name: str = ""
+    """Of the source; its number where it has none, empty of what is no source."""
+    slit: str = ""
+    """Of the slit or slitlet, where the product says it."""
+    ra_deg: float | None = None
+    """Right ascension (ICRS): of the source, or of the middle of `region`."""
+    dec_deg: float | None = None
+    """Declination, likewise."""
+    region: str = ""
+    """Its footprint, as in S_REGION (STC-S); empty if it is not known, or if there are
+    several."""
+    wave_min_m: float | None = None
+    """Shortest wavelength, in m."""
+    wave_max_m: float | None = None
+    """Longest wavelength, in m."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """What a product is of, as its headers and tables say, in the terms of ObsCore 1.1.
+
+    None of it is part of the content of the product.
+    """
+
+    product: str
+    """Name of the file."""
+    dataproduct_type: str
+    """spectrum, cube, image or timeseries."""
+    calib_level: int
+    """As in MAST: 2 of an exposure, 3 of several that are combined."""
+    target: str = ""
+    """Name of the target in the proposal."""
+    instrument: str = ""
+    """INSTRUME."""
+    detector: str = ""
+    """DETECTOR; of combined products that of the first exposure."""
+    grating: str = ""
+    """GRATING, of NIRSpec."""
+    filter: str = ""
+    """FILTER."""
+    channel: str = ""
+    """CHANNEL, of the MRS."""
+    band: str = ""
+    """BAND, of the MRS."""
+    ra_deg: float | None = None
+    """Right ascension (ICRS) of its middle; of the target where it does not say."""
+    dec_deg: float | None = None
+    """Declination, likewise."""
+    region: str = ""
+    """Its footprint, as in S_REGION (STC-S); empty if it has none, or several."""
+    start_mjd: float | None = None
+    """Begin of the first exposure (MJD, UTC)."""
+    end_mjd: float | None = None
+    """End of the last (MJD, UTC)."""
+    exposure_s: float | None = None
+    """Effective exposure time of all, in s."""
+    wave_min_m: float | None = None
+    """Shortest wavelength, in m."""
+    wave_max_m: float | None = None
+    """Longest wavelength, in m."""
+    sources: tuple[SourceFacts, ...] = ()
+    """Its parts; one without a name if it has neither sources nor slits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Combined:
     """What an earlier job of spec3 has made, of which spectra are extracted again."""
 
@@ -412,6 +483,8 @@ class Outcome:
     """Status of the steps that this stage ran."""
     caveats: tuple[Caveat, ...] = ()
     """What the job found that a scientist must know; none of `KNOWN_BEFORE`."""
+    facts: tuple[ProductFacts, ...] = ()
+    """What products are of, by name; not of every kind of file."""
     error: ErrorInfo | None = None
     """Why it did not succeed."""
     node: str = ""

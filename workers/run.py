@@ -42,6 +42,7 @@ from .contract import (
     Outcome,
     ParsUse,
     Product,
+    ProductFacts,
     ReferenceUse,
     Resolution,
     ResolveRequest,
@@ -100,6 +101,7 @@ class _Answer:
     products: tuple[Product, ...] = ()
     steps: tuple[StepStatus, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+    facts: tuple[ProductFacts, ...] = ()
     error: ErrorInfo | None = None
 
 
@@ -251,6 +253,7 @@ def _run_in(
         products=answer.products,
         steps=answer.steps,
         caveats=answer.caveats,
+        facts=answer.facts,
         error=answer.error,
         node=node,
         environment_sha256=environment_sha256,
@@ -472,16 +475,14 @@ def _run_stage(
     os.chdir(work)
     # Products keep the paths that the pipeline is given: none names the attempt.
     shared = scratch.with_name(SHARED)
-    steps, caveats = calibrate(
-        job, inputs=Path(INPUTS), shared=shared, combined=combined
-    )
+    found = calibrate(job, inputs=Path(INPUTS), shared=shared, combined=combined)
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
     products = tuple(_describe(path) for path in made)
     for path in made:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
         (outputs / job.association_name).write_text(job.association)
-    return _Answer(products, steps, (*caveats, *edited))
+    return _Answer(products, found.steps, (*found.caveats, *edited), found.facts)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from .access import describe_withheld, find_token
 from .brought import BroughtFiles
+from .cones import parse_cone
 from .fetch import Fetcher, FetchReport, ToFetch
 from .files import FetchedFiles, FoundFiles, fetch_files, find_files, list_files
 from .folder import FolderArchive
@@ -10,7 +11,6 @@ from .remote import RemoteArchive
 from .source import (
     Access,
     Archive,
-    Cone,
     FetchListener,
     FileKind,
     Listing,
@@ -25,7 +25,6 @@ __all__ = [
     "Access",
     "Archive",
     "BroughtFiles",
-    "Cone",
     "FetchListener",
     "FetchReport",
     "FetchedFiles",
@@ -47,6 +46,7 @@ __all__ = [
     "find_token",
     "list_files",
     "load_record",
+    "parse_cone",
     "read_text",
     "read_texts",
     "role_of",

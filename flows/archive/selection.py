@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from ..errors import ArchiveError, FileNameError
 from ..models.exposures import Exposure, UnusableFile
+from ..models.products import Cone
 from ..names import (
     CompanionName,
     ExposureName,
@@ -24,7 +25,7 @@ from ..names import (
     parse_exposure_name,
 )
 from .headers import HeaderValue
-from .source import Access, Cone, Facts, FileKind, Listing, Query, RemoteFile
+from .source import Access, Facts, FileKind, Listing, Query, RemoteFile
 
 __all__ = [
     "HeldFile",

@@ -10,12 +10,12 @@ from workers.cache_contract import FileProgress
 from workers.transfer import Opener
 
 from ..models.exposures import Exposure, Inventory, UnusableFile
+from ..models.products import Cone
 from ..names import check_observations, check_program
 
 __all__ = [
     "Access",
     "Archive",
-    "Cone",
     "Facts",
     "FetchListener",
     "FileKind",
@@ -51,18 +51,6 @@ class FileKind(StrEnum):
     """A pool of DMS."""
     ASN = "asn"
     """An association of DMS."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cone:
-    """A circle on the sky."""
-
-    ra_deg: float
-    """Right ascension of its centre, ICRS."""
-    dec_deg: float
-    """Declination of its centre, ICRS."""
-    radius_deg: float
-    """Its radius."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from .cluster import cluster_app
 from .config import config_app
 from .db import db_app
 from .demo import demo
+from .find import find_app
 from .interrupts import Interruptible
 from .measure import measure
 from .memory import memory_app
@@ -84,6 +85,7 @@ for command in (
     *(reproduce, bundle, replay),
 ):
     app.command()(command)
+app.add_typer(find_app, name="find")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(issues_app, name="issues")
 app.add_typer(config_app, name="config")

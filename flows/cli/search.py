@@ -18,7 +18,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from ..archive import Cone, FetchedFiles, FoundFiles, RemoteFile
+    from ..archive import FetchedFiles, FoundFiles, RemoteFile
 
 __all__ = ["fetch", "search"]
 
@@ -30,7 +30,10 @@ _Target = Annotated[
 ]
 _Cone = Annotated[
     str | None,
-    typer.Option(help="Circle on the sky, in degrees.", metavar="RA,DEC,RADIUS"),
+    typer.Option(
+        help="Circle on the sky, in degrees, or as 10h0m0s,+2d0m0s,2arcsec.",
+        metavar="RA,DEC,RADIUS",
+    ),
 ]
 _Instrument = Annotated[str | None, typer.Option(help="NIRSPEC, MIRI, NIRISS, NIRCAM.")]
 _ExpType = Annotated[
@@ -74,14 +77,14 @@ def search(
     """Show what an archive holds: counts, sizes, modes, access, and what is here."""
     from config.settings import load_settings
 
-    from ..archive import Access, FileKind, Query, find_files
+    from ..archive import Access, FileKind, Query, find_files, parse_cone
     from ..factory import make_source, make_vault
 
     query = Query(
         program=program,
         observations=split(observations),
         target=target,
-        cone=_parse_cone(cone),
+        cone=parse_cone(cone) if cone is not None else None,
         instrument=instrument,
         exp_types=split(exp_type),
         optics=split(optics),
@@ -151,26 +154,6 @@ def fetch(
         _print_fetched(fetched)
     if fetched.failed:
         raise typer.Exit(FAILED)
-
-
-def _parse_cone(text: str | None) -> "Cone | None":
-    from ..archive import Cone
-
-    if text is None:
-        return None
-    try:
-        ra_deg, dec_deg, radius_deg = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"expected three numbers like 83.63,22.01,0.1, got {text!r}"
-        ) from error
-    # Comparisons with nan are false.
-    if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90 and 0 < radius_deg <= 180):
-        raise typer.BadParameter(
-            "expected RA 0-360, DEC -90-90, RADIUS above 0 and at most 180, got "
-            f"{text!r}"
-        )
-    return Cone(ra_deg, dec_deg, radius_deg)
 
 
 def _to_utc(time: datetime | None) -> datetime | None:

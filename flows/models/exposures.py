@@ -15,8 +15,10 @@ __all__ = [
     "Exposure",
     "FetchedFile",
     "Inventory",
+    "KnownExposure",
     "Metafile",
     "PoolFile",
+    "Program",
     "Role",
     "UnusableFile",
 ]
@@ -202,3 +204,82 @@ class FetchedFile:
     """UTC."""
     checks: tuple[str, ...]
     """What was verified: size, FITS structure, CHECKSUM, DATASUM, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program, as the headers of its exposures tell of it."""
+
+    id: str
+    """Five digits."""
+    title: str
+    """TITLE; empty where it is not said."""
+    principal_investigator: str
+    """PI_NAME, likewise."""
+    category: str
+    """CATEGORY: GO, GTO, ...; likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownExposure:
+    """An exposure as it is recorded: what it is searched by and associated with.
+
+    What the header does not say is empty, or None.
+    """
+
+    name: str
+    """File stem without suffix."""
+    program: str
+    """Five digits."""
+    observation: str
+    """Three digits."""
+    visit: str
+    """Three digits."""
+    exp_type: str
+    """EXP_TYPE."""
+    role: Role
+    """What it is for."""
+    instrument: str
+    """INSTRUME."""
+    detector: str
+    """DETECTOR."""
+    grating: str
+    """GRATING."""
+    filter: str
+    """FILTER."""
+    pupil: str
+    """PUPIL."""
+    channel: str
+    """CHANNEL."""
+    band: str
+    """BAND."""
+    subarray: str
+    """SUBARRAY."""
+    aperture: str
+    """APERNAME."""
+    readout: str
+    """READPATT."""
+    target: str
+    """TARGPROP: name of the target in the proposal."""
+    ra_deg: float | None
+    """TARG_RA (ICRS)."""
+    dec_deg: float | None
+    """TARG_DEC (ICRS)."""
+    started_at: datetime | None
+    """DATE-BEG, UTC."""
+    duration_s: float | None
+    """DURATION."""
+    exposure_s: float | None
+    """EFFEXPTM."""
+    metafile: str
+    """MSAMETFL: name of the metafile of the MSA."""
+    path: str
+    """Where its file is, or will be once it is fetched."""
+    size_bytes: int
+    """Size of the file."""
+    mtime_ns: int
+    """Its time of last modification."""
+    sha256: str
+    """Hash of its bytes; empty while nobody has read all of it."""
+    defect: str | None
+    """One sentence when the file is damaged."""

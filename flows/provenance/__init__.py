@@ -4,6 +4,7 @@ from .comparing import CACHES, compare
 from .database import Database
 from .engine import make_engine
 from .environments import find_environments, load_environment
+from .find import keep_newest
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .read_only import open_read_only
@@ -22,6 +23,7 @@ __all__ = [
     "find_environments",
     "find_outcomes",
     "find_removed",
+    "keep_newest",
     "load_environment",
     "load_journal",
     "load_measured",

@@ -26,6 +26,8 @@ __all__ = ["CACHES", "Rows", "compare"]
 
 CACHES: Final = {
     "lease": "who runs a program now is true of now alone",
+    "exposure": "what headers in the archive say, which the next run reads again",
+    "program": "likewise",
     "product.mtime_ns": "when a product was last found as it was made",
 }
 """Tables and columns that are not compared, each with why."""

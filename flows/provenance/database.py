@@ -10,7 +10,9 @@ from .auditing import Audits
 from .comparing import Rows
 from .engine import make_engine
 from .environments import Environments
+from .exposures import Exposures
 from .files import Files
+from .find import Products
 from .jobs import Jobs
 from .leases import Leases
 from .measurements import Measurements
@@ -24,7 +26,7 @@ __all__ = ["Database"]
 
 
 class Database:
-    """Runs, jobs, files, leases, measurements and environments in one database.
+    """Runs, jobs, products, exposures, files, leases, measurements, environments.
 
     Each method of these is one transaction, and raises `DatabaseError` when the
     database cannot be used. One that is away (restarted, locked) is waited for, as
@@ -44,6 +46,8 @@ class Database:
         self.runs = Runs(sessions, records)
         self.jobs = Jobs(sessions)
         self.files = Files(sessions, records)
+        self.products = Products(sessions)
+        self.exposures = Exposures(sessions)
         self.leases = Leases(sessions)
         self.measurements = Measurements(sessions, records)
         self.rows = Rows(sessions)

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
@@ -13,10 +14,27 @@ from ..models.exposures import FetchedFile
 from ..models.records import SeenFiles, SeenReferences
 from .records import Records
 from .rows import to_record, to_records, to_values
-from .schema import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
+from .schema import (
+    SQLExposure,
+    SQLFetchedFile,
+    SQLKnownFile,
+    SQLKnownReference,
+    SQLRawContent,
+)
 from .sessions import Sessions, Tables, reads, select_in, upsert
 
 __all__ = ["Files"]
+
+_EXPOSURES = cast("Table", SQLExposure.__table__)
+
+_HASH_EXPOSURES = (
+    update(_EXPOSURES)
+    .where(_EXPOSURES.c.path == bindparam("of_path"))
+    .where(_EXPOSURES.c.size_bytes == bindparam("of_size"))
+    .where(_EXPOSURES.c.mtime_ns == bindparam("of_mtime"))
+    .values(sha256=bindparam("to_sha256"))
+)
+"""Adds the hash of a raw file to its exposure."""
 
 
 class Files(Tables):
@@ -81,10 +99,22 @@ class Files(Tables):
         if self._records is not None and values:
             read = tuple(file for file in files if file.error is None)
             self._records.keep_seen(SeenFiles(read, datetime.now(UTC)))
+        hashes = [
+            {
+                "of_path": file.path,
+                "of_size": file.size_bytes,
+                "of_mtime": file.mtime_ns,
+                "to_sha256": file.sha256,
+            }
+            for file in files
+            if file.error is None
+        ]
 
         def work(session: Session) -> None:
             upsert(session, SQLKnownFile, values)
             upsert(session, SQLRawContent, contents)
+            if hashes:
+                session.execute(_HASH_EXPOSURES, hashes)
 
         self._sessions.write(work)
 

@@ -19,7 +19,9 @@ from workers.contract import (
     Outcome,
     ParsUse,
     Product,
+    ProductFacts,
     ReferenceUse,
+    SourceFacts,
     StepStatus,
     Usage,
 )
@@ -34,6 +36,8 @@ from .schema import (
     SQLJob,
     SQLJobInput,
     SQLProduct,
+    SQLProductFacts,
+    SQLProductSource,
     SQLStepStatus,
 )
 from .sets import LoadedSets, load_sets
@@ -41,6 +45,7 @@ from .sets import LoadedSets, load_sets
 __all__ = [
     "find_successes",
     "load_attempts",
+    "load_facts",
     "load_jobs",
     "load_uses",
     "to_stored_product",
@@ -144,6 +149,27 @@ def find_successes(
     }
 
 
+def load_facts(
+    session: Session, fingerprints: Sequence[str]
+) -> Mapping[tuple[str, str], ProductFacts]:
+    """Load what products are of, by job and name, in two queries for all."""
+    facts = _group(session, SQLProductFacts, "fingerprint", fingerprints, by="product")
+    sources = _group(
+        session, SQLProductSource, "fingerprint", fingerprints, by="position"
+    )
+    parts = defaultdict[tuple[str, str], list[SourceFacts]](list)
+    for key, rows in sources.items():
+        for row in rows:
+            parts[key, row.product].append(to_record(SourceFacts, row))
+    return {
+        (key, row.product): to_record(
+            ProductFacts, row, sources=tuple(parts[key, row.product])
+        )
+        for key, rows in facts.items()
+        for row in rows
+    }
+
+
 def to_stored_product(
     product: SQLProduct, job: SQLJob, attempt: SQLAttempt
 ) -> StoredProduct:
@@ -173,6 +199,7 @@ def _load_outcome(session: Session, row: SQLAttempt, job: Job) -> Outcome:
         products=load(Product, SQLProduct, "name"),
         steps=load(StepStatus, SQLStepStatus, "position"),
         caveats=load(Caveat, SQLCaveat, "position"),
+        facts=tuple(load_facts(session, [job.fingerprint] * row.is_stored).values()),
         error=_to_error(row),
         record_version=RECORD_VERSION,
     )

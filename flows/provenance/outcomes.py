@@ -1,16 +1,17 @@
 """Outcomes on disk: where they are and how they are read back."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from workers.contract import KNOWN_BEFORE, Outcome
+from workers.contract import KNOWN_BEFORE, RECORD_VERSION, Outcome
 from workers.outside import read_outside
 
 from ..errors import FileNameError, OutcomeError
@@ -50,7 +51,8 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
     """Make an outcome of its text.
 
     Records of version 1 have what was known before the job ran among what the job
-    found; that is left out, since it held of one run.
+    found; that is left out, since it held of one run. What older ones lack has its
+    default, and they are of the version of today then.
 
     Raises
     ------
@@ -66,7 +68,8 @@ def parse_outcome(text: bytes | str, *, source: str) -> Outcome:
             f"The {source} is not an outcome: {where}: {first['msg']}."
         ) from error
     if "record_version" in from_json(text):
-        return outcome
+        shape = max(outcome.record_version, RECORD_VERSION)
+        return replace(outcome, record_version=shape)
     found = tuple(said for said in outcome.caveats if said.kind not in KNOWN_BEFORE)
     return replace(outcome, caveats=found)
 
@@ -84,6 +87,11 @@ def _check(outcome: Outcome) -> Outcome:
             check_file_name(product.name)
     except FileNameError as error:
         raise ValueError(str(error)) from error
+    for facts in outcome.facts:
+        values = (value for one in facts.sources for value in astuple(one))
+        numbers = (*astuple(replace(facts, sources=())), *values)
+        if not all(isfinite(each) for each in numbers if isinstance(each, float)):
+            raise ValueError(f"a fact of {facts.product} is not finite")
     started_at, finished_at = (
         time.replace(tzinfo=time.tzinfo or UTC)
         for time in (outcome.started_at, outcome.finished_at)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from workers.contract import Outcome, Status
+from workers.contract import Outcome, ProductFacts, SourceFacts, Status
+from workers.sky import find_radius_deg
 
 from .rows import to_fields, to_values
 from .schema import (
@@ -18,6 +19,8 @@ from .schema import (
     SQLJob,
     SQLJobInput,
     SQLProduct,
+    SQLProductFacts,
+    SQLProductSource,
     SQLStepStatus,
 )
 from .sessions import batches, insert_rows, upsert
@@ -26,7 +29,7 @@ from .sets import record_sets
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["record_outcomes"]
+__all__ = ["record_outcomes", "to_target_key"]
 
 _Row = Mapping[str, object]
 
@@ -213,6 +216,30 @@ def _record_products(
         for product in outcome.products
     ]
     insert_rows(session, SQLProduct, rows)
+    _record_facts(session, made, made.keys() & known)
+
+
+def _record_facts(
+    session: Session, made: Mapping[str, Outcome], again: Iterable[str]
+) -> None:
+    """Write what the products of successes are of."""
+    _delete(session, SQLProductSource.fingerprint, again)
+    _delete(session, SQLProductFacts.fingerprint, again)
+    facts: list[_Row] = []
+    sources: list[_Row] = []
+    for fingerprint, outcome in made.items():
+        for one in outcome.facts:
+            own = {"fingerprint": fingerprint}
+            key = to_target_key(one.target)
+            facts.append(to_values(SQLProductFacts, one, target_key=key, **own))
+            sources += _to_sources(one, **own)
+    insert_rows(session, SQLProductFacts, facts)
+    insert_rows(session, SQLProductSource, sources)
+
+
+def to_target_key(target: str) -> str:
+    """Write the name of a target as it is compared: in lower case, one space apart."""
+    return " ".join(target.casefold().split())
 
 
 def _delete(
@@ -247,3 +274,23 @@ def _to_rows(
         to_values(table, record, position=position, **owner)
         for position, record in enumerate(records)
     ]
+
+
+def _to_sources(facts: ProductFacts, **owner: str) -> Sequence[_Row]:
+    return [
+        to_values(
+            SQLProductSource,
+            source,
+            product=facts.product,
+            position=position,
+            radius_deg=_find_radius_deg(source),
+            **owner,
+        )
+        for position, source in enumerate(facts.sources)
+    ]
+
+
+def _find_radius_deg(source: SourceFacts) -> float:
+    if source.ra_deg is None or source.dec_deg is None:
+        return 0.0
+    return find_radius_deg((source.ra_deg, source.dec_deg), source.region)

@@ -116,6 +116,7 @@ def run_program(
             step=take,
         )
         drawn = take("fetch", partial(fetch, drawn, services.archive, on_file))
+        services.database.exposures.remember(drawn.known)
         cluster = open_cluster()
         planned = _plan(drawn, services, cluster, step=take)
         work = partial(

@@ -54,6 +54,8 @@ class Drawn:
     """Files and exposures that the run makes less of, or nothing, with why."""
     exposures: tuple[Exposure, ...] = ()
     """The exposures that its jobs are of, members included, by name."""
+    known: tuple[Exposure, ...] = ()
+    """The exposures of the program, with their raw files; none of a later start."""
     due: tuple[DueFile, ...] = ()
     """References that are not in the cache and that a dry run did not fetch."""
 
@@ -112,6 +114,7 @@ def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
         graph=graph,
         remote=tuple(e for e in inventory.exposures if e.is_remote and e.name in raw),
         exposures=_list_exposures(inventory.exposures, graph),
+        known=inventory.exposures if request.start_at is Stage.DETECTOR1 else (),
         notes=associated.notes,
         unused=(
             *inventory.unchecked,
@@ -136,7 +139,9 @@ def fetch(
     """
     fetched = archive.fetch(drawn.remote, listener=listener)
     graph = refuse_divided(place_exposures(drawn.graph, fetched), drawn.recipe)
-    return replace(drawn, graph=graph, remote=())
+    here = {exposure.name: exposure for exposure in fetched}
+    known = tuple(here.get(exposure.name, exposure) for exposure in drawn.known)
+    return replace(drawn, graph=graph, remote=(), known=known)
 
 
 def _refuse_mismatches(associated: Associated) -> None:

@@ -28,7 +28,7 @@ from mast_server import MastServer, mast_server
 
 from flows.archive.mast.client import MastClient, MastLimits
 from flows.archive.mast.products import SEARCH_COLUMNS
-from flows.archive.source import Cone
+from flows.models.products import Cone
 from workers.transfer.http import HttpClient
 
 TOKEN = "1f2e3d4c5b6a"  # of nobody

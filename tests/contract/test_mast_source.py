@@ -14,8 +14,9 @@ from mast_files import ARCHIVE, write_archive
 from mast_server import MastServer, mast_server
 
 from flows.archive.mast import MastLimits, MastSource
-from flows.archive.source import Access, Cone, FileKind, Query
+from flows.archive.source import Access, FileKind, Query
 from flows.errors import AccessError, ArchiveError, IdError
+from flows.models.products import Cone
 from workers.errors import NotHeldError
 from workers.sample import SampleSet
 from workers.transfer import Pacing, RetryPolicy

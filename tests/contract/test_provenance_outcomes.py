@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from outcomes import NOON, make_job, make_outcome, make_product, outcomes
 
 from flows.errors import OutcomeError
 from flows.provenance import find_outcomes, load_outcome, parse_outcome
-from workers.contract import Outcome, to_json
+from workers.contract import Outcome, ProductFacts, SourceFacts, to_json
 
 
 @given(outcomes())
@@ -111,3 +111,28 @@ def test_all_outcomes_of_a_data_folder_are_found_successes_first(
 
 def test_a_data_folder_that_is_not_there_holds_no_outcome(tmp_path: Path) -> None:
     assert list(find_outcomes(tmp_path / "none")) == []
+
+
+def test_an_outcome_of_before_there_were_facts_has_none(tmp_path: Path) -> None:
+    record = json.loads(to_json(make_outcome()))
+    del record["facts"]
+    path = tmp_path / "outcome.json"
+    path.write_text(json.dumps(record | {"record_version": 2}))
+    assert load_outcome(path) == make_outcome()
+
+
+@pytest.mark.parametrize("place", ["facts", "source"])
+def test_an_outcome_with_a_fact_that_is_no_number_is_refused(
+    tmp_path: Path, place: str
+) -> None:
+    facts = ProductFacts(
+        "a_x1d.fits",
+        "spectrum",
+        2,
+        ra_deg=nan if place == "facts" else 1.0,
+        sources=(SourceFacts(dec_deg=nan if place == "source" else 1.0),),
+    )
+    path = tmp_path / "outcome.json"
+    path.write_text(to_json(make_outcome(facts=[facts])))
+    with pytest.raises(OutcomeError, match=r"fact of a_x1d\.fits is not finite"):
+        load_outcome(path)

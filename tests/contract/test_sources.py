@@ -18,7 +18,8 @@ from s3_server import s3_mirror
 from flows.archive import FolderArchive
 from flows.archive.mast import MastSource
 from flows.archive.s3 import S3Source
-from flows.archive.source import Access, Cone, FileKind, Query, RemoteFile, Source
+from flows.archive.source import Access, FileKind, Query, RemoteFile, Source
+from flows.models.products import Cone
 from workers.errors import NotHeldError
 from workers.sample import SampleSet
 from workers.transfer import Body

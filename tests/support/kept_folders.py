@@ -20,8 +20,10 @@ from workers.contract import (
     Measurement,
     Outcome,
     Product,
+    ProductFacts,
     ReferenceFile,
     ReferenceUse,
+    SourceFacts,
     Stage,
     Status,
     to_json,
@@ -65,10 +67,27 @@ def publish(
         place = get_attempt_folder(job.fingerprint, attempt)
     made = [place_product(data / place, *item) for item in sorted(products.items())]
     outcome = make_outcome(job, attempt=attempt, status=status, products=made)
-    outcome = replace(outcome, folder=str(place))
+    of_success = made if status is Status.SUCCEEDED else ()
+    facts = tuple(_make_facts(product.name) for product in of_success)
+    outcome = replace(outcome, folder=str(place), facts=facts)
     (data / place).mkdir(parents=True, exist_ok=True)
     (data / place / OUTCOME_NAME).write_text(to_json(outcome))
     return outcome
+
+
+def _make_facts(name: str) -> ProductFacts:
+    """Make facts with one of everything."""
+    region = "POLYGON ICRS 9.9 1.9 10.1 1.9 10.1 2.1 9.9 2.1"
+    place = {"ra_deg": 10.0, "dec_deg": 2.0, "wave_min_m": 1e-6, "wave_max_m": 5e-6}
+    source = SourceFacts(name="1_7", slit="3", region=region, **place)
+    times = {"start_mjd": 60000.0, "end_mjd": 60000.5, "exposure_s": 42.5}
+    return ProductFacts(
+        *(name, "spectrum", 2, "M 31", "NIRSPEC", "NRS1", "PRISM", "CLEAR"),
+        region=region,
+        sources=(source,),
+        **place,
+        **times,
+    )
 
 
 @dataclass(frozen=True)

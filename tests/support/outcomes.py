@@ -18,8 +18,10 @@ from workers.contract import (
     Outcome,
     ParsUse,
     Product,
+    ProductFacts,
     ReferenceFile,
     ReferenceUse,
+    SourceFacts,
     Stage,
     Status,
     StepStatus,
@@ -111,6 +113,7 @@ def make_outcome(
     status: Status = Status.SUCCEEDED,
     finished_at: datetime = NOON,
     products: Sequence[Product] | None = None,
+    facts: Sequence[ProductFacts] = (),
 ) -> Outcome:
     """Make what an attempt leaves: products of a success, an error of a failure."""
     outcome = Outcome(
@@ -131,6 +134,7 @@ def make_outcome(
     return replace(
         outcome,
         products=tuple([make_product()] if products is None else products),
+        facts=tuple(facts),
         steps=(StepStatus("saturation", "COMPLETE"), StepStatus("jump", "SKIPPED")),
         caveats=(Caveat(CaveatKind.STEP_SKIPPED, "The step jump was skipped."),),
     )
@@ -222,6 +226,39 @@ _named_products = st.lists(_products, max_size=3, unique_by=lambda item: item.na
 )
 
 
+_numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+_sources = st.builds(
+    SourceFacts,
+    name=texts,
+    slit=texts,
+    ra_deg=st.none() | st.floats(0, 360, exclude_max=True),
+    dec_deg=st.none() | st.floats(-90, 90),
+    region=_words | st.just("POLYGON ICRS 1 2 1.1 2 1.1 2.1"),
+    wave_min_m=_numbers,
+    wave_max_m=_numbers,
+)
+
+
+def _facts_of(products: Sequence[Product]) -> st.SearchStrategy[tuple[object, ...]]:
+    """Give facts of some products, by name."""
+    return st.tuples(
+        *(
+            st.builds(
+                ProductFacts,
+                product=st.just(product.name),
+                dataproduct_type=st.sampled_from(["spectrum", "cube"]),
+                calib_level=st.integers(2, 3),
+                target=texts,
+                ra_deg=_numbers,
+                start_mjd=_numbers,
+                wave_min_m=_numbers,
+                sources=_tuples(_sources),
+            )
+            for product in products[::2]
+        )
+    )
+
+
 def _jobs() -> st.SearchStrategy[Job]:
     return st.builds(
         Job,
@@ -275,10 +312,11 @@ def outcomes() -> st.SearchStrategy[Outcome]:
         ),
         error=st.none()
         | st.builds(ErrorInfo, type=_words, message=texts, traceback=texts),
-    ).map(_without_products_of_failures)
+    ).flatmap(_with_facts_of_successes)
 
 
-def _without_products_of_failures(outcome: Outcome) -> Outcome:
-    if outcome.status is Status.SUCCEEDED:
-        return outcome
-    return replace(outcome, products=())
+def _with_facts_of_successes(outcome: Outcome) -> st.SearchStrategy[Outcome]:
+    if outcome.status is not Status.SUCCEEDED:
+        return st.just(replace(outcome, products=()))
+    facts = _facts_of(outcome.products)
+    return st.builds(replace, st.just(outcome), facts=facts)

@@ -25,6 +25,7 @@ from workers.stages.caveats import (
     list_reference_conflicts,
     read_headers,
 )
+from workers.stages.looking import look_at
 
 NAN = np.full((2, 2), np.nan, np.float32)
 ONES = np.ones((2, 2), np.float32)
@@ -63,14 +64,15 @@ def kinds(caveats: Sequence[Caveat]) -> list[CaveatKind]:
     return [caveat.kind for caveat in caveats]
 
 
-def look_at(job: Job, *products: Path, **steps: str) -> tuple[Caveat, ...]:
+def inspect(job: Job, *products: Path, **steps: str) -> tuple[Caveat, ...]:
     status = [StepStatus(step, word) for step, word in steps.items()]
-    return find_caveats(job, products, status, ALIASES)
+    empty = look_at(job.stage, products).empty
+    return find_caveats(job, products, status, ALIASES, empty=empty)
 
 
 def test_data_that_are_all_nan_are_a_caveat(tmp_path: Path) -> None:
     path = write(tmp_path, "a_s3d.fits", fits.ImageHDU(NAN, name="SCI"))
-    [caveat] = look_at(JOB, path)
+    [caveat] = inspect(JOB, path)
     assert caveat.kind is CaveatKind.ALL_NAN
     assert "SCI extension 1 of a_s3d.fits" in caveat.message
 
@@ -78,32 +80,32 @@ def test_data_that_are_all_nan_are_a_caveat(tmp_path: Path) -> None:
 def test_one_good_pixel_is_enough(tmp_path: Path) -> None:
     data = NAN.copy()
     data[0, 0] = 0
-    assert not look_at(
+    assert not inspect(
         JOB, write(tmp_path, "a_s3d.fits", fits.ImageHDU(data, name="SCI"))
     )
 
 
 def test_only_science_arrays_are_looked_at(tmp_path: Path) -> None:
     hdus = [fits.ImageHDU(ONES, name="SCI"), fits.ImageHDU(NAN, name="ERR")]
-    assert not look_at(JOB, write(tmp_path, "a_s3d.fits", *hdus))
+    assert not inspect(JOB, write(tmp_path, "a_s3d.fits", *hdus))
 
 
 @pytest.mark.parametrize(("flux", "found"), [(np.nan, ["ALL_NAN"]), (1.0, [])])
 def test_spectra_are_looked_at(tmp_path: Path, flux: float, found: list[str]) -> None:
     table = Table({"WAVELENGTH": [1.0, 2.0], "FLUX": [flux, flux]})
     path = write(tmp_path, "a_x1d.fits", fits.BinTableHDU(table, name="EXTRACT1D"))
-    assert kinds(look_at(JOB, path)) == found
+    assert kinds(inspect(JOB, path)) == found
 
 
 def test_a_failed_step_is_a_caveat() -> None:
-    [caveat] = look_at(JOB, photom="FAILED")
+    [caveat] = inspect(JOB, photom="FAILED")
     assert (caveat.kind, caveat.message) == ("STEP_FAILED", "the step photom FAILED")
 
 
 def test_a_skipped_step_is_a_caveat_only_when_somebody_asked_for_it() -> None:
     asked = replace(JOB, overrides={"steps": {"photom": {"skip": False}}})
-    assert kinds(look_at(asked, photom="SKIPPED")) == ["STEP_SKIPPED"]
-    assert look_at(JOB, photom="SKIPPED") == ()
+    assert kinds(inspect(asked, photom="SKIPPED")) == ["STEP_SKIPPED"]
+    assert inspect(JOB, photom="SKIPPED") == ()
 
 
 def with_background(folder: Path, **tilts: float) -> Job:
@@ -120,7 +122,7 @@ def with_background(folder: Path, **tilts: float) -> Job:
 
 def test_members_ask_for_their_step(tmp_path: Path) -> None:
     job = with_background(tmp_path, science=0.25, background=0.25)
-    [caveat] = look_at(job, back_sub="SKIPPED")
+    [caveat] = inspect(job, back_sub="SKIPPED")
     assert caveat.message == (
         "the pipeline skipped bkg_subtract although there are background members"
     )
@@ -130,7 +132,7 @@ def test_a_moved_grating_wheel_is_why_no_background_was_subtracted(
     tmp_path: Path,
 ) -> None:
     job = with_background(tmp_path, science=0.25, background=0.26)
-    [caveat] = look_at(job, back_sub="SKIPPED")
+    [caveat] = inspect(job, back_sub="SKIPPED")
     assert caveat.message.endswith(
         "GWA_XTIL and GWA_YTIL of background_rate.fits (0.26, 0.5) are not those of "
         "the science (0.25, 0.5)"
@@ -141,13 +143,13 @@ def test_a_verification_image_asks_for_its_step() -> None:
     member = replace(make_input("b_rate.fits"), exptype="target_acquisition")
     parameters = {"steps": {"targ_centroid": {"skip": False}}}
     job = replace(JOB, inputs=(*JOB.inputs, member), parameters=parameters)
-    [caveat] = look_at(job, targ_centroid="SKIPPED")
+    [caveat] = inspect(job, targ_centroid="SKIPPED")
     assert "there are target_acquisition members" in caveat.message
 
 
 def test_a_missing_product_is_a_caveat() -> None:
     job = replace(JOB, exp_type="NRS_IFU")
-    found = [caveat.message for caveat in look_at(job)]
+    found = [caveat.message for caveat in inspect(job)]
     assert [message.split()[-2] for message in found] == ["crf", "s3d", "x1d"]
     assert all("made no" in message for message in found)
 
@@ -158,7 +160,7 @@ def test_what_a_skipped_step_would_make_is_not_missed() -> None:
         for name in ("cube_build", "extract_1d", "outlier_detection")
     }
     job = replace(JOB, exp_type="NRS_IFU", parameters={"steps": steps})
-    assert look_at(job) == ()
+    assert inspect(job) == ()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_of_a_step_that_did_not_run_it_is_said_once(
 ) -> None:
     steps = {name: {"skip": True} for name in ("extract_1d", "outlier_detection")}
     job = replace(JOB, exp_type="NRS_IFU", parameters={"steps": steps})
-    assert kinds(look_at(job, cube_build=status)) == said
+    assert kinds(inspect(job, cube_build=status)) == said
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_product_that_nobody_makes_or_asks_for_is_a_caveat(
     names = ("a_crf.fits", "a_s3d.fits", "a_x1d.fits", "a_jump.fits")
     paths = [write(tmp_path, name) for name in names]
     job = replace(JOB, exp_type="NRS_IFU", overrides=overrides)
-    assert kinds(look_at(job, *paths)) == said
+    assert kinds(inspect(job, *paths)) == said
 
 
 def test_the_worst_status_of_a_step_counts(tmp_path: Path) -> None:
@@ -296,9 +298,9 @@ def test_every_source_of_the_shutters_has_its_products(tmp_path: Path) -> None:
     for path in made:
         fits.PrimaryHDU().writeto(path)
     job = combine(MOS_NAME, "NRS_MSASPEC", first, second)
-    assert look_at(job, *made) == ()
+    assert inspect(job, *made) == ()
     missing = [made[0], made[-1]]
-    messages = [caveat.message for caveat in look_at(job, *made[1:-1])]
+    messages = [caveat.message for caveat in inspect(job, *made[1:-1])]
     assert messages == [f"spec3 of {MOS_NAME} made no {p.name}" for p in missing]
 
 
@@ -309,7 +311,7 @@ def test_products_of_fixed_slits_are_named_after_source_and_slits(
     first = write_slits(tmp_path, "a_cal.fits", ("", 1, "S200A1"), ("", 12, "S200A2"))
     second = write_slits(tmp_path, "b_cal.fits", ("", 1, "S200A2"))
     job = combine(name, "NRS_FIXEDSLIT", first, second)
-    messages = [caveat.message for caveat in look_at(job)]
+    messages = [caveat.message for caveat in inspect(job)]
     assert [message.split()[-1] for message in messages[:2]] == [
         "jw99005-o001_t001-s000000001_nirspec_clear-prism-s200a1-s200a2_cal.fits",
         "jw99005-o001_t001-s000000012_nirspec_clear-prism-s200a2_cal.fits",
@@ -333,8 +335,8 @@ def test_a_cube_that_spec2_does_not_keep_is_missed(
         parameters={"steps": {"cube_build": cube_build}},
     )
     paths = [write(tmp_path, f"a_{e}.fits") for e in ("cal", "s3d", *parts)]
-    caveats = look_at(job, *paths)
+    caveats = inspect(job, *paths)
     assert kinds(caveats) == [CaveatKind.MISSING_PRODUCT] * len(said)
     assert all(each in c.message for each, c in zip(said, caveats, strict=True))
     if len(parts) > 1:
-        assert "made no a_1_x1d.fits" in look_at(job, *paths[:-1])[-1].message
+        assert "made no a_1_x1d.fits" in inspect(job, *paths[:-1])[-1].message

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from flows.archive.mast.search import to_conditions
-from flows.archive.source import Cone, FileKind, Query
+from flows.archive.source import FileKind, Query
 from flows.errors import ArchiveError
+from flows.models.products import Cone
 
 ALL = {"instrume": "MIRI,NIRCAM,NIRISS,NIRSPEC"}
 EARLY = datetime(2024, 3, 1, 1, tzinfo=timezone(timedelta(hours=2)))

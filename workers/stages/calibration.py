@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..contract import (
     CaveatKind,
     Combined,
     Job,
+    ProductFacts,
     Stage,
     StepStatus,
 )
@@ -34,14 +36,27 @@ from .caveats import (
     read_headers,
 )
 from .extraction import can_extract, extract_again, take_rest
+from .looking import look_at
 from .parameter_files import check_pars
 from .pipelines import configure, get_parameters, list_steps
 from .repeated_steps import do_once
 from .resolve import read_header
 
-__all__ = ["calibrate"]
+__all__ = ["Calibrated", "calibrate"]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What is found of the products of a job."""
+
+    steps: tuple[StepStatus, ...]
+    """The status of the steps."""
+    caveats: tuple[Caveat, ...]
+    """What a scientist must know."""
+    facts: tuple[ProductFacts, ...] = ()
+    """What the products are of."""
 
 
 def calibrate(
@@ -50,12 +65,11 @@ def calibrate(
     inputs: Path,
     shared: Path,
     combined: Combined | None = None,
-) -> tuple[tuple[StepStatus, ...], tuple[Caveat, ...]]:
+) -> Calibrated:
     """Run a job, leaving its products in the current folder, which has no other files.
 
     The folder of the inputs, with the association, is relative to the current one:
-    products keep the paths that a pipeline is given. Returns the status of the steps
-    and what a scientist must know.
+    products keep the paths that a pipeline is given.
 
     Parameters
     ----------
@@ -91,7 +105,7 @@ def calibrate(
             pipeline.run(str(primary))
     except NoDataOnDetectorError as error:
         why = f"{job.name}: {error.args[-1]}"  # the first argument is an exit code
-        return (), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),)
+        return Calibrated((), (Caveat(CaveatKind.NO_DATA_ON_DETECTOR, why),))
     if combined:
         take_rest(combined)
     products = sorted(path for path in Path().iterdir() if path.is_file())
@@ -103,7 +117,9 @@ def calibrate(
         )
     aliases = list_steps(pipeline)
     steps = get_steps(headers, set(aliases.values()))
-    return steps, find_caveats(job, products, steps, aliases)
+    looked = look_at(job.stage, products)
+    caveats = find_caveats(job, products, steps, aliases, empty=looked.empty)
+    return Calibrated(steps, caveats, looked.facts)
 
 
 def _chain(job: Job, persistence: Step, inputs: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from stdatamodels.jwst.datamodels import read_metadata
 
@@ -143,14 +142,27 @@ def find_caveats(
     products: Sequence[Path],
     steps: Iterable[StepStatus],
     aliases: Mapping[str, str],
+    *,
+    empty: Iterable[str],
 ) -> tuple[Caveat, ...]:
-    """Find what a scientist must know of the products of a job."""
+    """Find what a scientist must know of the products of a job.
+
+    Parameters
+    ----------
+    aliases
+        The name of each step in products.
+    empty
+        Extensions without a finite value, in words.
+    """
     recorded = {step.step: step.status for step in steps}
     status = {step: recorded.get(alias) for step, alias in aliases.items()}
     return (
         *_missing(job, products, status),
         *_unexpected(job, products),
-        *_all_nan(products),
+        *(
+            Caveat(CaveatKind.ALL_NAN, f"the {where} holds no finite value")
+            for where in empty
+        ),
         *(
             Caveat(CaveatKind.STEP_FAILED, f"the step {step} FAILED")
             for step, word in sorted(recorded.items())
@@ -208,27 +220,6 @@ def _unexpected(job: Job, products: Iterable[Path]) -> Iterator[Caveat]:
 
 def _suffix(path: Path) -> str:
     return path.stem.rpartition("_")[2]
-
-
-def _all_nan(products: Iterable[Path]) -> Iterator[Caveat]:
-    for path in products:
-        if path.suffix == ".fits":
-            with fits.open(path, memmap=False) as hdus:
-                for hdu in hdus:
-                    if _is_all_nan(hdu):
-                        where = f"{hdu.name} extension {hdu.ver} of {path.name}"
-                        message = f"the {where} holds no finite value"
-                        yield Caveat(CaveatKind.ALL_NAN, message)
-
-
-def _is_all_nan(hdu: Any) -> bool:
-    if hdu.data is None:
-        return False
-    if hdu.name == "SCI":
-        return not np.isfinite(hdu.data).any()
-    if hdu.name == "EXTRACT1D" and "FLUX" in hdu.data.names:
-        return not np.isfinite(hdu.data["FLUX"]).any()
-    return False
 
 
 def _skipped(job: Job, status: Mapping[str, str | None]) -> Iterator[Caveat]:

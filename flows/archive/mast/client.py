@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from workers.errors import AccessDeniedError, TransientTransferError
 
 from ...errors import ArchiveError
-from ..source import Cone
+from ...models.products import Cone
 from .products import SEARCH_COLUMNS
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from .environments import SQLDistribution, SQLEnvironment
 from .files import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawContent
 from .jobs import SQLJob, SQLJobInput
 from .measurements import SQLMeasuredProduct, SQLMeasurement
+from .observed import SQLExposure, SQLProductFacts, SQLProductSource, SQLProgram
 from .row import ReferenceKind, SQLBase
 from .runs import SQLLease, SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
 from .sets import (
@@ -29,6 +30,7 @@ __all__ = [
     "SQLCaveat",
     "SQLDistribution",
     "SQLEnvironment",
+    "SQLExposure",
     "SQLFetchedFile",
     "SQLJob",
     "SQLJobInput",
@@ -40,6 +42,9 @@ __all__ = [
     "SQLParameter",
     "SQLParameterSet",
     "SQLProduct",
+    "SQLProductFacts",
+    "SQLProductSource",
+    "SQLProgram",
     "SQLRawContent",
     "SQLRecipe",
     "SQLReference",

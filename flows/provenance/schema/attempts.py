@@ -28,7 +28,7 @@ class SQLAttempt(SQLBase):
     """SUCCEEDED, FAILED, OUT_OF_MEMORY, LOST, TIMED_OUT or PREEMPTED."""
     started_at: Mapped[datetime]
     """When it began."""
-    finished_at: Mapped[datetime]
+    finished_at: Mapped[datetime] = mapped_column(index=True)
     """When it ended."""
     host: Mapped[str]
     """Where it ran."""
