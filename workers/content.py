@@ -62,6 +62,9 @@ _VOLATILE = frozenset({"_fits_hash", "asdf_library", "cal_logs"})
 _HEADER_TABLE = "HDRTAB"
 """Table of the headers of all members of a product, keywords as column names."""
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types of nodes that hold no others and have no tag."""
+
 _YAML_END = b"\n...\n"
 _BLOCK_INDEX = b"#ASDF BLOCK INDEX"
 
@@ -191,42 +194,51 @@ def _content_of_asdf(data: bytes) -> Iterator[bytes]:
     from asdf.util import load_yaml  # likewise
 
     tree = load_yaml(io.BytesIO(data), tagged=True)
-    yield from _canonical(tree, _VOLATILE_MODEL)
+    text = bytearray()
+    _write_canonical(tree, text, _VOLATILE_MODEL)
+    yield bytes(text)
     blocks = data[data.index(_YAML_END) + len(_YAML_END) :]
     index = blocks.rfind(_BLOCK_INDEX)
     yield blocks if index < 0 else blocks[:index]
 
 
-def _canonical(
-    node: Any, left_out: frozenset[str] = frozenset(), above: tuple[int, ...] = ()
-) -> Iterator[bytes]:
+def _write_canonical(
+    node: Any,
+    text: bytearray,
+    left_out: frozenset[str] = frozenset(),
+    above: tuple[int, ...] = (),
+) -> None:
     """Write a YAML tree in one way only, tags of nodes included.
 
     The world coordinates of a resampled slit hold themselves: a node that is below
     itself is written as how far up it is. The keys `left_out` are so because of where
     the node is.
     """
-    if id(node) in above:
-        yield b"^%d" % above[::-1].index(id(node))
+    kind = type(node)
+    if kind in _PLAIN:  # most are, of hundreds of thousands in a cube
+        text += f"{kind.__name__}:{node!r}".encode()
         return
-    if isinstance(node, Mapping | list | tuple):
-        above = (*above, id(node))
-    yield str(getattr(node, "_tag", "")).encode()
+    if id(node) in above:
+        text += b"^%d" % above[::-1].index(id(node))
+        return
+    text += str(getattr(node, "_tag", "")).encode()
     match node:
         case Mapping():
+            above = (*above, id(node))
             if "meta" in node:
                 left_out |= _VOLATILE_MODEL
-            yield b"{"
+            text += b"{"
             for key in sorted(set(node) - left_out - _VOLATILE, key=str):
-                yield str(key).encode() + b":"
+                text += str(key).encode() + b":"
                 below = _VOLATILE_META if key == "meta" else frozenset[str]()
-                yield from _canonical(node[key], below, above)
-            yield b"}"
+                _write_canonical(node[key], text, below, above)
+            text += b"}"
         case list() | tuple():
-            yield b"["
+            above = (*above, id(node))
+            text += b"["
             for item in node:
-                yield from _canonical(item, above=above)
-                yield b","
-            yield b"]"
+                _write_canonical(item, text, above=above)
+                text += b","
+            text += b"]"
         case _:
-            yield f"{type(node).__name__}:{node!r}".encode()
+            text += f"{kind.__name__}:{node!r}".encode()
