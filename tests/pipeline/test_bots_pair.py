@@ -101,7 +101,7 @@ def test_the_transit_is_at_one_time_and_not_at_one_number(light_curve: Table) ->
     assert abs(begin_s[1] - begin_s[0]) <= cadence_s
 
 
-@pytest.mark.parametrize("missing", SEGMENTS)
+@pytest.mark.parametrize("missing", SEGMENTS[1:3])  # one of each detector
 def test_a_missing_segment_of_a_detector_blocks_the_time_series(
     bots_pair: Processed,
     sample: SampleSet,

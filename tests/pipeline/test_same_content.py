@@ -1,37 +1,18 @@
-"""Products made again: the same content, and no path of the folder they came from."""
+"""Products hold no path of the folder they were made in.
+
+test_versus_plain_script.py makes them again elsewhere, with the same content.
+"""
 
 from pathlib import Path
 
 import pytest
 from processed import Processed
 
-from workers.contract import Status
-from workers.run import run_job
-
-NOD = "spec2:jw99004001001_03101_00001_nrs1"
 NOT_MADE_BY_THE_PIPELINE = {"job.log", "outcome.json"}
 PROGRAMS = (
     *("bots", "fixed_slit", "lrs_slitless", "lrs_slit", "ifu"),
     *("mos", "mrs", "bots_pair", "gratings"),
 )
-
-
-def test_slits_made_again_elsewhere_have_the_same_content(
-    mos: Processed, tmp_path: Path
-) -> None:
-    """Each slit of a product keeps a log, a date and a file name of its own."""
-    first = mos.list_outcomes()[NOD]
-    again = run_job(
-        first.job, attempt="again", data_dir=tmp_path, granted_bytes=1 << 33
-    )
-    assert again.status is Status.SUCCEEDED
-    found, expected = (
-        {product.name: product.content_sha256 for product in outcome.products}
-        for outcome in (again, first)
-    )
-    assert len(found) == 3
-    assert found == expected
-    assert list_paths_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

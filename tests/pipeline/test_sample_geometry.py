@@ -47,26 +47,16 @@ PIXEL_ARCSEC = 0.1
 
 
 CASES = (
-    *(
-        (Mode.NIRSPEC_IFU_PRISM, "PRISM", "NRS1"),
-        (Mode.NIRSPEC_BOTS_PRISM, "PRISM", "NRS1"),
-    ),
-    *(
-        (Mode.NIRSPEC_MOS_PRISM, "PRISM", "NRS1"),
-        (Mode.NIRSPEC_FS_PRISM, "PRISM", "NRS1"),
-    ),
-    *(
-        (Mode.NIRSPEC_IFU_PRISM, "G395H", "NRS1"),
-        (Mode.NIRSPEC_IFU_PRISM, "G395H", "NRS2"),
-    ),
-    *(
-        (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS1"),
-        (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS2"),
-    ),
-    *(
-        (Mode.NIRSPEC_IFU_PRISM, "G395M", "NRS1"),
-        (Mode.NIRSPEC_BOTS_PRISM, "G395M", "NRS1"),
-    ),
+    (Mode.NIRSPEC_IFU_PRISM, "PRISM", "NRS1"),
+    (Mode.NIRSPEC_BOTS_PRISM, "PRISM", "NRS1"),
+    (Mode.NIRSPEC_MOS_PRISM, "PRISM", "NRS1"),
+    (Mode.NIRSPEC_FS_PRISM, "PRISM", "NRS1"),
+    # Slices of the IFU are on NRS1 with the other dispersers, too.
+    (Mode.NIRSPEC_IFU_PRISM, "G395H", "NRS2"),
+    (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS1"),
+    (Mode.NIRSPEC_BOTS_PRISM, "G395H", "NRS2"),
+    (Mode.NIRSPEC_IFU_PRISM, "G395M", "NRS1"),
+    (Mode.NIRSPEC_BOTS_PRISM, "G395M", "NRS1"),
 )
 """Whose aperture, disperser and detector."""
 
