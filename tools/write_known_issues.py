@@ -12,11 +12,24 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from config.known_issues import Fragment, KnownIssue, load_known_issues
+from config.known_issues import (
+    Fragment,
+    IssueStatus,
+    KnownIssue,
+    load_known_issues,
+)
 from config.measurements import MeasuredValue, list_measurements
 from flows.advice import to_fragment_lines
 
-__all__ = ["PAGE", "Number", "load_numbers", "load_programs", "make_page"]
+__all__ = [
+    "PAGE",
+    "REASONS",
+    "Number",
+    "find_reason",
+    "load_numbers",
+    "load_programs",
+    "make_page",
+]
 
 NUMBERS = Path(__file__).parents[1] / "tests" / "data" / "mitigations.toml"
 
@@ -41,11 +54,19 @@ several things do, the first is recommended. *Measured* is what a
 whose errors were lost, NS-MOS07: on the same nods, with a bright source
 put into them; NS-BOTS05: on the nods of a fixed slit with the false absorption
 put into its lower half), as a test finds it again. One number alone is that of a defect
-that nothing in a recipe mends. `-` has one of four reasons: nothing in a recipe helps
-(*by hand*, or no recipe); the issue is *resolved*, so the pipeline of today does not
-have it; the advice is a choice that depends on the science; or, of an open one with a
-recipe, no sample program shows it yet.
+that nothing in a recipe mends. Where there is none, it has one of four reasons, or `-`
+where no sample program shows it yet:
+
+{reasons}
 """
+
+REASONS = {
+    "resolved": "the pipeline of today, or a context of today, does not have the issue",
+    "by hand": "what to do about it no recipe says, as `rewebb advise` tells",
+    "nothing mends it": "nothing is known that does, as `rewebb advise` tells",
+    "a choice": "what the recipe says depends on the science, and mends no defect",
+}
+"""Why there is no number of an issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +126,25 @@ def _load() -> dict[str, Any]:
     return tomllib.loads(NUMBERS.read_text())
 
 
+def find_reason(issue: KnownIssue) -> str | None:
+    """Find why there is no number of an issue; None where there should be one."""
+    if issue.status is IssueStatus.RESOLVED:
+        return "resolved"
+    if issue.mitigation:
+        return "a choice" if issue.status is IssueStatus.ADVICE else None
+    return "by hand" if issue.by_hand else "nothing mends it"
+
+
 def make_page() -> str:
     """Make the page: a table for each mode."""
     issues = sorted(load_known_issues(), key=_find_place)
-    lines = [HEAD]
+    measured = {number.issue for number in load_numbers()}
+    left = [find_reason(issue) for issue in issues if issue.id not in measured]
+    reasons = (
+        f"- *{reason}* ({left.count(reason)} issues): {meaning}"
+        for reason, meaning in REASONS.items()
+    )
+    lines = [HEAD.format(reasons=";\n".join(reasons) + ".")]
     for mode, of_mode in groupby(issues, key=lambda issue: issue.mode):
         listed = [*of_mode]
         lines += [f"## {mode}", "", f"[The page of STScI]({listed[0].link})", ""]
@@ -140,9 +176,10 @@ def _to_row(issue: KnownIssue) -> str:
 def _tell_numbers(issue: KnownIssue) -> str:
     """Tell what is measured of an issue, and of which alternative if there are some."""
     numbers = [number for number in load_numbers() if number.issue == issue.id]
-    return (
-        "<br>".join(_tell(number, len(issue.mitigation)) for number in numbers) or "-"
-    )
+    if not numbers:
+        reason = find_reason(issue)
+        return f"*{reason}*" if reason else "-"
+    return "<br>".join(_tell(number, len(issue.mitigation)) for number in numbers)
 
 
 def _tell(number: Number, alternatives: int) -> str:
