@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.contract import Outcome
 from workers.job_layout import get_store_folder
 
 from ..archive import find_records, load_record
@@ -46,6 +47,10 @@ Listener = Callable[[str, int, int], object]
 
 _OUTCOMES = (DAMAGED_OUTCOMES, REMOVED_OUTCOMES, STORED_OUTCOMES, FAILED_OUTCOMES)
 """Where outcomes are; of two successes of a job that of the store comes last."""
+
+
+_AT_ONCE = 200
+"""Outcomes that are recorded in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class _Rebuilding:
             for pattern in _OUTCOMES
             for path in sorted(self._data_dir.glob(pattern))
         ]
-        recorded = self._each("outcomes", outcomes, self._record_outcome)
+        recorded = self._record_outcomes(outcomes)
         for run_id, attempts in self._made.items():
             self._database.runs.claim_attempts(run_id, attempts)
         self._each(
@@ -134,7 +139,10 @@ class _Rebuilding:
     def _each(
         self, what: str, paths: Sequence[Path], record: Callable[[Path], object]
     ) -> int:
-        """Record each of some files, name those that cannot be, and count the rest."""
+        """Record each of some files, name those that cannot be, and count the rest.
+
+        Nobody is told of what has no name.
+        """
         count = 0
         for number, path in enumerate(paths, 1):
             try:
@@ -145,7 +153,8 @@ class _Rebuilding:
             except (ArchiveError, DatabaseError, OutcomeError, RecordError) as error:
                 named = "" if str(path) in str(error) else f"{path}: "
                 self._damaged.append(f"{named}{error}")
-            self._listener(what, number, len(paths))
+            if what:
+                self._listener(what, number, len(paths))
         return count
 
     def _restore_run(self, path: Path, living: frozenset[str]) -> None:
@@ -159,13 +168,41 @@ class _Rebuilding:
             self._database.jobs.record_outcome(outcome, run_id=run.id)
         self._made[run.id] = history.attempts
 
-    def _record_outcome(self, path: Path) -> None:
+    def _record_outcomes(self, paths: Sequence[Path]) -> int:
+        """Record outcomes, many in one transaction."""
+        count = 0
+        for start in range(0, len(paths), _AT_ONCE):
+            part = paths[start : start + _AT_ONCE]
+            count += self._record_part(part)
+            self._listener("outcomes", start + len(part), len(paths))
+        return count
+
+    def _record_part(self, paths: Sequence[Path]) -> int:
+        """Record outcomes in one transaction; if that cannot be, one by one."""
+        loaded: dict[Path, Outcome] = {}
+
+        def load(path: Path) -> None:
+            loaded[path] = self._load_outcome(path)
+
+        def record(path: Path) -> None:
+            self._database.jobs.record_outcome(loaded[path])
+
+        self._each("", paths, load)
+        try:
+            self._database.jobs.record_outcomes([*loaded.values()])
+        except DatabaseAwayError:
+            raise
+        except DatabaseError:
+            return self._each("", [*loaded], record)
+        return len(loaded)
+
+    def _load_outcome(self, path: Path) -> Outcome:
         outcome = load_outcome(path)
         place = get_store_folder(outcome.job.fingerprint)
         is_stored = path.is_relative_to(self._data_dir / place.parts[0])
         if is_stored and path.parent != self._data_dir / place:
             raise OutcomeError(f"The outcome {path} belongs to the folder {place}.")
-        self._database.jobs.record_outcome(outcome)
+        return outcome
 
     def _remember_seen(self) -> None:
         """Remember hashes, in the order in which they were taken."""
