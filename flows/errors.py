@@ -21,6 +21,7 @@ RewebbError
   x DatabaseAwayError
   x LeaseHeldError
   x UnknownRecordError
+* ExportError
 * BugError
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "DataFolderError",
     "DatabaseAwayError",
     "DatabaseError",
+    "ExportError",
     "FileNameError",
     "IdError",
     "LeaseHeldError",
@@ -132,6 +134,10 @@ class DatabaseAwayError(DatabaseError):
 
 class ConflictError(DatabaseError):
     """Another writer of the database was faster, again and again."""
+
+
+class ExportError(RewebbError):
+    """What was made cannot be handed on as it is asked for."""
 
 
 class BugError(RewebbError):

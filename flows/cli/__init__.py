@@ -16,8 +16,10 @@ from .cluster import cluster_app
 from .config import config_app
 from .db import db_app
 from .demo import demo
+from .diff import diff
 from .find import find_app
 from .interrupts import Interruptible
+from .lineage import lineage, prov
 from .measure import measure
 from .memory import memory_app
 from .output import Told, say
@@ -79,7 +81,7 @@ def _begin(
 
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
-    *(status, runs, show, logs),
+    *(status, runs, show, lineage, prov, diff, logs),
     *(measure, put, demo, audit),
     *(tag, untag, du, gc),
     *(reproduce, bundle, replay),

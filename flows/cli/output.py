@@ -22,6 +22,8 @@ from .interrupts import count_lines_with
 from .plain import to_plain
 
 if TYPE_CHECKING:
+    from rich.tree import Tree
+
     from workers.cache_contract import FileProgress
 
     from ..archive import FetchListener
@@ -45,10 +47,12 @@ __all__ = [
     "print_lines",
     "print_rows",
     "print_summary",
+    "print_tree",
     "say",
     "say_counts",
     "say_state",
     "say_title",
+    "styled",
     "warn",
     "watched",
 ]
@@ -163,11 +167,16 @@ def print_rows(
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(_styled(str(cell)) for cell in row))
+        table.add_row(*(styled(str(cell)) for cell in row))
     with _out.capture() as printed:
         _out.print(table)
     for line in printed.get().splitlines():
         sys.stdout.write(line.rstrip() + "\n")
+
+
+def print_tree(tree: "Tree") -> None:
+    """Print a tree of styled labels; nothing is cut off."""
+    _out.print(tree)
 
 
 def print_summary(summary: "RunSummary") -> None:
@@ -360,7 +369,7 @@ def _make_bars(bars: Any, label: str) -> Listeners:
             visible=True,
         )
         if progress.state in {"FAILED", "BLOCKED"}:
-            bars.console.print(_styled(f"{progress.state} {progress.key}"))
+            bars.console.print(styled(f"{progress.state} {progress.key}"))
 
     def show_references(progress: "FileProgress") -> None:
         doing = f"{progress.doing}: {progress.done} of {progress.total} files"
@@ -439,6 +448,7 @@ def _print_step(program: str, name: str) -> None:
         announce(f"{label}{_DOING.get(name, name)}")
 
 
-def _styled(text: str) -> Text:
+def styled(text: str) -> Text:
+    """Make a line of plain text, in the colour of the state that it begins with."""
     colour = _COLOURS.get(text.split(" ", maxsplit=1)[0], "")
     return Text(to_plain(text), style=colour)

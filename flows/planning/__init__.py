@@ -3,6 +3,13 @@
 from .binding import ResolvedSet, take_fingerprint
 from .brought import is_unread, plan_files
 from .costs import Estimate, estimate
+from .differences import (
+    Difference,
+    DifferenceKind,
+    list_changed_inputs,
+    list_differences,
+    list_renamed,
+)
 from .edits import describe_edit, plan_edits
 from .explain import explain_difference
 from .graph import PlannedInput, PlannedJob, build_graph
@@ -17,6 +24,8 @@ from .workload import IFU, count_workload
 __all__ = [
     "IFU",
     "Binder",
+    "Difference",
+    "DifferenceKind",
     "Estimate",
     "Limits",
     "Plan",
@@ -37,6 +46,9 @@ __all__ = [
     "find_unmet_choices",
     "is_unread",
     "keep_jobs",
+    "list_changed_inputs",
+    "list_differences",
+    "list_renamed",
     "narrow_graph",
     "place_exposures",
     "plan_edits",

@@ -7,6 +7,7 @@ from .environments import find_environments, load_environment
 from .find import keep_newest
 from .migration import upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
+from .prov_export import make_prov_document, write_prov
 from .read_only import open_read_only
 from .records import Records, load_journal, load_measured, load_seen
 from .removed import find_removed, name_removed
@@ -30,9 +31,11 @@ __all__ = [
     "load_outcome",
     "load_seen",
     "make_engine",
+    "make_prov_document",
     "name_removed",
     "open_read_only",
     "parse_outcome",
     "set_aside",
     "upgrade",
+    "write_prov",
 ]

@@ -15,6 +15,7 @@ from .files import Files
 from .find import Products
 from .jobs import Jobs
 from .leases import Leases
+from .lineage import Lineages
 from .measurements import Measurements
 from .migration import upgrade
 from .records import Records
@@ -54,6 +55,7 @@ class Database:
         self.environments = Environments(sessions)
         self.audits = Audits(sessions)
         self.retention = Retention(sessions)
+        self.lineages = Lineages(sessions)
 
     @classmethod
     @contextmanager

@@ -1,19 +1,37 @@
 """What a run came to, for people and for scripts."""
 
+from .differences import (
+    JobDifference,
+    ProductDifference,
+    RunDifference,
+    Sameness,
+    compare_jobs,
+    compare_products,
+    compare_runs,
+)
 from .found import QueryResult, find_products
 from .known_issues import advise_recorded
+from .lineage import to_dot
 from .obscore import write_votable
 from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats
 
 __all__ = [
+    "JobDifference",
     "JobLine",
+    "ProductDifference",
     "QueryResult",
+    "RunDifference",
     "RunSummary",
+    "Sameness",
     "advise_recorded",
+    "compare_jobs",
+    "compare_products",
+    "compare_runs",
     "find_products",
     "publish_run_folder",
     "summarize",
     "tell_caveats",
+    "to_dot",
     "write_votable",
 ]

@@ -32,6 +32,7 @@ from workers.workload import Workload
 __all__ = [
     "NOON",
     "json_values",
+    "make_chain",
     "make_job",
     "make_outcome",
     "make_product",
@@ -137,6 +138,53 @@ def make_outcome(
         facts=tuple(facts),
         steps=(StepStatus("saturation", "COMPLETE"), StepStatus("jump", "SKIPPED")),
         caveats=(Caveat(CaveatKind.STEP_SKIPPED, "The step jump was skipped."),),
+    )
+
+
+def make_chain(raw: str = "raw", *, dark: str = "dark.fits") -> list[Outcome]:
+    """Make two exposures, of which each is a nod of the other, up to their spectrum.
+
+    Fingerprints and hashes tell what they are made of, so that another dark gives
+    other ones of all.
+    """
+    tag = f"{raw}-{dark}"
+    rates, cals = [], []
+    for number in (1, 2):
+        name = f"jw02736007001_03103_0000{number}_nrs1"
+        job = make_job(f"detector1-{number}-{tag}", name=name)
+        read = replace(make_input(f"{name}_uncal.fits"), sha256=f"{raw}-{number}")
+        uses = (ReferenceUse("dark", make_reference(dark)),)
+        rates.append(replace(job, inputs=(read,), references=uses))
+    for number, name in enumerate([job.name for job in rates], 1):
+        job = make_job(f"spec2-{number}-{tag}", stage=Stage.SPEC2, name=name)
+        reads = [_read(rates[n], "rate", n + 1 == number) for n in (0, 1)]
+        cals.append(replace(job, inputs=tuple(reads)))
+    last = make_job(f"spec3-{tag}", stage=Stage.SPEC3, name="jw02736-o007_s00001")
+    last = replace(last, inputs=tuple(_read(job, "cal", True) for job in cals))
+    kinds = {Stage.DETECTOR1: "rate", Stage.SPEC2: "cal", Stage.SPEC3: "x1d"}
+    return [
+        make_outcome(
+            job,
+            attempt=f"of-{job.fingerprint}",
+            products=[_make(job, kinds[job.stage])],
+        )
+        for job in (*rates, *cals, last)
+    ]
+
+
+def _make(job: Job, suffix: str) -> Product:
+    made = make_product(f"{job.name}_{suffix}.fits")
+    content = f"content-of-{job.fingerprint}"
+    return replace(made, sha256=f"bytes-of-{job.fingerprint}", content_sha256=content)
+
+
+def _read(job: Job, suffix: str, is_science: bool) -> Input:  # noqa: FBT001
+    made = _make(job, suffix)
+    return replace(
+        make_input(made.name),
+        exptype="science" if is_science else "background",
+        sha256=made.sha256,
+        content_sha256=made.content_sha256,
     )
 
 
