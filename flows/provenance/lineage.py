@@ -55,11 +55,13 @@ class Lineages(Tables):
             for product in making.done.products
         }
         reads_of = {
-            fingerprint: {
-                makers[file.sha256]
-                for file in making.job.inputs
-                if file.sha256 in makers
-            }
+            fingerprint: sorted(
+                {
+                    makers[file.sha256]
+                    for file in making.job.inputs
+                    if file.sha256 in makers
+                }
+            )
             for fingerprint, making in sorted(makings.items())
         }
         order = TopologicalSorter(reads_of).static_order()

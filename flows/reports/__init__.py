@@ -9,6 +9,7 @@ from .differences import (
     compare_products,
     compare_runs,
 )
+from .export import FINAL_KINDS, Exported, export_run
 from .found import QueryResult, find_products
 from .known_issues import advise_recorded
 from .lineage import to_dot
@@ -17,6 +18,8 @@ from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats
 
 __all__ = [
+    "FINAL_KINDS",
+    "Exported",
     "JobDifference",
     "JobLine",
     "ProductDifference",
@@ -28,6 +31,7 @@ __all__ = [
     "compare_jobs",
     "compare_products",
     "compare_runs",
+    "export_run",
     "find_products",
     "publish_run_folder",
     "summarize",
