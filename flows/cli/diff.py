@@ -1,7 +1,8 @@
 """`rewebb diff`: how two products, jobs or runs differ, and why."""
 
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..models.runs import Run
     from ..provenance import Database
-    from ..reports import JobDifference
+    from ..reports import JobDifference, ProductDifference
 
 __all__ = ["diff"]
 
@@ -29,6 +30,10 @@ def diff(
         str, typer.Argument(help="What it is compared with, of the same kind.")
     ],
     *,
+    pixels: Annotated[
+        bool,
+        typer.Option(help="Read products whose hashes differ, and count their pixels."),
+    ] = True,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,10 +42,10 @@ def diff(
     Where an input differs, the jobs that made it are compared, too, up to what was
     changed: a reference, a parameter, a version, a member or an edit.
     """
-    with open_recorded(data_dir) as (database, _):
+    with open_recorded(data_dir) as (database, folder):
         one, other = (find_recorded(database, each) for each in (first, second))
         if isinstance(one, Found) and isinstance(other, Found):
-            _diff_jobs(database, one, other, as_json=as_json)
+            _diff_jobs(database, folder, (one, other), pixels=pixels, as_json=as_json)
         elif not isinstance(one, Found) and not isinstance(other, Found):
             _diff_runs(database, one, other, as_json=as_json)
         else:
@@ -52,10 +57,16 @@ def diff(
 
 
 def _diff_jobs(
-    database: "Database", one: Found, other: Found, *, as_json: bool
+    database: "Database",
+    folder: Path,
+    pair: tuple[Found, Found],
+    *,
+    pixels: bool,
+    as_json: bool,
 ) -> None:
     from ..reports import compare_jobs, compare_products
 
+    one, other = pair
     if one == other and one.others and one.product:
         fail(
             f"Both names stand for {one.product.product.name} of job "
@@ -63,17 +74,16 @@ def _diff_jobs(
             f"{', '.join(key[:12] for key in one.others)}: give these."
         )
     jobs = compare_jobs(database, one.fingerprint, other.fingerprint)
-    before, after = (_list_products(database, each) for each in (one, other))
+    both = (_list_products(database, folder, each) for each in pair)
+    before, after = both
     if one.product and other.product:
-        before = (replace(before[0], name=after[0].name),)
-    products = compare_products(before, after)
+        # Products that were named are a pair, whatever their names.
+        before = [(after[0][0], *before[0][1:])]
+    products = compare_products(before, after, reads=pixels)
     if as_json:
         print_json({"jobs": jobs, "products": products})
         return
-    print_rows(
-        ("product", "how alike"),
-        [(product.name, product.sameness) for product in products],
-    )
+    _print_products(products)
     if one.fingerprint == other.fingerprint:
         say()
         say(f"one job: {one.fingerprint}")
@@ -82,12 +92,30 @@ def _diff_jobs(
         _print_job(f"{job.key}  {keys}", job)
 
 
-def _list_products(database: "Database", found: Found) -> "tuple[Product, ...]":
-    """List what a job made, or the product of it that was named."""
-    if found.product is not None:
-        return (found.product.product,)
+def _list_products(
+    database: "Database", folder: Path, found: Found
+) -> "list[tuple[str, Product, Path]]":
+    """List what a job made, or the product of it that was named, by name."""
     done = database.jobs.find_outcomes([found.fingerprint]).get(found.fingerprint)
-    return done.products if done else ()
+    if done is None:
+        return []
+    named = found.product and found.product.product.name
+    return [
+        (product.name, product, folder / done.folder / product.name)
+        for product in done.products
+        if named in {None, product.name}
+    ]
+
+
+def _print_products(products: "Sequence[ProductDifference]") -> None:
+    print_rows(
+        ("product", "how alike"),
+        [(product.name, product.sameness) for product in products],
+    )
+    for product in products:
+        lines = [f"{each.part}: {each.message}" for each in product.arrays]
+        lines += [f"not read: {product.why_not}"] * bool(product.why_not)
+        print_lines(product.name, lines)
 
 
 def _print_job(title: str, job: "JobDifference") -> None:

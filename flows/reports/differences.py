@@ -2,10 +2,13 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from workers.contract import Input, Job, Product
+from workers.differences import Difference as ArrayDifference
+from workers.differences import compare_files
 
 from ..models.jobs import Content
 from ..models.lineage import Lineage
@@ -68,6 +71,10 @@ class ProductDifference:
     """Canonical file name."""
     sameness: Sameness
     """How alike they are."""
+    arrays: tuple[ArrayDifference, ...] = ()
+    """What differs, by extension; empty where it was not looked at."""
+    why_not: str = ""
+    """Why it was not looked at, where a file cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +131,43 @@ def _find_makers(
 
 
 def compare_products(
-    before: Sequence[Product], after: Sequence[Product]
+    before: Sequence[tuple[str, Product, Path]],
+    after: Sequence[tuple[str, Product, Path]],
+    *,
+    reads: bool = True,
 ) -> tuple[ProductDifference, ...]:
-    """Compare the products of two jobs by their hashes."""
-    first, second = ({one.name: one for one in each} for each in (before, after))
-    return tuple(
-        ProductDifference(name, _judge(first.get(name), second.get(name)))
-        for name in sorted({*first, *second})
+    """Compare products of two jobs by their hashes, and read those that differ.
+
+    Parameters
+    ----------
+    before, after
+        Products, each with what it is paired by and where it is.
+    reads
+        Whether files are read where hashes differ.
+    """
+    first, second = (
+        {key: (product, path) for key, product, path in each}
+        for each in (before, after)
     )
+    found: list[ProductDifference] = []
+    for key in sorted({*first, *second}):
+        one, other = first.get(key), second.get(key)
+        sameness = _judge(one and one[0], other and other[0])
+        difference = ProductDifference(key, sameness)
+        if reads and one and other and sameness in _READ:
+            difference = _read(difference, one[1], other[1])
+        found.append(difference)
+    return tuple(found)
+
+
+def _read(found: ProductDifference, one: Path, other: Path) -> ProductDifference:
+    try:
+        return replace(found, arrays=compare_files(one, other))
+    except OSError as error:
+        return replace(found, why_not=str(error))
+
+
+_READ = frozenset({Sameness.SAME_PIXELS, Sameness.DIFFERENT})
 
 
 def compare_runs(database: Database, first: Run, second: Run) -> RunDifference:

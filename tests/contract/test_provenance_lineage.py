@@ -1,8 +1,11 @@
 """What was made of what: lineages, differences, and their export."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outcomes import (
@@ -189,7 +192,7 @@ def test_what_differs_by_name_alone_is_said_apart(database: Database) -> None:
     )
 
 
-def test_products_are_compared_by_bytes_content_and_pixels() -> None:
+def test_products_are_compared_by_bytes_content_and_pixels(tmp_path: Path) -> None:
     one = replace(make_product("a.fits"), pixels_sha256="pixels")
     alike = {
         Sameness.IDENTICAL: one,
@@ -200,11 +203,33 @@ def test_products_are_compared_by_bytes_content_and_pixels() -> None:
         ),
     }
     for sameness, other in alike.items():
-        assert [each.sameness for each in compare_products([one], [other])] == [
-            sameness
-        ]
-    assert [each.sameness for each in compare_products([one], [])] == ["ONLY_FIRST"]
-    assert [each.sameness for each in compare_products([], [one])] == ["ONLY_SECOND"]
+        pair = [("a", one, tmp_path / "1")], [("a", other, tmp_path / "2")]
+        (found,) = compare_products(*pair, reads=False)
+        assert found.sameness == sameness
+    mine = [("a", one, tmp_path)]
+    assert [each.sameness for each in compare_products(mine, [])] == ["ONLY_FIRST"]
+    assert [each.sameness for each in compare_products([], mine)] == ["ONLY_SECOND"]
+    (unread,) = compare_products(*pair)
+    assert "No such file" in unread.why_not
+
+
+def test_pixels_that_differ_are_counted(tmp_path: Path) -> None:
+    data = np.ones((4, 4), np.float32)
+    pair = []
+    for number, value in enumerate((1.0, 2.0)):
+        data[1, 2] = value
+        path = tmp_path / f"{number}.fits"
+        fits.HDUList(
+            [fits.PrimaryHDU(), fits.ImageHDU(data.copy(), name="SCI")]
+        ).writeto(path)
+        made = replace(
+            make_product("a.fits"), sha256=path.name, content_sha256=path.name
+        )
+        pair.append([("a", made, path)])
+    (found,) = compare_products(*pair)
+    (difference,) = found.arrays
+    assert (difference.part, difference.values) == ("SCI,1", 1)
+    assert difference.largest_relative == 0.5
 
 
 def test_runs_are_compared_job_by_job(database: Database, chain: list[Outcome]) -> None:
