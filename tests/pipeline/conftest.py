@@ -11,11 +11,11 @@ import pytest
 from loopback import Fault, ScriptedFaults, Validator
 from mast_server import mast_server
 from processed import FromMast, Processed
-from processing import make_request, make_settings, process, write_calls
+from processing import make_request, make_settings, process, sharing, write_calls
 
+from config.settings import load_settings
 from flows.execution import Cluster
-from flows.factory import open_configured_cluster
-from flows.run import Planned
+from flows.run import Planned, Shared
 from workers.sample import Mode, SampleSet
 
 _HERE = Path(__file__).parent
@@ -40,13 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Keep one cluster for all runs and plans; it starts with the first of them."""
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("cluster"), slots=2)
+    with Shared(settings) as shared, sharing(shared):
+        yield shared
+
+
 @pytest.fixture(scope="session")
-def cluster(
-    sample: SampleSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """Keep one cluster for all tests that only plan."""
-    settings = make_settings(sample, tmp_path_factory.mktemp("cluster"))
-    with open_configured_cluster(settings) as opened:
+def cluster(shared: Shared) -> Iterator[Cluster]:
+    """Open the cluster for tests that only plan."""
+    with shared.open_cluster() as opened:
         yield opened
 
 
@@ -116,12 +121,22 @@ ifu, gratings, bots, bots_pair, mos, fixed_slit, mrs, lrs_slit, lrs_slitless = m
 
 
 def _processed_alone(mode: Mode) -> Any:
-    """Make the fixture of the folder of a program, without a plain script beside it."""
+    """Make the fixture of the folder of a program, without a plain script beside it.
 
-    @pytest.fixture(scope="session", name=_ALONE[mode])
+    Of its exposures only some are in the archive.
+    """
+    name, kept = _ALONE[mode]
+
+    @pytest.fixture(scope="session", name=name)
     def give(sample: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp(_ALONE[mode])
+        folder = tmp_path_factory.mktemp(name)
+        archive = folder / "archive"
+        archive.mkdir()
+        for path in sample.list_raw(mode):
+            if path.name.startswith(kept):
+                (archive / path.name).symlink_to(path)
         settings = make_settings(sample, folder / "data")
+        settings = settings.model_copy(update={"archive": archive})
         summary = process(settings, make_request(mode))
         return settings.data_dir / summary.folder
 
@@ -129,10 +144,17 @@ def _processed_alone(mode: Mode) -> Any:
 
 
 _ALONE = {
-    Mode.NIRSPEC_IFU_NOD: "ifu_nod",
-    Mode.MIRI_MRS_BANDS: "mrs_bands",
+    Mode.NIRSPEC_IFU_NOD: (
+        "ifu_nod",
+        ("jw99011001001_02101_00001", "jw99011001001_02101_00002"),
+    ),
+    Mode.MIRI_MRS_BANDS: (
+        "mrs_bands",
+        tuple(f"jw99013001001_{band}_00001" for band in ("02101", "02103", "02105")),
+    ),
 }
-"""The same of variants that a plain script of theirs would add nothing to."""
+"""The same of variants that a plain script of theirs would add nothing to, with the
+exposures that show what is special: two nods, and each band once."""
 
 ifu_nod, mrs_bands = map(_processed_alone, _ALONE)
 

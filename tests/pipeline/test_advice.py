@@ -10,7 +10,7 @@ from config.known_issues import load_known_issues
 from flows.advice import count_states
 from flows.factory import open_records
 from flows.reports import advise_recorded
-from flows.run import plan_only
+from flows.run import Shared, plan_only
 from workers.sample import Mode
 
 
@@ -38,8 +38,9 @@ def test_the_database_knows_what_the_run_knew(ifu: Processed) -> None:
     assert "NS-IFU05" in told["OPEN"]
 
 
-def test_a_plan_says_what_the_run_said(ifu: Processed) -> None:
-    planned = plan_only(ifu.settings, make_request(Mode.NIRSPEC_IFU_PRISM))
+def test_a_plan_says_what_the_run_said(ifu: Processed, shared: Shared) -> None:
+    request = make_request(Mode.NIRSPEC_IFU_PRISM)
+    planned = plan_only(ifu.settings, request, shared=shared)
     assert planned.issues == ifu.summary.issues
 
 

@@ -8,14 +8,15 @@ from config.settings import Settings
 from flows.execution import Cluster
 from flows.models.runs import JobState
 from flows.reports import JobLine, RunSummary
-from flows.run import plan_only
+from flows.run import Shared, plan_only
 from workers.sample import Mode, SampleSet
 
 
 @pytest.fixture(scope="session")
-def ifu_in_0002(ifu: Processed, sample: SampleSet) -> RunSummary:
+def ifu_in_0002(ifu: Processed, sample: SampleSet, shared: Shared) -> RunSummary:
     settings = use(ifu, sample.contexts[1])
-    return plan_only(settings, make_request(Mode.NIRSPEC_IFU_PRISM))
+    request = make_request(Mode.NIRSPEC_IFU_PRISM)
+    return plan_only(settings, request, shared=shared)
 
 
 def use(done: Processed, context: str) -> Settings:

@@ -31,7 +31,7 @@ def test_spec2_takes_leakcals_as_science(ifu: Processed, tmp_path: Path) -> None
     shutil.copytree(store, data / "store", copy_function=os.link)
     recipe.write_text(RECIPE)
     settings = ifu.settings.model_copy(update={"data_dir": data})
-    summary = process(settings, Request("99001", recipe=str(recipe)))
+    summary = process(settings, Request("99001", ("001",), recipe=str(recipe)))
     made = [job.key for job in summary.jobs if job.state is JobState.SUCCEEDED]
     assert summary.state is RunState.SUCCEEDED
-    assert made == [f"spec2:jw99001{o}001_04101_00001_nrs1" for o in ("001", "002")]
+    assert made == ["spec2:jw99001001001_04101_00001_nrs1"]

@@ -44,8 +44,8 @@ def process_elsewhere(
         settings, request = make_settings(sample, tmp_path), make_request(MODES[name])
         if start_at is not None:
             settings = settings.model_copy(update={"archive": start_at})
-            request = replace(request, start_at=Stage.SPEC3)
-        process(settings, request)
+            request = replace(request, start_at=Stage.SPEC3, observations=("001",))
+        process(settings, request, is_alone=True)  # its workers inherit it
         return list_hashes(find_outcomes(tmp_path))
 
     return give

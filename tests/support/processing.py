@@ -21,6 +21,7 @@ from flows.reports import RunSummary, summarize
 from flows.run import (
     Planned,
     Request,
+    Shared,
     ask_specs,
     make_plan,
     make_run,
@@ -37,6 +38,7 @@ __all__ = [
     "plan",
     "plan_with",
     "process",
+    "sharing",
     "write_calls",
 ]
 
@@ -80,12 +82,27 @@ def _ignore(_: object) -> None:
     pass
 
 
+_shared: list[Shared] = []
+"""What runs share meanwhile."""
+
+
+@contextmanager
+def sharing(shared: Shared) -> Iterator[None]:
+    """Let runs share a cluster: to start one for each costs more than short jobs."""
+    _shared.append(shared)
+    try:
+        yield
+    finally:
+        _shared.remove(shared)
+
+
 def process(
     settings: Settings,
     request: Request,
     *,
     on_planned: Callable[[Planned], object] = _ignore,
     listener: Callable[[Progress], None] = _ignore,
+    is_alone: bool = False,
 ) -> RunSummary:
     """Reprocess a program as the flow does, without Prefect.
 
@@ -93,14 +110,17 @@ def process(
     ----------
     on_planned
         Called between plan and execution.
+    is_alone
+        Whether it has a cluster of its own, with what it inherits by then.
     """
+    shared = None if is_alone or not _shared else _shared[-1]
 
     @contextmanager
     def watch(planned: Planned) -> Iterator[Listener]:
         on_planned(planned)
         yield listener
 
-    return run_program(settings, request, watch=watch)
+    return run_program(settings, request, watch=watch, shared=shared)
 
 
 def plan(settings: Settings, request: Request, cluster: Cluster) -> RunSummary:
