@@ -28,6 +28,7 @@ __all__ = [
     "find_reason",
     "load_numbers",
     "load_programs",
+    "load_unmeasured",
     "make_page",
 ]
 
@@ -54,8 +55,7 @@ several things do, the first is recommended. *Measured* is what a
 whose errors were lost, NS-MOS07: on the same nods, with a bright source
 put into them; NS-BOTS05: on the nods of a fixed slit with the false absorption
 put into its lower half), as a test finds it again. One number alone is that of a defect
-that nothing in a recipe mends. Where there is none, it has one of four reasons, or `-`
-where no sample program shows it yet:
+that nothing in a recipe mends. Where there is none, it has one of four reasons:
 
 {reasons}
 """
@@ -122,6 +122,12 @@ def load_programs() -> Mapping[str, str]:
     return {each["mode"]: each["before"] for each in _load()["programs"]}
 
 
+def load_unmeasured() -> tuple[tuple[str, str], ...]:
+    """Load what programs show that has no number: their modes, and ids of issues."""
+    programs = _load()["programs"]
+    return tuple((p["mode"], one) for p in programs for one in p.get("shows", ()))
+
+
 def _load() -> dict[str, Any]:
     return tomllib.loads(NUMBERS.read_text())
 
@@ -177,8 +183,7 @@ def _tell_numbers(issue: KnownIssue) -> str:
     """Tell what is measured of an issue, and of which alternative if there are some."""
     numbers = [number for number in load_numbers() if number.issue == issue.id]
     if not numbers:
-        reason = find_reason(issue)
-        return f"*{reason}*" if reason else "-"
+        return f"*{find_reason(issue)}*"
     return "<br>".join(_tell(number, len(issue.mitigation)) for number in numbers)
 
 

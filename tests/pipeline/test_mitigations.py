@@ -14,7 +14,7 @@ from mitigations import (
     make_recipes,
 )
 from processing import make_settings, process
-from write_known_issues import Number
+from write_known_issues import Number, load_unmeasured
 
 from flows.advice import AdviceState
 from flows.models.measurements import MeasuredProduct
@@ -108,7 +108,18 @@ def test_what_no_recipe_mends_is_there_and_told_of(
 ) -> None:
     runs = _find_runs(request, number)
     found = find_number(runs[0].measured, number, number.parts[0])
-    assert found == pytest.approx(number.before, rel=AS_BEFORE)
+    ideal = number.value.ideal
+    assert found - ideal == pytest.approx(number.before - ideal, rel=AS_BEFORE)
     for run in runs.values():
         [state] = [state for state, ids in run.issues.items() if number.issue in ids]
         assert state != AdviceState.MITIGATED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "issue"), load_unmeasured())
+def test_what_nothing_mends_and_no_number_tells_of_is_told_of(
+    request: pytest.FixtureRequest, mode: str, issue: str
+) -> None:
+    runs: Runs = request.getfixturevalue(Mode(mode).name.lower())
+    for run in runs.values():
+        assert issue in run.issues[AdviceState.NOTHING_TO_DO]

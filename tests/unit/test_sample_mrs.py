@@ -1,14 +1,18 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from workers.sample.flawed import MRS_FLAWED
 from workers.sample.frames import MIRI_FULL
 from workers.sample.headers import primary_cards
+from workers.sample.library import Library
 from workers.sample.miri_mrs import FRINGE, MRS, MRS_BANDS
 from workers.sample.mrs_geometry import Band, load_bands, map_slices
 from workers.sample.mrs_light import MrsLight, trace_mrs
 from workers.sample.mrs_references import FLAT_FRINGE
+from workers.sample.nirspec_light import Tracer
 from workers.sample.program import Program
 
 PROGRAM = MRS
@@ -48,6 +52,21 @@ def test_places_in_the_field_are_found_again(band: Band) -> None:
     for channel in band.channels:
         back = channel.to_v2v3.inverse(*channel.to_v2v3(0.4, -1.1))
         assert back == pytest.approx((0.4, -1.1), abs=1e-9)
+
+
+def test_light_is_scattered_along_slices_and_dispersion(tmp_path: Path) -> None:
+    scene = replace(SCENE, background_mjy_sr=0.0)
+    raw, _ = MRS_FLAWED.plan()
+    tracer = Tracer(Library(tmp_path, "NIRSPEC"))
+    seen, clean = (
+        each.see(replace(each, scene=scene), tracer, raw)
+        for each in (MRS_FLAWED, MRS_BANDS)
+    )
+    extra = seen - clean
+    dark = clean == 0
+    assert extra[~dark].sum() / clean.sum() > 0.01
+    assert extra[dark].max() > 0
+    assert extra.sum() == pytest.approx(0.04 * clean.sum(), rel=0.3)
 
 
 def test_the_program_has_two_dithers_and_a_background() -> None:

@@ -49,6 +49,14 @@ def test_a_bright_pixel_ends_at_the_top_of_its_range() -> None:
     assert simulate(1e5)[0, -1, 10, 10] == np.iinfo(np.uint16).max
 
 
+def test_a_shallow_pixel_is_full_before_it_is_flagged() -> None:
+    defects = Defects(cosmic_rays_per_group=0, shallow=((20, 30),))
+    ramp = simulate(300.0, defects)[0].astype(float)
+    full, beside = ramp[:, 20, 30], ramp[:, 20, 31]
+    assert np.abs(np.diff(full[1:])).max() < 100 < np.diff(beside).min()
+    assert full.max() < SATURATION_DN / 2
+
+
 def test_a_dead_pixel_is_saturated_from_the_first_read_on() -> None:
     defects = Defects(cosmic_rays_per_group=0, dead=((20, 30),))
     still = defects.still_image(SMALL, seed=1)
@@ -86,12 +94,13 @@ def test_stripes_are_constant_along_the_fast_axis(fast_axis: int, along: int) ->
     assert first.mean(axis=along).std() > 5 * first.std(axis=along).mean()
 
 
-def test_light_jitters_from_one_integration_to_the_next() -> None:
-    defects = Defects(cosmic_rays_per_group=0, jitter=0.01)
-    parts = defects.draw_brightness(400, seed=1)
-    assert parts.mean() == pytest.approx(1, abs=0.002)
-    assert parts.std() == pytest.approx(0.01, rel=0.1)
-    assert (QUIET.draw_brightness(4, seed=1) == 1).all()
+def test_light_scatters_more_than_its_photons() -> None:
+    defects = Defects(cosmic_rays_per_group=0, excess=0.5)
+    scatter = [
+        np.diff(simulate(1000.0, each)[0, :, 4:-4, 4:-4].astype(float), axis=0).std()
+        for each in (QUIET, defects)
+    ]
+    assert scatter[1] / scatter[0] == pytest.approx(1.5, rel=0.05)
 
 
 def test_cosmic_rays_come_after_the_first_read() -> None:

@@ -9,18 +9,21 @@ In program 99022 the star of program 99002 (BOTS, PRISM, SUB512) is read with 1/
 that is stronger than the read noise (NS-BOTS03). Pixels on the spectrum are saturated
 from the first read on, and so have no data (NS-BOTS04). There is no transit.
 
-In program 99023 the source of program 99003 (MRS, SHORT), with the same fringes
-(MRS-FRINGES), is beside the coordinates of its proposal, as a star is whose proper
-motion no header tells (MRS-PROPER-MOTION, MRS-POINT-EXTRACTION). A second exposure is
-of sky that is darker than that around the source (MRS-BACKGROUND-IN-MAST).
+In program 99023 the source of program 99013 (MRS), with the same fringes (MRS-FRINGES),
+is seen in the band LONG (MRS-FRINGES-2C). It is beside the coordinates of its proposal,
+as a star is whose proper motion no header tells (MRS-PROPER-MOTION,
+MRS-POINT-EXTRACTION). Part of its light is scattered along the slices and along the
+dispersion (MRS-STRAYLIGHT, MRS-STRAYLIGHT-SPECTRAL). A second exposure is of sky that
+is darker than that around the source (MRS-BACKGROUND-IN-MAST).
 
 In program 99024 one exposure of the slitlets of program 99004 (MOS, PRISM) is read with
 1/f noise that is stronger than the read noise (NS-MOS04), and the target acquisition
 has left all sources beside their places in the shutters (NS-MOS-SOURCE-CENTERING).
 
-In program 99025 the star of program 99012 (BOTS, G395H, SUB2048), on NRS2 alone, is
-brighter or fainter from one integration to the next (NS-BOTS-NRS2-SCATTER). There is no
-transit.
+In program 99025 the light of the star of program 99012 (BOTS, G395H, SUB2048), on NRS2
+alone, scatters by 5 % more than its photons do (NS-BOTS-NRS2-SCATTER). Pixels on the
+spectrum are full at a level that no reference knows, and not flagged
+(NS-BOTS-SATURATION). There is no transit.
 """
 
 from collections.abc import Sequence
@@ -28,10 +31,11 @@ from dataclasses import replace
 
 import numpy as np
 from astropy.table import Table
+from scipy.ndimage import uniform_filter1d
 
 from .exposures import RawExposure, point, split
 from .frames import Image
-from .miri_mrs import MRS
+from .miri_mrs import MRS, MRS_BANDS
 from .nirspec_ifu import IFU_PRISM
 from .nirspec_light import Tracer
 from .nirspec_mos import MOS_PRISM, find_step, name_metafile
@@ -70,6 +74,14 @@ _STILL_UM = 2.4
 _SKY_SHARE = 0.93
 """Background of the sky exposure of the MRS, as a share of that of the source."""
 
+_SCATTERED = 0.02
+"""Share of the light that is scattered along the rows of the MRS, and along columns."""
+
+_SCATTERED_PIXELS = 301
+"""Over how many pixels it is spread evenly."""
+
+_SHALLOW = ((9, 250), (10, 550), (13, 1000), (16, 1300), (20, 1600))
+
 _DEAD = tuple((17, column) for column in range(60, 420, 40))
 
 
@@ -83,17 +95,18 @@ def _plan_series() -> list[RawExposure]:
     return split(replace(first, integrations=12), 1)
 
 
-def _plan_jitter() -> list[RawExposure]:
+def _plan_scatter() -> list[RawExposure]:
     first = next(raw for raw in BOTS_G395H.plan() if raw.detector == "NRS2")
     program = Mode.NIRSPEC_BOTS_NRS2_FLAWED.program
-    return split(replace(first, program=program, integrations=32), 1)
+    return split(replace(first, program=program, integrations=16), 1)
 
 
 def _plan_exposure() -> list[RawExposure]:
     first, _, sky = MRS.plan()
     alone = replace(first, dither=("NONE", 1, 1), offset_arcsec=(0.0, 0.0))
-    program = Mode.MIRI_MRS_FLAWED.program
-    return [replace(each, program=program, groups=5) for each in (alone, sky)]
+    long = replace(alone, program=Mode.MIRI_MRS_FLAWED.program, groups=5, band="LONG")
+    dark = replace(sky, program=long.program, groups=5, band="LONG")
+    return [long, dark]
 
 
 def _plan_slitlets() -> list[RawExposure]:
@@ -106,6 +119,13 @@ def _see_wandering(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
     light = tracer.trace_ifu(raw)
     shift = _WANDER_ARCSEC_PER_UM * (light.wavelength_um - _STILL_UM)
     return replace(light, v2=light.v2 + shift).rate(raw, program.scene)
+
+
+def _see_scattered(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
+    """Let the detector scatter light in a cross."""
+    light = MRS.see(program, tracer, raw)
+    along = (uniform_filter1d(light, _SCATTERED_PIXELS, axis=axis) for axis in (0, 1))
+    return np.asarray(light + _SCATTERED * sum(along), np.float32)
 
 
 def _acquire(program: Program) -> Program:
@@ -131,11 +151,13 @@ def _tabulate_dead(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> 
     yield "dead", Table({"row": rows, "column": columns}, meta=meta)
 
 
-def _tabulate_jitter(
+def _tabulate_excess(
     program: Program, _: Tracer, plan: Sequence[RawExposure]
 ) -> Tables:
     meta = {"program": program.mode.program, "exposures": [raw.stem for raw in plan]}
-    yield "jitter", Table({"share": [program.defects.jitter]}, meta=meta)
+    yield "excess", Table({"share": [program.defects.excess]}, meta=meta)
+    rows, columns = np.array(program.defects.shallow).T
+    yield "shallow", Table({"row": rows, "column": columns}, meta=meta)
 
 
 def _tabulate_shift(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
@@ -176,14 +198,15 @@ BOTS_FLAWED = replace(
 BOTS_NRS2_FLAWED = replace(
     BOTS_G395H,
     mode=Mode.NIRSPEC_BOTS_NRS2_FLAWED,
-    plan=_plan_jitter,
-    tabulate=_tabulate_jitter,
+    plan=_plan_scatter,
+    tabulate=_tabulate_excess,
     transit=None,
-    defects=replace(BOTS_G395H.defects, jitter=0.002),
+    defects=replace(BOTS_G395H.defects, excess=0.05, shallow=_SHALLOW),
 )
-"""A time series of NRS2 that scatters more than its errors say."""
+"""A time series of NRS2 that scatters more than its errors say, with pixels that are
+full before they are flagged."""
 MRS_FLAWED = replace(
-    MRS,
+    MRS_BANDS,
     mode=Mode.MIRI_MRS_FLAWED,
     plan=_plan_exposure,
     scene=replace(MRS.scene, position=MRS.scene.position.shifted(*SHIFT_ARCSEC)),
@@ -192,10 +215,11 @@ MRS_FLAWED = replace(
         spectrum=None,
         background_mjy_sr=_SKY_SHARE * MRS.scene.background_mjy_sr,
     ),
+    see=_see_scattered,
     tabulate=_tabulate_shift,
-    defects=replace(MRS.defects, showers=()),
 )
-"""An exposure of a source that is not where its header says, and one of darker sky."""
+"""An exposure of a source that is not where its header says, in scattered light, and
+one of darker sky."""
 MOS_FLAWED = replace(
     MOS_PRISM,
     mode=Mode.NIRSPEC_MOS_FLAWED,

@@ -51,6 +51,19 @@ class CubeGrid:
     """Width of a plane."""
     spaxel_arcsec: float
     """Width of a spaxel."""
+    pixels_um: tuple[float, float] | None = None
+    """Width of a pixel of the detector at the first and the last wavelength, where it
+    changes much: planes are as wide in cubes that are not linear."""
+
+    def list_planes(self) -> list[float]:
+        """List the wavelengths of the planes of a cube that is not linear."""
+        start, stop = self.wavelengths_um
+        widths_um = self.pixels_um or (self.step_um, self.step_um)
+        planes: list[float] = []
+        while start < stop:
+            planes.append(start)
+            start += float(np.interp(start, self.wavelengths_um, widths_um))
+        return planes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,8 @@ class LightPath:
 _GRATING_RANGE_M = (2.87e-6, 5.27e-6)
 DISPERSERS: Mapping[str, LightPath] = {
     "PRISM": LightPath(
-        "CLEAR", (0.6e-6, 5.3e-6), ("NRS1",), "prism", CubeGrid((1.5, 3.3), 0.01, 0.1)
+        *("CLEAR", (0.6e-6, 5.3e-6), ("NRS1",), "prism"),
+        CubeGrid((1.5, 3.3), 0.01, 0.1, pixels_um=(0.0197, 0.0118)),
     ),
     "G395H": LightPath(
         *("F290LP", _GRATING_RANGE_M, ("NRS1", "NRS2"), "high"),

@@ -197,7 +197,6 @@ def _make_shutter_areas() -> Any:
 def _cube_tables(disperser: str) -> dict[str, Any]:
     path = DISPERSERS[disperser]
     (start, stop), step = path.cube.wavelengths_um, path.cube.step_um
-    planes = np.arange(start, stop, step)
     msm, msm_names = (0.2, 3 * step, 2.0, 0.01), "roispatial roispectral power softrad"
     emsm, emsm_names = (0.2, 3 * step, 0.05), "roispatial roispectral scalerad"
     sampling = "wavemin wavemax spaxelsize spectralstep"
@@ -220,7 +219,8 @@ def _cube_tables(disperser: str) -> dict[str, Any]:
         },
         **{
             f"ifucubepars_{path.resolution}_{kind}": make_table(
-                f"wavelength {names}", [(each, *row) for each in planes]
+                f"wavelength {names}",
+                [(each, *row) for each in path.cube.list_planes()],
             )
             for kind, (names, row) in waves.items()
         },

@@ -94,7 +94,7 @@ def make_program(program: Program, sample: SampleSet, tracer: Tracer) -> None:
             *(raw.subarray, program.seed), exposure_seed=program.seed + seed
         )
         ramps = simulate_ramps(
-            [rate + still for rate in _list_rates(program, tracer, raw, seed)],
+            [rate + still for rate in _list_rates(program, tracer, raw)],
             raw.subarray,
             groups=raw.groups,
             fast_axis=DETECTORS[raw.detector].fast_axis,
@@ -104,12 +104,10 @@ def make_program(program: Program, sample: SampleSet, tracer: Tracer) -> None:
         write_raw(folder, raw, ramps)
 
 
-def _list_rates(
-    program: Program, tracer: Tracer, raw: RawExposure, seed: int
-) -> list[Image]:
+def _list_rates(program: Program, tracer: Tracer, raw: RawExposure) -> list[Image]:
     """List the light in each integration."""
     light = program.see(program, tracer, raw)
-    parts = program.defects.draw_brightness(raw.integrations, program.seed + seed)
+    parts = np.ones(raw.integrations)
     if program.transit is not None and raw.is_time_series:
-        parts *= program.transit.transmission(raw)
+        parts = program.transit.transmission(raw)
     return [light * np.float32(part) for part in parts]

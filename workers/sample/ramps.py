@@ -24,6 +24,7 @@ _COSMIC_RAY_DN = 500.0
 _RESET_DN = 3.0
 _SATURATED_DN = 70_000.0
 _DEAD_DN_PER_S = 1e6
+_SHALLOW_DN = 5_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,22 @@ class Defects:
     """By what share of itself the level of a warm pixel changes, at most."""
     dead: tuple[tuple[int, int], ...] = ()
     """Row and column of pixels that are saturated from the first read on."""
-    jitter: float = 0.0
-    """Spread of the light from one integration to the next, as a share of it."""
+    shallow: tuple[tuple[int, int], ...] = ()
+    """Row and column of pixels that are full at a level that no reference knows, so
+    that nothing flags them."""
+    excess: float = 0.0
+    """By what share the light scatters more than its photons do."""
     leak_dn_per_s: float = 0.0
     """Light through the closed shutters, in the middle of the detector."""
     showers: tuple[Shower, ...] = ()
     """Showers on the second exposure."""
 
-    def draw_brightness(self, integrations: int, seed: int) -> NDArray[np.float64]:
-        """Draw how bright all light is in each integration, 1 in the mean."""
-        rng = np.random.default_rng(seed)
-        return 1 + self.jitter * rng.standard_normal(integrations)
+    def find_wells(self, subarray: Subarray) -> Image:
+        """Return the charge (DN) that each pixel holds at most."""
+        wells = np.full(subarray.shape, _SATURATED_DN, np.float32)
+        for place in self.shallow:
+            wells[place] = _SHALLOW_DN
+        return wells
 
     def choose_flaws(self, subarray: Subarray, seed: int) -> Flaws:
         """Choose the hot and the warm pixels."""
@@ -126,6 +132,7 @@ def _read(
     charge: Image,
     bias: Image,
     *,
+    wells: Image,
     stripes_dn: float,
     fast_axis: int,
 ) -> NDArray[np.uint16]:
@@ -134,7 +141,7 @@ def _read(
     along, across = (1, 0) if abs(fast_axis) == 1 else (0, 1)
     stripes = stripes_dn * _pink(rng, charge.shape[across])
     read += np.expand_dims(stripes, axis=along)
-    read += bias + np.minimum(charge, _SATURATED_DN)
+    read += bias + np.minimum(charge, wells)
     return np.asarray(np.clip(np.rint(read), 0, 65_535), dtype=np.uint16)
 
 
@@ -168,10 +175,10 @@ def simulate_ramps(
     seed
         Seed of everything random.
     defects
-        Cosmic rays, stripes and showers, in every integration.
+        Cosmic rays, stripes, showers and noise, in every integration.
     """
     rng = np.random.default_rng(seed)
-    bias = bias_image(subarray)
+    bias, wells = bias_image(subarray), defects.find_wells(subarray)
     ramps = np.empty((len(rates), groups, *subarray.shape), np.uint16)
     for integration, rate in zip(ramps, rates, strict=True):
         expected = _mask_border(rate, subarray) * np.float32(subarray.frame_s)
@@ -179,6 +186,9 @@ def simulate_ramps(
         level = bias + np.float32(rng.normal(0, _RESET_DN))
         for number in range(groups):
             charge += rng.poisson(expected)
+            if defects.excess:
+                spread = np.sqrt(((1 + defects.excess) ** 2 - 1) * expected)
+                charge += spread * rng.standard_normal(charge.shape, np.float32)
             if number:
                 _strike(rng, charge, defects.cosmic_rays_per_group)
             for shower in defects.showers:
@@ -188,6 +198,7 @@ def simulate_ramps(
                 rng,
                 charge,
                 level,
+                wells=wells,
                 stripes_dn=defects.stripes_dn,
                 fast_axis=fast_axis,
             )

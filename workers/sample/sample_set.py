@@ -21,7 +21,7 @@ __all__ = [
     "read_modes",
 ]
 
-SAMPLE_VERSION = 7
+SAMPLE_VERSION = 8
 """Version of what is made; each has a folder of its own, since references of one name
 must stay what they are."""
 _MANIFEST = "sample.json"
@@ -65,9 +65,9 @@ class Mode(StrEnum):
     NIRSPEC_BOTS_FLAWED = "nirspec-bots-flawed", "99022", "nirspec-bots", True
     """A time series with strong 1/f noise, and dead pixels on the spectrum."""
     NIRSPEC_BOTS_NRS2_FLAWED = "nirspec-bots-nrs2-flawed", "99025", "nirspec-bots", True
-    """A time series of NRS2 that scatters more than photons do."""
+    """A time series of NRS2 that scatters more than photons do, with shallow pixels."""
     MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
-    """A source with fringes that is beside its coordinates."""
+    """A source with fringes and scattered light that is beside its coordinates."""
     NIRSPEC_MOS_FLAWED = "nirspec-mos-flawed", "99024", "nirspec-mos", True
     """Slitlets with 1/f noise, and sources beside their places in the shutters."""
 
