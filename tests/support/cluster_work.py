@@ -16,7 +16,6 @@ __all__ = [
     "die_until",
     "lose_child_until",
     "raise_odd",
-    "take_20_s",
     "tell_worker",
 ]
 
@@ -73,16 +72,6 @@ def lose_child_until(path: Path) -> str | ErrorInfo:
     if _count(path) <= int(path.stem.split("-")[1]):
         return ErrorInfo(CHILD_LOST, "The child ended.", "")
     return path.name
-
-
-def take_20_s(path: Path) -> tuple[str, str]:
-    """Note the begin and the end; tell the batch job, and the call."""
-    with path.open("a") as stream:
-        stream.write("begins\n")
-    time.sleep(20)
-    with path.open("a") as stream:
-        stream.write("ends\n")
-    return os.environ.get("SLURM_JOB_ID", ""), path.name
 
 
 def _wait_for(path: Path) -> None:
