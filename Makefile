@@ -12,7 +12,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest -n 2 --no-loadscope-reorder $(if $(SLOW),,-m "not slow")
 
 chaos: $(INSTALLED)
-	$(BIN)/pytest -q tests/contract/test_random_kills.py --seeds $(or $(SEEDS),20)
+	$(BIN)/pytest -q tests/contract/test_random_kills.py tests/system/test_killed_programs.py --seeds $(or $(SEEDS),20)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/chain.py

@@ -51,8 +51,8 @@ def _sort(path: PurePath) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the number of seeds of tests that kill at random."""
-    parser.addoption("--seeds", type=int, default=2)
+    """Take the number of seeds of tests that kill at random, for `make chaos`."""
+    parser.addoption("--seeds", type=int)
 
 
 def pytest_xdist_make_scheduler(

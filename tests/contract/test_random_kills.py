@@ -148,7 +148,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test of each seed."""
     if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(metafunc.config.getoption("seeds")))
+        metafunc.parametrize("seed", range(metafunc.config.getoption("seeds") or 2))
 
 
 def test_every_job_is_done_once_whatever_is_killed(

@@ -24,6 +24,7 @@ __all__ = [
     "assert_refused",
     "find_free_port",
     "find_processes",
+    "name_cluster",
     "query",
     "stopped",
     "wait_until",
@@ -120,6 +121,14 @@ class Rewebb:
         others: dict[str, str | None] = dict.fromkeys(os.environ.keys() - ours.keys())
         ended = CliRunner(env=others | ours).invoke(app, arguments)
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+
+def name_cluster(rewebb: Rewebb, **profile: str) -> Rewebb:
+    """Return the command that runs on a profile of an address."""
+    there = {"kind": "address", **profile}
+    return rewebb.given(
+        REWEBB_CLUSTERS=json.dumps({"there": there}), REWEBB_CLUSTER="there"
+    )
 
 
 @contextmanager

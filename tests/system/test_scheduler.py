@@ -11,6 +11,7 @@ from commands import (
     Rewebb,
     assert_refused,
     find_free_port,
+    name_cluster,
     query,
     stopped,
     wait_until,
@@ -25,14 +26,6 @@ def scheduled(make_rewebb: MakeRewebb, half_done: Rewebb) -> Iterator[Rewebb]:
     """Return the command with a scheduler of `rewebb cluster` without workers yet."""
     with scheduling(make_rewebb(half_done)) as rewebb:
         yield rewebb
-
-
-def name_cluster(rewebb: Rewebb, **profile: str) -> Rewebb:
-    """Return the command that runs on a profile of an address."""
-    there = {"kind": "address", **profile}
-    return rewebb.given(
-        REWEBB_CLUSTERS=json.dumps({"there": there}), REWEBB_CLUSTER="there"
-    )
 
 
 @contextmanager
