@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import Ended, Rewebb, query, stopped, wait_until
+from commands import BIN, Rewebb, query, wait_until
 from slurm import Slurm, find_obstacle, start_slurm
 
 from config.clusters import PbsProfile, SlurmProfile
@@ -20,6 +21,11 @@ from flows.errors import PlanError
 from flows.execution import Cluster, open_cluster
 
 MakeRewebb = Callable[..., Rewebb]
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+STUB = "#!/bin/sh\ntrap 'exit 143' TERM\necho $@ >> told\nsleep 60 & wait\n"
+"""Stands for the command where the script alone is tried."""
 
 TOKEN = "a token of MAST that nobody else may see"
 
@@ -40,28 +46,58 @@ def slurm() -> Iterator[Slurm]:
 
 
 @pytest.fixture(scope="module")
-def ended(slurm: Slurm, make_rewebb: MakeRewebb) -> tuple[Rewebb, Ended]:
-    """Run a program from empty, on batch jobs of which three end too early.
+def ended(slurm: Slurm, make_rewebb: MakeRewebb) -> Rewebb:
+    """Run a program from empty, as a batch job, whose nodes are others: four end early.
 
-    The first is cancelled, and the node drained. The worker of the second is killed as
-    by the kernel, since there need not be cgroups here that limit its memory. The third
-    is over after its two minutes, under a job that takes longer.
+    The first node is cancelled, and drained. The end of the walltime of the flow itself
+    is told, so that it waits in the queue anew. The worker of the next node is killed
+    as by the kernel, since there need not be cgroups here that limit its memory. The
+    last is over after its two minutes, under a job that takes longer.
     """
     hang = [{"job": "tso3:*", "kind": "hang", "attempt": 1}]
-    rewebb = on_slurm(make_rewebb(), slurm).given(REWEBB_FAULTS=json.dumps(hang))
-    with stopped(rewebb.start("run", "99002", "--cluster", "slurm", "--json")) as run:
-        wait_until(lambda: is_under_way(rewebb) or run.poll() is not None)
-        (job,) = slurm.list_jobs()
-        set_node(slurm, "state=drain", "reason=test")
-        slurm("scancel", job)
-        (waiting,) = wait_until(lambda: slurm.list_jobs("PENDING"))
-        set_node(slurm, "state=resume")
-        wait_until(lambda: count_done(rewebb) == 2 or run.poll() is not None)
-        wait_until(lambda: is_under_way(rewebb) or run.poll() is not None)
-        find_worker(waiting).kill()
-        out, err = run.communicate(timeout=400)
-    assert waiting != job
-    return rewebb, Ended(run.returncode, out, err)
+    rewebb = on_slurm(make_rewebb(), slurm).given(
+        REWEBB_FAULTS=json.dumps(hang), REWEBB_CLUSTER="slurm", REWEBB=BIN / "rewebb"
+    )
+    flow = submit(rewebb)
+    wait_until(lambda: is_under_way(rewebb))
+    (node,) = list_nodes(slurm, flow)
+    set_node(slurm, "state=drain", "reason=test")
+    slurm("scancel", node)
+    wait_until(lambda: list_nodes(slurm, flow, "PENDING"))
+    set_node(slurm, "state=resume")
+    wait_until(lambda: count_done(rewebb) == 2)
+    # As `--signal=B:TERM@120` does.
+    slurm("scancel", "--signal=TERM", "--batch", flow)
+    wait_until(lambda: slurm.list_jobs("PENDING") == [flow])
+    slurm("scontrol", "update", f"jobid={flow}", "starttime=now")
+    wait_until(lambda: count_runs(rewebb) == 2 and is_under_way(rewebb))
+    (node,) = list_nodes(slurm, flow)
+    find_worker(node).kill()
+    wait_until(lambda: not slurm("squeue", "--noheader"), timeout_s=400)
+    return rewebb
+
+
+def submit(rewebb: Rewebb) -> str:
+    """Submit the flow itself, and give its batch job."""
+    script = DEPLOY / "slurm/rewebb.sbatch"
+    return subprocess.run(
+        ["sbatch", "--parsable", "--mem=1G", script, "99002"],
+        cwd=rewebb.folder,
+        env=rewebb.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def list_nodes(slurm: Slurm, flow: str, state: str = "RUNNING") -> list[str]:
+    """List the batch jobs in a state that are nodes."""
+    return [job for job in slurm.list_jobs(state) if job != flow]
+
+
+def count_runs(rewebb: Rewebb) -> int:
+    """Count the runs that have begun."""
+    return len(query(rewebb.data, "select 1 from run"))
 
 
 def count_done(rewebb: Rewebb) -> int:
@@ -105,16 +141,12 @@ def is_under_way(rewebb: Rewebb) -> bool:
     return any(rewebb.data.glob("scratch/99002/*/publish/job.log"))
 
 
-def test_a_run_survives_batch_jobs_that_end_too_early(
-    ended: tuple[Rewebb, Ended],
-) -> None:
-    rewebb, run = ended
-    assert run.code == 0, run
-    assert run.record["state"] == "SUCCEEDED"
-    assert run.record["counts"] == {"SUCCEEDED": 5}
-    assert list_ends(rewebb, "detector1") <= {"PREEMPTED", "LOST", "SUCCEEDED"}
-    assert list_ends(rewebb, "spec2") == {"LOST", "SUCCEEDED"}
-    assert list_ends(rewebb, "tso3") == {"PREEMPTED", "SUCCEEDED"}
+def test_a_run_goes_on_after_batch_jobs_that_end_too_early(ended: Rewebb) -> None:
+    states = query(ended.data, "select state from run order by started_at")
+    assert states == [("CANCELLED",), ("SUCCEEDED",)]
+    assert list_ends(ended, "detector1") <= {"PREEMPTED", "LOST", "SUCCEEDED"}
+    assert list_ends(ended, "spec2") >= {"LOST", "SUCCEEDED"}
+    assert list_ends(ended, "tso3") == {"PREEMPTED", "SUCCEEDED"}
 
 
 def list_ends(rewebb: Rewebb, stage: str) -> set[str]:
@@ -123,22 +155,58 @@ def list_ends(rewebb: Rewebb, stage: str) -> set[str]:
     return {status for found, status in query(rewebb.data, ends) if found == stage}
 
 
-def test_no_finished_job_is_done_again(ended: tuple[Rewebb, Ended]) -> None:
-    rewebb, _ = ended
+def test_no_finished_job_is_done_again(ended: Rewebb) -> None:
     done = query(
-        rewebb.data,
+        ended.data,
         "select count(*) from attempt where status = 'SUCCEEDED' group by fingerprint",
     )
     assert done == [(1,)] * 5
 
 
-def test_nothing_is_left_of_the_cluster(
-    ended: tuple[Rewebb, Ended], slurm: Slurm
+def test_nothing_is_left_of_the_clusters(ended: Rewebb) -> None:
+    assert [*ended.data.glob("clusters/*")] == []
+    assert not (ended.data / "scratch/99002").exists()
+
+
+@pytest.fixture
+def stub(slurm: Slurm, tmp_path: Path) -> Rewebb:
+    """Return a command that does nothing until it is told to stop."""
+    path = tmp_path / "stub"
+    path.write_text(STUB)
+    path.chmod(0o755)
+    return Rewebb(tmp_path).given(**slurm.variables, REWEBB=path)
+
+
+def test_a_flow_that_somebody_cancels_does_not_come_back(
+    slurm: Slurm, stub: Rewebb
 ) -> None:
-    rewebb, _ = ended
+    job = submit(stub)
+    wait_until((stub.folder / "told").exists)
+    slurm("scancel", job)
     wait_until(lambda: not slurm("squeue", "--noheader"))
-    assert [*rewebb.data.glob("clusters/*")] == []
-    assert not (rewebb.data / "scratch/99002").exists()
+    assert (stub.folder / "told").read_text() == "run 99002\n"
+
+
+@pytest.mark.skipif(shutil.which("qsub") is None, reason="no slurm-wlm-torque")
+def test_the_flow_as_a_job_of_pbs_submits_itself_again(
+    slurm: Slurm, stub: Rewebb
+) -> None:
+    """By the Torque commands of Slurm."""
+    script = stub.folder / "deploy/pbs/rewebb.pbs"
+    script.parent.mkdir(parents=True)
+    shutil.copy(DEPLOY / "pbs/rewebb.pbs", script)
+    told = stub.folder / "told"
+    given = "PROGRAMS=01345:99002,SECONDS_TO_RUN=1"
+    subprocess.run(
+        ["qsub", "-l", "mem=1gb", "-v", f"{given},REWEBB={stub.folder}/stub", script],
+        cwd=stub.folder,
+        env=stub.environment,
+        check=True,
+    )
+    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) > 1)
+    slurm("scancel", "--user=root")
+    wait_until(lambda: not slurm("squeue", "--noheader"))
+    assert {*told.read_text().splitlines()} == {"run 01345 99002"}
 
 
 @pytest.fixture(scope="module")
