@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from threading import Timer
 
@@ -26,8 +27,13 @@ _PATIENCE_S = 5
 
 
 @cache
-def ensure_server() -> None:
+def ensure_server(meanwhile: Callable[[], object] = lambda: None) -> None:
     """Start a server for this process, unless Prefect's settings name one.
+
+    Parameters
+    ----------
+    meanwhile
+        What this process can do while the server starts, which knows where it will be.
 
     Raises
     ------
@@ -39,6 +45,7 @@ def ensure_server() -> None:
 
     settings = get_current_settings()
     if settings.api.url is not None:
+        meanwhile()
         return
     given = settings.server.api.auth_string or settings.api.auth_string
     password = (
@@ -46,21 +53,22 @@ def ensure_server() -> None:
     )
     os.environ["PREFECT_API_AUTH_STRING"] = password
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = password
-    os.environ["PREFECT_API_URL"] = _start()
+    url, server = _start()
+    os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()
+    meanwhile()
+    _wait_for(url, server)
 
 
-def _start() -> str:
-    """Start the server, wait until it answers, and give the URL of its API."""
+def _start() -> "tuple[str, subprocess.Popen[str]]":
+    """Start the server, and give the URL of its API, where it will answer."""
     ours = {k: v for k, v in os.environ.items() if k.startswith("PREFECT_")}
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         fd, port = listener.fileno(), listener.getsockname()[1]
         server = start_companion(
             __name__, variables=ours, message=str(fd), pass_fds=(fd,)
         )
-    url = f"http://127.0.0.1:{port}/api"
-    _wait_for(url, server)
-    return url
+    return f"http://127.0.0.1:{port}/api", server
 
 
 def _wait_for(url: str, server: "subprocess.Popen[str]") -> None:

@@ -340,8 +340,12 @@ def start_prefect(*, quiet: bool) -> None:
 
     with watched(quiet=quiet) as listen:
         listen("").steps("start")
-        ensure_server()
-        import flows.reprocess  # noqa: F401  # takes seconds, and not in a thread
+        ensure_server(_load_flow)
+
+
+def _load_flow() -> None:
+    """Load the flow, which takes seconds, and cannot be done in a thread."""
+    import flows.reprocess  # noqa: F401
 
 
 def run_flow(
