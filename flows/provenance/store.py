@@ -51,6 +51,7 @@ class Store:
         self._environments = database.environments
         self._seen: set[str] = {""}
         self._patience = patience
+        self._recorded: dict[str, StoredJob] = {}
 
     def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
         """Find the success of a fingerprint, or what is wrong with it in the store.
@@ -65,7 +66,10 @@ class Store:
             path.stat()
         except OSError as error:
             return Damage(f"{folder / OUTCOME_NAME}: {error.strerror}")
-        known = self._index.find_outcomes([fingerprint]).get(fingerprint)
+        # What was recorded a moment ago need not be asked for.
+        known = self._recorded.pop(fingerprint, None) or self._index.find_outcomes(
+            [fingerprint]
+        ).get(fingerprint)
         found = known and self._verify(known)
         if isinstance(found, StoredJob):
             return found
@@ -108,6 +112,8 @@ class Store:
         made = AttemptMade(outcome.attempt, None if is_kept else outcome)
         self._records.append(run_id, [made])
         self._index.record_outcome(outcome, run_id=run_id)
+        if outcome.status is Status.SUCCEEDED:
+            self._recorded[outcome.job.fingerprint] = _to_stored(outcome)
         self.index_environment(outcome.environment_sha256)
 
     def index_environment(self, sha256: str) -> None:

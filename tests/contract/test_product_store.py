@@ -74,6 +74,7 @@ def test_what_was_made_again_is_found_whatever_the_clocks_say(
     done = store.find_done(JOB.fingerprint)
     assert isinstance(done, StoredJob)
     assert done.attempt == "a"
+    assert store.find_done(JOB.fingerprint) == done  # as the database tells it
     assert [
         found.attempt for found in database.jobs.find_products(name="a_rate.fits")
     ] == ["a"]
