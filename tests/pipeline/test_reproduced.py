@@ -1,0 +1,34 @@
+"""Products made again from their records: the same pixels, whatever their kind.
+
+Those of detector1, spec2 of time series and tso3 are replayed in
+`tests/system/test_reproduced.py`.
+"""
+
+import pytest
+from processed import Processed
+
+from flows.reproduction import Verdict, reproduce
+from workers.contract import Stage
+
+
+@pytest.mark.parametrize(
+    ("program", "stage"),
+    [
+        ("fixed_slit", Stage.SPEC3),
+        ("lrs_slit", Stage.SPEC3),
+        ("mrs", Stage.SPEC3),
+        ("mos", Stage.SPEC2),  # each slit keeps a log, a date and a file name of its own
+    ],
+)
+def test_products_made_again_are_the_same(
+    request: pytest.FixtureRequest, program: str, stage: Stage
+) -> None:
+    done: Processed = request.getfixturevalue(program)
+    outcomes = [one for one in done.list_outcomes().values() if one.job.stage is stage]
+    smallest = min(outcomes, key=lambda one: one.usage.cpu_s)
+    made = reproduce([smallest.job.fingerprint], done.settings)
+    (job,) = made.jobs
+    assert made.verdict is Verdict.IDENTICAL, job
+    names = {product.name for product in smallest.products}
+    assert {product.name for product in job.products} == names != set()
+    assert not list((done.settings.data_dir / "scratch").glob("reproduced/*"))
