@@ -1,6 +1,6 @@
 """What all tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -18,8 +18,7 @@ hypothesis.settings.register_profile("rewebb", deadline=None)
 hypothesis.settings.load_profile("rewebb")
 
 _ORDER = ("pipeline", "contract", "system", "apart", "unit")
-"""Many short ones last, so that processes end together; and while one process makes the
-sample, the other begins with what needs none."""
+"""Many short ones last, so that processes end together."""
 
 _TOGETHER = frozenset({"pipeline"})
 """Folders whose tests share what one process holds: programs that were processed."""
@@ -63,8 +62,20 @@ def pytest_xdist_make_scheduler(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests in the order of their kinds."""
-    items.sort(key=lambda item: _ORDER.index(_sort(item.path)))
+    """Put tests in the order of their kinds, and first what needs no sample.
+
+    While one process makes the sample, the other has work.
+    """
+    waiting = {item.path for item in items if "sample" in _list_fixtures(item)}
+
+    def find_place(item: pytest.Item) -> tuple[int, bool]:
+        return _ORDER.index(_sort(item.path)), item.path in waiting
+
+    items.sort(key=find_place)
+
+
+def _list_fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -146,7 +146,7 @@ def _processed_alone(mode: Mode) -> Any:
 _ALONE = {
     Mode.NIRSPEC_IFU_NOD: (
         "ifu_nod",
-        ("jw99011001001_02101_00001", "jw99011001001_02101_00002"),
+        tuple(f"jw99011001001_02101_0000{number}" for number in (1, 2, 3)),
     ),
     Mode.MIRI_MRS_BANDS: (
         "mrs_bands",
@@ -154,7 +154,7 @@ _ALONE = {
     ),
 }
 """The same of variants that a plain script of theirs would add nothing to, with the
-exposures that show what is special: two nods, and each band once."""
+exposures that show what is special: three nods, and each band once."""
 
 ifu_nod, mrs_bands = map(_processed_alone, _ALONE)
 

@@ -17,7 +17,8 @@ from workers.contract import Stage
         ("fixed_slit", Stage.SPEC3),
         ("lrs_slit", Stage.SPEC3),
         ("mrs", Stage.SPEC3),
-        ("mos", Stage.SPEC2),  # each slit keeps a log, a date and a file name of its own
+        # Each slit of a product keeps a log, a date and a file name of its own.
+        ("mos", Stage.SPEC2),
     ],
 )
 def test_products_made_again_are_the_same(
