@@ -17,7 +17,7 @@ from .config import config_app
 from .db import db_app
 from .demo import demo
 from .diff import diff
-from .export import export
+from .export import export, withdraw
 from .find import find_app
 from .interrupts import Interruptible
 from .lineage import lineage, prov
@@ -82,7 +82,8 @@ def _begin(
 
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
-    *(status, runs, show, lineage, prov, diff, export, logs),
+    *(status, runs, show, lineage, prov, diff, logs),
+    *(export, withdraw),
     *(measure, put, demo, audit),
     *(tag, untag, du, gc),
     *(reproduce, bundle, replay),

@@ -46,14 +46,16 @@ class Found:
 
 
 @contextmanager
-def open_recorded(data_dir: Path | None) -> Iterator[tuple["Database", Path]]:
-    """Open what is recorded, and give the data folder too."""
+def open_recorded(
+    data_dir: Path | None, *, writes: bool = False
+) -> Iterator[tuple["Database", Path]]:
+    """Open what is recorded, to change it or not, and give the data folder too."""
     from config.settings import load_settings
 
     from ..factory import open_records
 
     settings = load_settings(data_dir=data_dir)
-    with open_records(settings) as database:
+    with open_records(settings, writes=writes) as database:
         yield database, settings.data_dir
 
 

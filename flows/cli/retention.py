@@ -106,8 +106,9 @@ def gc(
 ) -> None:
     """List, or remove, products that no run needs which is to be kept.
 
-    Runs under way, runs with names (`rewebb tag`) and the newest stay whole, with all
-    that their products were made of. Inputs, and all records, stay.
+    Runs under way, runs with names (`rewebb tag`), published ones (`rewebb export`) and
+    the newest stay whole, with all that their products were made of. Inputs, and all
+    records, stay.
     """
     from config.settings import load_settings
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..models.exposures import FetchedFile
     from ..models.jobs import Attempt, JobRecord, StoredProduct
     from ..models.measurements import MeasuredProduct
-    from ..models.runs import Run, RunJob
+    from ..models.runs import Export, Run, RunJob
 
 __all__ = ["show"]
 
@@ -67,7 +67,8 @@ def show(
             advice = advise_recorded(
                 issues, database, made, context=found.context, run=found
             )
-            _show_run(found, jobs, folder, advice, as_json=as_json)
+            exports = database.runs.list_exports().get(found.id, ())
+            _show_run(found, jobs, exports, folder, advice, as_json=as_json)
             return
         record = database.jobs.get_job(found.fingerprint)
         if found.attempt is not None:
@@ -116,6 +117,7 @@ def show(
 def _show_run(
     run: "Run",
     jobs: "Sequence[RunJob]",
+    exports: "Sequence[Export]",
     folder: Path,
     advice: "Sequence[Advice] | None",
     *,
@@ -124,8 +126,8 @@ def _show_run(
     from ..layout import get_run_folder
 
     if as_json:
-        record = {"run": run, "jobs": jobs, "known_issues": _to_records(advice)}
-        print_json(record)
+        told = {"run": run, "jobs": jobs, "exports": exports}
+        print_json({**told, "known_issues": _to_records(advice)})
         return
     counts = Counter(str(job.state) for job in jobs)
     place = folder / get_run_folder(run)
@@ -146,6 +148,9 @@ def _show_run(
         ("products", place if place.is_dir() else "-"),
     ):
         say(f"{title:12} {text}")
+    for export in exports:
+        kinds, at = ", ".join(export.kinds), f"{export.exported_at:%Y-%m-%d %H:%M}"
+        say(f"exported     {export.target}  ({at} UTC: {kinds})")
     for note in run.notes:
         say(f"note         {note}")
     _print_known_issues(advice)

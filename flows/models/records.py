@@ -6,15 +6,17 @@ from typing import Literal
 
 from workers.contract import FileHash, Outcome, ReferenceFile
 
-from .runs import Run, RunJob, RunState
+from .runs import Export, Run, RunJob, RunState
 
 __all__ = [
     "AttemptMade",
     "Entry",
+    "ExportWithdrawn",
     "JobsChanged",
     "JobsPlanned",
     "RunBegan",
     "RunEnded",
+    "RunExported",
     "RunHistory",
     "RunNoted",
     "RunResolved",
@@ -99,6 +101,26 @@ class RunEnded:
     """Which entry it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunExported:
+    """Products of a run are published."""
+
+    export: Export
+    """Where."""
+    kind: Literal["exported"] = "exported"
+    """Which entry it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportWithdrawn:
+    """What was published of a run does not count any more."""
+
+    target: str
+    """Where it was."""
+    kind: Literal["withdrawn"] = "withdrawn"
+    """Which entry it is."""
+
+
 Entry = (
     RunBegan
     | RunResolved
@@ -107,6 +129,8 @@ Entry = (
     | AttemptMade
     | RunNoted
     | RunEnded
+    | RunExported
+    | ExportWithdrawn
 )
 """An entry of the journal of a run."""
 
@@ -125,6 +149,8 @@ class RunHistory:
     """What those attempts left of which the store holds nothing."""
     last_at: datetime
     """When the last thing happened that the journal tells of; UTC."""
+    exports: tuple[Export, ...] = ()
+    """Where its products are published."""
 
 
 @dataclass(frozen=True, slots=True)

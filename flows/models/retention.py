@@ -33,6 +33,8 @@ class KeptRun:
     """Its names: a run that has one is kept."""
     jobs: frozenset[str]
     """Its jobs, by fingerprint."""
+    is_published: bool = False
+    """Whether its products were exported: a run that was is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from workers.contract import Caveat, Parameters, Stage
 
 __all__ = [
     "UNFINISHED",
+    "Export",
     "JobState",
     "Lease",
     "Run",
@@ -119,6 +120,18 @@ class RunJob:
     def key(self) -> str:
         """Its identity within a run, ``stage:name``."""
         return f"{self.stage}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where products of a run were published; the run is kept for it."""
+
+    target: str
+    """A folder, absolute, or ``s3://bucket/prefix``."""
+    kinds: tuple[str, ...]
+    """Suffixes of the products that were asked for."""
+    exported_at: datetime
+    """When it was begun last; UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,17 +37,19 @@ from ..models.measurements import MeasuredProduct
 from ..models.records import (
     AttemptMade,
     Entry,
+    ExportWithdrawn,
     JobsChanged,
     JobsPlanned,
     RunBegan,
     RunEnded,
+    RunExported,
     RunHistory,
     RunNoted,
     RunResolved,
     SeenFiles,
     SeenReferences,
 )
-from ..models.runs import UNFINISHED, JobState, Run, RunJob
+from ..models.runs import UNFINISHED, Export, JobState, Run, RunJob
 from ..names import check_file_name
 
 __all__ = ["Records", "interrupt", "load_journal", "load_measured", "load_seen"]
@@ -200,6 +202,7 @@ def _to_entries(history: RunHistory) -> tuple[Entry, ...]:
     entries += [AttemptMade(key, told.get(key)) for key in history.attempts]
     if run.finished_at is not None:
         entries.append(RunEnded(run.state, run.message, run.finished_at))
+    entries += map(RunExported, history.exports)
     return tuple(entries)
 
 
@@ -239,7 +242,19 @@ def _tell(entries: Sequence[Entry]) -> RunHistory:
         attempts=tuple(attempts),
         outcomes=tuple(outcome for outcome in left if outcome is not None),
         last_at=_find_last(run, jobs.values()),
+        exports=_tell_exports(entries),
     )
+
+
+def _tell_exports(entries: Iterable[Entry]) -> tuple[Export, ...]:
+    """Say where a run is published by its journal."""
+    exports: dict[str, Export] = {}
+    for entry in entries:
+        if isinstance(entry, RunExported):
+            exports[entry.export.target] = entry.export
+        elif isinstance(entry, ExportWithdrawn):
+            exports.pop(entry.target, None)
+    return tuple(exports.values())
 
 
 def interrupt(job: RunJob, at: datetime) -> RunJob:

@@ -12,17 +12,26 @@ from sqlalchemy.orm import Session
 from ..errors import DatabaseError, UnknownRecordError
 from ..models.records import (
     Entry,
+    ExportWithdrawn,
     JobsChanged,
     JobsPlanned,
     RunEnded,
+    RunExported,
     RunHistory,
     RunNoted,
     RunResolved,
 )
-from ..models.runs import UNFINISHED, JobState, Run, RunJob, RunState
+from ..models.runs import UNFINISHED, Export, JobState, Run, RunJob, RunState
 from .records import Records, interrupt
 from .rows import to_record, to_records, to_values
-from .schema import SQLAttempt, SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
+from .schema import (
+    SQLAttempt,
+    SQLRecipe,
+    SQLRun,
+    SQLRunExport,
+    SQLRunJob,
+    SQLRunNote,
+)
 from .sessions import (
     Sessions,
     Tables,
@@ -200,6 +209,41 @@ class Runs(Tables):
 
         return self._sessions.write(work)
 
+    def record_export(self, run_id: str, export: Export) -> None:
+        """Record where products of a run are published, in the place of older words."""
+        self._tell(run_id, RunExported(export))
+        values = to_values(SQLRunExport, export, run_id=run_id)
+        self._sessions.write(lambda session: upsert(session, SQLRunExport, [values]))
+
+    def withdraw_export(self, run_id: str, target: str) -> None:
+        """Record that what was published of a run does not count any more.
+
+        Raises
+        ------
+        UnknownRecordError
+            It is not recorded that anything was.
+        """
+        targets = [export.target for export in self.list_exports().get(run_id, ())]
+        if target not in targets:
+            raise UnknownRecordError(
+                f"No export of the run {run_id} to {target} is recorded; it has "
+                f"{', '.join(targets) or 'none'}."
+            )
+        self._tell(run_id, ExportWithdrawn(target))
+        statement = delete(SQLRunExport).where(
+            SQLRunExport.run_id == run_id, SQLRunExport.target == target
+        )
+        self._sessions.write(lambda session: session.execute(statement))
+
+    @reads
+    def list_exports(self, session: Session) -> Mapping[str, Sequence[Export]]:
+        """List where runs are published, by their ids, and then by target."""
+        query = select(SQLRunExport).order_by(SQLRunExport.target)
+        exports = defaultdict[str, list[Export]](list)
+        for row in session.scalars(query):
+            exports[row.run_id].append(to_record(Export, row))
+        return exports
+
     def restore(self, history: RunHistory) -> None:
         """Record a run as its journal tells of it, in the place of what is known.
 
@@ -219,6 +263,7 @@ class Runs(Tables):
             upsert(session, SQLRun, [to_values(SQLRun, run)])
             _set_notes(session, run.id, run.notes)
             _set_jobs(session, run.id, jobs)
+            _set_exports(session, run.id, history.exports)
 
         self._sessions.write(work)
 
@@ -258,6 +303,12 @@ def _set_jobs(session: Session, run_id: str, jobs: Sequence[RunJob]) -> None:
     session.execute(delete(SQLRunJob).where(SQLRunJob.run_id == run_id))
     if jobs:
         session.execute(insert(SQLRunJob), _job_values(run_id, jobs))
+
+
+def _set_exports(session: Session, run_id: str, exports: Iterable[Export]) -> None:
+    session.execute(delete(SQLRunExport).where(SQLRunExport.run_id == run_id))
+    values = [to_values(SQLRunExport, each, run_id=run_id) for each in exports]
+    upsert(session, SQLRunExport, values)
 
 
 def _start_run(session: Session, run: Run) -> None:

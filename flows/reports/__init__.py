@@ -9,7 +9,7 @@ from .differences import (
     compare_products,
     compare_runs,
 )
-from .export import FINAL_KINDS, Exported, export_run
+from .export import FINAL_KINDS, Exported, export_run, name_target
 from .found import QueryResult, find_products
 from .known_issues import advise_recorded
 from .lineage import to_dot
@@ -33,6 +33,7 @@ __all__ = [
     "compare_runs",
     "export_run",
     "find_products",
+    "name_target",
     "publish_run_folder",
     "summarize",
     "tell_caveats",

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,12 +25,12 @@ from workers.publishing import replace
 from ..errors import ExportError
 from ..models.jobs import StoredJob
 from ..models.lineage import Lineage
-from ..models.runs import Run, RunState
+from ..models.runs import Export, Run, RunState
 from ..names import check_file_name
 from ..provenance import Database, make_prov_document, write_prov
 from .summary import tell_caveats
 
-__all__ = ["FINAL_KINDS", "Exported", "export_run"]
+__all__ = ["FINAL_KINDS", "Exported", "export_run", "name_target"]
 
 FINAL_KINDS = frozenset({"x1d", "x1dints", "c1d", "s2d", "s3d", "whtlt"})
 """Suffixes of products of the last stages that are exported if nothing else is said."""
@@ -79,13 +80,15 @@ def export_run(
     *,
     data_dir: Path,
     kinds: frozenset[str] | None = None,
+    keeps: bool = True,
     listener: Callable[[str], object] = lambda _: None,
 ) -> Exported:
     """Write products of a run, with what explains them; again where it was cut off.
 
     Copies of FITS files carry the run, the fingerprint, the recipe and the version of
     Rewebb in their primary headers; their arrays and other cards are those of the
-    store. The manifest comes last.
+    store. The manifest comes last. That the run is published is recorded before the
+    first file is written.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ def export_run(
         A folder, or ``s3://bucket/prefix``.
     kinds
         Suffixes of the products; those of the last stages if None.
+    keeps
+        Whether it is recorded, so that the run is kept.
     listener
         Is told of each file before it is looked at.
 
@@ -101,6 +106,8 @@ def export_run(
     ExportError
         The run is not over, has nothing of these kinds, a product is not as it was
         made, or the target holds another run.
+    DatabaseError
+        It cannot be recorded.
     OSError
         A file cannot be read or written.
     """
@@ -116,14 +123,18 @@ def export_run(
     ]
     if not chosen:
         made = _list_kinds(p.name for job in done.values() for p in job.products)
-        asked = ", ".join(sorted(kinds or FINAL_KINDS))
+        wanted = ", ".join(sorted(kinds or FINAL_KINDS))
         raise ExportError(
-            f"The run {run.id} has no product of the kinds {asked}; it has "
+            f"The run {run.id} has no product of the kinds {wanted}; it has "
             f"{', '.join(made) or 'none at all'}."
         )
     known = {job.key: tuple(job.caveats) for job in jobs}
     lineage = database.lineages.trace({job.fingerprint for job, _ in chosen})
     writer = _Writer(_open_target(target, run), data_dir, listener)
+    if keeps:
+        asked = tuple(sorted(kinds or FINAL_KINDS))
+        export = Export(name_target(target), asked, datetime.now(UTC))
+        database.runs.record_export(run.id, export)
     records = [
         writer.export_product(job, product, run)
         | {"caveats": _list_caveats(job, known)}
@@ -146,6 +157,13 @@ def export_run(
         kept=tuple(writer.kept),
         left_out=tuple(f"{job.key}: {job.state}" for job in lost),
     )
+
+
+def name_target(target: str) -> str:
+    """Name a target as it is recorded: one place has one name, from any folder."""
+    if target.startswith("s3://"):
+        return target.rstrip("/")
+    return str(Path(target).resolve())
 
 
 def _is_wanted(job: StoredJob, product: Product, kinds: frozenset[str] | None) -> bool:

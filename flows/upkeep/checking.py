@@ -175,7 +175,7 @@ def _check_rows(
 
 def _is_of_run(one: RowDifference, odd: frozenset[str]) -> bool:
     """Return whether a difference follows from one of some runs alone."""
-    if one.table in {"run", "run_job"} and one.key[0] in odd:
+    if one.table in {"run", "run_export", "run_job"} and one.key[0] in odd:
         return True
     is_claim = one.found is not None and one.found.keys() == {"run_id"}
     return is_claim and one.found is not None and one.found["run_id"] in odd

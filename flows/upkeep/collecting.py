@@ -48,8 +48,14 @@ def look(data_dir: Path, database: Database, policy: Policy) -> Selection:
     """Look what a policy would remove."""
     tags = Tags(data_dir)
     uses = database.retention.list_uses()
+    exports = database.runs.list_exports()
     runs = (
-        KeptRun(run, tags.find(run.id), uses.get(run.id, frozenset()))
+        KeptRun(
+            run,
+            tags.find(run.id),
+            uses.get(run.id, frozenset()),
+            is_published=run.id in exports,
+        )
         for run in database.runs.list_runs(limit=None)
     )
     stored = {path.name for path in (data_dir / STORE).glob("*/*")}

@@ -245,4 +245,5 @@ class _Rebuilding:
             attempts=tuple(made),
             outcomes=tuple(lost),
             last_at=run.started_at,
+            exports=tuple(database.runs.list_exports().get(run.id, ())),
         )

@@ -53,7 +53,7 @@ def select(
 
 
 def list_kept_runs(runs: Iterable[KeptRun], policy: Policy) -> list[KeptRun]:
-    """List the runs that stay whole: the newest, those with names, those under way."""
+    """List the runs that stay whole: the newest, named, published or under way."""
     by_program = defaultdict[str, list[KeptRun]](list)
     for one in sorted(runs, key=lambda one: one.run.started_at, reverse=True):
         by_program[one.run.program].append(one)
@@ -65,7 +65,8 @@ def _keep_newest(runs: Sequence[KeptRun], policy: Policy) -> Iterable[KeptRun]:
     successes = 0
     for one in runs:
         is_new = successes < policy.runs
-        if is_new or one.tags or one.run.state is RunState.RUNNING:
+        is_wanted = one.tags or one.is_published or one.run.state is RunState.RUNNING
+        if is_new or is_wanted:
             yield one
         successes += one.run.state is RunState.SUCCEEDED
 

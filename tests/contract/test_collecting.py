@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from click.testing import Result
 from kept_folders import KeptFolder, publish
 from outcomes import NOON, make_run, make_run_job
@@ -23,6 +24,7 @@ from flows.upkeep import check, collect
 from workers.contract import Job
 
 RATE = Path("store/aa") / ("a" * 64) / "a_rate.fits"
+FITS = fits.PrimaryHDU().header.tostring()
 
 
 def call(kept: KeptFolder, *arguments: str) -> Result:
@@ -43,7 +45,7 @@ def _run(kept: KeptFolder, database: Database, store: Store, job: Job) -> None:
     """Record a run before all others, with a folder."""
     run = make_run("run-older", started_at=NOON - timedelta(days=1))
     database.runs.start_run(run)
-    made = publish(kept.data, job, {"old_rate.fits": "old"}, attempt="c-1")
+    made = publish(kept.data, job, {"old_rate.fits": FITS}, attempt="c-1")
     store.record(made, run_id=run.id)
     done = make_run_job(job.name, JobState.SUCCEEDED)
     database.runs.set_jobs(run.id, [replace(done, fingerprint=job.fingerprint)])
@@ -63,7 +65,7 @@ def test_nothing_is_removed_unless_it_is_asked_for(grown: KeptFolder) -> None:
     told = call(grown, "gc", "--keep", "1")
     assert told.exit_code == 0
     assert "old_rate.fits" in told.stdout
-    assert "1 jobs of 3 bytes would be removed (`--delete`)" in told.stdout
+    assert "1 jobs of 2.9 kB would be removed (`--delete`)" in told.stdout
     assert list_files(grown, "*") == before
 
 
@@ -74,7 +76,7 @@ def test_what_no_kept_run_needs_is_removed_and_all_is_still_known(
     told = call(grown, "gc", "--keep", "1", "--delete", "--json")
     assert told.exit_code == 0, told.output
     (removal,) = json.loads(told.stdout)["removals"]
-    assert (removal["products"], removal["size_bytes"]) == (["old_rate.fits"], 3)
+    assert (removal["products"], removal["size_bytes"]) == (["old_rate.fits"], 2880)
     assert before - list_files(grown) == {"old_rate.fits"}
     shown = call(grown, "show", "old_rate.fits").stdout
     assert "removed by `rewebb gc` on " in shown
@@ -118,6 +120,49 @@ def test_a_run_with_a_name_is_kept_until_it_has_none(grown: KeptFolder) -> None:
     assert call(grown, "tag", "run-good", "../dr1").exit_code == 2
     assert call(grown, "untag", "dr1").exit_code == 0
     assert call(grown, "untag", "dr1").exit_code == 2
+    assert "1 jobs" in call(grown, "gc", "--keep", "1").stdout
+
+
+def test_a_run_that_was_exported_is_kept_until_that_is_withdrawn(
+    grown: KeptFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_exports() -> list[str]:
+        shown = json.loads(call(grown, "show", "run-older", "--json").stdout)
+        return [one["target"] for one in shown["exports"]]
+
+    monkeypatch.chdir(tmp_path)
+    asked = ("export", "run-older", "out", "--kinds", "rate")
+    assert call(grown, *asked, "--no-keep").exit_code == 0
+    assert "1 jobs" in call(grown, "gc", "--keep", "1").stdout
+    for _ in range(2):
+        assert call(grown, *asked).exit_code == 0
+    assert list_exports() == [str(tmp_path / "out")]
+    shown = " ".join(call(grown, "show", "run-older").stdout.split())
+    assert f"exported {tmp_path / 'out'} (" in shown
+    (grown.data / "rewebb.db").unlink()
+    assert call(grown, "db", "rebuild").exit_code == 0
+    kept = call(grown, "gc", "--keep", "1", "--delete", "--json").stdout
+    assert json.loads(kept)["removals"] == []
+    assert call(grown, "withdraw", "run-older", "elsewhere").exit_code == 2
+    assert call(grown, "withdraw", "run-older", "./out/").exit_code == 0
+    assert list_exports() == []
+    assert "1 jobs" in call(grown, "gc", "--keep", "1").stdout
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_an_export_that_is_cut_off_counts(grown: KeptFolder, tmp_path: Path) -> None:
+    """Some files may be at the target, and somebody may have read them."""
+    (tmp_path / "full").write_text("no folder")
+    target = str(tmp_path / "full")
+    assert call(grown, "export", "run-older", target, "--kinds", "rate").exit_code == 2
+    assert call(grown, "gc", "--keep", "1").stdout.startswith("0 jobs")
+
+
+def test_what_is_refused_is_no_export(grown: KeptFolder, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"run": "another"}')
+    target = str(tmp_path)
+    assert call(grown, "export", "run-older", target, "--kinds", "rate").exit_code == 2
+    assert call(grown, "export", "run-older", target + "/new").exit_code == 2
     assert "1 jobs" in call(grown, "gc", "--keep", "1").stdout
 
 

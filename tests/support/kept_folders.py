@@ -11,7 +11,7 @@ from outcomes import NOON, make_job, make_outcome, make_run, make_run_job
 from flows.archive import FileKind, RemoteFile, Vault
 from flows.layout import RAW
 from flows.models.measurements import MeasuredProduct
-from flows.models.runs import JobState, RunJob, RunState
+from flows.models.runs import Export, JobState, RunJob, RunState
 from flows.provenance import Database, Records, Store, set_aside
 from workers.contract import (
     FileHash,
@@ -141,6 +141,9 @@ class KeptFolder:
         runs.set_notes(second.id, ["one exposure is in no association"])
         end = NOON + timedelta(hours=3)
         runs.finish_run(second.id, RunState.SUCCEEDED, "2 jobs are done", now=end)
+        for target in ("/papers/draft", "s3://papers/one"):
+            runs.record_export(second.id, Export(target, ("s2d", "x1d"), end))
+        runs.withdraw_export(second.id, "/papers/draft")
         database.measurements.record(_measure(made, "a_x1d.fits", "x1d"))
 
     def _publish(self, job: Job, attempt: str, text: str) -> Outcome:

@@ -50,6 +50,7 @@ def _graphs(draw: st.DrawFn) -> tuple[list[KeptRun], list[KeptJob]]:
             jobs=frozenset(draw(st.frozensets(st.sampled_from(keys))))
             if keys
             else frozenset(),
+            is_published=draw(st.booleans()),
         )
         for number in range(draw(st.integers(0, 6)))
     ]
@@ -101,13 +102,13 @@ def test_what_is_removed_is_removed_once_and_more_is_kept_of_more_runs(
 
 
 @given(_graphs(), _policies)
-def test_the_newest_successes_those_with_names_and_those_under_way_are_kept(
+def test_the_newest_successes_and_runs_with_names_published_or_under_way_are_kept(
     graph: tuple[list[KeptRun], list[KeptJob]], policy: Policy
 ) -> None:
     runs, jobs = graph
     kept = set(select(runs, jobs, policy, stored=()).kept_runs)
     for one in runs:
-        if one.tags or one.run.state is RunState.RUNNING:
+        if one.tags or one.is_published or one.run.state is RunState.RUNNING:
             assert one.run.id in kept
         newer = [
             other

@@ -12,7 +12,7 @@ from .jobs import SQLJob, SQLJobInput
 from .measurements import SQLMeasuredProduct, SQLMeasurement
 from .observed import SQLExposure, SQLProductFacts, SQLProductSource, SQLProgram
 from .row import ReferenceKind, SQLBase
-from .runs import SQLLease, SQLRecipe, SQLRun, SQLRunJob, SQLRunNote
+from .runs import SQLLease, SQLRecipe, SQLRun, SQLRunExport, SQLRunJob, SQLRunNote
 from .sets import (
     SQLParameter,
     SQLParameterSet,
@@ -51,6 +51,7 @@ __all__ = [
     "SQLReferenceSet",
     "SQLReferenceUse",
     "SQLRun",
+    "SQLRunExport",
     "SQLRunJob",
     "SQLRunNote",
     "SQLStepStatus",

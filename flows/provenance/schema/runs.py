@@ -12,7 +12,7 @@ from ...models.runs import JobState, RunState
 from ..column_types import FREE_TEXT
 from .row import SQLBase
 
-__all__ = ["SQLLease", "SQLRecipe", "SQLRun", "SQLRunJob", "SQLRunNote"]
+__all__ = ["SQLLease", "SQLRecipe", "SQLRun", "SQLRunExport", "SQLRunJob", "SQLRunNote"]
 
 
 class SQLRecipe(SQLBase):
@@ -70,6 +70,21 @@ class SQLRunNote(SQLBase):
     """Order, from 0."""
     text: Mapped[str] = mapped_column(FREE_TEXT)
     """What it told."""
+
+
+class SQLRunExport(SQLBase):
+    """Where products of a run are published: `rewebb gc` keeps the run for it."""
+
+    __tablename__ = "run_export"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    """The run."""
+    target: Mapped[str] = mapped_column(primary_key=True)
+    """A folder, absolute, or `s3://bucket/prefix`."""
+    kinds: Mapped[tuple[str, ...]]
+    """Suffixes of the products that were asked for, as JSON."""
+    exported_at: Mapped[datetime]
+    """When it was begun last."""
 
 
 class SQLRunJob(SQLBase):
