@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from config.settings import Settings
 from workers.contract import Stage
+from workers.transfer import RetryPolicy
 
 from .archive import (
     Archive,
@@ -38,6 +39,7 @@ __all__ = [
     "get_clusters_folder",
     "make_archive",
     "make_dask_scratch",
+    "make_mast",
     "make_source",
     "make_vault",
     "open_configured_cluster",
@@ -49,6 +51,9 @@ __all__ = [
 _MAST: Final = "mast"
 _S3: Final = "s3://"
 _SAMPLE: Final = "sample"
+
+_HASTY_S: Final = 15.0
+"""How long MAST may be silent that is only looked at."""
 
 SAMPLE_DIR: Final = Path("rewebb-sample")
 """Where the sample programs are made, and found again."""
@@ -208,7 +213,7 @@ def make_source(settings: Settings) -> Source:
     if folder is not None:
         return FolderArchive(folder)
     if settings.archive == _MAST:
-        return _make_mast(settings)
+        return make_mast(settings)
     return _make_s3(settings)
 
 
@@ -235,14 +240,32 @@ def _find_folder(settings: Settings) -> Path | None:
             return Path(folder).absolute()
 
 
-def _make_mast(settings: Settings) -> Source:
-    from .archive.mast import MastSource  # urllib3: only when needed
+def make_mast(settings: Settings, *, is_hasty: bool = False) -> Source:
+    """Make the source that is MAST.
+
+    Parameters
+    ----------
+    is_hasty
+        Whether MAST is given up within seconds if it does not answer.
+
+    Raises
+    ------
+    ArchiveError
+        The token cannot be had, or must not go to the server.
+    """
+    from .archive.mast import MastLimits, MastSource  # urllib3: only when needed
 
     token = find_token(
         os.environ, block=settings.mast_token_block, load_block=_load_block
     )
     return MastSource(
-        settings.mast_url, token=token, parallel=settings.archive_connections
+        settings.mast_url,
+        token=token,
+        parallel=settings.archive_connections,
+        limits=MastLimits(silent_s=_HASTY_S, answer_s=_HASTY_S)
+        if is_hasty
+        else MastLimits(),
+        policy=RetryPolicy(fruitless_tries=1) if is_hasty else RetryPolicy(),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "CONTAINER",
     "Environment",
     "describe_environment",
+    "find_lock",
     "hash_environment",
     "keep_environment",
 ]
@@ -92,7 +93,7 @@ def describe_environment() -> Environment:
     environment = Environment(
         sha256="",
         distributions=_list_distributions(),
-        lock_sha256=next(map(_hash, filter(Path.is_file, _LOCKS)), ""),
+        lock_sha256=_hash(lock) if (lock := find_lock()) else "",
         python=platform.python_version(),
         system=platform.platform(),
         machine=platform.machine(),
@@ -100,6 +101,11 @@ def describe_environment() -> Environment:
         container=os.environ.get(CONTAINER, ""),
     )
     return replace(environment, sha256=hash_environment(environment))
+
+
+def find_lock() -> Path | None:
+    """Find the lock that was installed from, if it is here."""
+    return next(filter(Path.is_file, _LOCKS), None)
 
 
 def hash_environment(environment: Environment) -> str:

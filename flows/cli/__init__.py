@@ -17,6 +17,7 @@ from .config import config_app
 from .db import db_app
 from .demo import demo
 from .diff import diff
+from .doctor import doctor
 from .export import export, withdraw
 from .find import find_app
 from .interrupts import Interruptible
@@ -84,7 +85,7 @@ for command in (
     *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),
-    *(measure, put, demo, audit),
+    *(measure, put, demo, doctor, audit),
     *(tag, untag, du, gc),
     *(reproduce, bundle, replay),
 ):

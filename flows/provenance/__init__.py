@@ -5,10 +5,10 @@ from .database import Database
 from .engine import make_engine
 from .environments import find_environments, load_environment
 from .find import keep_newest
-from .migration import upgrade
+from .migration import HEAD, upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .prov_export import make_prov_document, write_prov
-from .read_only import open_read_only
+from .read_only import find_revision, open_read_only
 from .records import Records, load_journal, load_measured, load_seen
 from .removed import find_removed, name_removed
 from .store import Store, set_aside
@@ -16,6 +16,7 @@ from .tags import Tags
 
 __all__ = [
     "CACHES",
+    "HEAD",
     "Database",
     "Records",
     "Store",
@@ -24,6 +25,7 @@ __all__ = [
     "find_environments",
     "find_outcomes",
     "find_removed",
+    "find_revision",
     "keep_newest",
     "load_environment",
     "load_journal",

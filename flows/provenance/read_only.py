@@ -20,7 +20,7 @@ from .database import Database
 from .engine import make_engine, mapped_errors
 from .migration import HEAD, get_revision
 
-__all__ = ["open_read_only"]
+__all__ = ["find_revision", "open_read_only"]
 
 
 @contextmanager
@@ -46,6 +46,27 @@ def open_read_only(url: str) -> Iterator[Database]:
             _copy(make_url(url).database or "", copy)
         with Database.open(f"sqlite:///{copy}") as database:
             yield database
+
+
+def find_revision(url: str) -> str | None:
+    """Find the revision of a database; None where there are no tables yet.
+
+    Raises
+    ------
+    DatabaseError
+        It cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="rewebb-plan-") as folder:
+        copy = Path(folder, DATABASE_NAME)
+        if url.startswith("sqlite"):
+            _copy(make_url(url).database or "", copy)
+            url = f"sqlite:///{copy}"
+        engine = make_engine(url)
+        try:
+            with mapped_errors(engine), engine.connect() as connection:
+                return get_revision(connection)
+        finally:
+            engine.dispose()
 
 
 def _has_tables(engine: Engine) -> bool:
