@@ -204,11 +204,14 @@ def advise_only(settings: Settings, request: Request, *, step: Step = _take) -> 
     Raises
     ------
     RewebbError, ConfigError
-        There is nothing to advise on.
+        There is nothing to advise on, or the recipe is not for the program.
     """
     recipe = load_recipe(request.recipe)
     archive = make_archive(settings, start_at=request.start_at)
+    files = find_brought(recipe, settings.data_dir)
     found = step("find", partial(find, request, recipe, archive))
+    # What the recipe asks for and the program does not have is an error here too.
+    draw(associate(found), files)
     with open_database(settings, read_only=True) as database:
         return advise_found(found, find_making(settings, request.context, database))
 

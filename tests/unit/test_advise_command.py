@@ -97,6 +97,27 @@ def test_a_recipe_with_the_lines_that_are_offered_mitigates(
     assert after["recipe"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[parameters]]\nstage = "tso3"', "parameter set 1 (tso3) matches nothing"),
+        (
+            '[[edits]]\nedit = "recompute-errors"\nmatch.observation = "009"',
+            "observation 009",
+        ),
+    ],
+)
+def test_a_recipe_that_is_not_for_the_program_is_refused(
+    archive: Archive, here: Path, text: str, message: str
+) -> None:
+    """What it would do about issues of other programs tells nothing of this one."""
+    (here / "mine.toml").write_text(f'title = "T"\n{text}\n')
+    folder = archive(ifu_program())
+    done = call("advise", "99001", "--archive", folder, "--recipe", "mine.toml")
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+
+
 def test_observations_and_the_context_are_those_asked_for(archive: Archive) -> None:
     folder = archive(ifu_program())
     asked = ("--observations", "002", "--context", "jwst_1581.pmap")
