@@ -310,3 +310,5 @@ def test_a_batch_system_that_refuses_is_said_by_its_own_words(
     ):
         cluster.map(os.path.basename, ["a/b"], memory_bytes=1)
     assert signal.getsignal(signal.SIGINT) is untouched
+    assert [*tmp_path.rglob("node-1.sh")], "what was submitted is kept"
+    assert not [*tmp_path.rglob("worker.json")], "the key is not"

@@ -95,16 +95,24 @@ def open_batch(
         (folder / _MESSAGE).write_text(node.to_message() + "\n")
         return _Jobs(profile, folder)
 
-    with open_own(
-        make_launcher,
-        growth,
-        security=security,
-        host=find_host(profile.interface),
-        prefix="node",
-        poll_s=_POLL_S,
-    ) as cluster:
-        yield cluster
-    remove_tree(folder, below=folder.parent)  # kept when workers cannot be started
+    is_kept = False
+    try:
+        with open_own(
+            make_launcher,
+            growth,
+            security=security,
+            host=find_host(profile.interface),
+            prefix="node",
+            poll_s=_POLL_S,
+        ) as cluster:
+            yield cluster
+    except PlanError:
+        is_kept = True  # what jobs said tells why there are no workers
+        (folder / _MESSAGE).unlink(missing_ok=True)
+        raise
+    finally:
+        if not is_kept:
+            remove_tree(folder, below=folder.parent)
 
 
 def find_host(interface: str | None) -> str:
