@@ -194,11 +194,11 @@ def _try_source(settings: Settings) -> str:
 
 
 def _look_at_disk(data_dir: Path) -> doctor.Disk:
-    there = next(path for path in (data_dir, *data_dir.parents) if path.is_dir())
+    there = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     status = os.statvfs(there)
     return doctor.Disk(
         folder=str(there),
-        is_writable=os.access(there, os.W_OK | os.X_OK),
+        is_writable=there.is_dir() and os.access(there, os.W_OK | os.X_OK),
         free_bytes=status.f_bavail * status.f_frsize,
         free_files=status.f_favail if status.f_files else None,
     )
@@ -239,11 +239,11 @@ def _look_at_cluster(settings: Settings) -> doctor.ClusterLook:
 
 def _connect(address: str) -> str:
     """Return why nobody listens at the address of a scheduler."""
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         place = (parts.hostname or "", parts.port or 0)
         socket.create_connection(place, timeout=_PATIENCE_S).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a port of six digits
         return str(error)
     return ""
 

@@ -260,6 +260,23 @@ def test_what_is_wrong_with_a_site_is_found(site: Path) -> None:
     assert nobody in checks["cluster"].found
 
 
+def test_what_can_never_work_is_found_too(site: Path) -> None:
+    """A data folder that is a file, a port that is none, rules that go in a circle."""
+    (site / "file").touch()
+    rules = site / "crds/mappings/jwst/jwst_nirspec_photom_0001.rmap"
+    rules.write_text("selector = {'a': 'jwst_nirspec_0001.imap'}\n")
+    profile = {"there": {"kind": "address", "address": "tcp://localhost:999999"}}
+    _, checks, _ = examine(
+        site,
+        REWEBB_DATA_DIR=str(site / "file"),
+        REWEBB_CLUSTERS=json.dumps(profile),
+        REWEBB_CLUSTER="there",
+    )
+    assert checks["disk"].state == FAILED
+    assert checks["cluster"].state == FAILED
+    assert checks["crds"].found.startswith("jwst_0001.pmap: 3 mappings and 0 ref")
+
+
 def test_a_token_is_tried_and_never_shown(site: Path) -> None:
     with mast_server(site / "raw", tokens={SECRET: []}) as mast:
         ours = {"REWEBB_ARCHIVE": "mast", "REWEBB_MAST_URL": mast.url}

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def look_at_cache(root: Path, context: str | None, server: str | None) -> CacheL
             mappings = {*catalogue.list_mappings(name)}
             references = {*catalogue.list_references(name)}
         else:
-            names = {*_walk(root, name)}
+            names = _walk(root, name)
             mappings = {one for one in names if one.endswith("map")}
             references = names - mappings
     there = {path.name for path, _ in iterate_files(root)}
@@ -69,17 +69,16 @@ def look_at_cache(root: Path, context: str | None, server: str | None) -> CacheL
     )
 
 
-def _walk(root: Path, mapping: str) -> Iterator[str]:
-    """Name a mapping, and all that it selects from, as far as it is there."""
-    yield mapping
-    path = root / "mappings" / OBSERVATORY / mapping
-    if not path.is_file():
-        return
-    for name in _list_selected(path):
-        if name.endswith("map"):
-            yield from _walk(root, name)
-        else:
-            yield name
+def _walk(root: Path, context: str) -> set[str]:
+    """Name a context, and all that it selects from, as far as it is there."""
+    found, waiting = {context}, [context]
+    while waiting:
+        path = root / "mappings" / OBSERVATORY / waiting.pop()
+        if path.is_file():
+            new = {*_list_selected(path)} - found
+            found |= new
+            waiting += (name for name in new if name.endswith("map"))
+    return found
 
 
 def _list_selected(path: Path) -> Iterable[str]:
