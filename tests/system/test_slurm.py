@@ -305,8 +305,8 @@ def test_a_batch_system_that_refuses_is_said_by_its_own_words(
     )
     untouched = signal.getsignal(signal.SIGINT)
     with (
-        open_cluster(profile, scratch=tmp_path / "dask", folder=tmp_path) as cluster,
         pytest.raises(PlanError, match=r"`sbatch` refuses: .*partition"),
+        open_cluster(profile, scratch=tmp_path / "dask", folder=tmp_path) as cluster,
     ):
         cluster.map(os.path.basename, ["a/b"], memory_bytes=1)
     assert signal.getsignal(signal.SIGINT) is untouched
