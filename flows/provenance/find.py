@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Row,
     Select,
     Text,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     select,
     tuple_,
     type_coerce,
+    union,
 )
 from sqlalchemy.orm import Session
 
@@ -146,8 +148,8 @@ def _list_conditions(
     """List what must hold of a product and of what it was made from."""
     own = SQLProduct.fingerprint
     if query.references:
-        uses = _uses_any(query.references)
-        yield own.in_(_select_downstream(uses)) if query.is_downstream else uses
+        users = _select_users(query.references)
+        yield own.in_(_select_downstream(users) if query.is_downstream else users)
     if query.contexts:
         yield SQLJob.context.in_(query.contexts)
     if query.jwst:
@@ -186,12 +188,16 @@ def _list_of_products(
         yield key.in_(_select_places(session, query))
 
 
-def _uses_any(references: Iterable[str]) -> ColumnElement[bool]:
-    """Ask for jobs that took a reference, by its name or its sha1."""
+def _select_users(references: Iterable[str]) -> CompoundSelect[tuple[str]]:
+    """Ask for the jobs that took a reference, by its name or its sha1."""
     names, sha1s = _sort_references(references)
     use = SQLReferenceUse
     sets = select(use.set_sha256).where(or_(use.name.in_(names), use.sha1.in_(sha1s)))
-    return or_(SQLJob.references_sha256.in_(sets), SQLJob.mappings_sha256.in_(sets))
+    # PostgreSQL looks up no index for one column or the other.
+    return union(
+        select(SQLJob.fingerprint).where(SQLJob.references_sha256.in_(sets)),
+        select(SQLJob.fingerprint).where(SQLJob.mappings_sha256.in_(sets)),
+    )
 
 
 def _select_readers(exposures: Iterable[str]) -> Select[tuple[str]]:
@@ -212,10 +218,10 @@ def _sort_references(references: Iterable[str]) -> tuple[list[str], list[str]]:
     return names, sha1s
 
 
-def _select_downstream(uses: ColumnElement[bool]) -> Select[tuple[str]]:
+def _select_downstream(jobs: CompoundSelect[tuple[str]]) -> Select[tuple[str]]:
     """Ask for jobs, those that read what they have made, and so on."""
-    jobs = select(SQLJob.fingerprint).where(uses)
-    made = jobs.cte("made", recursive=True)
+    first = jobs.subquery()
+    made = select(first.c.fingerprint).cte("made", recursive=True)
     read = (
         select(SQLJobInput.fingerprint)
         .join(SQLProduct, SQLProduct.sha256 == SQLJobInput.sha256)

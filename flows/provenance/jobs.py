@@ -49,7 +49,7 @@ from .schema import (
     SQLReferenceUse,
     SQLVersion,
 )
-from .sessions import Tables, batches, reads, select_in
+from .sessions import Tables, batches, begins, reads, select_in
 
 __all__ = ["Jobs"]
 
@@ -143,7 +143,7 @@ class Jobs(Tables):
         """Find the jobs whose fingerprints begin so, with their keys; the first few."""
         query = (
             select(SQLJob.fingerprint, SQLJob.stage, SQLJob.name)
-            .where(SQLJob.fingerprint.startswith(beginning, autoescape=True))
+            .where(begins(session, SQLJob.fingerprint, beginning))
             .order_by(SQLJob.fingerprint)
             .limit(_LISTED)
         )
@@ -155,7 +155,7 @@ class Jobs(Tables):
         """Find the attempts whose ids begin so, with their fingerprints."""
         query = (
             select(SQLAttempt.id, SQLAttempt.fingerprint)
-            .where(SQLAttempt.id.startswith(beginning, autoescape=True))
+            .where(begins(session, SQLAttempt.id, beginning))
             .order_by(SQLAttempt.id)
             .limit(_LISTED)
         )
@@ -341,14 +341,17 @@ def _newest(query: Select[_Row], stage: Stage, name: str) -> Select[_Row]:
 
 
 def _find_job(session: Session, beginning: str) -> SQLJob:
+    whole = session.get(SQLJob, beginning)
+    if whole is not None:
+        return whole
     query = (
         select(SQLJob)
-        .where(SQLJob.fingerprint.startswith(beginning, autoescape=True))
+        .where(begins(session, SQLJob.fingerprint, beginning))
         .order_by(SQLJob.fingerprint)
         .limit(_LISTED)
     )
     rows = session.scalars(query).all()
-    if len(rows) == 1 or (rows and rows[0].fingerprint == beginning):
+    if len(rows) == 1:
         return rows[0]
     count = "several jobs" if rows else "no job"
     listed = ": " * bool(rows) + ", ".join(f"{row.fingerprint}" for row in rows)

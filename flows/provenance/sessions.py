@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 import stamina
-from sqlalchemy import Engine, Insert, Select, Table, inspect
+from sqlalchemy import ColumnElement, Engine, Insert, Select, Table, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
@@ -23,6 +23,7 @@ __all__ = [
     "Sessions",
     "Tables",
     "batches",
+    "begins",
     "insert_missing",
     "insert_rows",
     "reads",
@@ -41,6 +42,9 @@ _LONGEST_PAUSE_S = 15.0
 
 _BATCH = 500
 """Rows asked for at once; SQLite took 999 parameters a statement before 3.32."""
+
+_LAST = "\U0010ffff"
+"""The character that comes after all others."""
 
 _TRIES = 5
 """How often a write that ran into another writer is done."""
@@ -183,6 +187,18 @@ def upsert(
     # One order for all writers, so that no two wait for each other.
     ordered = [last[key] for key in sorted(last, key=str)]
     session.connection().execute(statement, ordered)
+
+
+def begins(
+    session: Session, column: InstrumentedAttribute[str], beginning: str
+) -> ColumnElement[bool]:
+    """Ask for the rows whose key begins so.
+
+    SQLite looks up no pattern in an index, and PostgreSQL orders text as its locale.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return column.between(beginning, beginning + _LAST)
+    return column.startswith(beginning, autoescape=True)
 
 
 def insert_missing(
