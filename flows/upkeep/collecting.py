@@ -6,7 +6,7 @@ outcome, association and log, stays in ``removed/``, so nothing is forgotten.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,15 +84,33 @@ def collect(
     for program in sorted({one.program for one in wanted}):
         try:
             with hold_lease(Keeper(database, data_dir), program):
-                # Somebody may have run it, or given a run a name, until now.
-                now = look(data_dir, database, policy).removals
-                for one in (one for one in now if one.program == program):
+                for one in _list_due(data_dir, database, policy, program):
                     _remove(one, data_dir)
                     removed.append(one)
                     listener("jobs", len(removed), len(wanted))
         except LeaseHeldError as error:
             busy.append(str(error))
     return Collected(tuple(removed), tuple(busy))
+
+
+def _list_due(
+    data_dir: Path, database: Database, policy: Policy, program: str
+) -> Iterator[Removal]:
+    """Give what is removed of a program, one by one.
+
+    Somebody may have run it until now, and may name or publish a run at any time.
+    """
+    due: list[Removal] = []
+    known: object = None
+    while True:
+        kept = (Tags(data_dir).list_all(), database.runs.list_exports())
+        if kept != known:
+            known = kept
+            wanted = look(data_dir, database, policy).removals
+            due = [one for one in wanted if one.program == program]
+        if not due:
+            return
+        yield due.pop(0)
 
 
 def _remove(removal: Removal, data_dir: Path) -> None:

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from flows.cli import app
 from flows.layout import get_run_folder
 from flows.models.retention import Policy
-from flows.models.runs import JobState, RunState
+from flows.models.runs import Export, JobState, RunState
 from flows.provenance import Database, Records, Store
-from flows.upkeep import check, collect
+from flows.upkeep import check, collect, look
 from workers.contract import Job
 
 RATE = Path("store/aa") / ("a" * 64) / "a_rate.fits"
@@ -41,11 +41,19 @@ def grown(kept: KeptFolder) -> KeptFolder:
     return kept
 
 
-def _run(kept: KeptFolder, database: Database, store: Store, job: Job) -> None:
+def _run(
+    kept: KeptFolder,
+    database: Database,
+    store: Store,
+    job: Job,
+    *,
+    run_id: str = "run-older",
+) -> None:
     """Record a run before all others, with a folder."""
-    run = make_run("run-older", started_at=NOON - timedelta(days=1))
+    run = make_run(run_id, started_at=NOON - timedelta(days=1))
     database.runs.start_run(run)
-    made = publish(kept.data, job, {"old_rate.fits": FITS}, attempt="c-1")
+    name = f"{job.name}_rate.fits"
+    made = publish(kept.data, job, {name: FITS}, attempt=f"of-{run_id}")
     store.record(made, run_id=run.id)
     done = make_run_job(job.name, JobState.SUCCEEDED)
     database.runs.set_jobs(run.id, [replace(done, fingerprint=job.fingerprint)])
@@ -53,7 +61,7 @@ def _run(kept: KeptFolder, database: Database, store: Store, job: Job) -> None:
     folder = kept.data / get_run_folder(run)
     folder.mkdir(parents=True)
     (folder / "run.json").write_text("{}")
-    os.link(kept.data / made.folder / "old_rate.fits", folder / "old_rate.fits")
+    os.link(kept.data / made.folder / name, folder / name)
 
 
 def list_files(kept: KeptFolder, name: str = "*.fits") -> set[str]:
@@ -148,6 +156,23 @@ def test_a_run_that_was_exported_is_kept_until_that_is_withdrawn(
     assert list_exports() == []
     assert "1 jobs" in call(grown, "gc", "--keep", "1").stdout
     assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_a_run_that_is_published_while_others_are_removed_stays(
+    grown: KeptFolder,
+) -> None:
+    job = replace(grown.make_jobs()[0], fingerprint="d" * 64, name="older")
+    export = Export("/papers/one", ("rate",), NOON)
+    with Database.open(grown.url, records=Records(grown.data)) as database:
+        store = Store(grown.data, database, patience=timedelta(seconds=1))
+        _run(grown, database, store, job, run_id="last-moment")
+        assert len(look(grown.data, database, Policy(1)).removals) == 2
+        done = collect(
+            *(grown.data, database, Policy(1)),
+            lambda *_: database.runs.record_export("last-moment", export),
+        )
+    assert [one.fingerprint for one in done.removals] == ["c" * 64]
+    assert "older_rate.fits" in list_files(grown)
 
 
 def test_an_export_that_is_cut_off_counts(grown: KeptFolder, tmp_path: Path) -> None:
