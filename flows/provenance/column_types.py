@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, astuple
+from dataclasses import astuple, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -87,14 +87,16 @@ def enum_text(enum: type[StrEnum]) -> ConvertedText:
 
 def counts_text(kind: type[Any]) -> ConvertedText:
     """Make the type of a dataclass of numbers, by field; `{}` is all its defaults."""
-    return ConvertedText(
-        lambda value: json.dumps(asdict(value), sort_keys=True),
-        lambda text: kind(**json.loads(text)),
-    )
+    names = sorted(field.name for field in fields(kind))
+
+    def write(value: object) -> str:
+        # As `asdict` does, which copies deeply: a tenth of the time of recording.
+        return _to_json({name: getattr(value, name) for name in names})
+
+    return ConvertedText(write, lambda text: kind(**json.loads(text)))
 
 
-def _to_json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, default=astuple)
+_to_json = json.JSONEncoder(sort_keys=True, default=astuple).encode
 
 
 def json_text(build: Callable[[Any], object] | None = None) -> ConvertedText:

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import and_, select
@@ -35,6 +36,8 @@ _Rows = Mapping[type[SQLBase], Sequence[Mapping[str, object]]]
 _Use = tuple[ReferenceKind, str, ReferenceFile | None]
 """What a file is to a job, its type, and the file; None where the rules say N/A."""
 _T = TypeVar("_T")
+
+_to_json = json.JSONEncoder(sort_keys=True).encode
 
 _DEFAULT = "default"
 """Origin of a parameter that nothing sets."""
@@ -80,8 +83,8 @@ def record_sets(session: Session, jobs: Iterable[Job]) -> Sequence[JobSets]:
         *(session, SQLVersionSet, _to_version_rows),
         {sets.versions_sha256: job.versions for sets, job in pairs},
     )
-    references = {sets.references_sha256: _list_uses(job) for sets, job in pairs}
-    mappings = {sets.mappings_sha256: _list_mappings(job) for sets, job in pairs}
+    references = {one.references_sha256: partial(_list_uses, job) for one, job in pairs}
+    mappings = {one.mappings_sha256: partial(_list_mappings, job) for one, job in pairs}
     _add(session, SQLReferenceSet, _to_reference_rows, references | mappings)
     return [sets for sets, _ in pairs]
 
@@ -137,7 +140,7 @@ def _hash_sets(job: Job) -> JobSets:
 
 
 def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_to_json(value).encode()).hexdigest()
 
 
 def _to_facts(use: _Use) -> tuple[object, ...]:
@@ -208,7 +211,8 @@ def _to_version_rows(sha256: str, versions: Mapping[str, str]) -> _Rows:
     }
 
 
-def _to_reference_rows(sha256: str, uses: Sequence[_Use]) -> _Rows:
+def _to_reference_rows(sha256: str, list_them: Callable[[], Sequence[_Use]]) -> _Rows:
+    uses = list_them()
     files = [file for _, _, file in uses if file]
     return {
         SQLReference: [to_values(SQLReference, file) for file in files],

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, text
 
 from flows.models.products import Cone, ProductQuery
 from flows.provenance import Database
-from workers.contract import ProductFacts, SourceFacts, Stage
+from workers.contract import CaveatKind, ProductFacts, SourceFacts, Stage
 
 COPIES = 1500
 """Of a chain of five jobs."""
@@ -77,6 +77,7 @@ def _copy(engine: Engine, column: str, keys: list[str]) -> str:
         "ra_deg": "ra_deg + n * 0.2",
         "dec_deg": "dec_deg + n * 0.05",
         "program": "CAST(20000 + n AS TEXT)",
+        "kind": "'KIND_' || (n % 15)",
         "finished_at": "datetime(finished_at, n || ' seconds')"
         if is_sqlite
         else "finished_at + n * INTERVAL '1 second'",
@@ -124,6 +125,7 @@ FOUND: dict[str, ProductQuery] = {
     "an exposure": ProductQuery(exposures=("jw02736007001_03103_00001_nrs1",)),
     "a target": ProductQuery(targets=("M 31",)),
     "a place": ProductQuery(near=(Cone(10.0, 0.0, 0.001),)),
+    "a caveat": ProductQuery(caveats=(CaveatKind.ALL_NAN,)),
     "a program": ProductQuery(programs=("02736",), kinds=("x1d",)),
 }
 

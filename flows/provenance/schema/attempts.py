@@ -108,7 +108,7 @@ class SQLCaveat(SQLBase):
     """The attempt."""
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Order, from 0."""
-    kind: Mapped[CaveatKind]
+    kind: Mapped[CaveatKind] = mapped_column(index=True)
     """Which of the known caveats."""
     message: Mapped[str] = mapped_column(FREE_TEXT)
     """One sentence: what, and of which product."""
