@@ -21,10 +21,17 @@ _CALLS = frozenset({"call", "c_call"})
 
 
 class Killer:
-    """Runs commands in children that it kills."""
+    """Runs commands in children that it kills, with variables of their own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], variables: Mapping[str, str]
+    ) -> None:
         self._process = process
+        self._variables = variables
+
+    def given(self, **variables: str) -> "Killer":
+        """Return one whose commands find these variables."""
+        return Killer(self._process, variables)
 
     def count_calls(self, *arguments: str, within: str) -> int:
         """Run a command to its end, and count its calls since it came to some code.
@@ -46,23 +53,24 @@ class Killer:
     ) -> tuple[int, int]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([arguments, within, at]) + "\n")
+        self._process.stdin.write(
+            json.dumps([arguments, self._variables, within, at]) + "\n"
+        )
         self._process.stdin.flush()
         code, calls = json.loads(self._process.stdout.readline())
         return int(code), int(calls)
 
 
 @contextmanager
-def open_killer(variables: Mapping[str, str] | None = None) -> Iterator[Killer]:
-    """Start the process that runs commands, with more variables of the environment."""
+def open_killer() -> Iterator[Killer]:
+    """Start the process that runs commands."""
     with subprocess.Popen(
         [sys.executable, Path(__file__)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(variables or {})},
     ) as process:
-        yield Killer(process)
+        yield Killer(process, {})
         assert process.stdin is not None
         process.stdin.close()
 
@@ -74,10 +82,11 @@ def _serve() -> None:
     import flows.upkeep  # noqa: F401  # what every child would import again
 
     for line in sys.stdin:
-        arguments, within, at = json.loads(line)
+        arguments, variables, within, at = json.loads(line)
         told, tells = os.pipe()
         child = os.fork()
         if child == 0:
+            os.environ.update(variables)
             _run(arguments, within, at, tells)
         os.close(tells)
         _, status = os.waitpid(child, 0)
