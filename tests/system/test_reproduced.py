@@ -91,26 +91,35 @@ def test_what_differs_is_named_by_extension_and_the_store_stays_as_it_is(
     assert not list(rewebb.data.glob("scratch/reproduced/*"))
 
 
-def test_an_older_environment_is_named_and_its_products_are_made_all_the_same(
+def test_a_chain_is_made_from_the_raw_file_and_an_older_environment_is_named(
     rewebb: Rewebb, tmp_path: Path
 ) -> None:
     def age(outcome: Outcome) -> Outcome:
-        """Let a job be of the time before environments were recorded."""
-        versions = {**outcome.job.versions, "jwst": "2.9.9"}
-        return replace(outcome, job=replace(outcome.job, versions=versions))
+        """Let a job be of the time before environments were recorded, elsewhere."""
+        job = outcome.job
+        job = replace(job, versions={**job.versions, "jwst": "2.9.9"})
+        if job.stage is not Stage.DETECTOR1:
+            moved = (replace(one, path=f"/gone/{one.name}") for one in job.inputs)
+            job = replace(job, inputs=tuple(moved))
+        return replace(outcome, job=job)
 
     record(rewebb, age)
     for name in ("killed", "kept"):
         (tmp_path / name).mkdir()
     (tmp_path / "killed" / "reproducing.lock").touch()
+    for path in rewebb.data.glob(f"store/*/*/{STEM}_rateints.fits"):
+        path.unlink()
+    alone = rewebb.call_here("reproduce", CALIBRATED)
+    assert (alone.code, "`--chain` makes it again" in alone.out) == (2, True), alone
     ended = rewebb.call_here(
-        *("reproduce", f"detector1:{STEM}", "--in", str(tmp_path), "--keep")
+        *("reproduce", CALIBRATED, "--chain", "--in", str(tmp_path), "--keep")
     )
     assert ended.code == 0, ended
     changed = "the environment differs: jwst was 2.9.9, is 3.0.0"
     assert changed in ended.err.splitlines()
-    assert ended.out.splitlines()[-1] == "IDENTICAL: 1 job"
-    assert len([*tmp_path.glob(f"*/store/*/*/{STEM}_rate.fits")]) == 1
+    assert ended.out.splitlines()[-1] == "IDENTICAL: 2 jobs"
+    for made in ("rateints", "calints"):
+        assert len([*tmp_path.glob(f"*/store/*/*/{STEM}_{made}.fits")]) == 1
     assert "killed" not in {path.name for path in tmp_path.iterdir()}
     assert (tmp_path / "kept").is_dir()
 
@@ -135,10 +144,11 @@ def test_what_is_gone_is_named_with_what_to_do(rewebb: Rewebb) -> None:
     assert f"is not in {rewebb.data}: `rewebb refs sync" in ended.out
 
 
-def test_a_bundle_is_replayed_without_a_network_to_the_same_pixels(
+def test_the_bundle_of_a_run_is_replayed_without_a_network_to_the_same_pixels(
     finished: Rewebb, tmp_path: Path
 ) -> None:
-    bundled = finished.call_here("bundle", TSO, str(tmp_path / "tso.zip"), "--json")
+    run = finished.call_here("runs", "--json").record[-1]["id"]
+    bundled = finished.call_here("bundle", run, str(tmp_path / "tso.zip"), "--json")
     assert (bundled.code, bundled.record["jobs"]) == (0, 5), bundled
     check_crate(tmp_path / "tso.zip")
     alone = tmp_path / "alone"
