@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, create_engine, make_url
 
 from ..errors import DatabaseError
 from ..layout import DATABASE_NAME
@@ -56,17 +56,24 @@ def find_revision(url: str) -> str | None:
     DatabaseError
         It cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="rewebb-plan-") as folder:
-        copy = Path(folder, DATABASE_NAME)
-        if url.startswith("sqlite"):
-            _copy(make_url(url).database or "", copy)
-            url = f"sqlite:///{copy}"
+    if url.startswith("sqlite"):
+        path = Path(make_url(url).database or "").absolute()
+        if not path.is_file():
+            return None
+        # To open one that nobody has open would leave files beside it.
+        is_open = Path(f"{path}-shm").exists()
+        how = "mode=ro&readonly_shm=1" if is_open else "immutable=1"
+        uri = f"{path.as_uri()}?{how}"
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True)
+        )
+    else:
         engine = make_engine(url)
-        try:
-            with mapped_errors(engine), engine.connect() as connection:
-                return get_revision(connection)
-        finally:
-            engine.dispose()
+    try:
+        with mapped_errors(engine), engine.connect() as connection:
+            return get_revision(connection)
+    finally:
+        engine.dispose()
 
 
 def _has_tables(engine: Engine) -> bool:

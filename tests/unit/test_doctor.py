@@ -15,6 +15,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.errors import DatabaseError
 from flows.provenance import HEAD, find_revision, make_engine, upgrade
 from flows.upkeep import Check, CheckState
 from flows.upkeep.doctor import (
@@ -172,7 +173,11 @@ def test_the_revision_of_a_database_is_found_and_nothing_is_made(
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     engine.dispose()
-    assert find_revision(url) == "0001"
+    there = {*tmp_path.iterdir()}
+    assert (find_revision(url), {*tmp_path.iterdir()}) == ("0001", there)
+    (tmp_path / "rewebb.db").write_bytes(b"no database" * 99)
+    with pytest.raises(DatabaseError, match="not a database"):
+        find_revision(url)
 
 
 def write_cache(root: Path) -> Path:
