@@ -5,7 +5,7 @@ runs come before the attempts that they made, and what lies in the store after w
 not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from ..layout import (
     STORED_OUTCOMES,
 )
 from ..models.records import RunHistory, SeenFiles, SeenReferences
-from ..models.runs import Run
+from ..models.runs import Export, Run
 from ..provenance import (
     Database,
     Records,
@@ -226,11 +226,12 @@ class _Rebuilding:
 
     def _write_journals(self) -> None:
         """Write the journals of runs of older versions, which kept none."""
+        exports = self._database.runs.list_exports()
         for run in self._database.runs.list_runs(limit=None):
             if not self._records.has_journal(run) and run.finished_at is not None:
-                self._records.write(self._recall(run))
+                self._records.write(self._recall(run, exports.get(run.id, ())))
 
-    def _recall(self, run: Run) -> RunHistory:
+    def _recall(self, run: Run, exports: Iterable[Export]) -> RunHistory:
         database = self._database
         made = database.runs.find_attempts(run.id)
         outcomes = {
@@ -245,5 +246,5 @@ class _Rebuilding:
             attempts=tuple(made),
             outcomes=tuple(lost),
             last_at=run.started_at,
-            exports=tuple(database.runs.list_exports().get(run.id, ())),
+            exports=tuple(exports),
         )
