@@ -1,5 +1,6 @@
 """Finding products by what they were made from, and by what they are of."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -9,29 +10,30 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Row,
     Select,
     Text,
     and_,
+    false,
     func,
     or_,
     select,
     tuple_,
     type_coerce,
-    union,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from workers.contract import KNOWN_BEFORE, Product, ProductFacts, SourceFacts
 from workers.sky import separate_deg, separate_from_region_deg
 
 from ..errors import QueryError
 from ..models.products import Cone, FoundProduct, ProductQuery, Span
+from .lineage import find_downstream
 from .loading import load_facts
 from .recording import to_target_key
 from .rows import to_record
 from .schema import (
+    ReferenceKind,
     SQLAttempt,
     SQLCaveat,
     SQLJob,
@@ -45,7 +47,7 @@ from .schema import (
     SQLRunJob,
     SQLVersion,
 )
-from .sessions import Tables, reads
+from .sessions import Tables, is_among, reads
 
 __all__ = ["Products", "keep_newest"]
 
@@ -148,8 +150,12 @@ def _list_conditions(
     """List what must hold of a product and of what it was made from."""
     own = SQLProduct.fingerprint
     if query.references:
-        users = _select_users(query.references)
-        yield own.in_(_select_downstream(users) if query.is_downstream else users)
+        has_taken = _has_taken(session, query.references)
+        if query.is_downstream:
+            users = session.scalars(select(SQLJob.fingerprint).where(has_taken))
+            yield is_among(session, own, find_downstream(session, users))
+        else:
+            yield has_taken
     if query.contexts:
         yield SQLJob.context.in_(query.contexts)
     if query.jwst:
@@ -188,16 +194,22 @@ def _list_of_products(
         yield key.in_(_select_places(session, query))
 
 
-def _select_users(references: Iterable[str]) -> CompoundSelect[tuple[str]]:
-    """Ask for the jobs that took a reference, by its name or its sha1."""
+def _has_taken(session: Session, references: Iterable[str]) -> ColumnElement[bool]:
+    """Ask for the jobs that took a reference, by its name or its sha1.
+
+    The sets that hold it are looked up before: a planner that does not know them
+    expects as many jobs of each as of others, and jobs have few sets of mappings.
+    """
     names, sha1s = _sort_references(references)
     use = SQLReferenceUse
-    sets = select(use.set_sha256).where(or_(use.name.in_(names), use.sha1.in_(sha1s)))
-    # PostgreSQL looks up no index for one column or the other.
-    return union(
-        select(SQLJob.fingerprint).where(SQLJob.references_sha256.in_(sets)),
-        select(SQLJob.fingerprint).where(SQLJob.mappings_sha256.in_(sets)),
-    )
+    query = select(use.kind, use.set_sha256)
+    query = query.where(or_(use.name.in_(names), use.sha1.in_(sha1s)))
+    sets = defaultdict[InstrumentedAttribute[str], set[str]](set)
+    for kind, key in session.execute(query).tuples():
+        is_mapping = kind is ReferenceKind.MAPPING
+        own = SQLJob.mappings_sha256 if is_mapping else SQLJob.references_sha256
+        sets[own].add(key)
+    return or_(false(), *(is_among(session, *each) for each in sets.items()))
 
 
 def _select_readers(exposures: Iterable[str]) -> Select[tuple[str]]:
@@ -216,18 +228,6 @@ def _sort_references(references: Iterable[str]) -> tuple[list[str], list[str]]:
         is_sha1 = len(digits) == _SHA1_DIGITS and set(digits) <= {*"0123456789abcdef"}
         (sha1s if is_sha1 else names).append(digits if is_sha1 else reference)
     return names, sha1s
-
-
-def _select_downstream(jobs: CompoundSelect[tuple[str]]) -> Select[tuple[str]]:
-    """Ask for jobs, those that read what they have made, and so on."""
-    first = jobs.subquery()
-    made = select(first.c.fingerprint).cte("made", recursive=True)
-    read = (
-        select(SQLJobInput.fingerprint)
-        .join(SQLProduct, SQLProduct.sha256 == SQLJobInput.sha256)
-        .join(made, made.c.fingerprint == SQLProduct.fingerprint)
-    )
-    return select(made.union(read).c.fingerprint)
 
 
 def _has_caveat(query: ProductQuery) -> ColumnElement[bool]:

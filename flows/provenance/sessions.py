@@ -1,5 +1,6 @@
 """Sessions: one transaction that reads, one that writes."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,7 +9,20 @@ from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 import stamina
-from sqlalchemy import ColumnElement, Engine, Insert, Select, Table, inspect
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Engine,
+    Insert,
+    Select,
+    Table,
+    Text,
+    any_,
+    func,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
@@ -26,6 +40,7 @@ __all__ = [
     "begins",
     "insert_missing",
     "insert_rows",
+    "is_among",
     "reads",
     "select_in",
     "upsert",
@@ -201,6 +216,21 @@ def begins(
     return column.startswith(beginning, autoescape=True)
 
 
+def is_among(
+    session: Session, column: InstrumentedAttribute[str], keys: Iterable[str]
+) -> ColumnElement[bool]:
+    """Ask for the rows whose column holds one of the keys, however many these are.
+
+    They are one parameter, so no backend has too many, and PostgreSQL chooses between
+    an index and the whole table by how often they are in the column.
+    """
+    wanted = sorted(set(keys))
+    if session.get_bind().dialect.name == "sqlite":
+        rows = func.json_each(json.dumps(wanted)).table_valued("value")
+        return column.in_(select(rows.c.value))
+    return column == any_(literal(wanted, ARRAY(Text())))
+
+
 def insert_missing(
     session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
 ) -> None:
@@ -250,10 +280,10 @@ def _make_upsert(table: type[SQLBase], dialect: str) -> Insert:
     )
 
 
-def batches(items: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Cut keys, each once and sorted, into pieces that fit into one IN."""
+def batches(items: Iterable[str], size: int = _BATCH) -> Iterator[Sequence[str]]:
+    """Cut keys, each once and sorted, into pieces; by default they fit into an IN."""
     iterator = iter(sorted(set(items)))
-    while piece := tuple(islice(iterator, _BATCH)):
+    while piece := tuple(islice(iterator, size)):
         yield piece
 
 

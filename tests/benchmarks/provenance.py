@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
+from flows.models.products import ProductQuery
 from flows.provenance import Database, make_engine, upgrade
 from workers.contract import (
     Job,
@@ -189,6 +190,13 @@ def call(name: str, work: Callable[[], object]) -> Answer:
     return Answer(name, 1, take_best(work), "")
 
 
+def find(database: Database, name: str, query: ProductQuery) -> Answer:
+    """Find products, as `rewebb find products` does."""
+    rows = len(database.products.find(query))
+    took_s = take_best(lambda: database.products.find(query))
+    return Answer(f"find products {name}", rows, took_s, "")
+
+
 def ask_all(engine: Engine, database: Database) -> Iterator[Answer]:
     """Ask for a file of few products and one of many, and for single products."""
     for kind, name in (("few", "spec2-7-17"), ("many", "detector1-0-1")):
@@ -196,6 +204,10 @@ def ask_all(engine: Engine, database: Database) -> Iterator[Answer]:
         yield ask(engine, f"products of a file of {kind}", OF_FILE.format(sha1=sha1))
         if kind == "few":
             yield ask(engine, "downstream of it", DOWNSTREAM.format(sha1=sha1))
+        newest = ProductQuery(references=(sha1,), limit=100)
+        yield find(database, f"of a file of {kind}", newest)
+        below = replace(newest, is_downstream=True)
+        yield find(database, f"downstream of a file of {kind}", below)
     product = "spec3-1-o4_0.fits"
     yield ask(engine, "newest of a name", NEWEST.format(product=product))
     (found,) = database.jobs.find_products(name=product)

@@ -22,7 +22,7 @@ KEYS = {
     "reference_set": "sha256",
     "reference": "sha1 name",
     "reference_use": "set_sha256 sha1 name",
-    "job": "fingerprint name references_sha256 mappings_sha256",
+    "job": "fingerprint name references_sha256",
     "job_input": "fingerprint name sha256 content_sha256",
     "attempt": "id fingerprint",
     "product": "fingerprint name attempt_id sha256 content_sha256",
@@ -32,7 +32,11 @@ KEYS = {
     "caveat": "attempt_id",
     "run_job": "key name fingerprint",
 }
-"""The tables that grow with an archive, and what differs in each copy."""
+"""The tables that grow with an archive, and what differs in each copy.
+
+All jobs of a stage have one set of mappings: who asks which jobs have a set, and does
+not say which set, gets them all for an answer of PostgreSQL's planner.
+"""
 
 _SERIES = (
     "WITH RECURSIVE series (n) AS "  # noqa: S608
@@ -152,9 +156,6 @@ def explain(engine: Engine, statement: str, given: Any) -> list[str]:
     is_sqlite = engine.dialect.name == "sqlite"
     words = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
     with engine.connect() as connection:
-        if not is_sqlite and "RECURSIVE" in statement:
-            # It is taken to find hundreds of rows: here most, there a few of millions.
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
         rows = connection.exec_driver_sql(f"{words} {statement}", given)
         plan = [str(row[-1]).strip() for row in rows]
     # The newest come first: what is at the end of this index is looked at alone.
