@@ -14,9 +14,10 @@ from workers.outside import read_outside
 
 from ..errors import OutcomeError, UnknownRecordError
 from ..layout import ENVIRONMENT_FILES
+from .insertion import insert_missing
 from .rows import to_record, to_values
 from .schema import SQLDistribution, SQLEnvironment
-from .sessions import Tables, insert_missing, reads
+from .sessions import Tables, reads
 
 __all__ = ["Environments", "find_environments", "load_environment"]
 

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from workers.contract import CONTENT_VERSION
 
 from ..models.exposures import Exposure, KnownExposure, Program
+from .insertion import upsert
 from .rows import to_record, to_records, to_values
 from .schema import (
     SQLExposure,
     SQLKnownFile,
     SQLProgram,
 )
-from .sessions import Tables, reads, select_in, upsert
+from .sessions import Tables, reads, select_in
 
 __all__ = ["Exposures"]
 

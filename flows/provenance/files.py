@@ -12,6 +12,7 @@ from workers.contract import CONTENT_VERSION, FileHash, ReferenceFile
 from ..errors import DatabaseError
 from ..models.exposures import FetchedFile
 from ..models.records import SeenFiles, SeenReferences
+from .insertion import upsert
 from .records import Records
 from .rows import to_record, to_records, to_values
 from .schema import (
@@ -21,7 +22,7 @@ from .schema import (
     SQLKnownReference,
     SQLRawContent,
 )
-from .sessions import Sessions, Tables, reads, select_in, upsert
+from .sessions import Sessions, Tables, reads, select_in
 
 __all__ = ["Files"]
 

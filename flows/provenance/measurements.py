@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from workers.contract import Measurement
 
 from ..models.measurements import MeasuredProduct
+from .insertion import upsert
 from .records import Records
 from .rows import to_record, to_values
 from .schema import SQLMeasuredProduct, SQLMeasurement
-from .sessions import Sessions, Tables, reads, select_in, upsert
+from .sessions import Sessions, Tables, reads, select_in
 
 __all__ = ["Measurements"]
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import TYPE_CHECKING
@@ -27,6 +29,17 @@ else."""
 
 _LOCK = 0x7265_7765_6262
 """Advisory lock of PostgreSQL: ``rewebb`` in hexadecimal."""
+
+_OTHER_ORDER = """
+SELECT pg_class.relname, attname
+FROM pg_attribute
+JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+AND atttypid = 'text'::regtype AND NOT attisdropped
+AND attcollation <> '"C"'::regcollation
+ORDER BY pg_class.relname, attnum
+"""
+"""Asks for the columns of text that PostgreSQL compares as its locale does."""
 
 _WAL_TRIES = 100
 """How often to look again whether nobody else opens a new database of SQLite."""
@@ -136,4 +149,18 @@ def _migrate(connection: Connection) -> None:
         )
     drop_views(connection)
     command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        _compare_bytes(connection)
     create_views(connection)
+
+
+def _compare_bytes(connection: Connection) -> None:
+    """Let PostgreSQL compare all text by its bytes, as SQLite does, in any locale.
+
+    Indexes of another order find no beginnings, and say in another order what comes
+    first. No revision has to name its columns: one that makes some finds them so.
+    """
+    rows = connection.execute(text(_OTHER_ORDER)).tuples()
+    for table, columns in groupby(rows, key=itemgetter(0)):
+        changes = [f'ALTER "{name}" TYPE text COLLATE "C"' for _, name in columns]
+        connection.execute(text(f'ALTER TABLE "{table}" {", ".join(changes)}'))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from workers.contract import Outcome, ProductFacts, SourceFacts, Status
 from workers.sky import find_radius_deg
 
+from .insertion import insert_rows, upsert
 from .rows import to_fields, to_values
 from .schema import (
     SQLAttempt,
@@ -23,7 +24,7 @@ from .schema import (
     SQLProductSource,
     SQLStepStatus,
 )
-from .sessions import batches, insert_rows, upsert
+from .sessions import batches
 from .sets import record_sets
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from ..models.records import (
     RunResolved,
 )
 from ..models.runs import UNFINISHED, Export, JobState, Run, RunJob, RunState
+from .insertion import insert_missing, upsert
 from .records import Records, interrupt
 from .rows import to_record, to_records, to_values
 from .schema import (
@@ -32,15 +33,7 @@ from .schema import (
     SQLRunJob,
     SQLRunNote,
 )
-from .sessions import (
-    Sessions,
-    Tables,
-    batches,
-    insert_missing,
-    reads,
-    select_in,
-    upsert,
-)
+from .sessions import Sessions, Tables, batches, reads, select_in
 
 __all__ = ["Runs"]
 

@@ -1,10 +1,10 @@
 """Sessions: one transaction that reads, one that writes."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache, wraps
+from functools import wraps
 from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -13,17 +13,13 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Engine,
-    Insert,
     Select,
-    Table,
     Text,
     any_,
     func,
-    inspect,
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
@@ -38,12 +34,9 @@ __all__ = [
     "Tables",
     "batches",
     "begins",
-    "insert_missing",
-    "insert_rows",
     "is_among",
     "reads",
     "select_in",
-    "upsert",
 ]
 
 stamina.instrumentation.set_on_retry_hooks([log_retry])
@@ -66,12 +59,6 @@ _TRIES = 5
 
 _ROLLED_BACK = frozenset({"40001", "40P01"})
 """SQLSTATE of serialization failures and deadlocks."""
-
-_INSERTS: Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
-"""The same words for an upsert, but in two places."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", bound=SQLBase)
@@ -190,26 +177,13 @@ def reads(
     return read
 
 
-def upsert(
-    session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
-) -> None:
-    """Insert rows, or update those that are there; of two with one key the last."""
-    keys = _list_keys(table)
-    last = {tuple(row[name] for name in keys): row for row in rows}
-    if not last:
-        return
-    statement = _make_upsert(table, session.get_bind().dialect.name)
-    # One order for all writers, so that no two wait for each other.
-    ordered = [last[key] for key in sorted(last, key=str)]
-    session.connection().execute(statement, ordered)
-
-
 def begins(
     session: Session, column: InstrumentedAttribute[str], beginning: str
 ) -> ColumnElement[bool]:
     """Ask for the rows whose key begins so.
 
-    SQLite looks up no pattern in an index, and PostgreSQL orders text as its locale.
+    SQLite looks up no pattern in an index. PostgreSQL does, as all text is compared by
+    its bytes (`migration`), and needs no last character, which its encoding may lack.
     """
     if session.get_bind().dialect.name == "sqlite":
         return column.between(beginning, beginning + _LAST)
@@ -229,55 +203,6 @@ def is_among(
         rows = func.json_each(json.dumps(wanted)).table_valued("value")
         return column.in_(select(rows.c.value))
     return column == any_(literal(wanted, ARRAY(Text())))
-
-
-def insert_missing(
-    session: Session, table: type[SQLBase], rows: Iterable[Mapping[str, object]]
-) -> None:
-    """Insert rows, but for those that are there, which stay as they are."""
-    keys = _list_keys(table)
-    by_key = {tuple(row[name] for name in keys): row for row in rows}
-    if by_key:
-        statement = _make_insert_missing(table, session.get_bind().dialect.name)
-        ordered = [by_key[key] for key in sorted(by_key, key=str)]
-        session.connection().execute(statement, ordered)
-
-
-@cache
-def _make_insert_missing(table: type[SQLBase], dialect: str) -> Insert:
-    return _INSERTS[dialect](_get_table(table)).on_conflict_do_nothing()
-
-
-def insert_rows(
-    session: Session, table: type[SQLBase], rows: Sequence[Mapping[str, object]]
-) -> None:
-    """Insert rows that are not there, past the ORM, which takes as long again."""
-    if rows:
-        session.connection().execute(_get_table(table).insert(), rows)
-
-
-def _get_table(table: type[SQLBase]) -> Table:
-    found = inspect(table).local_table
-    assert isinstance(found, Table)
-    return found
-
-
-def _list_keys(table: type[SQLBase]) -> list[str]:
-    return [column.name for column in inspect(table).primary_key]
-
-
-@cache
-def _make_upsert(table: type[SQLBase], dialect: str) -> Insert:
-    """Make the statement; to make it takes longer than to execute it."""
-    insert = _INSERTS[dialect](_get_table(table))
-    return insert.on_conflict_do_update(
-        index_elements=_list_keys(table),
-        set_={
-            column.name: insert.excluded[column.name]
-            for column in inspect(table).columns
-            if not column.primary_key
-        },
-    )
 
 
 def batches(items: Iterable[str], size: int = _BATCH) -> Iterator[Sequence[str]]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from workers.contract import Job, ReferenceFile
 from workers.parameters import flatten_parameters
 
+from .insertion import insert_missing
 from .rows import to_record, to_values
 from .schema import (
     ReferenceKind,
@@ -27,7 +28,7 @@ from .schema import (
     SQLVersion,
     SQLVersionSet,
 )
-from .sessions import batches, insert_missing, select_in
+from .sessions import batches, select_in
 
 __all__ = ["JobSets", "LoadedSets", "load_sets", "record_sets"]
 

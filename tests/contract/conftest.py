@@ -18,15 +18,29 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def upgraded(postgresql_url: str) -> str:
+    """Make the database that others are copied of, which takes a tenth of the time."""
+    name = "upgraded"
+    _execute(postgresql_url, f"CREATE DATABASE {name} STRATEGY file_copy")
+    url = make_url(postgresql_url).set(database=name)
+    engine = make_engine(url.render_as_string(hide_password=False))
+    upgrade(engine)
+    engine.dispose()
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Return an empty database of each backend."""
+    """Return a database of each backend, empty but where its engine is asked for."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/new/folder/rewebb.db"
         return
     server = request.getfixturevalue("postgresql_url")
     name = f"t{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name} STRATEGY file_copy")
+    is_upgraded = "engine" in request.fixturenames
+    template = request.getfixturevalue("upgraded") if is_upgraded else "template1"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield make_url(server).set(database=name).render_as_string(hide_password=False)
     _execute(server, f"DROP DATABASE {name} WITH (FORCE)")  # it is of 300 files
 

@@ -37,6 +37,20 @@ def test_migrations_name_constraints_as_the_schema_does(engine: Engine) -> None:
         assert found == named
 
 
+def test_text_is_compared_by_its_bytes(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        other = "SELECT name FROM sqlite_master WHERE sql LIKE '%COLLATE%'"
+    else:
+        other = (
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND data_type = 'text' "
+            "AND table_name IN (SELECT tablename FROM pg_tables) "
+            "AND collation_name IS DISTINCT FROM 'C'"
+        )
+    with engine.connect() as connection:
+        assert connection.execute(text(other)).all() == []
+
+
 def test_the_newest_revision_is_the_one_the_code_expects(engine: Engine) -> None:
     with engine.connect() as connection:
         scripts = ScriptDirectory.from_config(make_config(connection))

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from outcomes import make_chain, make_run, make_run_job
+from outcomes import make_chain, make_job, make_outcome, make_run, make_run_job
+from postgresql import running_server
 from sqlalchemy import Engine, event, text
 
 from flows.models.products import Cone, ProductQuery
-from flows.provenance import Database
+from flows.provenance import Database, make_engine, upgrade
 from workers.contract import CaveatKind, ProductFacts, SourceFacts, Stage
 
 COPIES = 1500
@@ -166,3 +167,29 @@ def explain(engine: Engine, statement: str, given: Any) -> list[str]:
         if ("Seq Scan" in line or line.startswith("SCAN ")) and newest not in line
         if any(f" {table} " in f"{line} " for table in KEYS)
     ]
+
+
+def test_beginnings_are_found_in_any_locale() -> None:
+    """In Danish `aa` is a letter that comes after `z`."""
+    with running_server("da_DK") as url:
+        engine = make_engine(url)
+        upgrade(engine)
+        database = Database(engine)
+        jobs = [make_job(fingerprint=each) for each in ("a1", "aa1", "aa2", "b1")]
+        database.jobs.record_outcomes([make_outcome(job) for job in jobs])
+        with heard(engine) as questions:
+            found = [database.jobs.find_jobs(beginning) for beginning in ("a", "aa")]
+        with engine.connect() as connection:
+            in_danish = text("SELECT 'aa' COLLATE \"default\" > 'b'")
+            assert connection.scalar(in_danish)
+            assert connection.scalar(text("SELECT max(fingerprint) FROM job")) == "b1"
+            connection.execute(text("SET enable_seqscan = off"))
+            plan = [
+                str(row[0])
+                for statement, given in questions
+                if statement.startswith("SELECT")
+                for row in connection.exec_driver_sql(f"EXPLAIN {statement}", given)
+            ]
+        engine.dispose()
+    assert [list(each) for each in found] == [["a1", "aa1", "aa2"], ["aa1", "aa2"]]
+    assert sum("Index Cond: ((fingerprint >=" in line for line in plan) == 2, plan

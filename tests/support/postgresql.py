@@ -31,14 +31,18 @@ rm -rf "$PWD"
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Run a server and give the URL of its database ``postgres``."""
+def running_server(locale: str = "C") -> Iterator[str]:
+    """Run a server and give the URL of its database ``postgres``.
+
+    Of a locale other than C its definition is compiled, which glibc brings along.
+    """
     folder = Path(tempfile.mkdtemp(prefix="rewebb-pg-"))
     port = _free_port()
     try:
         _prepare(folder)
         binaries = find_binaries(folder)
-        initialise = [str(binaries / "initdb"), *_initdb_arguments(folder)]
+        _make_locale(folder, locale)
+        initialise = [str(binaries / "initdb"), *_initdb_arguments(folder, locale)]
         _, said = _start(initialise, folder).communicate(timeout=120)
         life = ["sh", "-c", _LIFE, "sh", str(binaries), _options(folder, port)]
         with _start(life, folder) as server:
@@ -95,14 +99,24 @@ def _account() -> pwd.struct_passwd | None:
     return names.get("postgres") or names["nobody"]
 
 
-def _initdb_arguments(folder: Path) -> tuple[str, ...]:
+def _make_locale(folder: Path, locale: str) -> None:
+    """Compile a locale for the server in a folder; libc has C itself."""
+    if locale == "C":
+        return
+    place = folder / "locales" / f"{locale}.UTF-8"
+    place.parent.mkdir()
+    make = ["localedef", "-i", locale, "-f", "UTF-8", str(place)]
+    subprocess.run(make, check=True, capture_output=True, timeout=120)
+
+
+def _initdb_arguments(folder: Path, locale: str) -> tuple[str, ...]:
     return (
         f"--pgdata={folder}/data",
         "--username=rewebb",
         f"--pwfile={folder}/password",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
-        "--locale=C.UTF-8",
+        f"--locale={locale}.UTF-8",
         "--no-sync",
     )
 
@@ -115,9 +129,11 @@ def _options(folder: Path, port: int) -> str:
 
 def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     account = _account()
+    locales = folder / "locales"
     return subprocess.Popen(
         command,
         cwd=folder,
+        env={**os.environ, "LOCPATH": str(locales)} if locales.exists() else None,
         user=account and account.pw_uid,
         group=account and account.pw_gid,
         extra_groups=[] if account else None,
