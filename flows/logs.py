@@ -1,6 +1,6 @@
 """Log events: a dotted name and facts, through the standard logger ``rewebb``.
 
-Under Prefect they are on the page of the flow run (`PREFECT_LOGGING_EXTRA_LOGGERS`).
+Those of a run are on the page of its flow run, too: see `flows.page`.
 """
 
 import logging

@@ -4,33 +4,23 @@ Prefect schedules, cancels and shows; what a run is and did is in the database.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
-from uuid import UUID
+from typing import Annotated, Any, TypeVar
 
 from prefect import flow, task
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.context import SyncClientContext
-from prefect.settings import (
-    PREFECT_API_REQUEST_TIMEOUT,
-    PREFECT_CLIENT_MAX_RETRIES,
-    temporary_settings,
-)
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from structlog.contextvars import bound_contextvars
 
 from config.errors import ConfigError
+from config.recipe import load_recipe
 from config.settings import Settings, load_settings
 from workers.contract import Stage
 from workers.errors import WorkerError
@@ -38,9 +28,10 @@ from workers.errors import WorkerError
 from .archive import FetchListener
 from .errors import RewebbError, RunCancelledError
 from .execution import Listener, Progress
-from .models.runs import JobState, RunState
+from .logs import get_logger
+from .models.runs import Run, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
-from .notifier import Notifier
+from .page import RunPage, open_page, say_outcome
 from .reports import RunSummary
 from .run import Planned, Request, Shared, run_program
 from .stages import StartName
@@ -75,20 +66,42 @@ _NOBODY = Caller()
 CALLER: ContextVar[Caller] = ContextVar("CALLER", default=_NOBODY)
 """The command that calls the flow, if a command does."""
 
-ProgramId = Annotated[str, Field(pattern=f"^{PROGRAM_ID}$")]
+
+def _to_id(value: object) -> object:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _is_id(pattern: str, least: int) -> WithJsonSchema:
+    """Describe an id, which is a string, or a number that it can be told from.
+
+    Prefect's command line reads ``program=99002`` as a number. JSON has no zeros in
+    front, so a number with fewer digits than an id is refused: it may be any.
+    """
+    number = {"type": "integer", "minimum": least, "maximum": 10 * least - 1}
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, number]})
+
+
+ProgramId = Annotated[
+    str,
+    BeforeValidator(_to_id),
+    Field(pattern=f"^{PROGRAM_ID}$"),
+    _is_id(f"^{PROGRAM_ID}$", 10_000),
+]
 """Id of a program; Prefect refuses others before a flow run starts."""
 
-ObservationId = Annotated[str, Field(pattern=f"^{OBSERVATION_ID}$")]
+ObservationId = Annotated[
+    str,
+    BeforeValidator(_to_id),
+    Field(pattern=f"^{OBSERVATION_ID}$"),
+    _is_id(f"^{OBSERVATION_ID}$", 100),
+]
 """Id of an observation, likewise."""
 
 _Value = TypeVar("_Value")
 
-_INTERVAL_S = 5.0
-
-_REQUEST_S = 5.0
-"""After which the server does not answer; it is asked again later."""
-
-_OVER = frozenset(JobState) - {JobState.DUE, JobState.RUNNING}
+_REFUSED = (RewebbError, ConfigError, WorkerError)
+"""Errors whose message says what to mend: nobody needs their traceback."""
 
 
 @flow(name="reprocess-program", flow_run_name="reprocess-{program}")
@@ -136,46 +149,50 @@ def reprocess_program(
     State
         Completed or Failed, with the summary of the run as data; or Cancelled.
     """
-    settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
-    request = Request(
-        program,
-        tuple(observations or ()),
-        recipe,
-        context,
-        allow_partial,
-        Stage(start_at),
-        tuple(jobs or ()),
-        retries,
-    )
     try:
+        settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
+        settings.find_profile()  # they are refused before anything starts
+        load_recipe(recipe)
+        request = Request(
+            program,
+            tuple(observations or ()),
+            recipe,
+            context,
+            allow_partial,
+            Stage(start_at),
+            tuple(jobs or ()),
+            retries,
+        )
         summary = _reprocess(settings, request)
-    except RunCancelledError as error:
+    except _REFUSED as error:
         CALLER.get().on_end(error)
-        return Cancelled(message=str(error))
-    except (RewebbError, ConfigError, WorkerError) as error:
-        CALLER.get().on_end(error)
-        raise
+        return _to_state(error)
     CALLER.get().on_end(summary)
     data = asdict(summary)
     if summary.state is RunState.SUCCEEDED:
-        return Completed(message=_sentence(summary), data=data)
-    return Failed(message=_sentence(summary), data=data)
+        return Completed(message=say_outcome(summary), data=data)
+    return Failed(message=say_outcome(summary), data=data)
+
+
+def _to_state(error: Exception) -> State[Any]:
+    """Turn an error into a state that says it in a sentence, without a traceback."""
+    end = Cancelled if isinstance(error, RunCancelledError) else Failed
+    return end(message=str(error))
 
 
 def _reprocess(settings: Settings, request: Request) -> RunSummary:
     caller = CALLER.get()
-    with bound_contextvars(program=request.program):
+    with bound_contextvars(program=request.program), open_page(request.program) as page:
         summary = run_program(
             settings,
             request,
-            watch=_watch,
+            watch=partial(_watch, page),
             on_file=caller.on_file,
             on_cluster=caller.on_cluster,
             step=_take,
             shared=caller.shared,
         )
-    with Notifier(_show_outcome, to="Prefect", interval_s=_INTERVAL_S) as tell:
-        tell(summary)
+        page.show_outcome(summary, settings.data_dir.absolute())
     return summary
 
 
@@ -185,74 +202,37 @@ def _take(name: str, work: Callable[[], _Value]) -> _Value:
     The engine calls no API for a task: its states are events, which a thread sends.
     """
     values: list[_Value] = []
+    refused: list[Exception] = []
     caller = CALLER.get()
 
-    def take() -> None:
-        values.append(caller.shared.take(name, work) if caller.shared else work())
+    def take() -> State[Any] | None:
+        try:
+            values.append(caller.shared.take(name, work) if caller.shared else work())
+        except _REFUSED as error:
+            refused.append(error)
+            return _to_state(error)
+        return None
 
     caller.on_step(name)
-
-    task(name=name, cache_policy=NO_CACHE, persist_result=False)(take)()
+    get_logger().info("step.started", step=name)
+    task(name=name, cache_policy=NO_CACHE, persist_result=False)(take)(
+        return_state=True
+    )
+    if refused:
+        raise refused[0]
     return values[0]
 
 
 @contextmanager
-def _watch(planned: Planned) -> Iterator[Listener]:
+def _watch(page: RunPage, run: Run, planned: Planned) -> Iterator[Listener]:
     """Show the progress of jobs on the page of the flow run, and to whoever listens."""
     states = Counter(entry.state for entry in planned.plan.entries)
-    page = _RunPage(states.total())
-    with Notifier(page.show, to="Prefect", interval_s=_INTERVAL_S) as tell_page:
-        tell_page(states)  # reused jobs will not change
-        yield _tell_both(tell_page, CALLER.get().on_job)
+    page.name_run(run.id, states.total())
+    page.show_progress(states)  # reused jobs will not change
+    on_job = CALLER.get().on_job
 
-
-def _tell_both(
-    page: Callable[[Mapping[JobState, int]], None], other: Listener
-) -> Listener:
     def tell(progress: Progress) -> None:
-        page(progress.counts)
-        other(progress)
+        page.show_progress(progress.counts)
+        on_job(progress)
 
-    return tell
-
-
-class _RunPage:
-    """What Prefect shows of a run; its server may be away, see `Notifier`."""
-
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
-        self._artifact: UUID | None = None
-
-    def show(self, counts: Mapping[JobState, int]) -> None:
-        over = sum(counts.get(state, 0) for state in _OVER)
-        percent = 100.0 * over / self._jobs
-        with _asking_briefly():
-            if self._artifact is None:
-                said = f"{self._jobs} jobs"
-                made = create_progress_artifact(percent, key="jobs", description=said)
-                self._artifact = cast("UUID", made)
-            else:
-                update_progress_artifact(self._artifact, percent)
-
-
-def _show_outcome(summary: RunSummary) -> None:
-    table = [
-        {"job": job.key, "state": str(job.state), "why": job.why}
-        for job in summary.jobs
-    ]
-    said = _sentence(summary)
-    with _asking_briefly():
-        create_table_artifact(table=table, key="outcome", description=said)
-
-
-@contextmanager
-def _asking_briefly() -> Iterator[None]:
-    """Ask the server once, with a client of this thread: `Notifier` asks again."""
-    brief = {PREFECT_API_REQUEST_TIMEOUT: _REQUEST_S, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(brief), SyncClientContext():
-        yield
-
-
-def _sentence(summary: RunSummary) -> str:
-    counts = ", ".join(f"{n} {state}" for state, n in summary.counts.items())
-    return f"program {summary.program} in {summary.context}: {counts}"
+    yield tell

@@ -58,7 +58,6 @@ _PREFECT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLIENT_MAX_RETRIES": "3",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "rewebb",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_ROOT_LEVEL": "ERROR",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
@@ -374,7 +373,7 @@ def run_flow(
     )
     context = copy_context()
     context.run(CALLER.set, caller)
-    untold = context.run(_call_flow, parameters)
+    untold = context.run(_call_flow, parameters, ends)
     if not ends:
         raise PlanError(
             f"Prefect did not run the flow ({untold}); is there a server at "
@@ -388,8 +387,11 @@ def run_flow(
     return ends[0]
 
 
-def _call_flow(parameters: dict[str, Any]) -> str:
-    """Call the flow; return an error of Prefect itself as text."""
+def _call_flow(parameters: dict[str, Any], ends: "Sequence[object]") -> str:
+    """Call the flow; return an error of Prefect itself as text.
+
+    What it raises that is no end of the run which it has told is raised.
+    """
     import httpx
     from prefect.exceptions import PrefectException
 
@@ -400,6 +402,7 @@ def _call_flow(parameters: dict[str, Any]) -> str:
     except (httpx.HTTPError, PrefectException) as error:
         return f"{type(error).__name__}: {error}"
     result = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException) and not state.is_cancelled():
+    is_told = bool(ends) or state.is_cancelled()
+    if isinstance(result, BaseException) and not is_told:
         raise result
     return ""

@@ -23,6 +23,7 @@ from ..factory import (
     open_database,
     open_services,
 )
+from ..models.runs import Run
 from ..planning import sum_costs
 from ..reports import RunSummary, summarize
 from .advising import Advised, advise_drawn, advise_found, find_making
@@ -57,7 +58,7 @@ def run_program(
     settings: Settings,
     request: Request,
     *,
-    watch: Callable[[Planned], AbstractContextManager[Listener]],
+    watch: Callable[[Run, Planned], AbstractContextManager[Listener]],
     on_file: FetchListener = lambda _: None,
     on_cluster: Callable[[str], object] = lambda _: None,
     step: Step = _take,
@@ -68,7 +69,8 @@ def run_program(
     Parameters
     ----------
     watch
-        Opened when the plan is made; gives the listener of the progress of jobs.
+        Opened with the run when the plan is made; gives the listener of the progress
+        of jobs.
     on_cluster
         Told, in one line, that the cluster waits for workers, and that they are there.
     shared
@@ -122,7 +124,7 @@ def run_program(
         work = partial(
             execute, planned, run=run, services=services, cluster=cluster, lease=lease
         )
-        with watch(planned) as listener:
+        with watch(run, planned) as listener:
             executed = take("execute", partial(work, listener=listener))
             if settings.measure:
                 measure = partial(measure_executed, executed, services, cluster)

@@ -16,6 +16,7 @@ from flows.execution import Cluster, Listener, Progress
 from flows.factory import Services, open_services
 from flows.models.associations import Association
 from flows.models.exposures import Exposure
+from flows.models.runs import Run
 from flows.planning import PlannedJob
 from flows.reports import RunSummary, summarize
 from flows.run import (
@@ -116,7 +117,7 @@ def process(
     shared = None if is_alone or not _shared else _shared[-1]
 
     @contextmanager
-    def watch(planned: Planned) -> Iterator[Listener]:
+    def watch(_: Run, planned: Planned) -> Iterator[Listener]:
         on_planned(planned)
         yield listener
 

@@ -40,7 +40,7 @@ def deployed(make_rewebb: MakeRewebb, finished: Rewebb) -> Rewebb:
     return rewebb
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker(deployed: Rewebb) -> Iterator[None]:
     """Keep a Prefect worker of the pool."""
     arguments = ("worker", "start", "--pool", "rewebb", "--limit", "1")
@@ -70,37 +70,65 @@ def test_a_schedule_gets_runs(deployed: Rewebb) -> None:
     assert found[0]["parameters"] == {"program": "99002"}
 
 
-def test_a_program_that_is_no_string_is_refused(deployed: Rewebb) -> None:
-    """JSON has no zeros in front: 02736 as a number would be another program."""
-    ended = run_deployment(deployed, "program=99002")
+def test_a_number_that_is_no_program_is_refused(deployed: Rewebb) -> None:
+    """JSON has no zeros in front: 2736 may be 02736, or a mistake."""
+    ended = run_deployment(deployed, "program=2736")
     assert ended.code != 0
-    assert "is not of type 'string'" in ended.out + ended.err
+    assert "2736 is not valid" in ended.out + ended.err
 
 
 def test_a_folder_is_refused_as_a_program(deployed: Rewebb) -> None:
     ended = run_deployment(deployed, 'program="/some/folder"')
     assert ended.code != 0
-    assert "does not match" in ended.out + ended.err
+    assert "'/some/folder' is not valid" in ended.out + ended.err
 
 
 @pytest.mark.usefixtures("worker")
 def test_a_worker_runs_the_deployment_and_the_run_page_shows_it(
     deployed: Rewebb,
 ) -> None:
-    ended = run_deployment(deployed, 'program="99002"', "--watch")
+    ended = run_deployment(deployed, "program=99002", "--watch")
     assert ended.code == 0, ended
-    runs = {"state": {"type": {"any_": ["COMPLETED"]}}}
-    demanded = {"name": {"any_": ["on-demand"]}}
-    (run,) = ask(deployed, "flow_runs/filter", deployments=demanded, flow_runs=runs)
+    (run,) = find_runs(deployed, "COMPLETED")
     assert run["name"] == "reprocess-99002"
     assert "5 REUSED" in run["state"]["message"]
+    [(known, state)] = query(deployed.data, "select id, state from run")
+    assert state == "SUCCEEDED"
+    assert {"program:99002", f"run:{known}"} <= {*run["tags"]}
     artifacts = ask(
         deployed, "artifacts/filter", flow_runs={"id": {"any_": [run["id"]]}}
     )
-    assert {one["type"] for one in artifacts} == {"progress", "table"}
-    (table,) = (one for one in artifacts if one["type"] == "table")
-    assert len(json.loads(table["data"])) == 5
-    assert query(deployed.data, "select state from run") == [("SUCCEEDED",)]
+    found = {one["key"]: one for one in artifacts}
+    assert {*found} == {"jobs-99002", "outcome-99002"}
+    assert found["jobs-99002"]["data"] == 100
+    rows = json.loads(found["outcome-99002"]["data"])
+    assert [sorted(row) for row in rows] == [["caveats", "job", "state", "why"]] * 5
+    about = found["outcome-99002"]["description"]
+    assert known in about
+    (folder,) = (deployed.data / "runs/99002").glob("*/")
+    assert str(folder) in about
+    lines = list_lines(deployed, run)
+    assert [line for line in lines if "step.started" in line and "'plan'" in line]
+    assert [line for line in lines if "run.finished" in line and "SUCCEEDED" in line]
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (("program=99999",), "99999"),
+        (("program=99002", "recipe=unheard-of"), "unheard-of"),
+    ],
+)
+def test_a_request_that_is_refused_ends_in_a_sentence(
+    deployed: Rewebb, parameters: tuple[str, ...], said: str
+) -> None:
+    ended = run_deployment(deployed, *parameters, "--watch")
+    assert ended.code != 0
+    run = find_runs(deployed, "FAILED")[0]
+    assert said in run["state"]["message"]
+    lines = list_lines(deployed, run)
+    assert [line for line in lines if "Traceback" in line] == []
 
 
 @pytest.mark.slow
@@ -130,10 +158,29 @@ def test_a_run_that_is_cancelled_in_prefect_ends_as_by_ctrl_c(
     wait_until(lambda: ask(deployed, "flow_runs/filter", flow_runs=cancelled))
 
 
+def find_runs(rewebb: Rewebb, state: str) -> list[Any]:
+    """Find the flow runs of the deployment that came to a state, the newest first."""
+    found: list[Any] = ask(
+        rewebb,
+        "flow_runs/filter",
+        deployments={"name": {"any_": ["on-demand"]}},
+        flow_runs={"state": {"type": {"any_": [state]}}},
+        sort="START_TIME_DESC",
+    )
+    return found
+
+
+def list_lines(rewebb: Rewebb, run: Any) -> list[str]:
+    """List the log of a flow run."""
+    lines = ask(rewebb, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+    return [line["message"] for line in lines]
+
+
 def run_deployment(rewebb: Rewebb, parameter: str, *more: str) -> Any:
-    """Run the deployment with a parameter."""
+    """Run the deployment with parameters, and with options."""
     flow = "reprocess-program/on-demand"
-    arguments = ("deployment", "run", flow, "-p", parameter, *more)
+    options = [part for one in more for part in (("-p", one) if "=" in one else (one,))]
+    arguments = ("deployment", "run", flow, "-p", parameter, *options)
     return rewebb(*arguments, program="prefect")
 
 

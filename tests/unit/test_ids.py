@@ -8,6 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from prefect.exceptions import ParameterTypeError
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import validate
+from prefect.utilities.schema_tools.validation import ValidationError
 from typer.testing import CliRunner
 
 from config.settings import load_settings
@@ -94,6 +97,26 @@ def test_the_flow_run_is_refused_before_it_starts(program: str) -> None:
         reprocess_program.validate_parameters(
             {"program": "01345", "observations": ["001", program]}
         )
+
+
+SCHEMA = parameter_schema(reprocess_program).model_dump_for_openapi()
+
+
+@pytest.mark.parametrize("program", ["02736", "99002", 99002])
+def test_an_id_that_looks_like_a_number_is_taken_as_a_string(program: object) -> None:
+    given = {"program": program, "observations": [101, "007"]}
+    validate(given, SCHEMA, raise_on_error=True)
+    taken = reprocess_program.validate_parameters(given)
+    assert taken["program"] == str(program)
+    assert taken["observations"] == ["101", "007"]
+
+
+@pytest.mark.parametrize("program", [2736, 123456, True, 99002.5, None])
+def test_a_number_that_may_be_another_id_is_refused(program: object) -> None:
+    with pytest.raises(ValidationError):
+        validate({"program": program}, SCHEMA, raise_on_error=True)
+    with pytest.raises(ParameterTypeError, match="program"):
+        reprocess_program.validate_parameters({"program": program})
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def settings(raw: Path, tmp_path: Path) -> Settings:
     return load_settings(archive=raw, crds_path=tmp_path, data_dir=tmp_path / "data")
 
 
-def refuse(_: object) -> NoReturn:
+def refuse(*_: object) -> NoReturn:
     pytest.fail("there is no plan")
 
 

@@ -209,7 +209,7 @@ def test_files_that_cannot_be_read_are_of_the_program_too() -> None:
         draw_recipe(unmatched, ifu_program(), unusable=[broken])
 
 
-def refuse_to_plan(_: object) -> NoReturn:
+def refuse_to_plan(*_: object) -> NoReturn:
     pytest.fail("there is no plan")
 
 
