@@ -1,0 +1,5 @@
+"""Watching an archive: what has changed, and which programs are run again."""
+
+from .decide import Basis, Candidate, Cost, Decision, Due, decide
+
+__all__ = ["Basis", "Candidate", "Cost", "Decision", "Due", "decide"]
