@@ -142,7 +142,10 @@ def _place_recipe(one: Subscription, folder: Path) -> Subscription:
 
 
 def _list_keys() -> dict[str, str]:
-    tables = {"budget": Budget, "subscription": Subscription}
+    tables: dict[str, type[BaseModel]] = {
+        "budget": Budget,
+        "subscription": Subscription,
+    }
     keys = {
         name: f"{table}.{name}"
         for table, model in tables.items()

@@ -63,7 +63,7 @@ class RunPage:
     def __init__(self, program: str, *, flow_run: UUID, tags: Sequence[str]) -> None:
         self._program = program
         self._flow_run = flow_run
-        self._tags = [*tags, f"program:{program}"]
+        self._tags = [*dict.fromkeys((*tags, f"program:{program}"))]
         self._tags_told: list[str] = []
         self._lines: deque[LogCreate] = deque(maxlen=_MOST_LINES)
         self._percent: float | None = None

@@ -118,6 +118,7 @@ def reprocess_program(
     jobs: list[str] | None = None,
     retries: str | None = None,
     cluster: str | None = None,
+    basis: str | None = None,
 ) -> State[dict[str, Any]]:
     """Reprocess a program: find, associate, fetch, resolve, plan, execute, report.
 
@@ -143,6 +144,8 @@ def reprocess_program(
         Id of the run of which these jobs are tried again.
     cluster
         Name of a cluster profile of the settings, instead of that which they name.
+    basis
+        What a watch saw before it asked for the run; kept in its record.
 
     Returns
     -------
@@ -162,6 +165,7 @@ def reprocess_program(
             Stage(start_at),
             tuple(jobs or ()),
             retries,
+            basis,
         )
         summary = _reprocess(settings, request)
     except _REFUSED as error:

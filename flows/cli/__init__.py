@@ -35,6 +35,7 @@ from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
 from .show import show
+from .watch import watch
 from .wrap import wrap
 
 __all__ = ["app"]
@@ -82,7 +83,7 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
+    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry, watch),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),
     *(measure, put, demo, doctor, audit),

@@ -40,6 +40,8 @@ class Request:
     """Keys of the only jobs that are wanted, with what they need; none means all."""
     retries: str | None = None
     """Id of the run of which these jobs are tried again."""
+    basis: str | None = None
+    """What a watch saw of all that it rests on, as JSON (`flows.watching.Basis`)."""
 
     def __post_init__(self) -> None:
         """Refuse malformed ids before anything is done.

@@ -1,5 +1,15 @@
 """Watching an archive: what has changed, and which programs are run again."""
 
 from .decide import Basis, Candidate, Cost, Decision, Due, decide
+from .looking import dump_basis, look
 
-__all__ = ["Basis", "Candidate", "Cost", "Decision", "Due", "decide"]
+__all__ = [
+    "Basis",
+    "Candidate",
+    "Cost",
+    "Decision",
+    "Due",
+    "decide",
+    "dump_basis",
+    "look",
+]

@@ -11,6 +11,7 @@ from commands import find_free_port
 from crds_server import crds_serving
 from mast_server import mast_server
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from small_crds import write_cache
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -178,30 +179,6 @@ def test_the_revision_of_a_database_is_found_and_nothing_is_made(
     (tmp_path / "rewebb.db").write_bytes(b"no database" * 99)
     with pytest.raises(DatabaseError, match="not a database"):
         find_revision(url)
-
-
-def write_cache(root: Path) -> Path:
-    """Write a CRDS cache of one reference."""
-    selectors = {
-        "jwst_0001.pmap": "{'NIRSPEC': 'jwst_nirspec_0001.imap'}",
-        "jwst_nirspec_0001.imap": "{'area': 'N/A', "
-        "'photom': 'jwst_nirspec_photom_0001.rmap'}",
-        "jwst_nirspec_photom_0001.rmap": "Match({('NRS1',): UseAfter({"
-        "'2022-01-01 00:00:00': 'jwst_nirspec_photom_0001.fits'})})",
-    }
-    config = {"observatory": "jwst", "latest_context": "jwst_0001.pmap"}
-    files = {
-        "config/jwst/server_config": repr(config),
-        "references/jwst/nirspec/jwst_nirspec_photom_0001.fits": "",
-        **{
-            f"mappings/jwst/{name}": f"header = {{}}\nselector = {selector}\n"
-            for name, selector in selectors.items()
-        },
-    }
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(content)
-    return root
 
 
 @pytest.fixture

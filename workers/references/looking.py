@@ -11,7 +11,7 @@ from .cache import OBSERVATORY
 from .layout import iterate_files
 from .server import open_catalogue
 
-__all__ = ["CacheLook", "look_at_cache"]
+__all__ = ["CacheLook", "look_at_cache", "name_context"]
 
 _FILE = re.compile(r"jwst_[A-Za-z0-9_.-]+\.(imap|rmap|fits|asdf|json)")
 
@@ -67,6 +67,12 @@ def look_at_cache(root: Path, context: str | None, server: str | None) -> CacheL
         references=len(references & there),
         missing_references=len(references - there),
     )
+
+
+def name_context(root: Path, context: str | None, server: str | None) -> str:
+    """Give the final name of a context, as a run would; see `look_at_cache`."""
+    with open_catalogue(server, root=root, known=()) as catalogue:
+        return catalogue.name_context(context)
 
 
 def _walk(root: Path, context: str) -> set[str]:
