@@ -1,0 +1,187 @@
+"""The flow that watches an archive, and pages of flow runs, on a real server.
+
+No job runs: the flow runs that a watch starts wait for a worker that never comes.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from commands import Ended, Rewebb, query, stopped, wait_until
+from mast_files import write_archive
+from mast_server import mast_server
+from small_crds import write_cache
+
+DEPLOYMENTS = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
+PROGRAMS = ["99021", "99022"]
+
+WATCH = """
+from flows.watch import watch_archive
+state = watch_archive(
+    "subscriptions.toml", deployment="reprocess-program/watched", return_state=True
+)
+print(state.type.value, state.message)
+"""
+
+PAGE = """
+import logging
+from prefect import flow
+from flows.logs import get_logger
+from flows.models.runs import JobState, RunState
+from flows.page import open_page
+from flows.reports import JobLine, RunSummary
+from workers.contract import Caveat, CaveatKind
+from pathlib import Path
+
+caveat = Caveat(CaveatKind.PARTIAL, "a member is missing")
+job = JobLine("spec2:one", JobState.SUCCEEDED, "never done", None, None, (caveat,))
+summary = RunSummary(
+    "run-1", "02736", "official", "jwst_0001.pmap", RunState.SUCCEEDED,
+    "runs/02736/run-1", {"SUCCEEDED": 1}, (job,),
+    ("spec2:one: PARTIAL: a member is missing",), ("one exposure is in none",), (), 0,
+)
+
+@flow(name="told")
+def tell():
+    with open_page("02736") as page:
+        page.name_run("run-1", 4)
+        page.show_progress({JobState.REUSED: 1, JobState.DUE: 3})
+        get_logger().info("job.started", job="spec2:one")
+        page.show_outcome(summary, Path("/data"))
+tell()
+"""
+
+
+@pytest.fixture(scope="module")
+def site(
+    prefect_api: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rewebb]:
+    """Keep a site with an archive on loopback, and deployments of its own."""
+    folder = tmp_path_factory.mktemp("watched")
+    text = DEPLOYMENTS.read_text().replace("name: rewebb", "name: watched")
+    (folder / "prefect.yaml").write_text(text)
+    subscribed = f'[[subscription]]\nname = "ours"\nprograms = {json.dumps(PROGRAMS)}\n'
+    (folder / "subscriptions.toml").write_text(subscribed)
+    with mast_server(write_archive(folder / "archive")) as mast:
+        rewebb = Rewebb(folder).given(
+            CRDS_PATH=write_cache(folder / "crds"),
+            REWEBB_ARCHIVE="mast",
+            REWEBB_MAST_URL=mast.url,
+            REWEBB_DATA_DIR=folder / "data",
+            PREFECT_API_URL=prefect_api,
+            PREFECT_HOME=folder / "prefect",
+            SUBSCRIPTIONS=folder / "subscriptions.toml",
+        )
+        for command in (
+            ("work-pool", "create", "watched", "--type", "process"),
+            ("--no-prompt", "deploy", "--all", "--prefect-file", "prefect.yaml"),
+        ):
+            ended = rewebb(*command, program="prefect")
+            assert ended.code == 0, ended
+        yield rewebb
+
+
+def ask(rewebb: Rewebb, path: str, **body: Any) -> Any:
+    """Ask the API of the server."""
+    url = f"{rewebb.variables['PREFECT_API_URL']}/{path}"
+    headers = {"Content-Type": "application/json"}
+    request = Request(url, json.dumps(body).encode(), headers)  # noqa: S310  # loopback
+    with urlopen(request, timeout=30) as answer:  # noqa: S310  # likewise
+        return json.load(answer)
+
+
+def find_runs(rewebb: Rewebb, flow: str, **wanted: Any) -> list[Any]:
+    """Find flow runs of a flow."""
+    flows = {"name": {"any_": [flow]}}
+    found: list[Any] = ask(rewebb, "flow_runs/filter", flows=flows, flow_runs=wanted)
+    return found
+
+
+def count_started(rewebb: Rewebb) -> Counter[str]:
+    """Count the flow runs that watches have started, by program."""
+    tags = {"tags": {"all_": ["watch-archive"]}}
+    started = find_runs(rewebb, "reprocess-program", **tags)
+    return Counter(run["parameters"]["program"] for run in started)
+
+
+def run_script(rewebb: Rewebb, text: str) -> Ended:
+    return rewebb("-c", text, program=Path(sys.executable).name)
+
+
+def test_the_watch_is_scheduled_every_night(site: Rewebb) -> None:
+    """Newer versions of fastapi and sqlalchemy break this without a word."""
+    scheduled = {"state": {"type": {"any_": ["SCHEDULED"]}}}
+    found = wait_until(
+        lambda: find_runs(site, "watch-archive", **scheduled), pause_s=0.5
+    )
+    assert found[0]["parameters"] == {
+        "subscriptions": str(site.folder / "subscriptions.toml")
+    }
+
+
+def test_a_watch_that_is_killed_goes_on_and_starts_no_program_twice(
+    site: Rewebb,
+) -> None:
+    python = Path(sys.executable).name
+    with stopped(site.start("-c", WATCH, program=python)) as watch:
+        wait_until(lambda: count_started(site), timeout_s=300)
+        watch.kill()
+    for _ in range(2):
+        ended = run_script(site, WATCH)
+        assert ended.out.startswith("COMPLETED"), ended
+        assert count_started(site) == Counter(PROGRAMS)
+    assert "0 programs started, 2 carried over" in ended.out
+
+
+def test_subscriptions_that_are_wrong_end_a_watch_in_a_sentence(site: Rewebb) -> None:
+    ended = run_script(site, WATCH.replace("subscriptions.toml", "none.toml"))
+    assert ended.out.startswith("FAILED The file none.toml of subscriptions cannot")
+    assert "Traceback" not in ended.out + ended.err
+
+
+def test_an_unknown_program_ends_its_flow_run_in_a_sentence(site: Rewebb) -> None:
+    ended = site("run", "99999")
+    assert ended.code == 2
+    name = {"name": {"any_": ["reprocess-99999"]}}
+    (run,) = find_runs(site, "reprocess-program", **name)
+    assert run["state"]["type"] == "FAILED"
+    assert "99999" in run["state"]["message"]
+    assert "program:99999" in run["tags"]
+    lines = list_lines(site, run)
+    assert [line for line in lines if "step.started" in line and "'find'" in line]
+    assert [line for line in lines if "Traceback" in line] == []
+    assert query(site.data, "select state from run") == [("FAILED",)]
+
+
+def test_the_page_tells_what_a_run_came_to(site: Rewebb) -> None:
+    ended = run_script(site, PAGE)
+    assert ended.code == 0, ended
+    (run,) = find_runs(site, "told")
+    assert {"program:02736", "run:run-1"} == {*run["tags"]}
+    assert [line for line in list_lines(site, run) if "job.started" in line]
+    wanted = {"id": {"any_": [run["id"]]}}
+    told = ask(site, "artifacts/filter", flow_runs=wanted)
+    found = {one["key"]: one for one in told}
+    assert {*found} == {"jobs-02736", "outcome-02736"}
+    assert found["jobs-02736"]["data"] == 100
+    [row] = json.loads(found["outcome-02736"]["data"])
+    assert row == {
+        "job": "spec2:one",
+        "state": "SUCCEEDED",
+        "why": "never done",
+        "caveats": "spec2:one: PARTIAL: a member is missing",
+    }
+    about = found["outcome-02736"]["description"]
+    for part in ("run-1", "/data/runs/02736/run-1", "one exposure is in none"):
+        assert part in about
+
+
+def list_lines(rewebb: Rewebb, run: Any) -> list[str]:
+    """List the log of a flow run."""
+    lines = ask(rewebb, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+    return [line["message"] for line in lines]
