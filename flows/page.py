@@ -83,7 +83,7 @@ class RunPage:
         line = LogCreate(
             name=record.name,
             level=record.levelno,
-            message=record.getMessage(),
+            message=record.getMessage().encode(errors="replace").decode(),
             timestamp=datetime.fromtimestamp(record.created, UTC),
             flow_run_id=self._flow_run,
         )

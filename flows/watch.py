@@ -35,7 +35,16 @@ from config.subscriptions import load_subscriptions
 from workers.errors import WorkerError
 
 from .errors import RewebbError
-from .watching import Candidate, Cost, Decision, Due, decide, dump_basis, look
+from .watching import (
+    Candidate,
+    Cost,
+    Decision,
+    Due,
+    decide,
+    dump_basis,
+    list_fruitless,
+    look,
+)
 
 __all__ = ["Asked", "settle", "to_parameters", "watch_archive"]
 
@@ -114,6 +123,8 @@ def watch_archive(
         f"{len(decision.start)} programs started, {len(decision.later)} carried over, "
         f"{len(decision.idle)} unchanged"
     )
+    if fruitless := list_fruitless(wanted, candidates):
+        said += f"; nothing was found for {', '.join(fruitless)}"
     return Completed(message=said, data=asdict(decision))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import Archive, AsJson, DataDir
-from .output import print_json, print_rows, say
+from .output import print_json, print_rows, say, warn
 
 __all__ = ["watch"]
 
@@ -25,11 +25,14 @@ def watch(
     from config.settings import load_settings
     from config.subscriptions import load_subscriptions
 
-    from ..watching import decide, look
+    from ..watching import decide, list_fruitless, look
 
     wanted = load_subscriptions(file)
     settings = load_settings(archive=archive, data_dir=data_dir)
-    decision = decide(look(settings, wanted), wanted.budget)
+    candidates = look(settings, wanted)
+    decision = decide(candidates, wanted.budget)
+    for name in list_fruitless(wanted, candidates):
+        warn(f"the subscription {name} finds no exposure that can be had")
     if as_json:
         print_json(decision)
         return

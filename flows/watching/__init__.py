@@ -1,7 +1,7 @@
 """Watching an archive: what has changed, and which programs are run again."""
 
 from .decide import Basis, Candidate, Cost, Decision, Due, decide
-from .looking import dump_basis, look
+from .looking import dump_basis, list_fruitless, look
 
 __all__ = [
     "Basis",
@@ -11,5 +11,6 @@ __all__ = [
     "Due",
     "decide",
     "dump_basis",
+    "list_fruitless",
     "look",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, product
 from operator import attrgetter
@@ -27,7 +27,7 @@ from ..provenance import Database
 from ..upkeep.living import is_held
 from .decide import Basis, Candidate, Cost
 
-__all__ = ["dump_basis", "look"]
+__all__ = ["dump_basis", "list_fruitless", "look"]
 
 _ENDED: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 """States of runs that came to their end: the same again would end the same."""
@@ -80,11 +80,20 @@ def look(settings: Settings, wanted: Subscriptions) -> list[Candidate]:
             has_token=source.has_token,
             busy=frozenset(one.program for one in leases if is_held(one)),
         )
-        return [
+        found = [
             _to_candidate(one, program, files, seen=seen, database=database)
             for one in wanted.subscriptions
             for program, files in _list_programs(one, source).items()
         ]
+    return [candidate for candidate in found if candidate is not None]
+
+
+def list_fruitless(
+    wanted: Subscriptions, candidates: Iterable[Candidate]
+) -> tuple[str, ...]:
+    """List the subscriptions for which nothing was found: their ids may be wrong."""
+    found = {one.subscription for one in candidates}
+    return tuple(one.name for one in wanted.subscriptions if one.name not in found)
 
 
 def dump_basis(basis: Basis) -> str:
@@ -105,7 +114,6 @@ def _list_programs(
     return {
         program: [files[name] for name in sorted(files)]
         for program, files in sorted(found.items())
-        if any(file.kind is FileKind.UNCAL for file in files.values())
     }
 
 
@@ -116,9 +124,12 @@ def _to_candidate(
     *,
     seen: _Seen,
     database: Database,
-) -> Candidate:
+) -> Candidate | None:
+    """Make a candidate of a program, if one of its raw files can be had."""
     allowed, withheld = withhold(files, has_token=seen.has_token)
     raw = [file for file in allowed if file.kind is FileKind.UNCAL]
+    if not raw:
+        return None
     recipe = load_recipe(wanted.recipe)
     is_whole = not wanted.targets and not wanted.modes
     observations = () if is_whole else tuple(sorted({file.observation for file in raw}))

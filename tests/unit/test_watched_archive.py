@@ -24,7 +24,7 @@ from flows.factory import open_database
 from flows.models.runs import RunState
 from flows.reprocess import reprocess_program
 from flows.watch import Asked, settle, to_parameters
-from flows.watching import Candidate, Cost, decide, dump_basis, look
+from flows.watching import Candidate, Cost, decide, dump_basis, list_fruitless, look
 
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 TEXT = """
@@ -131,6 +131,20 @@ def test_what_was_run_is_left_until_something_changes(
 
     (tmp_path / "mine.toml").write_text('title = "New"\nextends = "official"\n')
     assert explain(settings, wanted)["99021"][0].startswith("recipe ")
+
+
+def test_what_cannot_be_had_is_not_asked_for(
+    settings: Settings, mast: MastServer, tmp_path: Path
+) -> None:
+    mast.exclusive["99022002"] = datetime.now(UTC) + timedelta(days=9)
+    mode = '[[subscription]]\nname = "tso"\nprograms = "99022"\nmodes = "NRS_BRIGHTOBJ"'
+    wanted = subscribe(tmp_path, mode)
+    assert look(settings, wanted) == []
+    assert list_fruitless(wanted, []) == ("tso",)
+    mast.exclusive.clear()
+    (candidate,) = look(settings, wanted)
+    assert candidate.observations == ("002",)
+    assert list_fruitless(wanted, [candidate]) == ()
 
 
 def test_a_file_that_is_replaced_is_a_reason(
