@@ -8,7 +8,7 @@ the watch gave it. So a watch that is killed forgets nothing.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ from .watching import (
     look,
 )
 
-__all__ = ["Asked", "settle", "to_parameters", "watch_archive"]
+__all__ = ["Asked", "is_waiting", "settle", "to_parameters", "watch_archive"]
 
 _DEPLOYMENT: Final = "reprocess-program/rewebb"
 
@@ -59,7 +59,11 @@ _UNFINISHED: Final = FlowRunFilterState(
         any_=[one for one in StateType if one not in TERMINAL_STATES]
     )
 )
-"""Flow runs that have not come to their end."""
+"""Flow runs that have not come to their end, as far as Prefect knows."""
+
+_DEAD: Final = timedelta(hours=1)
+"""After so long a run that began has the lease of its program, or has died: nobody
+tells Prefect of the runs of a host that is gone."""
 
 _PAGE: Final = 200
 """Flow runs that the server is asked for at a time."""
@@ -184,18 +188,30 @@ def _tag(due: Due, night: str) -> list[str]:
 def _find_asked(night: str) -> list[Asked]:
     """Find what watches have started tonight, or what has not come to its end."""
     tonight = [_OURS, f"night:{night}"]
-    found = {
-        run.id: run
-        for run in (
-            *_list_flow_runs(tags=FlowRunFilterTags(all_=tonight)),
-            *_list_flow_runs(tags=FlowRunFilterTags(all_=[_OURS]), state=_UNFINISHED),
-        )
-    }
+    ours = FlowRunFilterTags(all_=[_OURS])
+    begun = [*_list_flow_runs(tags=FlowRunFilterTags(all_=tonight))]
+    now = datetime.now(UTC)
+    waiting = [
+        run
+        for run in _list_flow_runs(tags=ours, state=_UNFINISHED)
+        if is_waiting(run, now)
+    ]
+    found = {run.id: run for run in (*begun, *waiting)}
     return [
         Asked(str(run.parameters["program"]), is_of_tonight=tonight[1] in run.tags)
         for run in found.values()
         if "program" in run.parameters
     ]
+
+
+def is_waiting(run: FlowRun, now: datetime) -> bool:
+    """Return whether a flow run that is not over will still begin, or has just begun.
+
+    One that is at work holds the lease of its program, which `look` sees.
+    """
+    if run.state is None or run.state.type is StateType.SCHEDULED:
+        return True
+    return now - run.state.timestamp < _DEAD
 
 
 def _list_flow_runs(**wanted: Any) -> Iterator[FlowRun]:

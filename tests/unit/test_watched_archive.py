@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from mast_files import write_archive
 from mast_server import MastServer, mast_server
 from outcomes import make_run
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Pending, Running, Scheduled
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validate
 from small_crds import write_cache
@@ -23,7 +27,7 @@ from flows.cli import app
 from flows.factory import open_database
 from flows.models.runs import RunState
 from flows.reprocess import reprocess_program
-from flows.watch import Asked, settle, to_parameters
+from flows.watch import Asked, is_waiting, settle, to_parameters
 from flows.watching import Candidate, Cost, decide, dump_basis, list_fruitless, look
 
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
@@ -218,6 +222,24 @@ def test_what_a_night_has_started_counts_and_is_not_started_again(
     )
     assert spent == costs["99022"] + Cost()
     assert decide(left, subscribe(tmp_path).budget, spent).start == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "expected"),
+    [
+        (Scheduled, timedelta(days=9), True),
+        (Pending, timedelta(minutes=5), True),
+        (Running, timedelta(minutes=5), True),
+        (Running, timedelta(hours=9), False),
+        (Pending, timedelta(hours=9), False),
+    ],
+)
+def test_a_flow_run_of_a_host_that_is_gone_waits_for_nothing(
+    state: Any, age: timedelta, *, expected: bool
+) -> None:
+    """Prefect shows it as running for ever; at work, it would hold a lease."""
+    run = FlowRun(flow_id=uuid4(), state=state(timestamp=NOW - age))
+    assert is_waiting(run, NOW) is expected
 
 
 def test_the_flow_takes_what_a_watch_asks_for(
