@@ -22,7 +22,13 @@ from .archive import (
 )
 from .errors import ArchiveError, DataFolderError, PlanError
 from .execution import Cluster, find_standing, open_cluster
-from .layout import CLUSTERS, DASK_SCRATCH, DATABASE_NAME, get_database_url
+from .layout import (
+    CLUSTERS,
+    DASK_SCRATCH,
+    DATABASE_NAME,
+    PREFECT,
+    get_database_url,
+)
 from .logs import get_logger
 from .models.exposures import FetchedFile
 from .provenance import Database, Records, Store, open_read_only
@@ -37,6 +43,7 @@ __all__ = [
     "adapt_to_sample",
     "find_crds_cache",
     "get_clusters_folder",
+    "get_prefect_folder",
     "make_archive",
     "make_dask_scratch",
     "make_mast",
@@ -394,6 +401,11 @@ def open_configured_cluster(
 def get_clusters_folder(settings: Settings) -> Path:
     """Return where the folders of clusters are."""
     return settings.data_dir.absolute() / CLUSTERS
+
+
+def get_prefect_folder(settings: Settings) -> Path:
+    """Return where the Prefect server of the site keeps what it knows."""
+    return settings.data_dir.absolute() / PREFECT
 
 
 def make_dask_scratch(settings: Settings) -> Path:

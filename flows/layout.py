@@ -14,6 +14,7 @@
     scratch/reproduced/<id>/        a data folder in itself: jobs that are made again
     clusters/<kind>-<id>/           what workers of a batch system read, and say
     clusters/<name>/                a cluster that stands: keys, address, log
+    prefect/                        history and password of the server of `rewebb serve`
     damaged/                        folders that were taken out of the store
     errors/                         tracebacks of errors that nobody foresaw
     specs/<versions>.json           the parameters of pipelines, by their versions
@@ -49,6 +50,7 @@ __all__ = [
     "JOURNALS",
     "LISTING_NAME",
     "MEASURED",
+    "PREFECT",
     "RAW",
     "REMOVED",
     "REMOVED_OUTCOMES",
@@ -98,6 +100,9 @@ TAGS: Final = "tags"
 
 REMOVED: Final = "removed"
 """Folder of what is left of products that were removed on purpose."""
+
+PREFECT: Final = "prefect"
+"""Folder of the Prefect server of a site."""
 
 DASK_SCRATCH: Final = f"{SCRATCH}/dask"
 """Folder of Dask's own files."""

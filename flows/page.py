@@ -22,6 +22,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.context import FlowRunContext, SyncClientContext
+from prefect.exceptions import CancelledRun, FailedRun
 from prefect.settings import (
     PREFECT_API_REQUEST_TIMEOUT,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -33,7 +34,7 @@ from .models.runs import UNFINISHED, JobState
 from .notifier import Notifier
 from .reports import RunSummary, tell_caveats
 
-__all__ = ["RunPage", "open_page", "say_outcome"]
+__all__ = ["RunPage", "open_page", "prepare_logs", "say_outcome"]
 
 _INTERVAL_S: Final = 5.0
 
@@ -169,7 +170,6 @@ def open_page(program: str) -> Iterator[RunPage]:
     flow_run = context.flow_run if context else None
     assert flow_run is not None, "this is no flow run"
     page = RunPage(program, flow_run=flow_run.id, tags=flow_run.tags)
-    _pass_on_lines()
     token = _PAGE.set(page)
     try:
         with page.notifier:
@@ -213,10 +213,36 @@ class _Passing(logging.Handler):
             root.handle(record)
 
 
-def _pass_on_lines() -> None:
-    """Let our logger pass its lines on; once in the life of a process."""
+class _Sentence(logging.Filter):
+    """Takes tracebacks out of what Prefect logs of an end that is a sentence.
+
+    Prefect raises the states `Failed` and `Cancelled` that a flow returns, and logs
+    that as unforeseen.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out what was logged as the end of the flow run before."""
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind is None:
+            record.exc_info = None
+            return True
+        return not issubclass(kind, FailedRun | CancelledRun)
+
+
+_OF_PREFECT: Final = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+"""Loggers of Prefect that tell of ends."""
+
+
+def prepare_logs() -> None:
+    """Let our lines go to the pages of runs, and ends be told in sentences.
+
+    It is called by each flow, and does something once in the life of a process.
+    """
     logger = logging.getLogger(LOGGER)
-    if not any(isinstance(handler, _Passing) for handler in logger.handlers):
-        logger.addHandler(_Passing())
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    if any(isinstance(handler, _Passing) for handler in logger.handlers):
+        return
+    logger.addHandler(_Passing())
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for name in _OF_PREFECT:
+        logging.getLogger(name).addFilter(_Sentence())

@@ -31,7 +31,7 @@ from .execution import Listener, Progress
 from .logs import get_logger
 from .models.runs import Run, RunState
 from .names import OBSERVATION_ID, PROGRAM_ID
-from .page import RunPage, open_page, say_outcome
+from .page import RunPage, open_page, prepare_logs, say_outcome
 from .reports import RunSummary
 from .run import Planned, Request, Shared, run_program
 from .stages import StartName
@@ -150,8 +150,10 @@ def reprocess_program(
     Returns
     -------
     State
-        Completed or Failed, with the summary of the run as data; or Cancelled.
+        Completed, with the summary of the run as data; Failed or Cancelled, with a
+        sentence.
     """
+    prepare_logs()
     try:
         settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
         settings.find_profile()  # they are refused before anything starts
@@ -172,10 +174,9 @@ def reprocess_program(
         CALLER.get().on_end(error)
         return _to_state(error)
     CALLER.get().on_end(summary)
-    data = asdict(summary)
     if summary.state is RunState.SUCCEEDED:
-        return Completed(message=say_outcome(summary), data=data)
-    return Failed(message=say_outcome(summary), data=data)
+        return Completed(message=say_outcome(summary), data=asdict(summary))
+    return Failed(message=say_outcome(summary))  # data would have to be an exception
 
 
 def _to_state(error: Exception) -> State[Any]:

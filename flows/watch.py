@@ -35,6 +35,7 @@ from config.subscriptions import load_subscriptions
 from workers.errors import WorkerError
 
 from .errors import RewebbError
+from .page import prepare_logs
 from .watching import (
     Candidate,
     Cost,
@@ -104,6 +105,7 @@ def watch_archive(
     State
         Completed with what was decided; Failed with a sentence if nothing could be.
     """
+    prepare_logs()
     given = {"archive": archive, "data_dir": data_dir, "cluster": cluster}
     night = f"{datetime.now(UTC):%Y-%m-%d}"
     try:

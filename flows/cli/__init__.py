@@ -34,6 +34,7 @@ from .retention import du, gc, tag, untag
 from .run import plan, run
 from .sample import sample_app
 from .search import fetch, search
+from .serve import serve
 from .show import show
 from .watch import watch
 from .wrap import wrap
@@ -83,7 +84,8 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry, watch),
+    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
+    *(watch, serve),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),
     *(measure, put, demo, doctor, audit),

@@ -22,6 +22,7 @@ __all__ = [
     "list_clusters",
     "scheduler",
     "start",
+    "start_behind",
     "stop",
     "worker",
 ]
@@ -122,7 +123,7 @@ def start(
 
     settings = load_settings(cluster=profile, data_dir=data_dir)
     if not foreground:
-        standing, log = _start_behind(settings)
+        standing, log = start_behind(settings)
         if as_json:
             print_json(standing)
         else:
@@ -138,8 +139,8 @@ def start(
     )
 
 
-def _start_behind(settings: "Settings") -> tuple["Standing", Path]:
-    """Start the same command behind this one, and give its cluster and its log."""
+def start_behind(settings: "Settings") -> tuple["Standing", Path]:
+    """Start the cluster of settings behind this command; give it, and its log."""
     from ..companions import start_daemon
     from ..execution import find_standing
     from ..factory import get_clusters_folder, make_dask_scratch

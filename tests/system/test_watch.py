@@ -33,7 +33,7 @@ import logging
 from prefect import flow
 from flows.logs import get_logger
 from flows.models.runs import JobState, RunState
-from flows.page import open_page
+from flows.page import open_page, prepare_logs
 from flows.reports import JobLine, RunSummary
 from workers.contract import Caveat, CaveatKind
 from pathlib import Path
@@ -48,6 +48,7 @@ summary = RunSummary(
 
 @flow(name="told")
 def tell():
+    prepare_logs()
     with open_page("02736") as page:
         page.name_run("run-1", 4)
         page.show_progress({JobState.REUSED: 1, JobState.DUE: 3})
@@ -156,6 +157,33 @@ def test_an_unknown_program_ends_its_flow_run_in_a_sentence(site: Rewebb) -> Non
     assert [line for line in lines if "step.started" in line and "'find'" in line]
     assert [line for line in lines if "Traceback" in line] == []
     assert query(site.data, "select state from run") == [("FAILED",)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [({}, "is not a DMS pool"), ({"recipe": "unheard-of"}, "unheard-of")],
+)
+def test_a_process_of_a_flow_run_says_why_it_failed_in_a_sentence(
+    site: Rewebb, parameters: dict[str, str], said: str
+) -> None:
+    """As workers and runners of Prefect start it: `prefect flow-run execute`."""
+    wanted = {"program": "99021", **parameters}
+    (deployment,) = ask(
+        site,
+        "deployments/filter",
+        deployments={"name": {"any_": ["watched"]}},
+        flows={"name": {"any_": ["reprocess-program"]}},
+    )
+    path = f"deployments/{deployment['id']}/create_flow_run"
+    run = ask(site, path, parameters=wanted, state={"type": "PENDING"})
+    ended = site.given(PREFECT__FLOW_RUN_ID=run["id"])(
+        "-m", "prefect.engine", run["id"], program=Path(sys.executable).name
+    )
+    assert "Traceback" not in ended.out + ended.err
+    (run,) = find_runs(site, "reprocess-program", id={"any_": [run["id"]]})
+    assert run["state"]["type"] == "FAILED"
+    assert said in run["state"]["message"]
+    assert [line for line in list_lines(site, run) if "Traceback" in line] == []
 
 
 def test_the_page_tells_what_a_run_came_to(site: Rewebb) -> None:
