@@ -120,7 +120,7 @@ class Match(BaseModel):
         return all(
             _is_any(facts.get(name, ""), patterns)
             for name, patterns in self
-            if isinstance(patterns, tuple)
+            if patterns and isinstance(patterns, tuple)
         ) and self._is_taken(facts.get("date", ""))
 
     def fits_mode(self, exp_type: str) -> bool:

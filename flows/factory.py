@@ -5,16 +5,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from config.settings import Settings
 from workers.contract import Stage
+from workers.installed import describe_environment, hash_software
 from workers.transfer import RetryPolicy
 
 from .archive import (
     Archive,
     FolderArchive,
+    HeaderMemory,
     RemoteArchive,
     Source,
     Vault,
@@ -169,7 +172,10 @@ def open_services(
         yield Services(
             settings=adapt_to_sample(settings),
             archive=make_archive(
-                placed, database.files.remember_fetched, start_at=start_at
+                placed,
+                database.files.remember_fetched,
+                start_at=start_at,
+                headers=_remember_headers(database),
             ),
             database=database,
             store=Store(data_dir, database),
@@ -178,13 +184,30 @@ def open_services(
         )
 
 
+def _remember_headers(database: Database) -> HeaderMemory:
+    software = hash_software(describe_environment())
+    return HeaderMemory(
+        find=partial(database.resolutions.find_headers, software=software),
+        remember=database.resolutions.remember_headers,
+        software=software,
+    )
+
+
 def make_archive(
     settings: Settings,
     remember: Callable[[FetchedFile], object] = lambda _: None,
     *,
     start_at: Stage = Stage.DETECTOR1,
+    headers: HeaderMemory | None = None,
 ) -> Archive:
     """Make the archive that the settings name, for a run that starts at a stage.
+
+    Parameters
+    ----------
+    remember
+        Remembers what was fetched.
+    headers
+        What is remembered of the headers of a folder.
 
     Raises
     ------
@@ -193,7 +216,8 @@ def make_archive(
     """
     folder = _find_folder(settings)
     if folder is not None:
-        return FolderArchive(folder, suffixes=list_start_suffixes(start_at))
+        suffixes = list_start_suffixes(start_at)
+        return FolderArchive(folder, suffixes=suffixes, headers=headers)
     if start_at is not Stage.DETECTOR1:
         raise ArchiveError(
             f"A run that starts at {start_at} takes its files from a folder, not from "

@@ -19,7 +19,7 @@ _MARK = "<!-- What follows is made by tools/schema_docs.py. -->\n"
 
 _SUBJECTS = (
     *("runs", "jobs", "sets", "attempts", "environments", "observed"),
-    *("measurements", "files"),
+    *("measurements", "files", "remembered"),
 )
 """Modules of the schema, in the order of the page."""
 

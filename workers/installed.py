@@ -27,6 +27,7 @@ __all__ = [
     "describe_environment",
     "find_lock",
     "hash_environment",
+    "hash_software",
     "keep_environment",
 ]
 
@@ -112,6 +113,28 @@ def hash_environment(environment: Environment) -> str:
     """Hash all of an environment but its hash."""
     facts = {**asdict(environment), "sha256": ""}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def hash_software(environment: Environment) -> str:
+    """Hash what is installed, and all of our own code: what may resolve otherwise.
+
+    The code of a checkout has one version while it changes.
+    """
+    digest = hashlib.sha256(_hash_sources().encode())
+    software = (environment.python, sorted(environment.distributions.items()))
+    digest.update(json.dumps(software).encode())
+    return digest.hexdigest()
+
+
+@cache
+def _hash_sources() -> str:
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for plane in ("config", "flows", "workers"):
+        for path in sorted((root / plane).rglob("*.*")):
+            if path.suffix in {".py", ".toml", ".json"}:
+                digest.update(f"{path.relative_to(root)} {_hash(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _list_distributions() -> dict[str, str]:

@@ -260,7 +260,8 @@ def _check(
         ]
         is_reached &= bool(uses) and Stage(given.stage) in situation.stages
         missing: dict[str, Any] = {}
-        for use in uses:
+        # Jobs that are alike share what is remembered of them.
+        for use in {id(use.parameters): use for use in uses}.values():
             missing = _join(missing, _subtract(list_wanted(given), use.parameters))
         if missing:
             lacking.append((given, missing))

@@ -7,6 +7,7 @@ from .fetch import Fetcher, FetchReport, ToFetch
 from .files import FetchedFiles, FoundFiles, fetch_files, find_files, list_files
 from .folder import FolderArchive
 from .headers import role_of
+from .known_headers import HeaderMemory
 from .remote import RemoteArchive
 from .source import (
     Access,
@@ -32,6 +33,7 @@ __all__ = [
     "FileKind",
     "FolderArchive",
     "FoundFiles",
+    "HeaderMemory",
     "Listing",
     "Query",
     "RemoteArchive",

@@ -33,7 +33,8 @@ from ..models.exposures import (
 )
 from ..names import ExposureName, parse_file_name
 from ..stages import RAW_SUFFIX, STARTS, list_start_suffixes
-from .headers import read_exposure, to_unusable
+from .headers import to_unusable
+from .known_headers import HeaderMemory, ReadFile, remembering
 from .metafiles import with_metafiles
 from .selection import (
     HeldFile,
@@ -70,11 +71,20 @@ class FolderArchive(Source):
     suffixes
         Of the files that tell of an exposure, the best first: raw ones, rates where
         only headers are wanted, or what a run starts from after detector1.
+    headers
+        What is remembered of headers; None to read all.
     """
 
-    def __init__(self, root: Path, *, suffixes: Sequence[str] = (RAW_SUFFIX,)) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        suffixes: Sequence[str] = (RAW_SUFFIX,),
+        headers: HeaderMemory | None = None,
+    ) -> None:
         self._root = root.absolute()
         self._suffixes = tuple(suffixes)
+        self._headers = headers
 
     @property
     def name(self) -> str:
@@ -124,13 +134,13 @@ class FolderArchive(Source):
         found = [file for file in there if file.name.program == program]
         if not found:
             raise UnknownProgramError(self._unknown_program(program))
-        inventory = _to_inventory(
-            keep_one_of_each(
-                found,
-                lambda file: str(file.path),
-                lambda one, other: have_same_bytes(one.path, other.path),
-            )
+        found = keep_one_of_each(
+            found,
+            lambda file: str(file.path),
+            lambda one, other: have_same_bytes(one.path, other.path),
         )
+        with remembering(self._headers, [file.path for file in found]) as read_file:
+            inventory = _to_inventory(found, read_file)
         inventory = replace(inventory, pool=_find_pool(self._root, program))
         return with_metafiles(inventory, lambda: _walk_files(self._root))
 
@@ -213,12 +223,12 @@ def _find_pool(root: Path, program: str) -> PoolFile | None:
     return None if newest is None else PoolFile(newest.name, read_text(newest))
 
 
-def _to_inventory(found: Iterable[_Found]) -> Inventory:
-    """Read every file."""
+def _to_inventory(found: Iterable[_Found], read_file: ReadFile) -> Inventory:
+    """Read every file that is not remembered."""
     by_name: dict[ExposureName, list[_Found]] = defaultdict(list)
     for file in found:
         by_name[file.name].append(file)
-    read = [_read_all(files) for files in by_name.values()]
+    read = [_read_all(files, read_file) for files in by_name.values()]
     exposures = [entry for entry in read if isinstance(entry, Exposure)]
     unusable = [entry for entry in read if isinstance(entry, UnusableFile)]
     return Inventory(
@@ -227,9 +237,9 @@ def _to_inventory(found: Iterable[_Found]) -> Inventory:
     )
 
 
-def _read_all(files: Sequence[_Found]) -> Exposure | UnusableFile:
+def _read_all(files: Sequence[_Found], read_file: ReadFile) -> Exposure | UnusableFile:
     """Turn the files of an exposure, the best first, into it, or say why it is none."""
-    read = {file.suffix: _read(file) for file in files}
+    read = {file.suffix: _read(file, read_file) for file in files}
     exposures = [one for one in read.values() if isinstance(one, Exposure)]
     if not exposures:
         return read[files[0].suffix]
@@ -256,11 +266,11 @@ def _to_calibrated(file: Exposure | UnusableFile) -> CalibratedFile:
     )
 
 
-def _read(file: _Found) -> Exposure | UnusableFile:
+def _read(file: _Found, read_file: ReadFile) -> Exposure | UnusableFile:
     """Turn a file into an exposure, or say why it is none."""
     try:
         extension = "EXTRACT1D" if file.suffix.startswith("x1d") else "SCI"
-        return read_exposure(file.path, file.name, extension=extension)
+        return read_file(file.path, file.name, extension)
     except OSError as error:
         reason = f"expected a readable file, got {error.strerror or error}"
         return to_unusable(file.path, file.name, reason)

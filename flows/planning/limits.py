@@ -1,6 +1,6 @@
 """Jobs that no node can do: why, and what to change (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -15,8 +15,8 @@ class Limits:
 
     most_voxels: int
     """Voxels of one cube."""
-    largest_bytes: int | None = None
-    """Memory of the largest node; None while there is no cluster."""
+    find_largest_bytes: Callable[[], int] | None = None
+    """Tells the memory of the largest node; None while there is no cluster."""
 
 
 def explain_voxels(
@@ -56,8 +56,10 @@ def explain_memory(
     is_waiting
         Whether it waits for inputs, and may be reused once they are there.
     """
-    largest_bytes = limits.largest_bytes
-    if largest_bytes is None or peak_bytes <= largest_bytes:
+    if limits.find_largest_bytes is None:
+        return None
+    largest_bytes = limits.find_largest_bytes()
+    if peak_bytes <= largest_bytes:
         return None
     taken = [usage.peak_bytes for status, usage in usages if status is Status.SUCCEEDED]
     if taken and (is_waiting or taken[0] <= largest_bytes):

@@ -5,7 +5,8 @@ fingerprint now; one that waits for a due job gets it when that job has run, sin
 output may be unchanged and then nothing below it is due.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,6 +100,8 @@ class Binder:
         What they may take.
     allow_partial
         Whether to go on without members whose producers failed.
+    expect
+        Told which fingerprints are looked for next, so that they are looked up at once.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Binder:
         costs: Costs,
         limits: Limits,
         allow_partial: bool = False,
+        expect: Callable[[Sequence[str]], object] = lambda _: None,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
@@ -119,6 +123,8 @@ class Binder:
         self._costs = costs
         self._limits = limits
         self._allow_partial = allow_partial
+        self._expect = expect
+        self._bound: dict[str, Job] = {}
 
     def decide(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
@@ -147,6 +153,19 @@ class Binder:
         caveats = list_caveats(planned, self._resolved, made)
         return replace(entry, caveats=caveats)
 
+    def expect(
+        self, jobs: Iterable[PlannedJob], producers: Mapping[str, PlanEntry]
+    ) -> None:
+        """Prepare to decide on jobs, from the entries of all that they need."""
+        self._bound = {}
+        for planned in jobs:
+            if all(_is_over(producers[key]) for key in planned.producers):
+                made = {k: self._describe_made(producers[k]) for k in planned.producers}
+                read = self._drop_unread(planned)
+                with suppress(BindingError):  # it is said when the job is decided on
+                    self._bound[planned.key] = bind_job(read, self._resolved, made)
+        self._expect([job.fingerprint for job in self._bound.values()])
+
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
 
@@ -167,7 +186,9 @@ class Binder:
     def _decide_bound(self, planned: PlannedJob, made: Mapping[str, Made]) -> PlanEntry:
         """Decide on a job whose inputs are all there."""
         try:
-            job = bind_job(planned, self._resolved, made)
+            job = self._bound.pop(planned.key, None) or bind_job(
+                planned, self._resolved, made
+            )
         except NothingToMakeError as error:
             return PlanEntry(planned, JobState.NO_DATA, str(error))
         except BindingError as error:
@@ -298,9 +319,21 @@ class Binder:
 def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
     """Decide on every job of a graph, producers first."""
     entries: dict[str, PlanEntry] = {}
+    for jobs in _list_waves(graph):
+        binder.expect(jobs, entries)
+        entries |= {planned.key: binder.decide(planned, entries) for planned in jobs}
+    return Plan(tuple(entries[planned.key] for planned in graph))
+
+
+def _list_waves(graph: Iterable[PlannedJob]) -> Iterable[Sequence[PlannedJob]]:
+    """Part a graph into jobs that need none of each other, producers first."""
+    depths: dict[str, int] = {}
+    waves: dict[int, list[PlannedJob]] = {}
     for planned in graph:
-        entries[planned.key] = binder.decide(planned, entries)
-    return Plan(tuple(entries.values()))
+        depth = 1 + max((depths[key] for key in planned.producers), default=0)
+        depths[planned.key] = depth
+        waves.setdefault(depth, []).append(planned)
+    return [waves[depth] for depth in sorted(waves)]
 
 
 def _has_failed(entry: PlanEntry) -> bool:

@@ -28,6 +28,9 @@ CACHES: Final = {
     "lease": "who runs a program now is true of now alone",
     "exposure": "what headers in the archive say, which the next run reads again",
     "program": "likewise",
+    "known_header": "likewise",
+    "resolution": "what workers answer, whom the next run asks again",
+    "resolution_answer": "likewise",
     "product.mtime_ns": "when a product was last found as it was made",
 }
 """Tables and columns that are not compared, each with why."""

@@ -19,6 +19,7 @@ from .lineage import Lineages
 from .measurements import Measurements
 from .migration import upgrade
 from .records import Records
+from .resolutions import Resolutions
 from .retention import Retention
 from .runs import Runs
 from .sessions import PATIENCE, Sessions
@@ -51,6 +52,7 @@ class Database:
         self.exposures = Exposures(sessions)
         self.leases = Leases(sessions)
         self.measurements = Measurements(sessions, records)
+        self.resolutions = Resolutions(sessions)
         self.rows = Rows(sessions)
         self.environments = Environments(sessions)
         self.audits = Audits(sessions)

@@ -4,6 +4,7 @@ The store is the truth; what it holds and the database does not know is recorded
 it is met.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,11 +54,17 @@ class Store:
         self._patience = patience
         self._recorded: dict[str, StoredJob] = {}
 
+    def expect(self, fingerprints: Iterable[str]) -> None:
+        """Look up many jobs at once that are to be found next; it changes no answer."""
+        self._recorded |= self._index.find_outcomes(fingerprints)
+
     def find_done(self, fingerprint: str) -> StoredJob | Damage | None:
         """Find the success of a fingerprint, or what is wrong with it in the store.
 
         What was read whole since its time had changed is remembered with its new time.
         """
+        # What was recorded a moment ago need not be asked for.
+        known = self._recorded.pop(fingerprint, None)
         folder = get_store_folder(fingerprint)
         path = self._data_dir / folder / OUTCOME_NAME
         try:
@@ -66,10 +73,7 @@ class Store:
             path.stat()
         except OSError as error:
             return Damage(f"{folder / OUTCOME_NAME}: {error.strerror}")
-        # What was recorded a moment ago need not be asked for.
-        known = self._recorded.pop(fingerprint, None) or self._index.find_outcomes(
-            [fingerprint]
-        ).get(fingerprint)
+        known = known or self._index.find_outcomes([fingerprint]).get(fingerprint)
         found = known and self._verify(known)
         if isinstance(found, StoredJob):
             return found

@@ -23,7 +23,7 @@ from ..factory import (
     open_database,
     open_services,
 )
-from ..models.runs import Run
+from ..models.runs import JobState, Run
 from ..planning import sum_costs
 from ..reports import RunSummary, summarize
 from .advising import Advised, advise_drawn, advise_found, find_making
@@ -119,15 +119,19 @@ def run_program(
         )
         drawn = take("fetch", partial(fetch, drawn, services.archive, on_file))
         services.database.exposures.remember(drawn.known)
-        cluster = open_cluster()
-        planned = _plan(drawn, services, cluster, step=take)
+        planned = _plan(drawn, services, open_cluster, step=take)
         work = partial(
-            execute, planned, run=run, services=services, cluster=cluster, lease=lease
+            execute,
+            planned,
+            run=run,
+            services=services,
+            open_cluster=open_cluster,
+            lease=lease,
         )
         with watch(run, planned) as listener:
             executed = take("execute", partial(work, listener=listener))
             if settings.measure:
-                measure = partial(measure_executed, executed, services, cluster)
+                measure = partial(measure_executed, executed, services, open_cluster)
                 executed = take("measure", measure)
             return take("report", partial(report, executed, services))
 
@@ -183,8 +187,9 @@ def plan_only(
         if drawn.remote:
             planned = _plan_unfetched(drawn, services)
         else:
-            planned = _plan(drawn, services, open_cluster(), step=step, dry_run=True)
-            slots = slots or open_cluster().get_slots_to_come()
+            planned = _plan(drawn, services, open_cluster, step=step, dry_run=True)
+            if planned.plan.count(JobState.DUE):
+                slots = slots or open_cluster().get_slots_to_come()
         slots = slots or settings.slots or len(os.sched_getaffinity(0))
     state, _ = judge(planned.plan)
     run = replace(run, id="", context=planned.context, state=state)
@@ -262,21 +267,19 @@ def _specs_of(
 def _plan(
     drawn: Drawn,
     services: Services,
-    cluster: Cluster,
+    open_cluster: Callable[[], Cluster],
     *,
     step: Step = _take,
     dry_run: bool = False,
 ) -> Planned:
     """Plan when the raw files are here; in a dry run, references may not be."""
     if services.settings.crds_server_url is not None:
-        bring = partial(prefetch, drawn, services, cluster, dry_run=dry_run)
+        bring = partial(prefetch, drawn, services, open_cluster, dry_run=dry_run)
         drawn = step("prefetch", bring)
     if drawn.due:
         return _plan_unfetched(drawn, services)
-    resolved = step("resolve", partial(resolve, drawn, services, cluster))
-    largest_bytes = cluster.get_largest_bytes()
-    make = partial(make_plan, resolved, services, largest_bytes=largest_bytes)
-    return step("plan", make)
+    resolved = step("resolve", partial(resolve, drawn, services, open_cluster))
+    return step("plan", partial(make_plan, resolved, services, open_cluster))
 
 
 def _plan_unfetched(drawn: Drawn, services: Services) -> Planned:

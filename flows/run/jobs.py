@@ -1,5 +1,6 @@
 """The jobs of a run: planned, executed and reported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -76,14 +77,17 @@ class Executed:
 
 
 def make_plan(
-    resolved: ResolvedGraph, services: Services, *, largest_bytes: int | None = None
+    resolved: ResolvedGraph,
+    services: Services,
+    open_cluster: Callable[[], Cluster] | None = None,
 ) -> Planned:
     """Plan what is due.
 
     Parameters
     ----------
-    largest_bytes
-        Memory of the largest node: what needs more cannot run. None does not ask.
+    open_cluster
+        Opens the cluster once a job is due: what needs more memory than its largest
+        node has cannot run. None does not ask.
 
     Raises
     ------
@@ -95,9 +99,13 @@ def make_plan(
         resolved.resolved,
         data_dir=services.data_dir,
         find_done=services.store.find_done,
+        expect=services.store.expect,
         history=services.database.jobs,
         costs=load_costs(settings.costs_file),
-        limits=Limits(settings.most_voxels, largest_bytes),
+        limits=Limits(
+            settings.most_voxels,
+            open_cluster and (lambda: open_cluster().get_largest_bytes()),
+        ),
         allow_partial=drawn.allow_partial,
     )
     plan = build_plan(drawn.graph, binder)
@@ -148,11 +156,13 @@ def execute(
     *,
     run: Run,
     services: Services,
-    cluster: Cluster,
+    open_cluster: Callable[[], Cluster],
     lease: HeldLease,
     listener: Listener,
 ) -> Executed:
     """Execute a plan, and record what its jobs come to.
+
+    The cluster is opened if anything is due.
 
     Raises
     ------
@@ -172,6 +182,9 @@ def execute(
     services.database.runs.set_jobs(
         run.id, [to_run_job(e) for e in planned.plan.entries]
     )
+    if not planned.plan.count(JobState.DUE):
+        return Executed(run, planned.plan, planned.notes, planned.advice)
+    cluster = open_cluster()
     with Notifier(listener, to="whoever watches the run") as tell:
         plan = Orchestrator(
             planned.plan,

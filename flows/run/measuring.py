@@ -75,7 +75,7 @@ def list_products_of(
 
 
 def measure_executed(
-    executed: Executed, services: Services, cluster: Cluster
+    executed: Executed, services: Services, open_cluster: Callable[[], Cluster]
 ) -> Executed:
     """Measure the products of a run; what cannot be measured is noted.
 
@@ -92,7 +92,7 @@ def measure_executed(
             list_products_of(jobs, services.database),
             services.database,
             data_dir=services.data_dir,
-            open_cluster=lambda: nullcontext(cluster),
+            open_cluster=lambda: nullcontext(open_cluster()),
         )
     except PlanError as error:
         notes = [f"not all products are measured, see `rewebb measure`: {error}"]

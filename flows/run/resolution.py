@@ -6,6 +6,7 @@ All of it is worked out on the workers, in batches, since only they have `jwst`.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from socket import gethostname
 from typing import TypeVar, cast
 
 from config.recipe import Recipe
@@ -27,7 +28,13 @@ from workers.contract import (
     Stage,
 )
 from workers.errors import EditError
-from workers.run import hash_files, prefetch_references, resolve_jobs
+from workers.installed import Environment
+from workers.run import (
+    describe_worker,
+    hash_files,
+    prefetch_references,
+    resolve_jobs,
+)
 
 from ..errors import PlanError
 from ..execution import CallError, Cluster, WorkerLostError
@@ -35,6 +42,7 @@ from ..factory import Services
 from ..models.exposures import Role
 from ..planning import PlannedJob, ResolvedSet, is_unread
 from .graph import Drawn
+from .remembered import Memory, Recalled
 
 __all__ = ["ResolvedGraph", "list_items", "prefetch", "resolve"]
 
@@ -56,12 +64,17 @@ class ResolvedGraph:
 
 
 def prefetch(
-    drawn: Drawn, services: Services, cluster: Cluster, *, dry_run: bool = False
+    drawn: Drawn,
+    services: Services,
+    open_cluster: Callable[[], Cluster],
+    *,
+    dry_run: bool = False,
 ) -> Drawn:
     """Bring the references of all jobs to the cache, or list what is missing there.
 
     The mappings come first and fix the context by its name: "latest" must be the same
-    for all.
+    for all. Jobs whose resolution is remembered have theirs; if that is all of them in
+    a context that is given by its name, there is nothing to ask a server for.
 
     Raises
     ------
@@ -69,33 +82,47 @@ def prefetch(
         The CRDS server or the cache cannot be used; what single files lack is left for
         the jobs that need them.
     """
+    wanted = _choose_context(drawn, services)
+    sound = _sound(drawn.graph)
+    items = list_items(sound, drawn.recipe)
+    raw = _hash_files(sound, services, open_cluster)
+    memory = _open_memory(services, open_cluster)
+    if wanted is not None and wanted.endswith(".pmap"):
+        recalled = memory.recall(items, wanted, raw)
+        if recalled.context is not None and not recalled.due:
+            return replace(drawn, context=recalled.context)
     request = PrefetchRequest(
         items=(),
-        context=_choose_context(drawn, services),
+        context=wanted,
         crds_path=str(services.crds_path),
         server_url=services.settings.crds_server_url,
         known=_list_known(services),
         dry_run=dry_run,
     )
+    cluster = open_cluster()
     (head,) = _map(prefetch_references, [request], cluster)
-    items = list_items(_sound(drawn.graph), drawn.recipe)
+    due = memory.recall(items, head.context, raw).due
     requests = [
         replace(request, items=tuple(part), context=head.context)
-        for part in _deal(items, cluster)
+        for part in _deal(due, cluster)
     ]
     reports = [head, *_map(prefetch_references, requests, cluster)]
     _remember({f.name: f for r in reports for f in r.files}.values(), services)
-    due = {file.name: file for report in reports for file in report.due}
+    lacking = {file.name: file for report in reports for file in report.due}
     return replace(
         drawn,
         context=head.context,
-        due=tuple(due.values()),
+        due=tuple(lacking.values()),
         notes=(*drawn.notes, *_list_notes(reports)),
     )
 
 
-def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph:
+def resolve(
+    drawn: Drawn, services: Services, open_cluster: Callable[[], Cluster]
+) -> ResolvedGraph:
     """Hash the files of the archive; resolve references and parameters of all jobs.
+
+    The cluster is opened only if there is something that is not remembered.
 
     Raises
     ------
@@ -106,32 +133,68 @@ def resolve(drawn: Drawn, services: Services, cluster: Cluster) -> ResolvedGraph
         for its plan.
     """
     sound = _sound(drawn.graph)
-    raw = _hash_files(sound, services, cluster)
+    raw = _hash_files(sound, services, open_cluster)
     items = list_items(sound, drawn.recipe)
-    known, crds_path = _list_known(services), str(services.crds_path)
-    requests = [
-        ResolveRequest(tuple(p), _choose_context(drawn, services), crds_path, known)
-        for p in _deal(items, cluster)
-    ]
-    resolutions = _map(resolve_jobs, requests, cluster)
-    _refuse_disagreement(resolutions)
-    by_key = {one.key: one for part in resolutions for one in part.resolved}
+    memory = _open_memory(services, open_cluster)
+    recalled = memory.recall(items, _choose_context(drawn, services), raw)
+    context, versions = recalled.context or "", recalled.versions
+    by_key = dict(recalled.by_key)
+    notes: tuple[str, ...] = ()
+    if recalled.due or recalled.context is None:
+        cluster = open_cluster()
+        notes = cluster.notes
+        resolutions = _ask(recalled, drawn, services, cluster)
+        memory.remember(items, resolutions, _choose_context(drawn, services), raw)
+        by_key |= {one.key: one for part in resolutions for one in part.resolved}
+        if resolutions:
+            context, versions = resolutions[0].context, resolutions[0].versions
     _refuse_edits(by_key.values())
     _refuse_unread(sound, by_key)
     files = _list_references(by_key.values())
     _remember(files, services)
     resolved = ResolvedSet(
-        context=resolutions[0].context if resolutions else "",
-        crds_path=crds_path,
-        versions=resolutions[0].versions if resolutions else {},
+        context=context,
+        crds_path=str(services.crds_path),
+        versions=versions,
         by_key=by_key,
         overrides={item.key: item.overrides for item in items},
         recipe=drawn.recipe.name,
         raw=raw,
     )
     others = _note_other_references(drawn.program, files, services)
-    notes = (*drawn.notes, *cluster.notes, *others)
-    return ResolvedGraph(replace(drawn, notes=notes), resolved)
+    return ResolvedGraph(
+        replace(drawn, notes=(*drawn.notes, *notes, *others)), resolved
+    )
+
+
+def _ask(
+    recalled: Recalled, drawn: Drawn, services: Services, cluster: Cluster
+) -> list[Resolution]:
+    """Ask workers for what is not remembered; they must be those that told the rest."""
+    wanted = recalled.context or _choose_context(drawn, services)
+    known, crds_path = _list_known(services), str(services.crds_path)
+    requests = [
+        ResolveRequest(tuple(part), wanted, crds_path, known)
+        for part in _deal(recalled.due, cluster)
+    ]
+    resolutions = _map(resolve_jobs, requests, cluster)
+    told = []
+    if recalled.by_key and recalled.context is not None:
+        told = [Resolution(recalled.context, recalled.versions, (), gethostname())]
+    _refuse_disagreement([*told, *resolutions])
+    return resolutions
+
+
+def _open_memory(services: Services, open_cluster: Callable[[], Cluster]) -> Memory:
+    def ask() -> tuple[Mapping[str, str], Environment]:
+        [answer] = _map(_describe, [None], open_cluster())
+        return answer
+
+    return Memory(services, _list_known(services), ask)
+
+
+def _describe(nothing: object) -> tuple[dict[str, str], Environment] | ErrorInfo:
+    return describe_worker(nothing)
 
 
 def _choose_context(drawn: Drawn, services: Services) -> str | None:
@@ -165,7 +228,9 @@ def _note_other_references(
 
 
 def _hash_files(
-    sound: Iterable[PlannedJob], services: Services, cluster: Cluster
+    sound: Iterable[PlannedJob],
+    services: Services,
+    open_cluster: Callable[[], Cluster],
 ) -> dict[str, FileHash]:
     files = {
         file.path: (file.size_bytes, file.mtime_ns)
@@ -180,6 +245,9 @@ def _hash_files(
         if (file.size_bytes, file.mtime_ns) == files[path]
     }
     new = [path for path in sorted(files) if path not in fresh]
+    if not new:
+        return fresh
+    cluster = open_cluster()
     parts = _map(hash_files, _deal(new, cluster), cluster)
     hashed = [file for part in parts for file in part]
     services.database.files.remember_files(
@@ -343,7 +411,9 @@ def _refuse_unread(graph: Iterable[PlannedJob], by_key: Mapping[str, Resolved]) 
 def _list_references(resolved: Iterable[Resolved]) -> tuple[ReferenceFile, ...]:
     """List every file that was resolved, once."""
     files: dict[str, ReferenceFile] = {}
-    for one in resolved:
+    # What is remembered is the same object for all jobs that are alike.
+    alike = {(id(r.references), id(r.pars), id(r.mappings)): r for r in resolved}
+    for one in alike.values():
         uses: tuple[ReferenceUse | ParsUse, ...] = (*one.references, *one.pars)
         used = [use.file for use in uses if use.file]
         files |= {file.name: file for file in (*used, *one.mappings)}

@@ -94,6 +94,21 @@ def test_what_nobody_could_record_is_found_whatever_the_clocks_say(
         assert done.attempt == "a"
 
 
+def test_what_is_expected_is_looked_at_on_disk_all_the_same(
+    tmp_path: Path, database: Database, store: Store, publish: Publish
+) -> None:
+    database.runs.start_run(make_run())
+    store.record(publish("a", "first"), run_id="run-1")
+    done = store.find_done(JOB.fingerprint)
+    new = Store(tmp_path, database)
+    new.expect([JOB.fingerprint, "0" * 64])
+    assert new.find_done(JOB.fingerprint) == done
+    assert new.find_done("0" * 64) is None
+    new.expect([JOB.fingerprint])
+    find_product(tmp_path).write_text("rotten")
+    assert isinstance(new.find_done(JOB.fingerprint), Damage)
+
+
 def test_a_failure_that_comes_later_takes_nothing_away(
     database: Database, store: Store, publish: Publish
 ) -> None:

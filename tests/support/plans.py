@@ -1,7 +1,7 @@
 """Graphs, resolutions and what is done, in memory, for tests of plan and execution."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -182,6 +182,7 @@ def make_binder(
     allow_partial: bool = False,
     limits: Limits = Limits(most_voxels=10**8),  # noqa: B008  # frozen
     costs: Costs | None = None,
+    expect: Callable[[Sequence[str]], object] = lambda _: None,
 ) -> Binder:
     """Make a binder over what is done, with our costs or others."""
     return Binder(
@@ -192,6 +193,7 @@ def make_binder(
         costs=costs or load_costs(),
         limits=limits,
         allow_partial=allow_partial,
+        expect=expect,
     )
 
 

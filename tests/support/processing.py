@@ -144,7 +144,7 @@ def plan_with(services: Services, request: Request, cluster: Cluster) -> Planned
         data_dir=services.data_dir,
         get_specs=partial(ask_specs, lambda: cluster),
     )
-    return make_plan(resolve(drawn, services, cluster), services)
+    return make_plan(resolve(drawn, services, lambda: cluster), services)
 
 
 def write_calls(planned: Planned, recipe: str, folder: Path) -> list[PipelineCall]:

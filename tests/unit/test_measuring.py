@@ -168,7 +168,7 @@ def test_a_run_whose_products_cannot_be_measured_notes_it(
     executed = measure_executed(
         Executed(run, Plan(()), ("known",)),
         cast("Services", services),
-        cast("Cluster", cluster),
+        lambda: cast("Cluster", cluster),
     )
     first, last = executed.notes
     assert first == "known"

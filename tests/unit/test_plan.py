@@ -158,7 +158,7 @@ def test_a_cube_of_as_many_voxels_as_are_allowed_is_planned(
 def test_a_job_that_is_larger_than_every_node_is_refused_with_both_numbers(
     graph: tuple[PlannedJob, ...],
 ) -> None:
-    limits = Limits(most_voxels=10**10, largest_bytes=4 * 10**9)
+    limits = Limits(most_voxels=10**10, find_largest_bytes=lambda: 4 * 10**9)
     resolved = with_cubes(graph, (10_000, 1000, 100))
     made = plan_limited(graph, resolved, DoneStore(), limits)
     refused = [e for e in made.entries if e.state is JobState.FAILED]
@@ -170,7 +170,7 @@ def test_a_job_that_is_larger_than_every_node_is_refused_with_both_numbers(
 def test_what_an_attempt_took_is_known_better_than_what_it_was_expected_to_take(
     graph: tuple[PlannedJob, ...],
 ) -> None:
-    limits = Limits(most_voxels=10**10, largest_bytes=4 * 10**9)
+    limits = Limits(most_voxels=10**10, find_largest_bytes=lambda: 4 * 10**9)
     resolved = with_cubes(graph, (10_000, 1000, 100))
     store = DoneStore()
     for planned in graph:
@@ -525,3 +525,21 @@ def test_outliers_of_an_ifu_are_found_in_windows_of_several_exposures() -> None:
     assert found[Stage.SPEC3, True] == 49
     assert found[Stage.SPEC3, False] == 0
     assert {window for (stage, _), window in found.items() if stage < "spec3"} == {0}
+
+
+def test_jobs_are_looked_up_together_once_their_inputs_are_known() -> None:
+    graph = make_graph(ifu_program())
+    resolved = make_resolved(graph)
+    store = do_all(graph, resolved)
+    asked: list[Sequence[str]] = []
+    made = build_plan(graph, make_binder(resolved, store, expect=asked.append))
+    assert [entry.planned for entry in made.entries] == [*graph]
+    by_stage = [
+        {e.job.fingerprint for e in made.entries if e.job and e.planned.stage is stage}
+        for stage in (Stage.DETECTOR1, Stage.SPEC2, Stage.SPEC3)
+    ]
+    assert [set(each) for each in asked] == by_stage
+    asked.clear()
+    empty = DoneStore()
+    build_plan(graph, make_binder(resolved, empty, expect=asked.append))
+    assert [set(each) for each in asked] == [by_stage[0], set(), set()]

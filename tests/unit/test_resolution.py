@@ -107,7 +107,7 @@ def resolve(
         unused=(),
     )
     hosts = TwoHosts(second, refused, skipped)
-    return resolve_graph(drawn, services, hosts).resolved.context
+    return resolve_graph(drawn, services, lambda: hosts).resolved.context
 
 
 @pytest.mark.parametrize("start_at", [Stage.DETECTOR1, Stage.SPEC2])

@@ -4,6 +4,7 @@ The answer comes from the raw header of the first science member, as stpipe take
 it from the first science member of an association.
 """
 
+import json
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -45,6 +46,26 @@ __all__ = ["read_header", "resolve"]
 _Use = TypeVar("_Use", ReferenceUse, ParsUse)
 
 
+class _Pipelines:
+    """Pipelines by what configures them, which jobs of a batch have in common.
+
+    A header has a say in parameters by the ``pars-*`` files that it selects alone.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, Pipeline] = {}
+
+    def find(
+        self, item: ResolveItem, header: Mapping[str, Any], pars: Iterable[ParsUse]
+    ) -> Pipeline:
+        """Find the pipeline of a job, configured for one that is like it."""
+        files = [(use.reftype, use.file.name, use.file.sha1) for use in pars]
+        key = json.dumps((item.stage, item.overrides, files), sort_keys=True)
+        if key not in self._made:
+            self._made[key] = configure(item.stage, header, item.overrides)
+        return self._made[key]
+
+
 def resolve(request: ResolveRequest) -> Resolution:
     """Resolve a batch of jobs in one context.
 
@@ -57,7 +78,10 @@ def resolve(request: ResolveRequest) -> Resolution:
     pin(crds_path=request.crds_path, context=request.context)
     cache = ReferenceCache(request.known)
     context = cache.get_context()
-    resolved = tuple(_resolve_or_say(item, cache, context) for item in request.items)
+    pipelines = _Pipelines()
+    resolved = tuple(
+        _resolve_or_say(item, cache, context, pipelines) for item in request.items
+    )
     host = socket.gethostname()
     return Resolution(context, calibration_versions(), resolved, host)
 
@@ -80,23 +104,29 @@ def read_header(path: str) -> Mapping[str, Any]:
     return header
 
 
-def _resolve_or_say(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
+def _resolve_or_say(
+    item: ResolveItem, cache: ReferenceCache, context: str, pipelines: _Pipelines
+) -> Resolved:
     try:
-        return _resolve_item(item, cache, context)
+        return _resolve_item(item, cache, context, pipelines)
     except (WorkerError, OSError) as error:
         message = f"{Path(item.exposure).name}: {error}"
         info = ErrorInfo(type(error).__qualname__, message, "")
         return Resolved(item.key, {}, (), (), (), info)
 
 
-def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Resolved:
+def _resolve_item(
+    item: ResolveItem, cache: ReferenceCache, context: str, pipelines: _Pipelines
+) -> Resolved:
     header = read_header(item.exposure)
-    pars = cache.select_pars(header, list_pars_types(item.stage))
-    pipeline = configure(item.stage, header, item.overrides)
+    asked = {*list_pars_types(item.stage)}
+    pars = cache.select_pars(header, sorted(asked))
+    pipeline = pipelines.find(item, header, pars)
     needs_metafile = reads_metafile(pipeline, header)
     if needs_metafile and item.metafile is not None:
         check_metafile(Path(item.metafile), header)
     types = list_types(pipeline, header)
+    asked.update(types.references, types.pars)
     pars += cache.select_pars(header, {*types.pars} - {use.reftype for use in pars})
     own_pars = pars
     references = cache.select_references(header, types.references)
@@ -111,19 +141,19 @@ def _resolve_item(item: ResolveItem, cache: ReferenceCache, context: str) -> Res
     for member in item.members:
         wanted = list_types_of_member(pipeline, member.exptype, header)
         if wanted.references or wanted.pars:
+            asked.update(wanted.references, wanted.pars)
             own = read_header(member.exposure)
             found = cache.select_references(own, wanted.references)
             references += _pick_new(found, references, member)
             pars += _pick_new(cache.select_pars(own, wanted.pars), pars, member)
     instrument = str(header["meta.instrument.name"])
     parameters = get_parameters(pipeline)
-    kinds = (*types.references, *(use.reftype for use in pars))
     return Resolved(
         key=item.key,
         parameters=parameters,
         references=references,
         pars=pars,
-        mappings=cache.list_mappings(context, instrument, kinds),
+        mappings=cache.list_mappings(context, instrument, asked),
         origins=find_origins(pipeline, own_pars),
         reads_metafile=needs_metafile,
         endings=list_endings(item.stage, exp_type, parameters),

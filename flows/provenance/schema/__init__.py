@@ -11,6 +11,7 @@ from .files import SQLFetchedFile, SQLKnownFile, SQLKnownReference, SQLRawConten
 from .jobs import SQLJob, SQLJobInput
 from .measurements import SQLMeasuredProduct, SQLMeasurement
 from .observed import SQLExposure, SQLProductFacts, SQLProductSource, SQLProgram
+from .remembered import SQLKnownHeader, SQLResolution, SQLResolutionAnswer
 from .row import ReferenceKind, SQLBase
 from .runs import SQLLease, SQLRecipe, SQLRun, SQLRunExport, SQLRunJob, SQLRunNote
 from .sets import (
@@ -35,6 +36,7 @@ __all__ = [
     "SQLJob",
     "SQLJobInput",
     "SQLKnownFile",
+    "SQLKnownHeader",
     "SQLKnownReference",
     "SQLLease",
     "SQLMeasuredProduct",
@@ -50,6 +52,8 @@ __all__ = [
     "SQLReference",
     "SQLReferenceSet",
     "SQLReferenceUse",
+    "SQLResolution",
+    "SQLResolutionAnswer",
     "SQLRun",
     "SQLRunExport",
     "SQLRunJob",
