@@ -6,8 +6,8 @@ the folder in which one happens to stand, so it may not say where secrets go and
 code comes from (`PERSONAL`).
 
 An empty variable is as none. ``CRDS_PATH`` and ``CRDS_CONTEXT`` are honoured where
-nothing says otherwise. Nothing here can change a pixel; what can is in recipes and
-contexts.
+nothing says otherwise. Nothing here can change a pixel that a job makes; what can is in
+recipes and contexts. Which jobs stay as they are recorded is in `policy`.
 """
 
 import os
@@ -35,6 +35,7 @@ from pydantic_settings import (
 from .clusters import LOCAL, ClusterProfile, LocalProfile, find_profile
 from .errors import SettingsError
 from .faults import Fault, refuse_faults
+from .policy import Policy
 from .problems import list_problems
 
 __all__ = [
@@ -138,6 +139,8 @@ class Settings(BaseSettings):
     """Suffixes of the products that it removes (``rate``); by default all."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
+    policy: Policy = Field(default_factory=Policy)
+    """Which changes make recorded jobs due again, ``[policy]``."""
 
     def find_profile(self) -> ClusterProfile:
         """Find the profile of the cluster, with what other settings say of it.

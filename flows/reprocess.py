@@ -117,6 +117,8 @@ def reprocess_program(
     start_at: StartName = "detector1",
     jobs: list[str] | None = None,
     retries: str | None = None,
+    force: bool = False,
+    only_stage: StartName | None = None,
     cluster: str | None = None,
     basis: str | None = None,
 ) -> State[dict[str, Any]]:
@@ -142,6 +144,10 @@ def reprocess_program(
         Keys of the only jobs that are wanted, with what they need; none means all.
     retries
         Id of the run of which these jobs are tried again.
+    force
+        Whether every change counts, whatever the policy of the settings.
+    only_stage
+        The only stage that is wanted, with what it needs; none means all.
     cluster
         Name of a cluster profile of the settings, instead of that which they name.
     basis
@@ -168,6 +174,8 @@ def reprocess_program(
             tuple(jobs or ()),
             retries,
             basis,
+            force=force,
+            only_stage=Stage(only_stage) if only_stage else None,
         )
         summary = _reprocess(settings, request)
     except _REFUSED as error:

@@ -51,7 +51,7 @@ STAGES: Final[Mapping[Stage, StageRow]] = {
 """The stages in their order; SPEC3 and TSO3 are alternatives."""
 
 StartName = Literal["detector1", "spec2", "spec3"]
-"""Name of a stage that a run can start at; with spec3, tso3 is meant too."""
+"""Name of a stage that a run can start at, or be kept to; spec3 means tso3, too."""
 
 STARTS: Final = tuple(map(Stage, get_args(StartName)))
 """Those stages."""

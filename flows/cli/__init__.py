@@ -36,6 +36,7 @@ from .sample import sample_app
 from .search import fetch, search
 from .serve import serve
 from .show import show
+from .stale import stale
 from .watch import watch
 from .wrap import wrap
 
@@ -84,7 +85,7 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, cancel, retry),
+    *(search, fetch, asn, advise, wrap, plan, run, stale, cancel, retry),
     *(watch, serve),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),

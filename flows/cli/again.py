@@ -92,6 +92,8 @@ def retry(
             "start_at": str(request.start_at),
             "jobs": [*request.jobs],
             "retries": request.retries,
+            "force": request.force,
+            "only_stage": str(request.only_stage) if request.only_stage else None,
         }
         return run_flow(parameters, listeners, shared=shared)
 

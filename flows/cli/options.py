@@ -17,7 +17,9 @@ __all__ = [
     "Cluster",
     "Context",
     "DataDir",
+    "Force",
     "Observations",
+    "OnlyStage",
     "ProgramFile",
     "Programs",
     "RecipeName",
@@ -69,6 +71,16 @@ Context = Annotated[
 AllowPartial = Annotated[
     bool,
     typer.Option("--allow-partial", help="Leave out members whose jobs failed."),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Every change counts: what the policy keeps is done again, too."
+    ),
+]
+OnlyStage = Annotated[
+    StartName | None,
+    typer.Option(help="Only the jobs of this stage, and what they need."),
 ]
 StartAt = Annotated[
     StartName,

@@ -49,6 +49,7 @@ __all__ = [
     "print_summary",
     "print_tree",
     "say",
+    "say_cost",
     "say_counts",
     "say_state",
     "say_title",
@@ -197,13 +198,13 @@ def print_summary(summary: "RunSummary") -> None:
         say(f"known issues: {name_open(summary.issues)}; see `rewebb advise`")
     if summary.cost:
         say()
-        say(f"cost: {_say_cost(summary.cost)}")
+        say(f"cost: {say_cost(summary.cost)}")
     of = f"program {summary.program}, {summary.context}, {summary.recipe}"
     say()
     say(f"{of}: {say_counts(summary)}")
 
 
-def _say_cost(cost: "PlanCost") -> str:
+def say_cost(cost: "PlanCost") -> str:
     """Say what a plan is expected to take, in one line."""
     slots = f"{cost.slots} slot{'s' * (cost.slots != 1)}"
     return (

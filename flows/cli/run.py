@@ -21,7 +21,9 @@ from .options import (
     Cluster,
     Context,
     DataDir,
+    Force,
     Observations,
+    OnlyStage,
     ProgramFile,
     Programs,
     RecipeName,
@@ -92,6 +94,8 @@ def plan(
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
     start_at: StartAt = "detector1",
+    only_stage: OnlyStage = None,
+    force: Force = False,
     slots: Annotated[
         int | None,
         typer.Option(
@@ -125,6 +129,8 @@ def plan(
             context,
             allow_partial,
             Stage(start_at),
+            force=force,
+            only_stage=Stage(only_stage) if only_stage else None,
         )
         for program in list_programs(programs, file)
     }
@@ -154,6 +160,8 @@ def run(
     data_dir: DataDir = None,
     allow_partial: AllowPartial = False,
     start_at: StartAt = "detector1",
+    only_stage: OnlyStage = None,
+    force: Force = False,
     cluster: Cluster = None,
     dry_run: bool = typer.Option(False, "--dry-run", help="The same as `rewebb plan`."),
     at_once: int = typer.Option(
@@ -181,6 +189,8 @@ def run(
         "data_dir": data_dir,
         "allow_partial": allow_partial,
         "start_at": start_at,
+        "only_stage": only_stage,
+        "force": force,
         "cluster": cluster,
     }
     if dry_run:

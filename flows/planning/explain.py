@@ -15,6 +15,7 @@ __all__ = [
     "explain_difference",
     "explain_due",
     "explain_reuse",
+    "say_done",
 ]
 
 
@@ -35,7 +36,10 @@ class History(Protocol):
 
 
 def explain_due(
-    job: Job, history: History, fresh: Mapping[str, Content] = MappingProxyType({})
+    job: Job,
+    earlier: Sequence[Job],
+    history: History,
+    fresh: Mapping[str, Content] = MappingProxyType({}),
 ) -> str:
     """Explain in one line why a job is due that the store does not hold.
 
@@ -44,11 +48,12 @@ def explain_due(
 
     Parameters
     ----------
+    earlier
+        Recorded successes of its stage and name, newest first.
     fresh
         What is known of inputs that were just read, by content hash; a plan does not
         record it in the history.
     """
-    earlier = history.find_earlier_jobs(job.stage, job.name)
     if not earlier:
         return "never done"
     if any(one.fingerprint == job.fingerprint for one in earlier):
@@ -84,10 +89,15 @@ def explain_reuse(done: StoredJob, job: Job, history: History) -> str:
 
     Its headers name that context, and references as that context calls them.
     """
-    made = f"done {done.finished_at:%Y-%m-%d %H:%M} UTC"
+    made = say_done(done)
     if done.context == job.context:
         return f"{made}, nothing has changed"
     previous = history.find_job(job.fingerprint)
     renamed = [*list_renamed(previous, job)] if previous else []
     why = f"{made} in {done.context}, nothing has changed in {job.context}"
     return f"{why} but names: {', '.join(renamed)}" if renamed else why
+
+
+def say_done(done: StoredJob) -> str:
+    """Say when a job was done."""
+    return f"done {done.finished_at:%Y-%m-%d %H:%M} UTC"

@@ -11,7 +11,13 @@ from ..errors import PlanError
 from ..models.exposures import Exposure
 from .graph import PlannedInput, PlannedJob, plan_detector1, plan_metafile
 
-__all__ = ["chain_exposures", "keep_jobs", "narrow_graph", "place_exposures"]
+__all__ = [
+    "chain_exposures",
+    "keep_jobs",
+    "keep_stage",
+    "narrow_graph",
+    "place_exposures",
+]
 
 _DAY_S = 86_400
 
@@ -52,6 +58,23 @@ def keep_jobs(
         if job.key in kept:
             kept.update(job.producers)
     return tuple(job for job in graph if job.key in kept)
+
+
+def keep_stage(graph: Sequence[PlannedJob], stage: Stage) -> tuple[PlannedJob, ...]:
+    """Keep the jobs of a stage, and all that they read; tso3 stands beside spec3.
+
+    Raises
+    ------
+    PlanError
+        There is none.
+    """
+    beside = {Stage.SPEC3, Stage.TSO3}
+    wanted = beside if stage in beside else {stage}
+    keys = [job.key for job in graph if job.stage in wanted]
+    if not keys:
+        found = ", ".join(sorted({str(job.stage) for job in graph}))
+        raise PlanError(f"There is no job of {stage}; there are jobs of {found}.")
+    return keep_jobs(graph, keys)
 
 
 def _is_of(job: PlannedJob, asked: Collection[str]) -> bool:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from config.costs import Costs
+from config.policy import Policy
 from workers.contract import (
     METAFILE,
     Caveat,
     CaveatKind,
     Combined,
     Job,
+    Product,
     Stage,
 )
 from workers.extraction import differs_in_extraction
@@ -34,9 +37,10 @@ from .binding import (
 )
 from .brought import is_unread
 from .costs import estimate
-from .explain import History, explain_due, explain_reuse
+from .explain import History, explain_due, explain_reuse, say_done
 from .graph import PlannedJob
 from .limits import Limits, explain_memory, explain_voxels
+from .reasons import Nearest, Reason, find_nearest, list_kept_caveats, say_reasons
 from .workload import count_workload
 
 __all__ = ["Binder", "Plan", "PlanEntry", "build_plan"]
@@ -69,6 +73,9 @@ class PlanEntry:
     """What is known before it runs or is reused; what the job found is in `done`."""
     combined: Combined | None = None
     """What is there already of a due job that has only to extract spectra again."""
+    kept: tuple[Reason, ...] = ()
+    """What has changed since a job was done that is reused as it is recorded; `job` is
+    the recorded one then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,8 @@ class Binder:
         Whether to go on without members whose producers failed.
     expect
         Told which fingerprints are looked for next, so that they are looked up at once.
+    policy
+        Which changes count; all by default.
     """
 
     def __init__(
@@ -115,6 +124,7 @@ class Binder:
         limits: Limits,
         allow_partial: bool = False,
         expect: Callable[[Sequence[str]], object] = lambda _: None,
+        policy: Policy | None = None,
     ) -> None:
         self._resolved = resolved
         self._data_dir = data_dir
@@ -125,6 +135,7 @@ class Binder:
         self._allow_partial = allow_partial
         self._expect = expect
         self._bound: dict[str, Job] = {}
+        self._policy = policy or Policy.rerun_all()
 
     def decide(
         self, planned: PlannedJob, producers: Mapping[str, PlanEntry]
@@ -150,7 +161,8 @@ class Binder:
             entry = self._decide_bound(planned, made)
         if entry.state not in {JobState.DUE, JobState.REUSED}:
             return entry
-        caveats = list_caveats(planned, self._resolved, made)
+        known = list_caveats(planned, self._resolved, made)
+        caveats = tuple(dict.fromkeys((*list_kept_caveats(entry.kept), *known)))
         return replace(entry, caveats=caveats)
 
     def expect(
@@ -165,6 +177,42 @@ class Binder:
                 with suppress(BindingError):  # it is said when the job is decided on
                     self._bound[planned.key] = bind_job(read, self._resolved, made)
         self._expect([job.fingerprint for job in self._bound.values()])
+
+    def assume(
+        self,
+        planned: PlannedJob,
+        producers: Mapping[str, PlanEntry],
+        recorded: Mapping[str, StoredJob],
+    ) -> Job | None:
+        """Bind a job that waits as if what it waits for came out as it is recorded.
+
+        What was never made has no content. None if it cannot be bound.
+
+        Parameters
+        ----------
+        recorded
+            What is recorded of producers that are not over, by key.
+        """
+        made = {}
+        for key in planned.producers:
+            if _is_over(producers[key]):
+                made[key] = self._describe_made(producers[key])
+                continue
+            names = [file.name for file in planned.inputs if file.producer == key]
+            unknown = {name: Product(name, 0, 0, "", "") for name in names}
+            known = recorded.get(key)
+            done = self._describe_done(known, ()) if known else Made("", {})
+            made[key] = replace(done, products={**unknown, **done.products})
+        try:
+            return bind_job(planned, self._resolved, made)
+        except BindingError:
+            return None
+
+    def find_nearest(
+        self, planned: PlannedJob, job: Job, earlier: Sequence[Job]
+    ) -> Nearest | None:
+        """Find the recorded job that a run would have the least reason to do again."""
+        return find_nearest(planned, job, earlier, self._policy)
 
     def confirm(self, entry: PlanEntry) -> PlanEntry:
         """Turn a job that an attempt has just done into a success.
@@ -201,11 +249,28 @@ class Binder:
         if isinstance(done, StoredJob):
             why = explain_reuse(done, job, self._history)
             return PlanEntry(planned, JobState.REUSED, why, job, done)
-        why = self._explain(job, done)
+        earlier = self._history.find_earlier_jobs(job.stage, job.name)
+        if done is None and (entry := self._keep(planned, job, earlier)):
+            return entry
+        why = self._explain(job, done, earlier)
         combined = self._find_combined(job)
         if combined is not None:
             why = f"{why}; only the extraction of spectra is done again"
         return replace(self._make_due(planned, why, job=job), combined=combined)
+
+    def _keep(
+        self, planned: PlannedJob, job: Job, earlier: Sequence[Job]
+    ) -> PlanEntry | None:
+        """Keep a job as it is recorded, if the policy says so of all that changed."""
+        nearest = find_nearest(planned, job, earlier, self._policy)
+        if nearest is None or not nearest.is_kept:
+            return None
+        done = self._find_done(nearest.job.fingerprint)
+        if not isinstance(done, StoredJob):
+            return None
+        why = f"{say_done(done)}, kept as recorded: {say_reasons(nearest.reasons)}"
+        kept = nearest.reasons
+        return PlanEntry(planned, JobState.REUSED, why, nearest.job, done, kept=kept)
 
     def _make_due(self, planned: PlannedJob, why: str, *, job: Job | None) -> PlanEntry:
         """Make the entry of a job that is due, or say why no node can do it."""
@@ -252,16 +317,19 @@ class Binder:
         if entry.done is None:
             wrong = entry.state is not JobState.NO_DATA
             return Made("", {}, without=f"{entry.state}: {entry.why}", partial=wrong)
+        return self._describe_done(entry.done, entry.caveats)
+
+    def _describe_done(self, done: StoredJob, caveats: tuple[Caveat, ...]) -> Made:
         no_data = [
             caveat.message
-            for caveat in entry.done.caveats
+            for caveat in done.caveats
             if caveat.kind is CaveatKind.NO_DATA_ON_DETECTOR
         ]
         return Made(
-            folder=str(self._data_dir / entry.done.folder),
-            products={product.name: product for product in entry.done.products},
+            folder=str(self._data_dir / done.folder),
+            products={product.name: product for product in done.products},
             without="; ".join(no_data) or None,
-            caveats=entry.caveats,
+            caveats=caveats,
         )
 
     def _drop_unread(self, planned: PlannedJob) -> PlannedJob:
@@ -305,7 +373,7 @@ class Binder:
                     "cube_build)"
                 )
 
-    def _explain(self, job: Job, damage: Damage | None) -> str:
+    def _explain(self, job: Job, damage: Damage | None, earlier: Sequence[Job]) -> str:
         if damage is not None:
             return f"done before, but damaged, so made again: {damage.message}"
         fresh = {
@@ -313,13 +381,24 @@ class Binder:
             for file in map(self._resolved.raw.get, (f.path for f in job.inputs))
             if file is not None and file.pixels_sha256
         }
-        return explain_due(job, self._history, fresh)
+        return explain_due(job, earlier, self._history, fresh)
 
 
-def build_plan(graph: Sequence[PlannedJob], binder: Binder) -> Plan:
-    """Decide on every job of a graph, producers first."""
-    entries: dict[str, PlanEntry] = {}
-    for jobs in _list_waves(graph):
+def build_plan(
+    graph: Sequence[PlannedJob],
+    binder: Binder,
+    decided: Mapping[str, PlanEntry] = MappingProxyType({}),
+) -> Plan:
+    """Decide on every job of a graph, producers first.
+
+    Parameters
+    ----------
+    decided
+        What is decided already, by key.
+    """
+    entries = dict(decided)
+    for wave in _list_waves(graph):
+        jobs = [planned for planned in wave if planned.key not in decided]
         binder.expect(jobs, entries)
         entries |= {planned.key: binder.decide(planned, entries) for planned in jobs}
     return Plan(tuple(entries[planned.key] for planned in graph))

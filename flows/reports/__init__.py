@@ -15,7 +15,7 @@ from .known_issues import advise_recorded
 from .lineage import to_dot
 from .obscore import write_votable
 from .run_folder import publish_run_folder
-from .summary import JobLine, RunSummary, summarize, tell_caveats
+from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
 __all__ = [
     "FINAL_KINDS",
@@ -37,6 +37,7 @@ __all__ = [
     "publish_run_folder",
     "summarize",
     "tell_caveats",
+    "tell_kept",
     "to_dot",
     "write_votable",
 ]

@@ -11,7 +11,7 @@ from ..models.jobs import StoredJob
 from ..models.runs import JobState, Run, RunState
 from ..planning import Plan, PlanCost, PlanEntry
 
-__all__ = ["JobLine", "RunSummary", "summarize", "tell_caveats"]
+__all__ = ["JobLine", "RunSummary", "summarize", "tell_caveats", "tell_kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,20 @@ def _to_line(entry: PlanEntry) -> JobLine:
 def tell_caveats(key: str, caveats: Iterable[Caveat]) -> Iterator[str]:
     """Say the caveats of a job in one line each."""
     return (f"{key}: {caveat.kind}: {caveat.message}" for caveat in caveats)
+
+
+def tell_kept(plan: Plan) -> Iterator[str]:
+    """Say which changes leave jobs as they are recorded, and how many, as policy."""
+    counts = Counter(
+        (reason.text, str(reason.action))
+        for entry in plan.entries
+        for reason in entry.kept
+    )
+    for (text, action), jobs in sorted(counts.items()):
+        yield (
+            f"{jobs} job{'s' * (jobs != 1)} kept as recorded although: {text} (policy: "
+            f"{action}; --force does them again)"
+        )
 
 
 def _done(plan: Plan) -> Iterator[StoredJob]:

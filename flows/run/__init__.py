@@ -9,7 +9,14 @@ prefixes of it.
 
 from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved
 from .cancelling import cancel_run
-from .chain import Step, advise_only, plan_only, prepare, run_program
+from .chain import (
+    Step,
+    advise_only,
+    judge_only,
+    plan_only,
+    prepare,
+    run_program,
+)
 from .check import NodeReport, check_cluster
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, make_plan, plan_unfetched
@@ -26,6 +33,7 @@ from .resolution import ResolvedGraph, list_items, resolve
 from .retrying import Retry, find_last_ends, plan_retry
 from .shared import Shared
 from .specs import ask_specs, find_specs
+from .staleness import RecordedProgram, StaleProgram, find_recorded
 
 __all__ = [
     "Advised",
@@ -37,11 +45,13 @@ __all__ = [
     "NodeReport",
     "Planned",
     "ProductFile",
+    "RecordedProgram",
     "Recording",
     "Request",
     "ResolvedGraph",
     "Retry",
     "Shared",
+    "StaleProgram",
     "Step",
     "advise_drawn",
     "advise_found",
@@ -57,9 +67,11 @@ __all__ = [
     "find",
     "find_brought",
     "find_last_ends",
+    "find_recorded",
     "find_specs",
     "hold_lease",
     "is_alive",
+    "judge_only",
     "list_items",
     "list_products_of",
     "make_plan",

@@ -25,7 +25,7 @@ from ..factory import (
 )
 from ..models.runs import JobState, Run
 from ..planning import sum_costs
-from ..reports import RunSummary, summarize
+from ..reports import RunSummary, summarize, tell_kept
 from .advising import Advised, advise_drawn, advise_found, find_making
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
@@ -36,8 +36,16 @@ from .record import Recording, make_run
 from .resolution import prefetch, resolve
 from .shared import Shared
 from .specs import ask_specs, check_recipe, find_specs
+from .staleness import RecordedProgram, StaleProgram, judge_drawn
 
-__all__ = ["Step", "advise_only", "plan_only", "prepare", "run_program"]
+__all__ = [
+    "Step",
+    "advise_only",
+    "judge_only",
+    "plan_only",
+    "prepare",
+    "run_program",
+]
 
 _Value = TypeVar("_Value")
 
@@ -197,12 +205,62 @@ def plan_only(
         planned.plan,
         run=run,
         folder="",
-        notes=planned.notes,
+        notes=(*planned.notes, *tell_kept(planned.plan)),
         advice=planned.advice,
         cost=sum_costs(
             planned.plan, slots=slots, download_bytes=planned.download_bytes
         ),
     )
+
+
+def judge_only(
+    settings: Settings,
+    recorded: RecordedProgram,
+    *,
+    jwst: str | None = None,
+    slots: int | None = None,
+    step: Step = _take,
+    shared: Shared | None = None,
+) -> StaleProgram:
+    """Judge what is recorded of a program; nothing is recorded, made or changed.
+
+    Neither raw files nor references are fetched: what cannot be compared without them
+    says so.
+
+    Parameters
+    ----------
+    jwst
+        Version of jwst to judge for; None for that of the workers. Its parameters and
+        references are taken to be those of the workers' version.
+    slots
+        Jobs at a time that the wall time is for; None for those of the cluster.
+
+    Raises
+    ------
+    RewebbError, ConfigError
+        It cannot be judged.
+    """
+    request = recorded.request
+    with ExitStack() as stack:
+        services = stack.enter_context(
+            open_services(settings, start_at=request.start_at, read_only=True)
+        )
+
+        @cache
+        def open_cluster() -> Cluster:
+            opener = shared or stack.enter_context(Shared(settings, read_only=True))
+            return stack.enter_context(opener.open_cluster())
+
+        drawn = prepare(
+            request,
+            load_recipe(request.recipe),
+            services.archive,
+            data_dir=services.data_dir,
+            get_specs=_specs_of(services, open_cluster),
+            step=step,
+        )
+        judge = partial(judge_drawn, drawn, services, open_cluster, recorded)
+        return step("resolve", partial(judge, jwst=jwst, slots=slots))
 
 
 def advise_only(settings: Settings, request: Request, *, step: Step = _take) -> Advised:

@@ -21,6 +21,7 @@ from ..planning import (
     find_unmatched_sets,
     find_unmet_choices,
     keep_jobs,
+    keep_stage,
     narrow_graph,
     place_exposures,
     plan_edits,
@@ -58,6 +59,8 @@ class Drawn:
     """The exposures of the program, with their raw files; none of a later start."""
     due: tuple[DueFile, ...] = ()
     """References that are not in the cache and that a dry run did not fetch."""
+    force: bool = False
+    """Whether every change counts, whatever the policy of the site."""
 
 
 def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
@@ -103,6 +106,8 @@ def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
         made = _narrow(made, graph, asked)
     if request.jobs:
         graph = keep_jobs(graph, request.jobs)
+    if request.only_stage is not None:
+        graph = keep_stage(graph, request.only_stage)
     if not made.associations:
         raise PlanError(_explain_nothing(associated, made))
     raw = {job.exposure.name for job in graph if job.stage is Stage.DETECTOR1}
@@ -111,6 +116,7 @@ def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
         recipe=found.recipe,
         context=request.context,
         allow_partial=request.allow_partial,
+        force=request.force,
         graph=graph,
         remote=tuple(e for e in inventory.exposures if e.is_remote and e.name in raw),
         exposures=_list_exposures(inventory.exposures, graph),

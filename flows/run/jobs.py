@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from rich.filesize import decimal
 
 from config.costs import Costs, load_costs
+from config.policy import Policy
 
 from ..advice import Advice
 from ..errors import DataFolderError
@@ -26,7 +27,7 @@ from ..planning import (
     count_workload,
     estimate,
 )
-from ..reports import RunSummary, publish_run_folder, summarize
+from ..reports import RunSummary, publish_run_folder, summarize, tell_kept
 from .advising import advise_resolved
 from .graph import Drawn
 from .lease import HeldLease
@@ -37,7 +38,9 @@ __all__ = [
     "Executed",
     "Planned",
     "execute",
+    "expect",
     "judge",
+    "make_binder",
     "make_plan",
     "plan_unfetched",
     "report",
@@ -81,7 +84,31 @@ def make_plan(
     services: Services,
     open_cluster: Callable[[], Cluster] | None = None,
 ) -> Planned:
-    """Plan what is due.
+    """Plan what is due; see `make_binder`.
+
+    Raises
+    ------
+    SettingsError
+        The costs of the site cannot be read.
+    """
+    drawn = resolved.drawn
+    binder = make_binder(resolved, services, open_cluster)
+    plan = build_plan(drawn.graph, binder)
+    return Planned(
+        plan,
+        binder,
+        context=resolved.resolved.context,
+        notes=(*drawn.notes, *drawn.unused),
+        advice=advise_resolved(resolved),
+    )
+
+
+def make_binder(
+    resolved: ResolvedGraph,
+    services: Services,
+    open_cluster: Callable[[], Cluster] | None = None,
+) -> Binder:
+    """Make what decides on jobs.
 
     Parameters
     ----------
@@ -95,7 +122,7 @@ def make_plan(
         The costs of the site cannot be read.
     """
     drawn, settings = resolved.drawn, services.settings
-    binder = Binder(
+    return Binder(
         resolved.resolved,
         data_dir=services.data_dir,
         find_done=services.store.find_done,
@@ -107,14 +134,7 @@ def make_plan(
             open_cluster and (lambda: open_cluster().get_largest_bytes()),
         ),
         allow_partial=drawn.allow_partial,
-    )
-    plan = build_plan(drawn.graph, binder)
-    return Planned(
-        plan,
-        binder,
-        context=resolved.resolved.context,
-        notes=(*drawn.notes, *drawn.unused),
-        advice=advise_resolved(resolved),
+        policy=Policy.rerun_all() if drawn.force else settings.policy,
     )
 
 
@@ -125,7 +145,7 @@ def plan_unfetched(drawn: Drawn, costs: Costs) -> Planned:
     entries = tuple(
         PlanEntry(job, JobState.FAILED, job.defect)
         if job.defect
-        else _expect(PlanEntry(job, JobState.DUE, why), costs)
+        else expect(PlanEntry(job, JobState.DUE, why), costs)
         for job in drawn.graph
     )
     notes = (*drawn.notes, *drawn.unused)
@@ -134,7 +154,7 @@ def plan_unfetched(drawn: Drawn, costs: Costs) -> Planned:
     return Planned(Plan(entries), None, NOT_RESOLVED, notes, download_bytes=sum(sizes))
 
 
-def _expect(entry: PlanEntry, costs: Costs) -> PlanEntry:
+def expect(entry: PlanEntry, costs: Costs) -> PlanEntry:
     """Say what a job is expected to take, as far as headers tell."""
     planned = entry.planned
     expected = estimate(
@@ -214,8 +234,9 @@ def report(executed: Executed, services: Services) -> RunSummary:
     state, message = judge(plan)
     run = replace(executed.run, state=state)
     folder = str(get_run_folder(run))
+    notes = (*executed.notes, *tell_kept(plan))
     summary = summarize(
-        plan, run=run, folder=folder, notes=executed.notes, advice=executed.advice
+        plan, run=run, folder=folder, notes=notes, advice=executed.advice
     )
     try:
         publish_run_folder(plan, summary, data_dir=services.data_dir)
@@ -224,7 +245,7 @@ def report(executed: Executed, services: Services) -> RunSummary:
             f"The folder {summary.folder} of the run cannot be written: {error}; the "
             "products are in the store, run again for the folder."
         ) from error
-    services.database.runs.set_notes(run.id, executed.notes)
+    services.database.runs.set_notes(run.id, notes)
     services.database.runs.finish_run(run.id, state, message, now=datetime.now(UTC))
     log = get_logger(run=run.id, program=run.program)
     log.info("run.finished", state=str(state), message=message)

@@ -42,6 +42,10 @@ class Request:
     """Id of the run of which these jobs are tried again."""
     basis: str | None = None
     """What a watch saw of all that it rests on, as JSON (`flows.watching.Basis`)."""
+    force: bool = False
+    """Whether every change counts, whatever the policy of the site."""
+    only_stage: Stage | None = None
+    """The only stage that is wanted, with what it needs; None means all."""
 
     def __post_init__(self) -> None:
         """Refuse malformed ids before anything is done.

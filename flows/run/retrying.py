@@ -185,7 +185,7 @@ def _can_help(end: Outcome) -> bool:
     return end.error.type in _FROM_OUTSIDE
 
 
-def _make_request(run: Run, keys: Iterable[str]) -> Request:
+def _make_request(run: Run, keys: Sequence[str]) -> Request:
     asked: Mapping[str, Any] = run.request
     return Request(
         run.program,
@@ -196,4 +196,10 @@ def _make_request(run: Run, keys: Iterable[str]) -> Request:
         Stage(asked.get("start_at", Stage.DETECTOR1)),
         tuple(keys),
         run.id,
+        force=bool(asked.get("force")),
+        only_stage=None if keys else _find_stage(asked.get("only_stage")),
     )
+
+
+def _find_stage(name: str | None) -> Stage | None:
+    return Stage(name) if name else None

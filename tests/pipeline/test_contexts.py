@@ -1,14 +1,29 @@
 """What is due in another context, told by a plan alone."""
 
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 from processed import Processed
 from processing import make_request, plan
+from typer.testing import CliRunner
 
 from config.settings import Settings
+from flows.cli import app
 from flows.execution import Cluster
+from flows.factory import open_database
 from flows.models.runs import JobState
+from flows.planning import Cause, DifferenceKind, JudgedJob, Staleness
 from flows.reports import JobLine, RunSummary
-from flows.run import Shared, plan_only
+from flows.run import (
+    Shared,
+    find_recorded,
+    judge_only,
+    plan_only,
+)
 from workers.sample import Mode, SampleSet
 
 
@@ -71,3 +86,106 @@ def test_nothing_of_the_time_series_is_due_in_any_context(
     assert {job.made_in for job in summary.jobs} == {made}
     why = f"in {made}, nothing has changed in {context}" if context != made else "done"
     assert all(why in job.why for job in summary.jobs)
+
+
+@pytest.fixture
+def crds(sample: SampleSet, tmp_path: Path) -> Path:
+    """Return a cache of which files may be replaced."""
+    return shutil.copytree(sample.crds, tmp_path / "crds", copy_function=os.link)
+
+
+def change(crds: Path, done: Processed, reftype: str, old: bytes, new: bytes) -> str:
+    """Change the bytes of the file of a type that jobs have used; give its name."""
+    jobs = [outcome.job for outcome in done.list_outcomes().values()]
+    uses = [use for job in jobs for use in (*job.references, *job.pars)]
+    [name] = {use.file.name for use in uses if use.reftype == reftype and use.file}
+    [path] = crds.rglob(name)
+    content = path.read_bytes()
+    assert old in content
+    path.unlink()
+    path.write_bytes(content.replace(old, new, 1))
+    return name
+
+
+def judge(done: Processed, crds: Path, shared: Shared) -> dict[str, JudgedJob]:
+    settings = done.settings.model_copy(update={"crds_path": crds})
+    with open_database(settings, read_only=True) as database:
+        recorded = find_recorded(database, done.summary.program)
+    assert recorded is not None
+    judged = judge_only(settings, recorded, shared=shared)
+    assert judged.cost.jobs == sum(job.is_due for job in judged.jobs)
+    return {job.key: job for job in judged.jobs}
+
+
+def pick(judged: Mapping[str, JudgedJob], stage: str) -> list[JudgedJob]:
+    return [job for key, job in judged.items() if key.startswith(f"{stage}:")]
+
+
+def test_another_photom_makes_spec2_stale_and_what_follows_it(
+    bots: Processed, crds: Path, shared: Shared
+) -> None:
+    name = change(crds, bots, "photom", b"Synthetic", b"synthetic")
+    judged = judge(bots, crds, shared)
+    assert {j.staleness for j in pick(judged, "detector1")} == {Staleness.CURRENT}
+    for job in pick(judged, "spec2"):
+        assert job.staleness is Staleness.STALE
+        assert job.why.startswith(f"reference photom {name} (")
+        assert "; " not in job.why
+    [last] = pick(judged, "tso3")  # which reads it, too
+    kinds = [reason.kind for reason in last.reasons]
+    assert kinds == [DifferenceKind.REFERENCE, Cause.UPSTREAM]
+
+
+def test_another_dark_makes_everything_stale(
+    bots: Processed, crds: Path, shared: Shared
+) -> None:
+    change(crds, bots, "dark", b"Synthetic", b"synthetic")
+    judged = judge(bots, crds, shared)
+    assert {job.staleness for job in judged.values()} == {Staleness.STALE}
+    kinds = {
+        key.partition(":")[0]: [reason.kind for reason in job.reasons]
+        for key, job in judged.items()
+    }
+    waits = [Cause.UPSTREAM]
+    first = [DifferenceKind.REFERENCE]
+    assert kinds == {"detector1": first, "spec2": waits, "tso3": waits}
+
+
+def test_another_value_in_a_pars_file_is_told_with_that_file(
+    bots: Processed, crds: Path, shared: Shared
+) -> None:
+    change(crds, bots, "pars-detector1pipeline", b"8.0", b"7.0")
+    judged = judge(bots, crds, shared)
+    text = "parameter detector1.jump.rejection_threshold 8.0 -> 7.0 "
+    for job in pick(judged, "detector1"):
+        pars, parameter = job.reasons
+        assert pars.text.startswith("reference pars-detector1pipeline jwst_nirspec_")
+        assert parameter.text == f"{text}(pars-detector1pipeline)"
+
+
+def test_the_command_says_what_is_stale_and_that_nothing_is(
+    bots: Processed, sample: SampleSet, crds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWEBB_SLOTS", "1")
+    folder = str(bots.settings.data_dir)
+    where = ["--archive", str(sample.archive), "--data-dir", folder]
+    where += ["--context", sample.contexts[1]]
+
+    def stale(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["stale", *arguments, *where])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    monkeypatch.setenv("REWEBB_CRDS_PATH", str(sample.crds))
+    said = stale(bots.summary.program)
+    assert said.strip().splitlines()[-1].startswith("Nothing is out of date: 5 jobs")
+    change(crds, bots, "photom", b"Synthetic", b"synthetic")
+    monkeypatch.setenv("REWEBB_CRDS_PATH", str(crds))
+    told = json.loads(stale("--all", "--json"))
+    assert told["counts"] == {"CURRENT": 2, "STALE": 3}
+    assert told["cost"]["jobs"] == 3
+    assert told["errors"] == {}
+    [program] = told["programs"]
+    reasons = [reason for job in program["jobs"] for reason in job["reasons"]]
+    assert {reason["kind"] for reason in reasons} == {"reference", "upstream"}
+    assert {reason["action"] for reason in reasons} == {"rerun"}

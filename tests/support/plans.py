@@ -10,6 +10,7 @@ from exposures import associate_headers
 from outcomes import NOON, make_reference
 
 from config.costs import Costs, load_costs
+from config.policy import Policy
 from config.recipe import AssociationChoice
 from flows.models.exposures import Exposure, UnusableFile
 from flows.models.jobs import Content, Damage, StoredJob
@@ -183,6 +184,7 @@ def make_binder(
     limits: Limits = Limits(most_voxels=10**8),  # noqa: B008  # frozen
     costs: Costs | None = None,
     expect: Callable[[Sequence[str]], object] = lambda _: None,
+    policy: Policy | None = None,
 ) -> Binder:
     """Make a binder over what is done, with our costs or others."""
     return Binder(
@@ -194,6 +196,7 @@ def make_binder(
         limits=limits,
         allow_partial=allow_partial,
         expect=expect,
+        policy=policy,
     )
 
 

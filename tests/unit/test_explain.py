@@ -11,6 +11,11 @@ from flows.planning.explain import explain_due, explain_reuse
 from workers.contract import Job, ParsUse, ReferenceUse
 from workers.parameters import flatten_parameters
 
+
+def explain(job: Job, history: DoneStore) -> str:
+    return explain_due(job, history.find_earlier_jobs(job.stage, job.name), history)
+
+
 JOB = replace(
     make_job(),
     inputs=(make_input("a_rate.fits"), make_input("b_rate.fits")),
@@ -104,7 +109,7 @@ def test_a_job_is_compared_with_the_nearest_one_not_with_the_newest(
     for job in done if newest_first else done[::-1]:
         history.add(job)
     edited = with_pixels(JOB, "edited")
-    assert explain_due(edited, history) == "science input a_rate.fits has changed"
+    assert explain(edited, history) == "science input a_rate.fits has changed"
 
 
 def test_of_jobs_that_are_as_near_the_newest_counts() -> None:
@@ -112,20 +117,20 @@ def test_of_jobs_that_are_as_near_the_newest_counts() -> None:
     for number in (1, 2):
         history.add(with_pixels(JOB, "same", dark=f"dark_{number}.fits"))
     due = with_pixels(JOB, "same", dark="dark_3.fits")
-    assert explain_due(due, history).startswith("dark dark_2.fits")
+    assert explain(due, history).startswith("dark dark_2.fits")
 
 
 def test_what_was_done_and_is_gone_from_the_store_was_not_never_done() -> None:
     history = DoneStore()
-    assert explain_due(JOB, history) == "never done"
+    assert explain(JOB, history) == "never done"
     history.add(JOB)
-    assert explain_due(JOB, history).startswith("done before, but its products are ")
+    assert explain(JOB, history).startswith("done before, but its products are ")
 
 
 def test_what_an_older_version_hashed_is_not_compared() -> None:
     history = DoneStore()
     history.add(replace(with_pixels(JOB, "old"), fingerprint="0" * 64))
-    why = explain_due(with_pixels(JOB, "new"), history)
+    why = explain(with_pixels(JOB, "new"), history)
     assert why == "done before, by a version of rewebb whose hashes of content differ"
 
 
@@ -142,7 +147,7 @@ def test_what_of_an_input_has_changed_is_told(what: str, content: Content) -> No
     history = DoneStore()
     history.contents = {"old": Content("old", {"FILTER": "'CLEAR'"}), "new": content}
     history.add(with_pixels(JOB, "old"))
-    why = explain_due(with_pixels(JOB, "new"), history)
+    why = explain(with_pixels(JOB, "new"), history)
     assert why == f"science input a_rate.fits has changed: {what}"
 
 
@@ -151,7 +156,7 @@ def test_of_many_cards_that_have_changed_only_some_are_named() -> None:
     before, after = ({f"KEY{n}": value for n in range(9)} for value in "12")
     history.contents = {"old": Content("p", before), "new": Content("p", after)}
     history.add(with_pixels(JOB, "old"))
-    assert explain_due(with_pixels(JOB, "new"), history).endswith("KEY4 1 -> 2, 4 more")
+    assert explain(with_pixels(JOB, "new"), history).endswith("KEY4 1 -> 2, 4 more")
 
 
 def test_what_is_reused_from_another_context_names_both() -> None:

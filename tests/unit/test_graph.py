@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from plans import make_graph
 
 from config.recipe import AssociationChoice
+from flows.errors import PlanError
 from flows.models.associations import Lack
 from flows.models.exposures import Exposure, Metafile, UnusableFile
-from flows.planning import PlannedJob, build_graph
+from flows.planning import PlannedJob, build_graph, keep_stage
 from workers.contract import Stage
 
 DITHERS = st.lists(
@@ -219,3 +220,15 @@ def test_there_are_jobs_of_both_detectors_where_light_falls(
     path: tuple[str, str], through: dict[str, str | bool]
 ) -> None:
     assert list_detectors(path, through) == {"nrs1", "nrs2"}
+
+
+def test_a_run_can_be_kept_to_the_jobs_of_a_stage_and_what_they_need() -> None:
+    graph = make_graph(bots_program())
+    stages = [
+        {job.stage for job in keep_stage(graph, stage)}
+        for stage in (Stage.DETECTOR1, Stage.SPEC2, Stage.SPEC3)
+    ]
+    first, second = Stage.DETECTOR1, Stage.SPEC2
+    assert stages == [{first}, {first, second}, {first, second, Stage.TSO3}]
+    with pytest.raises(PlanError, match="there are jobs of detector1"):
+        keep_stage(keep_stage(graph, first), Stage.SPEC3)

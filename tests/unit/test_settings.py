@@ -5,6 +5,7 @@ import pytest
 
 from config.clusters import AddressProfile, LocalProfile
 from config.errors import SettingsError
+from config.policy import Action, Policy
 from config.settings import PERSONAL, Settings, find_user_file, load_settings
 from flows.layout import get_database_url
 
@@ -283,3 +284,20 @@ def test_a_configuration_folder_that_is_not_absolute_is_none(
     monkeypatch.setenv("HOME", str(elsewhere / "home"))
     assert load_settings().mast_url == "https://mast.stsci.edu"
     assert find_user_file() == elsewhere / "home/.config/rewebb/rewebb.toml"
+
+
+def test_a_policy_says_what_follows_from_changes(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().policy == Policy()
+    (elsewhere / "rewebb.toml").write_text('[policy]\npackages_patch = "report"\n')
+    assert load_settings().policy == Policy(packages_patch=Action.REPORT)
+    monkeypatch.setenv("REWEBB_POLICY", '{"jwst_patch": "rerun"}')
+    assert load_settings().policy.jwst_patch is Action.RERUN
+
+
+@pytest.mark.parametrize("text", ['numpy = "rerun"', 'references = "never"'])
+def test_a_policy_of_unknown_words_is_refused(elsewhere: Path, text: str) -> None:
+    (elsewhere / "rewebb.toml").write_text(f"[policy]\n{text}\n")
+    with pytest.raises(SettingsError, match=f"policy.*{text.split(maxsplit=1)[0]}"):
+        load_settings()
