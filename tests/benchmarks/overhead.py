@@ -96,7 +96,7 @@ def run_jobs(
             Planned(plan, binder, "jwst_0001.pmap", ()),
             run=run,
             services=services,
-            cluster=cluster,
+            open_cluster=lambda: cluster,
             lease=lease,
             listener=lambda _: None,
         )

@@ -196,7 +196,9 @@ def test_apertures_of_the_context_are_edited_for_the_job_alone(
             data_dir=services.data_dir,
             get_specs=get_installed_specs,
         )
-        entries = make_plan(resolve(drawn, services, cluster), services).plan.entries
+        entries = make_plan(
+            resolve(drawn, services, lambda: cluster), services
+        ).plan.entries
     [job] = [entry.job for entry in entries if entry.state is not JobState.REUSED]
     assert job is not None
     kept = hash_references(sample)

@@ -92,7 +92,7 @@ def plan_detector1(settings: Settings, recipe: str, cluster: Cluster) -> PlanEnt
             get_specs=get_specs,
         )
         fetched = fetch(drawn, services.archive)
-        resolved = resolve_graph(fetched, services, cluster)
+        resolved = resolve_graph(fetched, services, lambda: cluster)
         return make_plan(resolved, services).plan.entries[0]
 
 

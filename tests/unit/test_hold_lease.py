@@ -204,13 +204,13 @@ def test_a_lease_that_cannot_be_given_back_is_an_error(services: Services) -> No
 def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
     services: Services,
 ) -> None:
-    class Vanishing:
-        def get_largest_bytes(self) -> int:
-            """Go away, and the table of runs with it."""
-            return fail_without(services, "run")
+    def open_cluster() -> NoReturn:
+        """Go away, and the table of runs with it."""
+        fail_without(services, "run")
 
-    binder = make_binder(make_resolved(()), DoneStore())
-    planned = Planned(Plan(()), binder, "jwst_0001.pmap", ())
+    graph = make_graph(bots_program())
+    binder = make_binder(make_resolved(graph), DoneStore())
+    planned = Planned(build_plan(graph, binder), binder, "jwst_0001.pmap", ())
     begun = make_run(Request("99001"), load_recipe("official"))
     with (
         pytest.raises(PlanError, match="the first"),
@@ -221,7 +221,7 @@ def test_what_ends_a_run_is_seen_though_its_end_cannot_be_recorded(
             planned,
             run=run,
             services=services,
-            cluster=Vanishing(),
+            open_cluster=open_cluster,
             lease=lease,
             listener=lambda _: None,
         )
@@ -257,7 +257,7 @@ def execute_on(
             planned,
             run=run,
             services=services,
-            cluster=cluster,
+            open_cluster=lambda: cluster,
             lease=lease,
             listener=lambda _: None,
         )
