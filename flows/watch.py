@@ -36,6 +36,7 @@ from workers.errors import WorkerError
 
 from .errors import RewebbError
 from .page import prepare_logs
+from .run import Shared
 from .watching import (
     Candidate,
     Cost,
@@ -43,6 +44,7 @@ from .watching import (
     Due,
     decide,
     dump_basis,
+    judge,
     list_fruitless,
     look,
 )
@@ -110,7 +112,9 @@ def watch_archive(
     night = f"{datetime.now(UTC):%Y-%m-%d}"
     try:
         wanted = load_subscriptions(subscriptions)
-        candidates = look(load_settings(**given), wanted)
+        settings = load_settings(**given)
+        with Shared(settings, read_only=True) as shared:
+            candidates = judge(settings, look(settings, wanted), shared=shared)
     except (RewebbError, ConfigError, WorkerError) as error:
         return Failed(message=str(error))
     spent, left = settle(candidates, _find_asked(night))

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Archive, AsJson, DataDir
-from .output import print_json, print_rows, say, warn
+from .options import Archive, AsJson, Cluster, DataDir
+from .output import print_json, print_rows, say, warn, watched
 
 __all__ = ["watch"]
 
@@ -16,6 +16,7 @@ def watch(
     *,
     archive: Archive = None,
     data_dir: DataDir = None,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which programs a night would run again, why, and at what cost.
@@ -25,11 +26,20 @@ def watch(
     from config.settings import load_settings
     from config.subscriptions import load_subscriptions
 
-    from ..watching import decide, list_fruitless, look
+    from ..run import Shared
+    from ..watching import decide, judge, list_fruitless, look
 
     wanted = load_subscriptions(file)
-    settings = load_settings(archive=archive, data_dir=data_dir)
-    candidates = look(settings, wanted)
+    settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
+    with watched(quiet=as_json) as listen, Shared(settings, read_only=True) as shared:
+        listen("").steps("look")
+        candidates = judge(
+            settings,
+            look(settings, wanted),
+            shared=shared,
+            tell=lambda program: listen("").steps(f"judge {program}"),
+        )
+        listen("").steps("")
     decision = decide(candidates, wanted.budget)
     for name in list_fruitless(wanted, candidates):
         warn(f"the subscription {name} finds no exposure that can be had")

@@ -72,6 +72,9 @@ class Candidate:
     """Whether a run of the program is under way, whoever asked for it."""
     cost: Cost = field(default_factory=Cost)
     """What a run is expected to cost."""
+    stale: tuple[str, ...] | None = None
+    """Why jobs of it are out of date, by the policy of the site; None if it was not
+    judged job by job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,15 @@ def explain(candidate: Candidate) -> Iterator[str]:
         return
     if now.content != done.content:
         yield _explain_files(now, done)
+    if now.recipe != done.recipe:
+        yield f"recipe {done.recipe[:8]} -> {now.recipe[:8]}"
+    if candidate.stale == ():
+        return
     if now.context != done.context:
         yield f"context {done.context} -> {now.context}"
     if now.jwst != done.jwst:
         yield f"jwst {done.jwst} -> {now.jwst}"
-    if now.recipe != done.recipe:
-        yield f"recipe {done.recipe[:8]} -> {now.recipe[:8]}"
+    yield from candidate.stale or ()
 
 
 def _explain_files(now: Basis, done: Basis) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from processing import make_request, plan
 from typer.testing import CliRunner
 
 from config.settings import Settings
+from config.subscriptions import Budget, Subscription, Subscriptions
 from flows.cli import app
 from flows.execution import Cluster
 from flows.factory import open_database
@@ -24,6 +26,8 @@ from flows.run import (
     judge_only,
     plan_only,
 )
+from flows.watching import decide, look
+from flows.watching import judge as judge_candidates
 from workers.sample import Mode, SampleSet
 
 
@@ -189,3 +193,36 @@ def test_the_command_says_what_is_stale_and_that_nothing_is(
     reasons = [reason for job in program["jobs"] for reason in job["reasons"]]
     assert {reason["kind"] for reason in reasons} == {"reference", "upstream"}
     assert {reason["action"] for reason in reasons} == {"rerun"}
+
+
+@pytest.mark.parametrize(
+    ("program", "texts"),
+    [
+        ("bots", []),
+        ("ifu", ["reference photom jwst_nirspec_photom_0001.fits -> _0002.fits"]),
+    ],
+)
+def test_a_watch_runs_again_what_another_context_makes_stale(
+    request: pytest.FixtureRequest,
+    sample: SampleSet,
+    shared: Shared,
+    program: str,
+    texts: list[str],
+) -> None:
+    done: Processed = request.getfixturevalue(program)
+    wanted = Subscription(name="ours", programs=(done.summary.program,))
+    settings = use(done, sample.contexts[1])
+    [seen] = look(settings, Subscriptions(subscription=(wanted,)))
+    before = replace(seen.basis, context=sample.contexts[0])
+    told: list[str] = []
+    [one] = judge_candidates(
+        settings, [replace(seen, done=before)], shared=shared, tell=told.append
+    )
+    assert told == [done.summary.program]
+    reasons = [
+        reason for due in decide([one], Budget()).start for reason in due.reasons
+    ]
+    assert bool(reasons) is bool(texts) is bool(one.cost.jobs)
+    for text in texts:
+        assert any(text in reason for reason in reasons)
+    assert one.cost.jobs < seen.cost.jobs

@@ -55,6 +55,15 @@ def test_each_change_starts_a_run_and_says_why(
     assert due.reasons == (why,)
 
 
+def test_in_another_context_what_was_judged_runs_only_if_jobs_are_out_of_date() -> None:
+    elsewhere = replace(DONE, basis=replace(BASIS, context="jwst_1600.pmap"))
+    current = replace(elsewhere, stale=())
+    assert decide([current], Budget()).idle == (current,)
+    reason = "reference photom a.fits -> b.fits (3 jobs)"
+    (due,) = decide([replace(elsewhere, stale=(reason,))], Budget()).start
+    assert due.reasons == ("context jwst_1584.pmap -> jwst_1600.pmap", reason)
+
+
 def test_a_program_that_was_never_run_is_due() -> None:
     (due,) = decide([make_new("02736")], Budget()).start
     assert due.reasons == ("no run of 02736 with this recipe has come to its end",)
