@@ -41,7 +41,7 @@ __all__ = [
     "set_leaving",
 ]
 
-_PRELOAD = ["workers.restart", "workers.stages.preload", "workers.run"]
+_PRELOAD = ["workers.restart", "workers.stages.preload", "workers.calls"]
 _POLL_S = 0.05
 _LOOK_S = 1.0
 """Between two looks at all processes of a job, and at whether it is still wanted."""

@@ -8,56 +8,41 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
 from config.faults import FaultKind
 
 from .beginnings import begin, find_earlier_end, get_scratch
-from .cache_contract import (
-    FileProgress,
-    PrefetchReport,
-    PrefetchRequest,
-    VerifyReport,
-    VerifyRequest,
-)
-from .child import ChildEnd, Cut, listening, make_sender, run_in_child
-from .content import file_sha256, hash_content, read_cards
+from .child import ChildEnd, Cut, run_in_child
+from .content import file_sha256, hash_content
 from .contract import (
     CHILD_LOST,
     EXTRACT1D,
-    BroughtReport,
     Caveat,
-    CodeSpecs,
     Combined,
     ErrorInfo,
-    FileHash,
     Job,
-    Measurement,
     Outcome,
     ParsUse,
     Product,
     ProductFacts,
     ReferenceUse,
-    Resolution,
-    ResolveRequest,
     Status,
     StepStatus,
     TimeLimits,
     Usage,
     to_json,
 )
-from .differences import Difference, compare_files
 from .environment import require_pins
-from .errors import InputChangedError, TreeError, VersionMismatchError, WorkerError
+from .errors import InputChangedError, TreeError, VersionMismatchError
 from .failures import MEMORY_ERROR, PREEMPTED, TIMED_OUT, to_info
 from .faults import strike
-from .installed import Environment, describe_environment, keep_environment
+from .installed import keep_environment
 from .job_layout import (
     INPUTS,
     LOG_NAME,
@@ -74,20 +59,7 @@ from .references import ReferenceCache, locate_reference, pin
 from .trees import remove_tree
 from .versions import calibration_versions
 
-__all__ = [
-    "answer_job",
-    "check_brought",
-    "compare_products",
-    "describe_worker",
-    "hash_files",
-    "list_specs",
-    "measure_products",
-    "prefetch_references",
-    "resolve_jobs",
-    "run_job",
-    "verify_references",
-    "wrap_slits",
-]
+__all__ = ["answer_job", "describe", "guarded", "run_job"]
 
 _T = TypeVar("_T")
 
@@ -263,81 +235,6 @@ def _run_in(
     return outcome
 
 
-def resolve_jobs(request: ResolveRequest) -> Resolution | ErrorInfo:
-    """Resolve references and parameters of a batch of jobs, in a child."""
-    return _call(_resolve, request)
-
-
-def prefetch_references(
-    request: PrefetchRequest,
-    *,
-    listener: Callable[[FileProgress], None] | None = None,
-) -> PrefetchReport | ErrorInfo:
-    """Bring the references of a batch of jobs into the cache, in a child."""
-    with listening(listener) as sender:
-        return _call(_prefetch, request, sender)
-
-
-def verify_references(
-    request: VerifyRequest,
-    *,
-    listener: Callable[[FileProgress], None] | None = None,
-) -> VerifyReport | ErrorInfo:
-    """Verify every file of a CRDS cache, in a child."""
-    with listening(listener) as sender:
-        return _call(_verify, request, sender)
-
-
-def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
-    """Hash raw files, in a child."""
-    return _call(_hash_all, paths)
-
-
-def list_specs(_: object = None) -> CodeSpecs | ErrorInfo:
-    """List the parameters of the calibration code of this worker, in a child."""
-    return _call(_list_specs)
-
-
-def describe_worker(_: object = None) -> tuple[dict[str, str], Environment]:
-    """Describe a worker: versions of its calibration code, and all that is there."""
-    return calibration_versions(), describe_environment()
-
-
-def compare_products(
-    pairs: Sequence[tuple[Path, Path]],
-) -> tuple[tuple[Difference, ...], ...] | ErrorInfo:
-    """List what differs between two products, in a child; those of each pair together.
-
-    What a hash of content leaves out does not count.
-    """
-    return _call(_compare, pairs)
-
-
-def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
-    """Wrap calibrated slits as `cal` products of their exposures, in a child."""
-    return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
-
-
-def measure_products(
-    paths: Sequence[Path], *, lines_um: Sequence[float] = ()
-) -> tuple[tuple[Measurement, ...], ...] | ErrorInfo:
-    """Take all measurements of products, in a child; those of each one together.
-
-    Parameters
-    ----------
-    paths
-        Products, which may go with each other.
-    lines_um
-        Where lines should be in their spectra.
-    """
-    return _call(_measure, [path.absolute() for path in paths], lines_um)
-
-
-def check_brought(path: Path) -> BroughtReport | ErrorInfo:
-    """Check a file that a user brings, in a child."""
-    return _call(_check_brought, path.absolute())
-
-
 _CUTS = {
     Cut.STALL: (Status.TIMED_OUT, TIMED_OUT, "made no progress"),
     Cut.TIME: (Status.TIMED_OUT, TIMED_OUT, "took far longer than predicted"),
@@ -403,22 +300,7 @@ def _publish(outcome: Outcome, made: Path, target: Path) -> None:
     sync(target.parent)
 
 
-def _call(work: Callable[..., _T], *args: object) -> _T | ErrorInfo:
-    """Do something in a child; if it raises or the child is lost, give the error."""
-    end = run_in_child(_guarded, _do_quietly, work, *args)
-    if end.answer is None:
-        why = f"A worker process ended with exit code {end.exit_code}."
-        return ErrorInfo(CHILD_LOST, why, "")
-    answer: _T | ErrorInfo = end.answer
-    return answer
-
-
-def _do_quietly(work: Callable[..., _T], *args: object) -> _T:
-    logging.getLogger("CRDS").setLevel(logging.WARNING)
-    return work(*args)
-
-
-def _guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
+def guarded(work: Callable[..., _T], *args: Any) -> _T | ErrorInfo:
     """Run anything, and turn whatever it raises into data."""
     try:
         return work(*args)
@@ -432,7 +314,7 @@ def _calibrate(
     combined: Combined | None = None,
     fault: FaultKind | None = None,
 ) -> _Answer:
-    answer = _guarded(_calibrate_logged, job, scratch, combined, fault)
+    answer = guarded(_calibrate_logged, job, scratch, combined, fault)
     # On a full disk the log itself is what fails.
     return _Answer(error=answer) if isinstance(answer, ErrorInfo) else answer
 
@@ -441,7 +323,7 @@ def _calibrate_logged(
     job: Job, scratch: Path, combined: Combined | None, fault: FaultKind | None
 ) -> _Answer | ErrorInfo:
     with _captured_log(scratch / PUBLISH / LOG_NAME):
-        answer = _guarded(_run_stage, job, scratch, combined, fault)
+        answer = guarded(_run_stage, job, scratch, combined, fault)
         if isinstance(answer, ErrorInfo):
             logging.getLogger(__name__).error("%s", answer.traceback)
         return answer
@@ -477,7 +359,7 @@ def _run_stage(
     shared = scratch.with_name(SHARED)
     found = calibrate(job, inputs=Path(INPUTS), shared=shared, combined=combined)
     made = sorted(p for p in work.iterdir() if p.is_file() and not _is_hidden(p))
-    products = tuple(_describe(path) for path in made)
+    products = tuple(describe(path) for path in made)
     for path in made:
         path.rename(outputs / path.name)
     if job.association_name and job.association:
@@ -524,7 +406,8 @@ def _lay_out(job: Job, inputs: Path) -> None:
         (inputs / job.association_name).write_text(job.association)
 
 
-def _describe(path: Path) -> Product:
+def describe(path: Path) -> Product:
+    """Describe a file by its size, time and hashes."""
     stat = path.stat()
     content, pixels = hash_content(path)
     return Product(
@@ -535,76 +418,6 @@ def _describe(path: Path) -> Product:
         content_sha256=content,
         pixels_sha256=pixels,
     )
-
-
-def _resolve(request: ResolveRequest) -> Resolution:
-    from .stages.resolve import resolve  # only in the child
-
-    return resolve(request)
-
-
-def _list_specs() -> CodeSpecs:
-    from .stages.specs import list_specs  # only in the child
-
-    return list_specs()
-
-
-def _wrap(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    from .stages.wrapping import wrap_slits  # only in the child
-
-    return wrap_slits(paths, folder)
-
-
-def _measure(
-    paths: Sequence[Path], lines_um: Sequence[float]
-) -> tuple[tuple[Measurement, ...], ...]:
-    from .stages.measurements import measure  # only in the child
-
-    return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
-
-
-def _compare(
-    pairs: Sequence[tuple[Path, Path]],
-) -> tuple[tuple[Difference, ...], ...]:
-    return tuple(compare_files(here, there) for here, there in pairs)
-
-
-def _check_brought(path: Path) -> BroughtReport:
-    from .brought import check_brought  # only in the child
-
-    return check_brought(path)
-
-
-def _prefetch(request: PrefetchRequest, sender: Connection | None) -> PrefetchReport:
-    from .stages.prefetch import prefetch  # only in the child
-
-    return prefetch(request, make_sender(sender))
-
-
-def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
-    from .references.verification import verify_cache  # only in the child
-
-    return verify_cache(request, make_sender(sender))
-
-
-def _hash_all(paths: Sequence[str]) -> tuple[FileHash, ...]:
-    return tuple(_hash_one(path) for path in paths)
-
-
-def _hash_one(path: str) -> FileHash:
-    try:
-        found = _describe(Path(path))
-        return FileHash(
-            path=path,
-            size_bytes=found.size_bytes,
-            mtime_ns=found.mtime_ns,
-            sha256=found.sha256,
-            content_sha256=found.content_sha256,
-            pixels_sha256=found.pixels_sha256,
-            cards=read_cards(Path(path)),
-        )
-    except (OSError, WorkerError) as error:
-        return FileHash(path, 0, 0, "", "", replace(to_info(error), traceback=""))
 
 
 @contextmanager

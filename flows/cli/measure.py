@@ -191,8 +191,8 @@ class _Measuring:
         return [product.numbers for product in measured.products]
 
     def _take_files(self, paths: Sequence[Path]) -> "list[tuple[Measurement, ...]]":
+        from workers.calls import measure_products
         from workers.contract import ErrorInfo
-        from workers.run import measure_products
 
         if not paths:
             return []

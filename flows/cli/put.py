@@ -74,9 +74,9 @@ def _put(brought: "BroughtFiles", path: Path, kind: str | None) -> _Put:
     """Put a file, which must be of a kind."""
 
     def check(copy: Path) -> "BroughtReport":
+        from workers.calls import check_brought
         from workers.contract import ErrorInfo
         from workers.errors import BroughtError
-        from workers.run import check_brought
 
         report = check_brought(copy)
         if isinstance(report, ErrorInfo):

@@ -72,7 +72,7 @@ def sync(
     Jobs whose raw files are not here are left out and counted.
     """
     from config.settings import load_settings
-    from workers.run import prefetch_references
+    from workers.calls import prefetch_references
 
     from ..factory import adapt_to_sample, find_crds_cache
 
@@ -120,7 +120,7 @@ def verify(
     Without a server, it is compared with what runs have seen of it.
     """
     from config.settings import load_settings
-    from workers.run import verify_references
+    from workers.calls import verify_references
 
     from ..factory import adapt_to_sample, find_crds_cache
 

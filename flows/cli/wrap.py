@@ -23,8 +23,8 @@ def wrap(
 
     `rewebb run PROGRAM --archive OUT --start-at spec3` combines them.
     """
+    from workers.calls import wrap_slits
     from workers.contract import ErrorInfo
-    from workers.run import wrap_slits
 
     made = wrap_slits(slits, out)
     if isinstance(made, ErrorInfo):

@@ -91,7 +91,7 @@ class WorkerOffer:
 
 
 class Cluster:
-    """Slots and memory to run functions of `workers.run` on.
+    """Slots and memory to run functions of `workers.calls` on.
 
     Parameters
     ----------

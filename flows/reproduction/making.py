@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from config.costs import Costs, load_costs
 from config.settings import Settings
+from workers.calls import compare_products, describe_worker
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Input, Job, Outcome, Product
 from workers.differences import Difference
 from workers.installed import Environment
 from workers.job_layout import OUTCOME_NAME
 from workers.memory import learn_bytes
-from workers.run import compare_products, describe_worker
 
 from ..errors import DataFolderError, OutcomeError, PlanError
 from ..execution import CallError, Cluster, Listener, Orchestrator, WorkerLostError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from config.measurements import hash_kinds
 from workers.cache_contract import FileProgress
+from workers.calls import measure_products
 from workers.contract import ErrorInfo, Measurement, Product
-from workers.run import measure_products
 
 from ..errors import PlanError
 from ..execution import CallError, Cluster, WorkerLostError

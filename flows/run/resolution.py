@@ -11,6 +11,12 @@ from typing import TypeVar, cast
 
 from config.recipe import Recipe
 from workers.cache_contract import PrefetchReport, PrefetchRequest
+from workers.calls import (
+    describe_worker,
+    hash_files,
+    prefetch_references,
+    resolve_jobs,
+)
 from workers.contract import (
     BROUGHT,
     METAFILE,
@@ -29,12 +35,6 @@ from workers.contract import (
 )
 from workers.errors import EditError
 from workers.installed import Environment
-from workers.run import (
-    describe_worker,
-    hash_files,
-    prefetch_references,
-    resolve_jobs,
-)
 
 from ..errors import PlanError
 from ..execution import CallError, Cluster, WorkerLostError

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.errors import RecipeError
 from config.recipe import Recipe
+from workers.calls import list_specs
 from workers.contract import CodeSpecs, ErrorInfo, to_json
 from workers.publishing import replace
-from workers.run import list_specs
 from workers.versions import calibration_versions
 
 from ..errors import PlanError

@@ -35,7 +35,7 @@ from flows.factory import Services, open_configured_cluster, open_services
 from flows.models.runs import JobState
 from flows.planning import Binder, Limits, PlannedJob, build_plan
 from flows.run import Planned, Recording, Request, execute, hold_lease, make_run
-from workers.run import hash_files
+from workers.calls import hash_files
 
 JOBS = 10_000
 JOBS_PER_OBSERVATION = 21

@@ -29,8 +29,8 @@ from prefetching import (
 )
 
 from workers.cache_contract import PrefetchRequest
+from workers.calls import prefetch_references
 from workers.contract import ErrorInfo, ResolveItem, Stage
-from workers.run import prefetch_references
 from workers.sample import SampleSet
 
 AWAY = "http://127.0.0.1:9"
@@ -284,7 +284,7 @@ PREFETCH = """
 import sys
 from workers.cache_contract import (PrefetchRequest)
 from workers.contract import (ResolveItem, Stage)
-from workers.run import prefetch_references
+from workers.calls import prefetch_references
 if __name__ == "__main__":
     raw, cache, url = sys.argv[1:]
     items = (ResolveItem("x", Stage.DETECTOR1, raw, {}),)
@@ -328,7 +328,7 @@ def test_jobs_never_ask_a_server_although_the_environment_names_one(
     script = tmp_path / "resolve.py"
     script.write_text(
         "from workers.contract import ResolveItem, ResolveRequest, Stage\n"
-        "from workers.run import resolve_jobs\n"
+        "from workers.calls import resolve_jobs\n"
         "import sys\n"
         "if __name__ == '__main__':\n"
         "    items = (ResolveItem('x', Stage.SPEC2, sys.argv[1], {}),)\n"

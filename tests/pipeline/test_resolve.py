@@ -9,6 +9,7 @@ import pytest
 from processed import Processed
 from stdatamodels.jwst.datamodels import read_metadata
 
+from workers.calls import resolve_jobs
 from workers.contract import (
     ErrorInfo,
     Parameters,
@@ -20,7 +21,6 @@ from workers.contract import (
     Stage,
 )
 from workers.parameters import flatten_parameters
-from workers.run import resolve_jobs
 from workers.sample import Mode, SampleSet
 
 PHOTOM = "jwst_nirspec_photom_0001.fits"

@@ -48,4 +48,4 @@ def _make_product(job: Job, scratch: Path, *_: object) -> workers.run._Answer:
     path = scratch / workers.run.PUBLISH / f"{job.name}_{_SUFFIXES[job.stage]}.fits"
     fits.PrimaryHDU(header=fits.Header({"NAME": job.name})).writeto(path)
     (scratch / workers.run.PUBLISH / workers.run.LOG_NAME).touch()
-    return workers.run._Answer((workers.run._describe(path),))
+    return workers.run._Answer((workers.run.describe(path),))

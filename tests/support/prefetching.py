@@ -10,6 +10,7 @@ from workers.cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
+from workers.calls import prefetch_references, resolve_jobs, verify_references
 from workers.contract import (
     ErrorInfo,
     ReferenceFile,
@@ -18,7 +19,6 @@ from workers.contract import (
     ResolveRequest,
     Stage,
 )
-from workers.run import prefetch_references, resolve_jobs, verify_references
 from workers.sample import Mode, SampleSet
 
 PHOTOM = "jwst_nirspec_photom_0001.fits"

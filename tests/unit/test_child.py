@@ -15,6 +15,12 @@ from outcomes import make_job
 
 from config.faults import FaultKind
 from workers.cache_contract import PrefetchRequest, VerifyRequest
+from workers.calls import (
+    hash_files,
+    prefetch_references,
+    resolve_jobs,
+    verify_references,
+)
 from workers.child import Cut, run_in_child, set_leaving
 from workers.contract import (
     CHILD_LOST,
@@ -26,12 +32,8 @@ from workers.contract import (
 from workers.faults import strike
 from workers.run import (
     _Answer,
-    _guarded,
     _judge,
-    hash_files,
-    prefetch_references,
-    resolve_jobs,
-    verify_references,
+    guarded,
 )
 
 MIB = 1 << 20
@@ -88,15 +90,15 @@ def test_a_child_keeps_memory_for_its_next_array_whatever_dask_sets() -> None:
     assert done.stdout == "None\n"
 
 
-def test_an_exception_is_data_when_it_is_guarded() -> None:
-    end = run_in_child(_guarded, child_work.raise_error, "It is odd.")
+def test_an_exception_is_data_when_it_isguarded() -> None:
+    end = run_in_child(guarded, child_work.raise_error, "It is odd.")
     assert isinstance(end.answer, ErrorInfo)
     assert (end.answer.type, end.answer.message) == ("ValueError", "It is odd.")
     assert "in raise_error" in end.answer.traceback
 
 
 def test_an_exception_without_a_message_has_its_name() -> None:
-    end = run_in_child(_guarded, child_work.raise_unprintable)
+    end = run_in_child(guarded, child_work.raise_unprintable)
     assert end.answer.message == "RuntimeError"
 
 
@@ -153,7 +155,7 @@ def test_work_whose_child_is_killed_says_so(
 def test_want_of_memory_has_one_name_however_it_is_raised(
     work: Callable[[], object],
 ) -> None:
-    end = run_in_child(_guarded, work)
+    end = run_in_child(guarded, work)
     error = end.answer
     assert error.type == "MemoryError"
     answered = replace(end, answer=_Answer(error=error))
@@ -162,7 +164,7 @@ def test_want_of_memory_has_one_name_however_it_is_raised(
 
 
 def test_an_error_that_only_speaks_of_memory_is_none() -> None:
-    assert run_in_child(_guarded, child_work.speak_of_memory).answer.type == (
+    assert run_in_child(guarded, child_work.speak_of_memory).answer.type == (
         "ValueError"
     )
 
@@ -183,7 +185,7 @@ def test_a_job_that_leaves_by_itself_is_lost(code: int) -> None:
 
 
 def test_an_error_is_told_in_text_that_can_be_stored() -> None:
-    error = run_in_child(_guarded, child_work.raise_unstorable).answer
+    error = run_in_child(guarded, child_work.raise_unstorable).answer
     assert error.message == r"a\x00b\udc80c"
     assert "\0" not in error.traceback
     error.traceback.encode()

@@ -9,7 +9,7 @@ from config.settings import load_settings
 from workers.child import run_in_child
 from workers.contract import Status, TimeLimits
 from workers.faults import strike
-from workers.run import _Answer, _guarded, _judge
+from workers.run import _Answer, _judge, guarded
 
 GIB = 1 << 30
 FAULTS = (
@@ -51,7 +51,7 @@ def test_what_goes_wrong_has_the_end_of_its_kind(
 
 
 def test_an_error_that_is_asked_for_fails_the_job() -> None:
-    end = run_in_child(_guarded, strike, FaultKind.RAISE)
+    end = run_in_child(guarded, strike, FaultKind.RAISE)
     assert end.answer.type == "RuntimeError"
     assert not isinstance(end.answer, _Answer)
 

@@ -13,8 +13,8 @@ from installed_specs import get_installed_specs
 
 from flows.planning.parameter_checks import explain_refusal
 from flows.run import find_specs
+from workers.calls import list_specs
 from workers.contract import CodeSpecs, ErrorInfo, ParameterSpec, Stage, StepSpec
-from workers.run import list_specs
 from workers.stages.pipelines import get_spec
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
