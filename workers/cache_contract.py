@@ -9,10 +9,15 @@ from .contract import ReferenceFile, ResolveItem
 
 __all__ = [
     "Account",
+    "ArrayChange",
+    "ContextsReport",
+    "ContextsRequest",
     "DueFile",
     "FileProgress",
     "PrefetchReport",
     "PrefetchRequest",
+    "Preview",
+    "ReferenceChange",
     "ReferenceProblem",
     "VerifyReport",
     "VerifyRequest",
@@ -145,3 +150,87 @@ class FileProgress:
     """Their sizes together."""
     total_bytes: int
     """Sizes of all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextsRequest:
+    """Two contexts whose rules are to be compared."""
+
+    before: str
+    """A context, as in `PrefetchRequest`."""
+    after: str
+    """Another one."""
+    crds_path: str
+    """The CRDS cache."""
+    server_url: str | None
+    """The CRDS server that mappings are fetched from, or None to take the cache as it
+    is."""
+    known: tuple[ReferenceFile, ...] = ()
+    """Files whose sha1 need not be computed again while size and mtime stand."""
+    preview: bool = False
+    """Whether to compare the files that were replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayChange:
+    """How an array of a reference differs from that of another one."""
+
+    part: str
+    """Extension, as in ``SCI,1``; with the column of a table; with the row of a table
+    of conversions to flux."""
+    values: int
+    """Values that it has."""
+    changed: int
+    """How many differ."""
+    lost: int
+    """How many were finite and are not any more."""
+    gained: int
+    """How many are finite and were not."""
+    ratio: tuple[float, float, float] | None
+    """Of after to before: 5th, 50th and 95th percentile of all values; None where there
+    are none that are finite and not 0 in both."""
+    largest_at_um: float | None = None
+    """Wavelength of the largest change, where the array has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How two files of CRDS differ."""
+
+    arrays: tuple[ArrayChange, ...] = ()
+    """Arrays that differ."""
+    other: tuple[str, ...] = ()
+    """What else differs, in words; or why they cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceChange:
+    """A file that a context selects, and another does not."""
+
+    instrument: str
+    """In upper case."""
+    reftype: str
+    """Type of the reference (``photom``, ``pars-spec2pipeline``)."""
+    match: tuple[tuple[str, str], ...]
+    """Header keywords and their values that it is selected for, as the rules have them;
+    none if the rules changed in another way."""
+    before: str | None
+    """The file; None where there was none."""
+    after: str | None
+    """The file now; None where there is none."""
+    rules: str
+    """Name of the rules (rmap) that have changed, as they were before."""
+    preview: Preview | None = None
+    """How the two differ, if that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextsReport:
+    """How two contexts differ."""
+
+    before: str
+    """The first one, by its final name."""
+    after: str
+    """The other one."""
+    changes: tuple[ReferenceChange, ...]
+    """By instrument and type."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from .cache_contract import (
+    ContextsReport,
+    ContextsRequest,
     FileProgress,
     PrefetchReport,
     PrefetchRequest,
@@ -38,6 +40,7 @@ from .versions import calibration_versions
 
 __all__ = [
     "check_brought",
+    "compare_contexts",
     "compare_products",
     "describe_worker",
     "hash_files",
@@ -75,6 +78,16 @@ def verify_references(
     """Verify every file of a CRDS cache, in a child."""
     with listening(listener) as sender:
         return _call(_verify, request, sender)
+
+
+def compare_contexts(
+    request: ContextsRequest,
+    *,
+    listener: Callable[[FileProgress], None] | None = None,
+) -> ContextsReport | ErrorInfo:
+    """Compare the rules of two contexts, and files that they exchange, in a child."""
+    with listening(listener) as sender:
+        return _call(_compare_contexts, request, sender)
 
 
 def hash_files(paths: Sequence[str]) -> tuple[FileHash, ...] | ErrorInfo:
@@ -190,6 +203,14 @@ def _verify(request: VerifyRequest, sender: Connection | None) -> VerifyReport:
     from .references.verification import verify_cache  # only in the child
 
     return verify_cache(request, make_sender(sender))
+
+
+def _compare_contexts(
+    request: ContextsRequest, sender: Connection | None
+) -> ContextsReport:
+    from .stages.comparison import compare_contexts  # only in the child
+
+    return compare_contexts(request, make_sender(sender))
 
 
 def _hash_all(paths: Sequence[str]) -> tuple[FileHash, ...]:

@@ -14,6 +14,7 @@ from .asn import asn
 from .audit import audit
 from .cluster import cluster_app
 from .config import config_app
+from .context import context_app
 from .db import db_app
 from .demo import demo
 from .diff import diff
@@ -101,5 +102,6 @@ app.add_typer(config_app, name="config")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(sample_app, name="sample")
 app.add_typer(refs_app, name="refs")
+app.add_typer(context_app, name="context")
 app.add_typer(db_app, name="db")
 app.add_typer(memory_app, name="memory")

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "FindingKind", "RowDifference", "UsedInput", "UsedReference"]
+__all__ = [
+    "Finding",
+    "FindingKind",
+    "ReferenceUsers",
+    "RowDifference",
+    "UsedInput",
+    "UsedReference",
+]
 
 
 class FindingKind(StrEnum):
@@ -91,3 +98,13 @@ class UsedInput:
     """Hash of its bytes then."""
     name: str
     """Name under which the jobs saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceUsers:
+    """Who has used a file of CRDS."""
+
+    jobs: int
+    """Recorded jobs."""
+    programs: int
+    """Programs that they are of."""

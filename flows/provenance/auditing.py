@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from ..models.findings import UsedInput, UsedReference
@@ -64,6 +64,12 @@ class Audits(Tables):
             SQLJob.crds_path == used.crds_path,
         )
         return tuple(session.scalars(query))
+
+    @reads
+    def count_jobs_by_context(self, session: Session) -> dict[str, int]:
+        """Count the jobs that were done in each context."""
+        query = select(SQLJob.context, func.count()).group_by(SQLJob.context)
+        return dict(session.execute(query).tuples().all())
 
     @reads
     def find_readers(self, session: Session, sha256s: Iterable[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from workers.contract import KNOWN_BEFORE, Product, ProductFacts, SourceFacts
 from workers.sky import separate_deg, separate_from_region_deg
 
 from ..errors import QueryError
+from ..models.findings import ReferenceUsers
 from ..models.products import Cone, FoundProduct, ProductQuery, Span
 from .lineage import find_downstream
 from .loading import load_facts
@@ -94,6 +95,18 @@ class Products(Tables):
         if query.is_newest:
             found = keep_newest(found)
         return tuple(islice(found, query.limit))
+
+    @reads
+    def count_users(
+        self, session: Session, references: Iterable[str]
+    ) -> dict[str, ReferenceUsers]:
+        """Count the jobs that took references, by name or sha1 of each."""
+        counts = select(func.count(), func.count(SQLJob.program.distinct()))
+        found = {}
+        for reference in dict.fromkeys(references):
+            query = counts.where(_has_taken(session, [reference]))
+            found[reference] = ReferenceUsers(*session.execute(query).tuples().one())
+        return found
 
 
 def keep_newest(found: Iterable[FoundProduct]) -> Iterator[FoundProduct]:

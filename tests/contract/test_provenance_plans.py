@@ -121,6 +121,7 @@ ASKED: dict[str, Callable[[Database], object]] = {
     "up": lambda d: d.lineages.trace([KEY]),
     "down": lambda d: d.lineages.trace(["detector1-1-raw-dark.fits"], down=True),
     "earlier jobs": lambda d: d.jobs.find_earlier_jobs(Stage.SPEC3, NAME),
+    "users": lambda d: d.products.count_users(["dark.fits"]),
     "usages": lambda d: d.jobs.find_usages(Stage.SPEC3, NAME),
 }
 FOUND: dict[str, ProductQuery] = {

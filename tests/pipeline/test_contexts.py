@@ -28,6 +28,7 @@ from flows.run import (
 )
 from flows.watching import decide, look
 from flows.watching import judge as judge_candidates
+from workers.contract import Job
 from workers.sample import Mode, SampleSet
 
 
@@ -226,3 +227,49 @@ def test_a_watch_runs_again_what_another_context_makes_stale(
     for text in texts:
         assert any(text in reason for reason in reasons)
     assert one.cost.jobs < seen.cost.jobs
+
+
+def test_the_command_says_what_a_context_changes_for_what_is_recorded(
+    ifu: Processed, sample: SampleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWEBB_CRDS_PATH", str(sample.crds))
+    where = ["--data-dir", str(ifu.settings.data_dir)]
+
+    def ask(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["context", *arguments, *where])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    told = json.loads(ask("diff", *sample.contexts[:2], "--preview", "--json"))
+    assert (told["before"], told["after"]) == sample.contexts[:2]
+    found = {change["reftype"]: change for change in told["changes"]}
+    assert {*found} == {"photom", "pars-spec2pipeline"}
+    photom = found["photom"]
+    names = ["jwst_nirspec_photom_0001.fits", "jwst_nirspec_photom_0002.fits"]
+    assert [photom["before"], photom["after"]] == names
+    assert photom["match"][0] == ["META.EXPOSURE.TYPE", "NRS_IFU"]
+    spec2 = [o for o in ifu.list_outcomes().values() if o.job.stage == "spec2"]
+    used = [o for o in ifu.list_outcomes().values() if uses(o.job, names[0])]
+    assert (photom["jobs"], photom["programs"]) == (len(used), 1)
+    assert len(used) >= len(spec2)
+    for change in photom["preview"]["arrays"]:
+        assert change["ratio"] == pytest.approx([1.05, 1.05, 1.05])
+    assert found["pars-spec2pipeline"]["preview"]["other"] == [
+        "badpix_selfcal.flagfrac_upper 0.0015 -> 0.003"
+    ]
+    said = ask("diff", *sample.contexts[:2])
+    assert "2 of 2 changes are of files that recorded jobs used" in said
+    same = ask("diff", sample.contexts[0], sample.contexts[0])
+    assert same.strip().endswith(f"selects the same files as {sample.contexts[0]}.")
+    listed = json.loads(ask("list", "--json"))["contexts"]
+    counts = {one["context"]: (one["cached"], one["jobs"]) for one in listed}
+    assert counts[ifu.summary.context] == (True, len(ifu.list_outcomes()))
+    refused = CliRunner().invoke(
+        app, ["context", "diff", "jwst_0001.pmap", "x", *where]
+    )
+    assert refused.exit_code == 2
+
+
+def uses(job: Job, name: str) -> bool:
+    """Return whether a job has used a reference."""
+    return any(use.file and use.file.name == name for use in job.references)

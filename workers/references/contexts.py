@@ -9,7 +9,12 @@ from .catalogue import Catalogue, is_operational
 from .layout import has_server_config, read_server_config, write_server_config
 from .sync import ReferenceSync
 
-__all__ = ["explain_absence", "provide_context", "refuse_if_alone"]
+__all__ = [
+    "explain_absence",
+    "provide_context",
+    "provide_mappings",
+    "refuse_if_alone",
+]
 
 
 def provide_context(
@@ -22,6 +27,19 @@ def provide_context(
     context, or mappings that cannot be had, are an error.
     """
     pin(crds_path=str(root), context=None)
+    context = provide_mappings(wanted, catalogue, sync)
+    _write_down(root, context, catalogue)
+    pin(crds_path=str(root), context=context)
+    return ReferenceCache().get_context()
+
+
+def provide_mappings(
+    wanted: str | None, catalogue: Catalogue, sync: ReferenceSync
+) -> str:
+    """Bring the mappings of a context into the cache, and give its final name.
+
+    An unknown context, or mappings that cannot be had, are an error.
+    """
     context = catalogue.name_context(wanted)
     sync.provide(catalogue.list_mappings(context), what="mappings", always=True)
     if failed := sync.get_account().failed:
@@ -30,9 +48,7 @@ def provide_context(
             f"{len(failed)} mappings of {context} cannot be had"
             f"{since}; the first: {failed[0].message}"
         )
-    _write_down(root, context, catalogue)
-    pin(crds_path=str(root), context=context)
-    return ReferenceCache().get_context()
+    return context
 
 
 def explain_absence(
