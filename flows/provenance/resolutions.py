@@ -8,9 +8,10 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from ..models.resolutions import Answer, KnownHeader
+from .insertion import upsert
 from .rows import to_record, to_values
 from .schema import SQLKnownHeader, SQLResolution, SQLResolutionAnswer
-from .sessions import Tables, batches, reads, select_in, upsert
+from .sessions import Tables, batches, reads, select_in
 
 __all__ = ["Resolutions"]
 

@@ -35,7 +35,7 @@ def judge(
     """Judge the programs that were run, and of which neither files nor recipe changed.
 
     What is due of them, and so what a run costs, is what `rewebb stale` says. One that
-    cannot be judged is left as it is, and its run says why.
+    cannot be judged is run, and says why.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def _judge(
         if recorded is None:
             return candidate
         stale = judge_only(settings, recorded, shared=shared)
-    except (RewebbError, ConfigError, WorkerError):
-        return candidate
+    except (RewebbError, ConfigError, WorkerError) as error:
+        return replace(candidate, stale=(f"it could not be judged: {error}",))
     cost = Cost(stale.cost.jobs, stale.cost.cpu_s, stale.cost.disk_bytes)
     return replace(candidate, stale=tuple(_count_reasons(stale)), cost=cost)
 

@@ -197,21 +197,27 @@ def test_the_command_says_what_is_stale_and_that_nothing_is(
 
 
 @pytest.mark.parametrize(
-    ("program", "texts"),
+    ("program", "mode", "texts"),
     [
-        ("bots", []),
-        ("ifu", ["reference photom jwst_nirspec_photom_0001.fits -> _0002.fits"]),
+        ("bots", Mode.NIRSPEC_BOTS_PRISM, []),
+        (
+            "ifu",
+            Mode.NIRSPEC_IFU_PRISM,
+            ["reference photom jwst_nirspec_photom_0001.fits -> _0002.fits"],
+        ),
     ],
 )
 def test_a_watch_runs_again_what_another_context_makes_stale(
     request: pytest.FixtureRequest,
     sample: SampleSet,
     shared: Shared,
+    *,
     program: str,
+    mode: Mode,
     texts: list[str],
 ) -> None:
     done: Processed = request.getfixturevalue(program)
-    wanted = Subscription(name="ours", programs=(done.summary.program,))
+    wanted = Subscription(name="ours", programs=(mode.program,), recipe=mode.recipe)
     settings = use(done, sample.contexts[1])
     [seen] = look(settings, Subscriptions(subscription=(wanted,)))
     before = replace(seen.basis, context=sample.contexts[0])

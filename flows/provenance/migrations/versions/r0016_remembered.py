@@ -4,8 +4,8 @@ from flows.provenance.migrations.tables import create_table
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
