@@ -99,6 +99,11 @@ def _account() -> pwd.struct_passwd | None:
     return names.get("postgres") or names["nobody"]
 
 
+def has_locale(name: str) -> bool:
+    """Return whether a locale can be compiled here."""
+    return Path("/usr/share/i18n/locales", name).is_file()
+
+
 def _make_locale(folder: Path, locale: str) -> None:
     """Compile a locale for the server in a folder; libc has C itself."""
     if locale == "C":
