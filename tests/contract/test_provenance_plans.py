@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from outcomes import make_chain, make_job, make_outcome, make_run, make_run_job
 from postgresql import has_locale, running_server
 from sqlalchemy import Engine, event, text

