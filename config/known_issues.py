@@ -173,6 +173,7 @@ class Detection(_Table):
         "fringe-amplitude",
         "band-steps",
         "nan-fraction",
+        "unexpected-light",
         "source-offset",
         "source-wander",
         "sky-level",

@@ -26,6 +26,7 @@ __all__ = [
     "REASONS",
     "Number",
     "find_reason",
+    "load_jobs",
     "load_numbers",
     "load_programs",
     "load_unmeasured",
@@ -120,6 +121,11 @@ def load_numbers() -> tuple[Number, ...]:
 def load_programs() -> Mapping[str, str]:
     """Load what recipes say without advice, by the mode of the sample program."""
     return {each["mode"]: each["before"] for each in _load()["programs"]}
+
+
+def load_jobs() -> Mapping[str, tuple[str, ...]]:
+    """Load the jobs that are wanted, by the mode of the program; none means all."""
+    return {each["mode"]: tuple(each.get("jobs", ())) for each in _load()["programs"]}
 
 
 def load_unmeasured() -> tuple[tuple[str, str], ...]:

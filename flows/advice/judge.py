@@ -47,6 +47,10 @@ class AdviceState(StrEnum):
     """This version of `jwst`, or this context, does not have it any more."""
 
 
+_NO_STAGE: Final = "the run does not come to the stage of its mitigation"
+
+_NO_NODS: Final = "spec2 has no nods to subtract from each other"
+
 _ORDER: Final = {state: position for position, state in enumerate(AdviceState)}
 
 
@@ -76,8 +80,8 @@ _Judgement = tuple[AdviceState, str, tuple[str, ...]]
 class _Verdict:
     """How a fragment stands."""
 
-    is_reached: bool
-    """Whether the stages that it is of process any of the exposures."""
+    hindrance: str
+    """Why it cannot mitigate anything here, whatever is set; empty if it can."""
     associations: Mapping[str, object]
     """Choices that are not made."""
     parameters: Sequence[tuple[ParameterSet, Mapping[str, Any]]]
@@ -89,7 +93,7 @@ class _Verdict:
     def is_set(self) -> bool:
         """Whether all is set that the fragment asks for."""
         lacking = (self.associations, self.parameters, self.changes)
-        return self.is_reached and not any(lacking)
+        return not self.hindrance and not any(lacking)
 
 
 def advise(issues: Iterable[KnownIssue], situation: Situation) -> tuple[Advice, ...]:
@@ -179,7 +183,7 @@ def _ask(
     """Ask for the mitigation that is recommended of those that can be had."""
     is_choice = issue.status is IssueStatus.ADVICE
     state = AdviceState.OPTIONAL if is_choice else AdviceState.OPEN
-    reached = [verdict for verdict in verdicts if verdict.is_reached]
+    reached = [verdict for verdict in verdicts if not verdict.hindrance]
     lines: tuple[str, ...] = ()
     said = list(elsewhere)
     if reached:
@@ -187,7 +191,7 @@ def _ask(
         lines = to_recipe_lines(first.associations, first.parameters, first.changes)
         said.append("the recipe does not set what mitigates it")
     elif verdicts:
-        said.append("the run does not come to the stage of its mitigation")
+        said.append(verdicts[0].hindrance)
     elif issue.mitigation:
         needed = " or ".join(dict.fromkeys(f.jwst for f in issue.mitigation))
         said.append(f"its mitigation needs jwst {needed}; this is {jwst}")
@@ -270,7 +274,23 @@ def _check(
         if isinstance(edit, CalibratedEdit):
             is_reached &= Stage.SPEC3 in situation.stages
     unchosen = _list_unchosen(fragment, situation)
-    return _Verdict(is_reached, unchosen, lacking, changes)
+    hindrance = "" if is_reached else _NO_STAGE
+    if not unchosen and _asks_for_nods(fragment):
+        hindrance = hindrance or _find_nodless(names, situation)
+    return _Verdict(hindrance, unchosen, lacking, changes)
+
+
+def _asks_for_nods(fragment: Fragment) -> bool:
+    asked = fragment.associations
+    return asked is not None and (
+        "nod_backgrounds" in asked.model_fields_set and asked.nod_backgrounds != "off"
+    )
+
+
+def _find_nodless(names: Sequence[str], situation: Situation) -> str:
+    """Say that spec2 of an exposure subtracts no other, as far as that is known."""
+    uses = (situation.find_use(Stage.SPEC2, name) for name in names)
+    return _NO_NODS if any(use and use.backgrounds == 0 for use in uses) else ""
 
 
 def _list_unchanged(

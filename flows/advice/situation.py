@@ -25,6 +25,8 @@ class StageUse:
     changes: frozenset[str] = frozenset()
     """Names of the edits that it makes, and kinds of the files of users that it
     reads."""
+    backgrounds: int | None = None
+    """How many background exposures it reads; None before associations are made."""
 
 
 @dataclass(frozen=True, slots=True)

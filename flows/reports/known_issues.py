@@ -104,7 +104,8 @@ def _list_science(job: JobUse) -> list[str]:
 
 def _to_use(job: JobUse) -> StageUse:
     count = count_exposures(_list_science(job))
-    return StageUse(job.parameters, job.references, count, job.changes)
+    skies = sum(file.exptype == Role.BACKGROUND for file in job.inputs)
+    return StageUse(job.parameters, job.references, count, job.changes, skies)
 
 
 def _find_choice(run: Run | None) -> AssociationChoice | None:

@@ -162,7 +162,8 @@ def _to_use(own: Resolved, job: PlannedJob) -> StageUse:
     read = {file.exptype for file in job.inputs} & BROUGHT
     changes = read.union(edit.edit for edit in job.edits)
     count = count_exposures(_list_science(job))
-    return StageUse(own.parameters, taken, count, frozenset(changes))
+    skies = sum(file.exptype == Role.BACKGROUND for file in job.inputs)
+    return StageUse(own.parameters, taken, count, frozenset(changes), skies)
 
 
 def _list_science(job: PlannedJob) -> Iterable[str]:

@@ -14,7 +14,7 @@ from mitigations import (
     make_recipes,
 )
 from processing import make_settings, process
-from write_known_issues import Number, load_unmeasured
+from write_known_issues import Number, load_jobs, load_unmeasured
 
 from flows.advice import AdviceState
 from flows.models.measurements import MeasuredProduct
@@ -48,7 +48,9 @@ def _run_all(mode: Mode) -> object:
         for number, text in make_recipes(mode).items():
             path = folder / f"{number}.toml"
             path.write_text(text)
-            request = Request(mode.program, ("001",), recipe=str(path))
+            request = Request(
+                mode.program, ("001",), recipe=str(path), jobs=load_jobs()[mode]
+            )
             summary = process(settings, request)
             assert summary.state is RunState.SUCCEEDED
             runs[number] = Run(find_measured(settings, summary), summary.issues)
@@ -113,6 +115,24 @@ def test_what_no_recipe_mends_is_there_and_told_of(
     for run in runs.values():
         [state] = [state for state, ids in run.issues.items() if number.issue in ids]
         assert state != AdviceState.MITIGATED
+
+
+@pytest.mark.slow
+def test_light_that_nothing_explains_is_in_the_slitlet_that_a_short_lights_alone(
+    nirspec_mos_flawed: Runs,
+) -> None:
+    """Slit 2 is not measured: its source is extended."""
+    lit = []
+    for run in nirspec_mos_flawed.values():
+        [cal] = [one for one in run.measured if one.product.endswith("_cal.fits")]
+        found = {
+            one.part: one.value
+            for one in cal.numbers
+            if one.name == "unexpected-light" and one.unit == "1"
+        }
+        assert found.keys() == {"slit 1", "slit 3", "slit 4"}
+        lit.append([part for part, value in found.items() if value and value > 5])
+    assert lit == [["slit 4"], []]
 
 
 @pytest.mark.slow

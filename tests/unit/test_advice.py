@@ -381,3 +381,29 @@ def test_advice_on_few_exposures_is_not_for_many(
     assert found is not None
     assert found.state is state
     assert ("max_exposures = 3" in found.add) == (exposures == 3 and not skip)
+
+
+@pytest.mark.parametrize(
+    ("nods", "backgrounds", "state", "why"),
+    [
+        ("on", 2, AdviceState.MITIGATED, "is set"),
+        ("on", None, AdviceState.MITIGATED, "is set"),
+        ("both", 2, AdviceState.OPTIONAL, "does not set"),
+        ("off", 0, AdviceState.OPTIONAL, "does not set"),
+        ("on", 0, AdviceState.OPTIONAL, "spec2 has no nods to subtract"),
+    ],
+)
+def test_nods_mitigate_where_there_are_nods(
+    nods: str, backgrounds: int | None, state: AdviceState, why: str
+) -> None:
+    situation = replace(
+        make_uses({Stage.SPEC2: {}}),
+        exposures={"it": {**SLIT, "exp_type": "NRS_MSASPEC"}},
+        find_use=lambda *_: StageUse({}, backgrounds=backgrounds),
+        associations=AssociationChoice.model_validate({"nod_backgrounds": nods}),
+    )
+    found = find("NS-MOS-OPTICAL-SHORTS", situation)
+    assert found is not None
+    assert found.state is state
+    assert why in found.why
+    assert ('nod_backgrounds = "on"' in found.add) == (nods != "on")

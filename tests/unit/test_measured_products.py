@@ -31,6 +31,7 @@ NAMES = {
     *("source-offset", "source-wander", "sky-level", "white-light-slope"),
     *("white-light-scatter", "x1d-over-s3d", "line-positions"),
     *("spectral-noise", "plane-correlation", "light-curve-scatter"),
+    "unexpected-light",
 }
 IFU = {"INSTRUME": "NIRSPEC", "EXP_TYPE": "NRS_IFU"}
 MRS = {"INSTRUME": "MIRI", "EXP_TYPE": "MIR_MRS"}
@@ -474,3 +475,62 @@ def test_spikes_are_counted_in_real_noise_too(number: int) -> None:
     assert found.value <= 1
     real[10::50] -= 20 * np.std(np.diff(real))
     assert count_spikes(real).value == found.value + 6
+
+
+def write_slitlets(path: Path, *, is_known: bool = False, unit: str = "MJy") -> Path:
+    """Make a point source, an extended one and empty sky, and a glow in the last."""
+    rng, extensions = np.random.default_rng(2), []
+    wavelength = np.broadcast_to(np.linspace(0.6, 5.3, 400), (20, 400))
+    kinds = (("POINT", "1_1"), ("EXTENDED", "1_2"), ("EXTENDED", "1_BKG3"))
+    for version, (kind, name) in enumerate(kinds, start=1):
+        data = rng.normal(0.2, 0.1, (20, 400))
+        dq = np.zeros((20, 400), np.uint32)
+        if version == 1:
+            data[8:12] += 30.0
+        if version == 3:
+            data[4:9, 250:] += np.linspace(0, 3, 150)
+            dq[4:9, 250:] = is_known << 29
+        cards = {"SRCTYPE": kind, "SRCNAME": name, "SLTNAME": str(version)}
+        cards |= {"BUNIT": unit if version == 1 else "MJy/sr", "PIXAR_SR": 5e-13}
+        data *= 5e-13 if version == 1 else 1.0
+        extensions += [image("SCI", data, version, **cards), image("DQ", dq, version)]
+        extensions.append(image("WAVELENGTH", wavelength, version))
+    return write(path, {**BOTS, "EXP_TYPE": "NRS_MSASPEC"}, *extensions)
+
+
+def test_light_is_unexpected_where_neither_source_nor_sky_is(tmp_path: Path) -> None:
+    found = take(write_slitlets(tmp_path / "jw1_nrs1_cal.fits"), "unexpected-light")
+    assert {part for part, _ in found} == {"slit 1", "slit 3"}
+    # The last of 8 parts has the last 50 columns, from 2 to 3 MJy/sr.
+    assert found["slit 3", "MJy/sr"].value == pytest.approx(2.5, abs=0.1)
+    assert (found["slit 3", "1"].value or 0) > 50
+    assert abs(found["slit 1", "MJy/sr"].value or 9) < 0.1
+    assert (found["slit 1", "1"].value or 9) < 4
+
+
+def test_light_of_shutters_that_are_known_to_be_open_is_expected(
+    tmp_path: Path,
+) -> None:
+    path = write_slitlets(tmp_path / "jw1_nrs1_cal.fits", is_known=True)
+    found = take(path, "unexpected-light")
+    assert (found["slit 3", "1"].value or 9) < 4
+
+
+def test_light_in_other_units_is_not_compared(tmp_path: Path) -> None:
+    path = write_slitlets(tmp_path / "jw1_nrs1_cal.fits", unit="DN/s")
+    (one, _) = take(path, "unexpected-light").values()
+    assert one.why == "expected MJy/sr, or MJy and PIXAR_SR, got DN/s and 5e-13"
+
+
+def test_slitlets_without_enough_sky_are_not_compared(tmp_path: Path) -> None:
+    path = write_slitlets(tmp_path / "jw1_nrs1_cal.fits")
+    with fits.open(path, mode="update") as hdus:
+        for version in (1, 3):
+            hdus["DQ", version].data[:] = 1
+    found = take(path, "unexpected-light")
+    assert {one.why for one in found.values()} == {"no pixel is usable"}
+    with fits.open(path, mode="update") as hdus:
+        hdus["DQ", 3].data[5:10] = 0
+    found = take(path, "unexpected-light")
+    why = "expected 8 rows of sky or more, three of them in the slitlet"
+    assert {one.why for one in found.values()} == {why}

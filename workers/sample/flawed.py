@@ -16,9 +16,11 @@ MRS-POINT-EXTRACTION). Part of its light is scattered along the slices and along
 dispersion (MRS-STRAYLIGHT, MRS-STRAYLIGHT-SPECTRAL). A second exposure is of sky that
 is darker than that around the source (MRS-BACKGROUND-IN-MAST).
 
-In program 99024 one exposure of the slitlets of program 99004 (MOS, PRISM) is read with
+In program 99024 two nods of the slitlets of program 99004 (MOS, PRISM) are read with
 1/f noise that is stronger than the read noise (NS-MOS04), and the target acquisition
-has left all sources beside their places in the shutters (NS-MOS-SOURCE-CENTERING).
+has left all sources beside their places in the shutters (NS-MOS-SOURCE-CENTERING). A
+short glows in a closed shutter that no reference lists, and its spectrum lies over one
+shutter of the empty slitlet (NS-MOS-OPTICAL-SHORTS).
 
 In program 99025 the light of the star of program 99012 (BOTS, G395H, SUB2048), on NRS2
 alone, scatters by 5 % more than its photons do (NS-BOTS-NRS2-SCATTER). Pixels on the
@@ -30,7 +32,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from astropy import units
+from astropy.modeling.models import BlackBody
 from astropy.table import Table
+from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from .exposures import RawExposure, point, split
@@ -39,6 +44,7 @@ from .miri_mrs import MRS, MRS_BANDS
 from .nirspec_ifu import IFU_PRISM
 from .nirspec_light import Tracer
 from .nirspec_mos import MOS_PRISM, find_step, name_metafile
+from .nirspec_slitlets import Slitlet
 from .nirspec_slits import BOTS_G395H, BOTS_PRISM
 from .program import Program, Tables
 from .ramps import Defects
@@ -62,6 +68,17 @@ _IFU_SHIFT_ARCSEC = (0.3, -0.2)
 
 SHIFT_SHUTTERS = 0.4
 """That of the slitlets: how far along them sources are, to higher columns."""
+
+_SHORT = Slitlet(6, 3, 200, (105, 105))
+"""The shutter with a short: in the column of the last one of the empty slitlet, and 40
+rows from it, so that its spectrum is there shifted along dispersion."""
+
+_SHORT_K = 250.0
+"""Temperature of the spot that the short heats. The MSA is at about 40 K."""
+
+_SHORT_SHARE = 0.5 / (78 * 178)
+"""Share of the shutter (78 by 178 um open) that the spot fills, of 0.5 um^2. Radiance
+is conserved: a black shutter is as bright as a sky of that brightness."""
 
 _NODS_ARCSEC = ((0.7, 0.7), (-0.7, -0.7))
 
@@ -110,8 +127,10 @@ def _plan_exposure() -> list[RawExposure]:
 
 
 def _plan_slitlets() -> list[RawExposure]:
-    first, program = MOS_PRISM.plan()[0], Mode.NIRSPEC_MOS_FLAWED.program
-    return [replace(first, program=program, metafile=name_metafile(program))]
+    nods = [raw for raw in MOS_PRISM.plan() if raw.detector == "NRS1"][:2]
+    program = Mode.NIRSPEC_MOS_FLAWED.program
+    metafile = name_metafile(program)
+    return [replace(nod, program=program, metafile=metafile) for nod in nods]
 
 
 def _see_wandering(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
@@ -136,13 +155,36 @@ def _acquire(program: Program) -> Program:
 
 
 def _see_slitlets(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
-    return MOS_PRISM.see(_acquire(program), tracer, raw)
+    light = MOS_PRISM.see(_acquire(program), tracer, raw)
+    return light + _see_short(program, tracer, raw)
+
+
+def _glow_mjy_sr(wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how bright the short is in its shutter: a black body."""
+    body = BlackBody(_SHORT_K * units.K)
+    brightness = body(wavelength_um * units.um).to_value(units.MJy / units.sr)
+    return np.asarray(_SHORT_SHARE * brightness)
+
+
+def _see_short(program: Program, tracer: Tracer, raw: RawExposure) -> Image:
+    """Return the light of the short, which is the same wherever the telescope looks."""
+    [light] = tracer.trace_slitlets(raw, (_SHORT,))
+    even = replace(program.scene, spectrum=None, background_mjy_sr=1.0)
+    image = light.rate(raw, even)
+    glow = _glow_mjy_sr(np.nan_to_num(light.wavelength_um, nan=1.0))
+    image[light.box] *= glow.astype(np.float32)
+    return image
 
 
 def _tabulate_slitlets(
     program: Program, tracer: Tracer, plan: Sequence[RawExposure]
 ) -> Tables:
-    return _tabulate_shift(_acquire(program), tracer, plan)
+    yield from _tabulate_shift(_acquire(program), tracer, plan)
+    wavelength_um = np.linspace(0.6, 5.3, 48)
+    columns = {"wavelength": wavelength_um, "mjy_sr": _glow_mjy_sr(wavelength_um)}
+    meta = {"program": program.mode.program, "temperature_k": _SHORT_K}
+    meta |= {"quadrant": _SHORT.quadrant, "row": _SHORT.row, "column": _SHORT.middle}
+    yield "glow", Table(columns, meta=meta)
 
 
 def _tabulate_dead(program: Program, _: Tracer, plan: Sequence[RawExposure]) -> Tables:
@@ -228,4 +270,5 @@ MOS_FLAWED = replace(
     tabulate=_tabulate_slitlets,
     defects=replace(MOS_PRISM.defects, stripes_dn=15.0),
 )
-"""Slitlets with 1/f noise, and sources that are not where the metafile says."""
+"""Nods with 1/f noise and a short that glows; sources are not where the metafile says.
+"""

@@ -21,7 +21,7 @@ __all__ = [
     "read_modes",
 ]
 
-SAMPLE_VERSION = 8
+SAMPLE_VERSION = 9
 """Version of what is made; each has a folder of its own, since references of one name
 must stay what they are."""
 _MANIFEST = "sample.json"
@@ -69,7 +69,7 @@ class Mode(StrEnum):
     MIRI_MRS_FLAWED = "miri-mrs-flawed", "99023", "miri-mrs", True
     """A source with fringes and scattered light that is beside its coordinates."""
     NIRSPEC_MOS_FLAWED = "nirspec-mos-flawed", "99024", "nirspec-mos", True
-    """Slitlets with 1/f noise, and sources beside their places in the shutters."""
+    """Slitlets with 1/f noise, sources beside their places, and a short that glows."""
 
     def __new__(
         cls,

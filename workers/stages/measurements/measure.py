@@ -29,6 +29,7 @@ from .light_curves import (
 )
 from .products import Curve, Image, Product, Spectrum
 from .robust import Flags, Measured, Values
+from .slitlets import Slitlet, measure_unexpected
 from .spectra import (
     count_spikes,
     measure_fringes,
@@ -285,6 +286,45 @@ def _measure_in_slit(
     return measure_offset(_uncover(slit), (centre,), arcsec)
 
 
+def _list_unexpected(product: Product) -> Iterator[_Task]:
+    """List slitlets; those of extended sources may be full of their light."""
+    chosen = [image for image in product.images if _is_sky_seen(image.header)]
+    slitlets = [_to_slitlet(image) for image in chosen]
+    for number, image in enumerate(chosen):
+        yield _Task(image.name, partial(measure_unexpected, slitlets, number))
+
+
+def _is_sky_seen(header: Mapping[str, object]) -> bool:
+    return header.get("SRCTYPE") == "POINT" or _is_background(header)
+
+
+def _is_background(header: Mapping[str, object]) -> bool:
+    """Return whether there is no source: jwst names them 1345_BKG5, or BACKGROUND_5."""
+    name = str(header.get("SRCNAME", "")).upper()
+    return "_BKG" in name or name.startswith("BACKGROUND")
+
+
+def _to_slitlet(image: Image) -> Slitlet:
+    unit, area_sr = image.header.get("BUNIT"), image.header.get("PIXAR_SR")
+    if image.wavelength_um is None:
+        raise MeasurementError("the file does not tell the WAVELENGTH")
+    if unit == "MJy/sr":
+        brightness = image.data
+    elif unit == "MJy" and area_sr:
+        brightness = image.data / float(area_sr)
+    else:
+        raise MeasurementError(
+            f"expected MJy/sr, or MJy and PIXAR_SR, got {unit} and {area_sr}"
+        )
+    lit = _find_lit(image) & np.isfinite(image.data)
+    return Slitlet(
+        brightness=brightness,
+        wavelength_um=image.wavelength_um,
+        usable=lit & image.usable & ~image.failed_open,
+        has_source=not _is_background(image.header),
+    )
+
+
 def _list_wanders(product: Product) -> Iterator[_Task]:
     for cube in product.images:
         take = partial(measure_wander, _uncover(cube), _find_scale(cube))
@@ -369,6 +409,7 @@ READERS: Mapping[str, Callable[[Product], Iterator[_Task]]] = {
     "band-steps": _list_steps,
     "nan-fraction": _list_gaps,
     "source-offset": _list_offsets,
+    "unexpected-light": _list_unexpected,
     "source-wander": _list_wanders,
     "sky-level": _list_skies,
     "plane-correlation": _list_correlations,

@@ -25,6 +25,7 @@ __all__ = ["Curve", "Image", "Product", "Spectrum"]
 
 _DO_NOT_USE = 1
 _OUTLIER = 16
+_MSA_FAILED_OPEN = 1 << 29
 """Bits of DQ (data quality flags of JWST)."""
 
 _UNREADABLE = (OSError, ValueError, TypeError)
@@ -78,6 +79,8 @@ class Image:
     """Likewise; all zero where the file has none."""
     seen: Flags | None
     """Where light falls; None where the file does not tell."""
+    wavelength_um: Values | None
+    """Of each pixel; None where the file does not tell."""
     header: Mapping[str, Any]
     """Of its extension SCI."""
 
@@ -91,6 +94,12 @@ class Image:
     def outliers(self) -> Flags:
         """Pixels that are flagged as OUTLIER."""
         flagged: Flags = self.dq & _OUTLIER > 0
+        return flagged
+
+    @property
+    def failed_open(self) -> Flags:
+        """Pixels that shutters light which are known to be stuck open."""
+        flagged: Flags = self.dq & _MSA_FAILED_OPEN > 0
         return flagged
 
 
@@ -263,6 +272,7 @@ def _read_image(hdus: Any, science: Any, name: str) -> Image:
         error=np.full_like(data, np.nan) if error is None else error.astype(float),
         dq=np.zeros(data.shape, np.uint32) if dq is None else dq.astype(np.uint32),
         seen=_find_seen(data, read),
+        wavelength_um=read("WAVELENGTH"),
         header=dict(science.header),
     )
 
