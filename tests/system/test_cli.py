@@ -72,6 +72,7 @@ def test_every_command_has_help_and_those_that_print_records_have_json(
         "schema",
         "scheduler",
         "worker",
+        "serve",  # it ends when it is stopped
         "prov",  # its document is JSON unless another format is asked for
     }
 
