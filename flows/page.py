@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -21,6 +22,7 @@ from prefect.artifacts import (
 )
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import LogCreate
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, SyncClientContext
 from prefect.exceptions import CancelledRun, FailedRun
 from prefect.settings import (
@@ -28,13 +30,14 @@ from prefect.settings import (
     PREFECT_CLIENT_MAX_RETRIES,
     temporary_settings,
 )
+from prefect.states import Completed, Failed
 
 from .logs import LOGGER
-from .models.runs import UNFINISHED, JobState
+from .models.runs import UNFINISHED, JobState, RunState
 from .notifier import Notifier
 from .reports import RunSummary, tell_caveats
 
-__all__ = ["RunPage", "open_page", "prepare_logs", "say_outcome"]
+__all__ = ["RunPage", "open_page", "prepare_logs", "say_outcome", "to_state"]
 
 _INTERVAL_S: Final = 5.0
 
@@ -182,6 +185,20 @@ def say_outcome(summary: RunSummary) -> str:
     """Say what a run came to, in one sentence."""
     counts = ", ".join(f"{n} {state}" for state, n in summary.counts.items())
     return f"program {summary.program} in {summary.context}: {counts}"
+
+
+def to_state(summary: RunSummary) -> State[dict[str, Any]]:
+    """Turn what a run came to into a state; automations go by its name.
+
+    That is ``Caveats`` of a success with caveats, and ``Blocked`` where nothing failed,
+    but jobs cannot be done; else that of its type.
+    """
+    said = say_outcome(summary)
+    if summary.state is RunState.SUCCEEDED:
+        name = "Caveats" if summary.caveats else None
+        return Completed(name=name, message=said, data=asdict(summary))
+    name = None if summary.counts.get(JobState.FAILED) else "Blocked"
+    return Failed(name=name, message=said)  # data would have to be an exception
 
 
 def _describe(summary: RunSummary, data_dir: Path) -> str:

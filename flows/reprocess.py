@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Failed
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from structlog.contextvars import bound_contextvars
 
@@ -29,9 +29,9 @@ from .archive import FetchListener
 from .errors import RewebbError, RunCancelledError
 from .execution import Listener, Progress
 from .logs import get_logger
-from .models.runs import Run, RunState
+from .models.runs import Run
 from .names import OBSERVATION_ID, PROGRAM_ID
-from .page import RunPage, open_page, prepare_logs, say_outcome
+from .page import RunPage, open_page, prepare_logs, to_state
 from .reports import RunSummary
 from .run import Planned, Request, Shared, run_program
 from .stages import StartName
@@ -182,9 +182,7 @@ def reprocess_program(
         CALLER.get().on_end(error)
         return _to_state(error)
     CALLER.get().on_end(summary)
-    if summary.state is RunState.SUCCEEDED:
-        return Completed(message=say_outcome(summary), data=asdict(summary))
-    return Failed(message=say_outcome(summary))  # data would have to be an exception
+    return to_state(summary)
 
 
 def _to_state(error: Exception) -> State[Any]:

@@ -105,7 +105,8 @@ def watch_archive(
     Returns
     -------
     State
-        Completed with what was decided; Failed with a sentence if nothing could be.
+        Completed with what was decided, by the name of ``Stale`` if recorded jobs are
+        out of date; Failed with a sentence if nothing could be decided.
     """
     prepare_logs()
     given = {"archive": archive, "data_dir": data_dir, "cluster": cluster}
@@ -129,13 +130,15 @@ def watch_archive(
             as_subflow=False,
         )
     _show(decision)
+    is_stale = any(due.candidate.stale for due in (*decision.start, *decision.later))
     said = (
         f"{len(decision.start)} programs started, {len(decision.later)} carried over, "
         f"{len(decision.idle)} unchanged"
     )
     if fruitless := list_fruitless(wanted, candidates):
         said += f"; nothing was found for {', '.join(fruitless)}"
-    return Completed(message=said, data=asdict(decision))
+    name = "Stale" if is_stale else None
+    return Completed(name=name, message=said, data=asdict(decision))
 
 
 def settle(

@@ -7,7 +7,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -157,6 +161,56 @@ def test_an_unknown_program_ends_its_flow_run_in_a_sentence(site: Rewebb) -> Non
     assert [line for line in lines if "step.started" in line and "'find'" in line]
     assert [line for line in lines if "Traceback" in line] == []
     assert query(site.data, "select state from run") == [("FAILED",)]
+
+
+BLOCK = """
+import sys
+from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block
+told = {"subject": "{{subject}}", "body": "{{body}}"}
+print(Block(name="ours", url=sys.argv[1], json_data=told).save("rewebb"))
+"""
+
+
+def test_automations_tell_of_a_run_that_failed(site: Rewebb) -> None:
+    told: list[dict[str, str]] = []
+    with hearing(told) as url:
+        made = site("-c", BLOCK, url, program=Path(sys.executable).name)
+        assert made.code == 0, made
+        text = (DEPLOYMENTS.parent / "automations.yaml").read_text()
+        path = site.folder / "automations.yaml"
+        path.write_text(text.replace("BLOCK", made.out.strip()))
+        create = ("automation", "create", "--from-file", str(path))
+        ended = site(*create, program="prefect")
+        assert ended.code == 0, ended
+        assert "3 automations" in ended.out, ended
+        assert site("run", "99998").code == 2
+        [one] = wait_until(lambda: told, timeout_s=60)
+    assert one["subject"] == "reprocess-99998: Failed"
+    assert "99998" in one["body"]
+
+
+@contextmanager
+def hearing(told: list[dict[str, str]]) -> Iterator[str]:
+    """Hear what is posted to a URL, as JSON."""
+
+    class Hearer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            told.append(json.loads(self.rfile.read(size)))
+            self.send_response(HTTPStatus.NO_CONTENT)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hearer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
