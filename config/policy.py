@@ -5,6 +5,7 @@ are worth the time: what only those have changed that are not stays as it is rec
 and every run and plan says so.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
@@ -55,6 +56,14 @@ class Policy(BaseModel):
     """The second; of Python, too."""
     packages_patch: Action = Action.IGNORE
     """Anything after it."""
+
+    def refine(self, changes: Mapping[str, str]) -> Self:
+        """Return this policy with other actions for some kinds of changes."""
+        return self.model_validate({**self.model_dump(), **changes})
+
+    def list_changes(self) -> dict[str, str]:
+        """List what was set of it, for `refine`."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
     @classmethod
     def rerun_all(cls) -> Self:

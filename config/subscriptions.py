@@ -20,6 +20,7 @@ from pydantic import (
 
 from .errors import SubscriptionError
 from .match import to_tuple
+from .policy import Policy
 from .problems import list_problems
 from .recipe import load_recipe
 
@@ -69,6 +70,8 @@ class Subscription(_Table):
     ] = ()
     """EXP_TYPEs (``NRS_IFU``, ``MIR_MRS``); any of them, by default all that Rewebb
     processes."""
+    policy: Policy = Policy()
+    """What is set of it goes before the policy of the settings, for these programs."""
     recipe: _Text = "official"
     """Name of a packaged recipe, or path of a file, from the folder of this one."""
 
@@ -151,4 +154,5 @@ def _list_keys() -> dict[str, str]:
         for table, model in tables.items()
         for name in model.model_fields
     }
+    keys |= {name: f"subscription.policy.{name}" for name in Policy.model_fields}
     return {**{table: table for table in tables}, **keys}

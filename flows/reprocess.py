@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from structlog.contextvars import bound_contextvars
 
 from config.errors import ConfigError
+from config.policy import Policy
 from config.recipe import load_recipe
 from config.settings import Settings, load_settings
 from workers.contract import Stage
@@ -119,6 +120,7 @@ def reprocess_program(
     retries: str | None = None,
     force: bool = False,
     only_stage: StartName | None = None,
+    policy: Policy | None = None,
     cluster: str | None = None,
     basis: str | None = None,
 ) -> State[dict[str, Any]]:
@@ -148,6 +150,8 @@ def reprocess_program(
         Whether every change counts, whatever the policy of the settings.
     only_stage
         The only stage that is wanted, with what it needs; none means all.
+    policy
+        What of it is set goes before the policy of the settings.
     cluster
         Name of a cluster profile of the settings, instead of that which they name.
     basis
@@ -176,6 +180,7 @@ def reprocess_program(
             basis,
             force=force,
             only_stage=Stage(only_stage) if only_stage else None,
+            policy=policy.list_changes() if policy else {},
         )
         summary = _reprocess(settings, request)
     except _REFUSED as error:

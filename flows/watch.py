@@ -179,6 +179,7 @@ def to_parameters(
         "observations": [*candidate.observations],
         "recipe": candidate.recipe,
         "basis": dump_basis(candidate.basis),
+        **({"policy": {**candidate.policy}} if candidate.policy else {}),
         **passed,
     }
 

@@ -93,6 +93,7 @@ def retry(
             "jobs": [*request.jobs],
             "retries": request.retries,
             "force": request.force,
+            "policy": {**request.policy} or None,
             "only_stage": str(request.only_stage) if request.only_stage else None,
         }
         return run_flow(parameters, listeners, shared=shared)

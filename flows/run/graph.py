@@ -1,7 +1,7 @@
 """The graph of the jobs that are asked for, and the files that it starts from."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from config.errors import RecipeError
 from config.recipe import Recipe
@@ -61,6 +61,8 @@ class Drawn:
     """References that are not in the cache and that a dry run did not fetch."""
     force: bool = False
     """Whether every change counts, whatever the policy of the site."""
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """What goes before it."""
 
 
 def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
@@ -117,6 +119,7 @@ def draw(associated: Associated, files: Sequence[PutFile] = ()) -> Drawn:
         context=request.context,
         allow_partial=request.allow_partial,
         force=request.force,
+        policy=request.policy,
         graph=graph,
         remote=tuple(e for e in inventory.exposures if e.is_remote and e.name in raw),
         exposures=_list_exposures(inventory.exposures, graph),

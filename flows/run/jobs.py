@@ -134,7 +134,9 @@ def make_binder(
             open_cluster and (lambda: open_cluster().get_largest_bytes()),
         ),
         allow_partial=drawn.allow_partial,
-        policy=Policy.rerun_all() if drawn.force else settings.policy,
+        policy=Policy.rerun_all()
+        if drawn.force
+        else settings.policy.refine(drawn.policy),
     )
 
 

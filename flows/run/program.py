@@ -1,7 +1,7 @@
 """The program that is asked for: its exposures, and their associations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from config.errors import RecipeError
@@ -46,6 +46,8 @@ class Request:
     """Whether every change counts, whatever the policy of the site."""
     only_stage: Stage | None = None
     """The only stage that is wanted, with what it needs; None means all."""
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """What goes before the policy of the site (`config.policy.Policy.refine`)."""
 
     def __post_init__(self) -> None:
         """Refuse malformed ids before anything is done.

@@ -197,6 +197,7 @@ def _make_request(run: Run, keys: Sequence[str]) -> Request:
         tuple(keys),
         run.id,
         force=bool(asked.get("force")),
+        policy=asked.get("policy") or {},
         only_stage=None if keys else _find_stage(asked.get("only_stage")),
     )
 

@@ -113,6 +113,7 @@ def _make_request(runs: Sequence[Run]) -> Request:
         newest.get("recipe", runs[0].recipe_name),
         allow_partial=bool(newest.get("allow_partial")),
         start_at=Stage(newest.get("start_at", Stage.DETECTOR1)),
+        policy=newest.get("policy") or {},
     )
 
 

@@ -1,6 +1,6 @@
 """Which programs a night runs again: newest science first, within a budget (pure)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -72,8 +72,10 @@ class Candidate:
     """Whether a run of the program is under way, whoever asked for it."""
     cost: Cost = field(default_factory=Cost)
     """What a run is expected to cost."""
+    policy: Mapping[str, str] = field(default_factory=dict)
+    """What goes before the policy of the site."""
     stale: tuple[str, ...] | None = None
-    """Why jobs of it are out of date, by the policy of the site; None if it was not
+    """Why jobs of it are out of date, by the policy; None if it was not
     judged job by job."""
 
 

@@ -80,7 +80,12 @@ def _find_recorded(candidate: Candidate, settings: Settings) -> RecordedProgram 
     name = load_recipe(candidate.recipe).name
     with open_records(settings) as database:
         recorded = find_recorded(database, candidate.program, recipe=name)
-    wanted = Request(candidate.program, candidate.observations, candidate.recipe)
+    wanted = Request(
+        candidate.program,
+        candidate.observations,
+        candidate.recipe,
+        policy=candidate.policy,
+    )
     return None if recorded is None else replace(recorded, request=wanted)
 
 

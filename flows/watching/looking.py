@@ -147,6 +147,7 @@ def _to_candidate(
         program=program,
         observations=observations,
         recipe=wanted.recipe,
+        policy=wanted.policy.list_changes(),
         newest=max((file.taken for file in raw if file.taken), default=None),
         basis=basis,
         done=_find_done(database.runs.list_runs(program, limit=None), wanted.recipe),

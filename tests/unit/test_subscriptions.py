@@ -55,6 +55,8 @@ def test_recipes_are_found_beside_the_file(tmp_path: Path) -> None:
         (SOUND.replace("ours", "../ours"), "should match pattern"),
         (SOUND + SOUND, "subscriptions of one name: ours"),
         (SOUND + 'modes = "nrs ifu"', "should match pattern"),
+        (SOUND + 'policy.inputs = "redo"', "subscription.1.policy.inputs: "),
+        (SOUND + 'policy.jwst_path = "rerun"', "`subscription.policy.jwst_patch`"),
         ("budget.jobs = 0" + SOUND, "budget.jobs: "),
         ("budget.cpu_hours = nan" + SOUND, "budget.cpu_hours: "),
         ("budget.nights = 1" + SOUND, "unknown key `budget.nights`"),

@@ -21,6 +21,7 @@ from prefect.utilities.schema_tools import validate
 from small_crds import write_cache
 from typer.testing import CliRunner
 
+from config.policy import Action, Policy
 from config.settings import Settings, load_settings
 from config.subscriptions import Budget, Subscriptions, load_subscriptions
 from flows.cli import app
@@ -253,6 +254,21 @@ def test_the_flow_takes_what_a_watch_asks_for(
     assert taken["program"] == one.program
     assert taken["basis"] == dump_basis(one.basis)
     assert (parameters["archive"], "cluster" in parameters) == ("mast", False)
+    assert "policy" not in parameters
+
+
+def test_the_policy_of_a_subscription_goes_before_that_of_the_settings(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wanted = subscribe(tmp_path, f'{TEXT}policy.jwst_patch = "rerun"\n')
+    parameters = to_parameters(look(settings, wanted)[0], {})
+    schema = parameter_schema(reprocess_program).model_dump_for_openapi()
+    validate(parameters, schema, raise_on_error=True)
+    taken = reprocess_program.validate_parameters(parameters)["policy"]
+    assert taken.list_changes() == {"jwst_patch": "rerun"}
+    ours = Policy(references=Action.REPORT).refine(taken.list_changes())
+    assert (ours.jwst_patch, ours.references) == (Action.RERUN, Action.REPORT)
+    assert ours.packages_patch is Action.IGNORE
 
 
 def test_the_command_shows_what_a_night_would_start(
