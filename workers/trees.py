@@ -1,4 +1,4 @@
-"""The one place that removes folders with all that is in them.
+"""The one place that removes folders with all that is in them, and says who uses them.
 
 A name that leads elsewhere (absolute, ``..``, a link that somebody put in the way) must
 never make a removal reach what is not ours. So the way down is gone folder by folder,
@@ -8,12 +8,36 @@ is removed, whatever is renamed meanwhile.
 
 import os
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
 
 from .errors import TreeError
 
-__all__ = ["remove_tree"]
+__all__ = ["IN_USE", "in_use", "remove_tree"]
+
+IN_USE: Final = "rewebb-in-use.lock"
+"""In a folder of a command, which holds it: of one that was killed nobody does."""
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Hold a folder; those beside it whose commands were killed are removed.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    with FileLock(folder / IN_USE):
+        for lock in folder.parent.glob(f"*/{IN_USE}"):
+            # What is held, by us or by others, is not to be had.
+            with suppress(TreeError, Timeout), FileLock(lock, timeout=0):
+                remove_tree(lock.parent, below=folder.parent)
+        yield
 
 
 def remove_tree(path: Path, *, below: Path) -> None:

@@ -5,18 +5,15 @@ Nothing is read but inputs and references, and nothing is written but in a fresh
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
-
-from filelock import FileLock, Timeout
 
 from config.settings import Settings
 from workers.contract import Outcome, Product
 from workers.errors import TreeError
-from workers.trees import remove_tree
+from workers.trees import IN_USE, in_use, remove_tree
 
 from ..errors import DataFolderError
 from ..execution import Listener
@@ -28,9 +25,6 @@ from .records import find_environment, find_records
 from .verdict import Reproduced
 
 __all__ = ["reproduce"]
-
-_LOCK: Final = "reproducing.lock"
-"""Held while a folder is in use."""
 
 
 def reproduce(
@@ -97,30 +91,21 @@ def reproduce(
 def _make_place(above: Path, *, keep: bool) -> Iterator[Path]:
     """Make a fresh folder, which is removed at the end unless it is to be kept."""
     place = above / uuid.uuid4().hex[:12]
-    lock = FileLock(place / _LOCK)
+    stack = ExitStack()
     try:
         place.mkdir(parents=True)
-        lock.acquire()
+        stack.enter_context(in_use(place))
     except OSError as error:
         raise DataFolderError(
             f"The folder {above} cannot be written: {error.strerror}; give another one "
             "with --in."
         ) from error
     try:
-        _clear_dead(above, place)
-        yield place
+        with stack:
+            yield place
     finally:
-        lock.release()
         if keep:
-            (place / _LOCK).unlink(missing_ok=True)
+            (place / IN_USE).unlink(missing_ok=True)
         else:
             with suppress(TreeError):
                 remove_tree(place, below=above)
-
-
-def _clear_dead(above: Path, place: Path) -> None:
-    """Remove what commands have left that were killed."""
-    for path in above.glob(f"*/{_LOCK}"):
-        if path.parent != place:
-            with suppress(TreeError, Timeout), FileLock(path, timeout=0):
-                remove_tree(path.parent, below=above)

@@ -252,10 +252,12 @@ def _resolve_or_refuse(site: Site) -> tuple[ResolvedSet | str, list[str]]:
         return str(error), []
 
 
-def test_a_run_with_nothing_to_do_starts_no_worker(bots: Processed) -> None:
-    process(bots.settings, make_request(MODE))
-    before = {*bots.settings.data_dir.iterdir()}
-    again = process(bots.settings, make_request(MODE), is_alone=True)
+def test_a_run_with_nothing_to_do_starts_no_worker(
+    bots: Processed, tmp_path: Path
+) -> None:
+    data = shutil.copytree(bots.settings.data_dir, tmp_path / "data")
+    shutil.rmtree(data / DASK_SCRATCH, ignore_errors=True)
+    settings = bots.settings.model_copy(update={"data_dir": data})
+    again = process(settings, make_request(MODE), is_alone=True)
     assert {job.state for job in again.jobs} == {JobState.REUSED}
-    scratch = bots.settings.data_dir / DASK_SCRATCH
-    assert scratch in before or not scratch.exists()
+    assert not (data / DASK_SCRATCH).exists()

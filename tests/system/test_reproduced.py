@@ -18,6 +18,7 @@ from flows.provenance import Database, find_outcomes, load_outcome
 from flows.reproduction.unpacking import unpack
 from workers.content import file_sha256, hash_content
 from workers.contract import Outcome, Stage
+from workers.trees import IN_USE
 
 MakeRewebb = Callable[..., Rewebb]
 
@@ -106,7 +107,7 @@ def test_a_chain_is_made_from_the_raw_file_and_an_older_environment_is_named(
     record(rewebb, age)
     for name in ("killed", "kept"):
         (tmp_path / name).mkdir()
-    (tmp_path / "killed" / "reproducing.lock").touch()
+    (tmp_path / "killed" / IN_USE).touch()
     for path in rewebb.data.glob(f"store/*/*/{STEM}_rateints.fits"):
         path.unlink()
     alone = rewebb.call_here("reproduce", CALIBRATED)

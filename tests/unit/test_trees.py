@@ -1,6 +1,8 @@
 """Folders are removed in one place, and never outside the folder it is given."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,7 @@ import config
 import flows
 import workers
 from workers.errors import TreeError
-from workers.trees import remove_tree
+from workers.trees import in_use, remove_tree
 
 REMOVERS = {"rmtree", "removedirs"}
 
@@ -119,3 +121,34 @@ def test_trees_are_removed_in_one_place() -> None:
         if REMOVERS & {getattr(node, field, None) for field in ("attr", "id", "name")}
     }
     assert found == {"trees.py"}
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from workers.trees import in_use
+with in_use(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_command_has_left_is_removed_and_what_is_in_use_is_not(
+    tmp_path: Path,
+) -> None:
+    names = ("ours", "theirs", "foreign")
+    ours, theirs, foreign = (tmp_path / name for name in names)
+    for folder in (ours, theirs, foreign):
+        folder.mkdir()
+        (folder / "key.pem").touch()
+    command = [sys.executable, "-c", HOLD, str(theirs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            with in_use(ours):
+                assert {path.name for path in tmp_path.iterdir()} == {*names}
+        finally:
+            holder.kill()
+    with in_use(ours):
+        assert {path.name for path in tmp_path.iterdir()} == {"ours", "foreign"}

@@ -19,7 +19,7 @@ from distributed.security import Security
 from distributed.utils import get_ip, get_ip_interface
 
 from config.clusters import PbsProfile, SlurmProfile
-from workers.trees import remove_tree
+from workers.trees import IN_USE, in_use, remove_tree
 
 from ...companions import list_inherited
 from ...errors import PlanError
@@ -97,18 +97,22 @@ def open_batch(
 
     is_kept = False
     try:
-        with open_own(
-            make_launcher,
-            growth,
-            security=security,
-            host=find_host(profile.interface),
-            prefix="node",
-            poll_s=_POLL_S,
-        ) as cluster:
+        with (
+            in_use(folder),
+            open_own(
+                make_launcher,
+                growth,
+                security=security,
+                host=find_host(profile.interface),
+                prefix="node",
+                poll_s=_POLL_S,
+            ) as cluster,
+        ):
             yield cluster
     except PlanError:
         is_kept = True  # what jobs said tells why there are no workers
-        (folder / _MESSAGE).unlink(missing_ok=True)
+        for name in (_MESSAGE, IN_USE):
+            (folder / name).unlink(missing_ok=True)
         raise
     finally:
         if not is_kept:
