@@ -18,7 +18,9 @@ MITIGATED = {
     ("nirspec-ifu", Mode.NIRSPEC_IFU_GRATINGS): {
         *("NS-IFU-SUBTRACTED-OUTLIERS", "NS-IFU03", "NS-IFU04", "NS-IFU05"),
     },
-    ("nirspec-mos", Mode.NIRSPEC_MOS_PRISM): {"NS-MOS02", "NS-MOS04", "NS-MOS07"},
+    ("nirspec-mos", Mode.NIRSPEC_MOS_PRISM): {
+        *("NS-MOS-OPTICAL-SHORTS", "NS-MOS02", "NS-MOS04", "NS-MOS07"),
+    },
     ("nirspec-bots", Mode.NIRSPEC_BOTS_PRISM): {"NS-BOTS03", "NS-BOTS04"},
     ("nirspec-fs", Mode.NIRSPEC_FS_PRISM): set[str](),
     ("miri-mrs", Mode.MIRI_MRS): {
