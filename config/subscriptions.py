@@ -64,6 +64,10 @@ class Subscription(_Table):
     targets: Annotated[tuple[_Text, ...], BeforeValidator(to_tuple)] = ()
     """Names of targets (TARGPROP), ``*`` stands for anything; any of them. With
     programs, those of these programs."""
+    cycles: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=99)], ...], BeforeValidator(to_tuple)
+    ] = ()
+    """Proposal cycles; any of them. With programs or targets, what they have of it."""
     modes: Annotated[
         tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_-]+$")], ...],
         BeforeValidator(to_tuple),
@@ -77,8 +81,8 @@ class Subscription(_Table):
 
     @model_validator(mode="after")
     def _refuse_everything(self) -> Self:
-        if not self.programs and not self.targets:
-            raise ValueError("expected `programs`, `targets` or both")
+        if not (self.programs or self.targets or self.cycles):
+            raise ValueError("expected `programs`, `targets` or `cycles`, or several")
         return self
 
 

@@ -96,6 +96,7 @@ def fits(facts: Facts, query: Query) -> bool:
         and _is_of(facts, query)
         and _is_any(facts.instrument, [query.instrument] if query.instrument else [])
         and _is_any(facts.exp_type, query.exp_types)
+        and (not query.cycles or facts.cycle in query.cycles)
         and _has_optics(facts.optics, query.optics)
         and _has_target(facts.target, query.target)
         and _is_taken_between(facts.taken, query.taken_from, query.taken_until)
@@ -131,8 +132,19 @@ def refuse_other_kinds(query: Query) -> None:
 
 
 def screen(held: Iterable[HeldFile], query: Query) -> ScreenedFiles:
-    """Sort files by what their names say."""
+    """Sort files by what their names say.
+
+    Raises
+    ------
+    ArchiveError
+        The query is for what neither names nor headers tell.
+    """
     refuse_other_kinds(query)
+    if query.cycles:
+        raise ArchiveError(
+            "expected a search without proposal cycles, which only MAST knows; name "
+            "programs or targets"
+        )
     screened = ScreenedFiles()
     for file in held:
         try:

@@ -69,6 +69,8 @@ class Query:
     """INSTRUME."""
     exp_types: tuple[str, ...] = ()
     """EXP_TYPE; any of them."""
+    cycles: tuple[int, ...] = ()
+    """Proposal cycles; any of them. Only MAST knows them, headers do not."""
     optics: tuple[str, ...] = ()
     """Optical elements (FILTER, GRATING, PUPIL, BAND); any of them."""
     taken_from: datetime | None = None
@@ -111,6 +113,8 @@ class Facts:
     """Name of the target (TARGPROP)."""
     taken: datetime | None = None
     """Begin of the exposure, UTC."""
+    cycle: int | None = None
+    """Proposal cycle."""
     access: Access = Access.PUBLIC
     """Who may have it."""
     public_from: datetime | None = None

@@ -39,6 +39,9 @@ _Instrument = Annotated[str | None, typer.Option(help="NIRSPEC, MIRI, NIRISS, NI
 _ExpType = Annotated[
     str | None, typer.Option(help="Exposure types, comma-separated: NRS_IFU,MIR_MRS.")
 ]
+_Cycle = Annotated[
+    str | None, typer.Option(help="Proposal cycles, comma-separated: 1,2.")
+]
 _Optics = Annotated[
     str | None, typer.Option(help="Optical elements, comma-separated: G395H,F290LP.")
 ]
@@ -65,6 +68,7 @@ def search(
     cone: _Cone = None,
     instrument: _Instrument = None,
     exp_type: _ExpType = None,
+    cycle: _Cycle = None,
     optics: _Optics = None,
     taken_from: _From = None,
     taken_until: _Until = None,
@@ -87,6 +91,7 @@ def search(
         cone=parse_cone(cone) if cone is not None else None,
         instrument=instrument,
         exp_types=split(exp_type),
+        cycles=_to_cycles(cycle),
         optics=split(optics),
         taken_from=_to_utc(taken_from),
         taken_until=_to_utc(taken_until),
@@ -154,6 +159,16 @@ def fetch(
         _print_fetched(fetched)
     if fetched.failed:
         raise typer.Exit(FAILED)
+
+
+def _to_cycles(text: str | None) -> tuple[int, ...]:
+    parts = split(text)
+    if not all(part.isdecimal() for part in parts):
+        raise typer.BadParameter(
+            f"expected numbers of proposal cycles like 1,2, got {text!r}",
+            param_hint="--cycle",
+        )
+    return tuple(map(int, parts))
 
 
 def _to_utc(time: datetime | None) -> datetime | None:

@@ -108,7 +108,12 @@ def _list_programs(
     found: dict[str, dict[str, RemoteFile]] = defaultdict(dict)
     programs, targets = wanted.programs or (None,), wanted.targets or (None,)
     for program, target in product(programs, targets):
-        query = Query(program=program, target=target, exp_types=wanted.modes)
+        query = Query(
+            program=program,
+            target=target,
+            exp_types=wanted.modes,
+            cycles=wanted.cycles,
+        )
         for file in source.search(query):
             found[file.program][file.name] = file
     return {

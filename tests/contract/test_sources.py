@@ -19,6 +19,7 @@ from flows.archive import FolderArchive
 from flows.archive.mast import MastSource
 from flows.archive.s3 import S3Source
 from flows.archive.source import Access, FileKind, Query, RemoteFile, Source
+from flows.errors import ArchiveError
 from flows.models.products import Cone
 from workers.errors import NotHeldError
 from workers.sample import SampleSet
@@ -276,6 +277,16 @@ def test_every_source_finds_the_same_for_a_criterion(
     source: Source, criteria: dict[str, object], expected: list[str]
 ) -> None:
     assert exposures(source, **criteria) == list(expected)
+
+
+def test_a_proposal_cycle_is_known_or_refused(source: Source) -> None:
+    query = Query(cycles=(2,), program="99090")
+    if isinstance(source, MastSource):
+        assert [file.name for file in source.search(query)] == [f"{OTHER}_uncal.fits"]
+        assert not source.search(Query(cycles=(2,), program="99010")).files
+    else:
+        with pytest.raises(ArchiveError, match="which only MAST knows"):
+            source.search(query)
 
 
 def test_an_unknown_program_has_nothing(source: Source) -> None:

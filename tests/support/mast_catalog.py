@@ -12,6 +12,7 @@ from astropy.io import fits
 __all__ = [
     "COLUMNS",
     "DEFAULT_COLUMNS",
+    "PROPOSAL_CYCLES",
     "Catalog",
     "FileSet",
     "access_of",
@@ -19,6 +20,9 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+
+PROPOSAL_CYCLES = {"99090": 2, "99022": 2}
+"""Of programs; others are of the first."""
 Header = Mapping[str, Any]
 
 _KEYWORDS = {
@@ -158,7 +162,7 @@ def _new(match: re.Match[str]) -> FileSet:
         "program": int(match["program"]),
         "observtn": int(match["observation"]),
         "visit": int(match["visit"]),
-        "proposal_cycle": 1,
+        "proposal_cycle": PROPOSAL_CYCLES.get(match["program"], 1),
     }
     return FileSet(match["set"], match["program"], match["observation"], row)
 

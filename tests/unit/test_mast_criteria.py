@@ -24,6 +24,7 @@ LATE = datetime(2024, 3, 31, tzinfo=UTC)
             Query(exp_types=("nrs_ifu", "MIR_LRS-SLITLESS")),
             ALL | {"exp_type": "NRS_IFU,MIR_LRS-SLITLESS"},
         ),
+        (Query(cycles=(1, 2)), ALL | {"proposal_cycle": "1,2"}),
         (Query(target="ngc 7469*"), ALL | {"targprop": "NGC 7469*"}),
         (Query(target="!a,b..c<[1]"), ALL | {"targprop": "*A*B*C*1*"}),
         (Query(taken_from=EARLY), ALL | {"date_obs": ">=2024-02-28"}),

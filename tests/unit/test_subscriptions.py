@@ -22,9 +22,14 @@ def load(folder: Path, text: str) -> None:
 
 def test_the_packaged_example_is_one() -> None:
     found = load_subscriptions(None)
-    assert [one.name for one in found.subscriptions] == ["cluster-ifu", "disks"]
+    assert [one.name for one in found.subscriptions] == [
+        "cluster-ifu",
+        "disks",
+        "lensed-galaxies",
+    ]
     assert found.budget.cpu_hours == 200
     assert found.subscriptions[1].modes == ("MIR_MRS",)
+    assert found.subscriptions[2].cycles == (3, 4)
 
 
 def test_one_value_may_stand_where_several_may(tmp_path: Path) -> None:
@@ -48,13 +53,15 @@ def test_recipes_are_found_beside_the_file(tmp_path: Path) -> None:
         ("", "subscription: Field required"),
         ("subscription = 5", "subscription: "),
         ("[[subscription", "cannot be read"),
-        ("[[subscription]]\nname = 'a'", "expected `programs`, `targets` or both"),
+        ("[[subscription]]\nname = 'a'", "`programs`, `targets` or `cycles`"),
         (SOUND.replace("programs", "program"), "did you mean"),
         (SOUND.replace('"02736"', "2736"), "Input should be a valid string, got 2736"),
         (SOUND.replace('"02736"', '"2736"'), "should match pattern"),
         (SOUND.replace("ours", "../ours"), "should match pattern"),
         (SOUND + SOUND, "subscriptions of one name: ours"),
         (SOUND + 'modes = "nrs ifu"', "should match pattern"),
+        (SOUND + "cycles = 100", "subscription.1.cycles.0: "),
+        (SOUND + 'cycles = "GTO"', "subscription.1.cycles.0: "),
         (SOUND + 'policy.inputs = "redo"', "subscription.1.policy.inputs: "),
         (SOUND + 'policy.jwst_path = "rerun"', "`subscription.policy.jwst_patch`"),
         ("budget.jobs = 0" + SOUND, "budget.jobs: "),

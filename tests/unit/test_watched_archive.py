@@ -116,6 +116,14 @@ def test_of_modes_and_targets_only_their_observations_are_asked_for(
     assert seen == {"99022": ("002",), "99021": ("002",)}
 
 
+def test_of_a_proposal_cycle_its_programs_are_asked_for(
+    settings: Settings, tmp_path: Path
+) -> None:
+    of_cycle = '[[subscription]]\nname = "second"\ncycles = 2\n'
+    found = see(settings, subscribe(tmp_path, of_cycle))
+    assert {name: one.observations for name, one in found.items()} == {"99022": ()}
+
+
 def test_what_was_run_is_left_until_something_changes(
     settings: Settings, mast: MastServer, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ __all__ = [
 SEARCH_COLUMNS: Final = (
     *("ArchiveFileID", "fileSetName", "productLevel", "program", "observtn"),
     *("instrume", "exp_type", "opticalElements", "targprop", "date_obs"),
-    *("access", "publicReleaseDate"),
+    *("proposal_cycle", "access", "publicReleaseDate"),
 )
 """Columns that we ask for: all are of the default output, as STScI shows it in
 ``mast_notebooks`` (Querying_MAST_for_JWST_Metadata, June 2024)."""
@@ -91,6 +91,7 @@ def dataset_from_row(row: Mapping[str, object]) -> Dataset | None:
         optics=_text(row, "opticalElements"),
         target=_text(row, "targprop"),
         taken=parse_utc(_text(row, "date_obs")),
+        cycle=_cycle_of(row),
         access=_access_of(row),
         public_from=parse_utc(_text(row, "publicReleaseDate")),
     )
@@ -143,6 +144,11 @@ def _text(row: Mapping[str, object], column: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def _cycle_of(row: Mapping[str, object]) -> int | None:
+    told = _text(row, "proposal_cycle")
+    return int(told) if told.isdecimal() else None
+
+
 def _access_of(row: Mapping[str, object]) -> Access:
     """Read who may have a dataset or a product; what is not told is taken for public.
 
@@ -190,6 +196,7 @@ def _to_file(
         optics=dataset.optics if of_exposure else "",
         target=dataset.target if of_exposure else "",
         taken=dataset.taken if of_exposure else None,
+        cycle=dataset.cycle,
         access=_access_of(product),
         public_from=dataset.public_from,
     )

@@ -154,6 +154,7 @@ def to_conditions(query: Query) -> dict[str, str]:
             query.exp_types,
             "[A-Za-z0-9_-]+",
         ),
+        "proposal_cycle": ",".join(map(str, query.cycles)),
         # What may be an operator becomes a wildcard; TARGPROP is upper case.
         "targprop": re.sub(r"[^A-Z0-9_+ -]+", "*", (query.target or "").upper()),
         "date_obs": _to_days(query.taken_from, query.taken_until),
