@@ -47,6 +47,7 @@ __all__ = [
     "find_crds_cache",
     "get_clusters_folder",
     "get_prefect_folder",
+    "is_far_away",
     "make_archive",
     "make_dask_scratch",
     "make_mast",
@@ -265,10 +266,16 @@ def _find_folder(settings: Settings) -> Path | None:
             )
         case str(name) if name == _SAMPLE:
             return _make_sample().archive
-        case str(url) if url == _MAST or url.startswith(_S3):
+        case _ if is_far_away(settings):
             return None
         case folder:
             return Path(folder).absolute()
+
+
+def is_far_away(settings: Settings) -> bool:
+    """Return whether the archive of the settings is asked by the network."""
+    name = settings.archive or ""
+    return name == _MAST or name.startswith(_S3)
 
 
 def make_mast(settings: Settings, *, is_hasty: bool = False) -> Source:

@@ -29,6 +29,7 @@ from workers.errors import WorkerError
 from .archive import FetchListener
 from .errors import RewebbError, RunCancelledError
 from .execution import Listener, Progress
+from .factory import is_far_away
 from .logs import get_logger
 from .models.runs import Run
 from .names import OBSERVATION_ID, PROGRAM_ID
@@ -36,6 +37,7 @@ from .page import RunPage, open_page, prepare_logs, to_state
 from .reports import RunSummary
 from .run import Planned, Request, Shared, run_program
 from .stages import StartName
+from .turns import take_turn
 
 __all__ = ["CALLER", "Caller", "ObservationId", "ProgramId", "reprocess_program"]
 
@@ -205,14 +207,14 @@ def _reprocess(settings: Settings, request: Request) -> RunSummary:
             watch=partial(_watch, page),
             on_file=caller.on_file,
             on_cluster=caller.on_cluster,
-            step=_take,
+            step=partial(_take, settings),
             shared=caller.shared,
         )
         page.show_outcome(summary, settings.data_dir.absolute())
     return summary
 
 
-def _take(name: str, work: Callable[[], _Value]) -> _Value:
+def _take(settings: Settings, name: str, work: Callable[[], _Value]) -> _Value:
     """Make a task of a step; Prefect is given none of the values, so it keeps none.
 
     The engine calls no API for a task: its states are events, which a thread sends.
@@ -220,10 +222,11 @@ def _take(name: str, work: Callable[[], _Value]) -> _Value:
     values: list[_Value] = []
     refused: list[Exception] = []
     caller = CALLER.get()
+    ask = partial(_ask_in_turn, work) if _is_asking(settings, name) else work
 
     def take() -> State[Any] | None:
         try:
-            values.append(caller.shared.take(name, work) if caller.shared else work())
+            values.append(caller.shared.take(name, ask) if caller.shared else ask())
         except _REFUSED as error:
             refused.append(error)
             return _to_state(error)
@@ -237,6 +240,16 @@ def _take(name: str, work: Callable[[], _Value]) -> _Value:
     if refused:
         raise refused[0]
     return values[0]
+
+
+def _is_asking(settings: Settings, step: str) -> bool:
+    """Return whether a step asks an archive that is far away."""
+    return step in {"find", "fetch"} and is_far_away(settings)
+
+
+def _ask_in_turn(work: Callable[[], _Value]) -> _Value:
+    with take_turn():
+        return work()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ the watch gave it. So a watch that is killed forgets nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,8 +36,10 @@ from config.subscriptions import load_subscriptions
 from workers.errors import WorkerError
 
 from .errors import RewebbError
+from .factory import is_far_away
 from .page import prepare_logs
 from .run import Shared
+from .turns import take_turn
 from .watching import (
     Candidate,
     Cost,
@@ -115,7 +118,9 @@ def watch_archive(
         wanted = load_subscriptions(subscriptions)
         settings = load_settings(**given)
         with Shared(settings, read_only=True) as shared:
-            candidates = judge(settings, look(settings, wanted), shared=shared)
+            with take_turn() if is_far_away(settings) else nullcontext():
+                seen = look(settings, wanted)
+            candidates = judge(settings, seen, shared=shared)
     except (RewebbError, ConfigError, WorkerError) as error:
         return Failed(message=str(error))
     spent, left = settle(candidates, _find_asked(night))

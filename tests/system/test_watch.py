@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from signal import SIGINT
 from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
@@ -161,6 +162,43 @@ def test_an_unknown_program_ends_its_flow_run_in_a_sentence(site: Rewebb) -> Non
     assert [line for line in lines if "step.started" in line and "'find'" in line]
     assert [line for line in lines if "Traceback" in line] == []
     assert query(site.data, "select state from run") == [("FAILED",)]
+
+
+TURN = """
+import time
+from pathlib import Path
+from flows.turns import take_turn
+with take_turn():
+    print("held", flush=True)
+    while not Path("go").exists():
+        time.sleep(0.1)
+"""
+
+
+def test_flow_runs_wait_for_their_turn_at_the_archive(site: Rewebb) -> None:
+    limit = ("gcl", "create", "rewebb-archive", "--limit", "1")
+    assert site(*limit, program="prefect").code == 0
+    python = Path(sys.executable).name
+    with stopped(site.start("-c", TURN, program=python)) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with stopped(site.start("run", "99995")) as interrupted:
+            wait_until(lambda: is_waiting(site, "reprocess-99995"), pause_s=0.5)
+            interrupted.send_signal(SIGINT)
+            assert interrupted.wait(30) == 130
+        with stopped(site.start("run", "99996")) as run:
+            wait_until(lambda: is_waiting(site, "reprocess-99996"), pause_s=0.5)
+            assert run.poll() is None
+            (site.folder / "go").touch()
+            assert run.wait(60) == 2
+    assert site("gcl", "delete", "rewebb-archive", program="prefect").code == 0
+
+
+def is_waiting(site: Rewebb, name: str) -> bool:
+    found = find_runs(site, "reprocess-program", name={"any_": [name]})
+    return any(
+        "archive.full" in line for run in found for line in list_lines(site, run)
+    )
 
 
 BLOCK = """
