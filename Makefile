@@ -25,6 +25,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/provenance.py
 	$(BIN)/python tests/benchmarks/nothing_to_do.py
+	$(BIN)/python tests/benchmarks/year.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -38,6 +38,7 @@ from .search import fetch, search
 from .serve import serve
 from .show import show
 from .stale import stale
+from .trial import trial
 from .watch import watch
 from .wrap import wrap
 
@@ -86,7 +87,7 @@ def _begin(
 
 
 for command in (
-    *(search, fetch, asn, advise, wrap, plan, run, stale, cancel, retry),
+    *(search, fetch, asn, advise, wrap, plan, run, stale, trial, cancel, retry),
     *(watch, serve),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),

@@ -51,7 +51,16 @@ if TYPE_CHECKING:
     from ..reports import RunSummary
     from ..run import Shared
 
-__all__ = ["plan", "run", "run_flow", "start_prefect", "work_on_one"]
+__all__ = [
+    "End",
+    "plan",
+    "run",
+    "run_flow",
+    "say_unless",
+    "start_prefect",
+    "work_in_threads",
+    "work_on_one",
+]
 
 _Work = Callable[[str, Listeners, "Shared | None"], "RunSummary"]
 """Works on a program, and may share a cluster with others."""
@@ -68,7 +77,7 @@ _PREFECT = {
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class End:
     """What one of several programs came to."""
 
     program: str
@@ -145,7 +154,7 @@ def plan(
 
     if len(requests) == 1 and file is None:
         work_on_one(work, *requests, as_json=as_json)
-    shared = Shared(settings, read_only=True, tell=_say_unless(quiet=as_json))
+    shared = Shared(settings, read_only=True, tell=say_unless(quiet=as_json))
     _work_on_all(work, list(requests), shared, as_json=as_json, at_once=1)
 
 
@@ -217,11 +226,12 @@ def run(
         work_on_one(work, wanted[0], as_json=as_json, folder=folder)
     with open_database(settings):
         pass  # alembic, which may upgrade it, works in one thread only
-    shared = Shared(settings, tell=_say_unless(quiet=as_json))
+    shared = Shared(settings, tell=say_unless(quiet=as_json))
     _work_on_all(work, wanted, shared, as_json=as_json, folder=folder, at_once=at_once)
 
 
-def _say_unless(*, quiet: bool) -> Callable[[str], object]:
+def say_unless(*, quiet: bool) -> Callable[[str], object]:
+    """Give what says a line of the cluster, or nothing."""
     return (lambda _: None) if quiet else announce
 
 
@@ -253,15 +263,38 @@ def _work_on_all(
 
     Parameters
     ----------
-    shared
-        Ends all of them when this thread is interrupted.
     folder
         The data folder, if there are products.
+    """
+    ends = work_in_threads(work, programs, shared, quiet=as_json, at_once=at_once)
+    codes = {end.exit_code for end in ends}
+    exit_code = codes.pop() if len(codes) == 1 else FAILED
+    if as_json:
+        print_json({"exit_code": exit_code, "programs": ends})
+    else:
+        _print_ends(ends, folder)
+    raise typer.Exit(exit_code)
+
+
+def work_in_threads(
+    work: _Work,
+    programs: Sequence[str],
+    shared: "Shared",
+    *,
+    quiet: bool,
+    at_once: int,
+) -> list[End]:
+    """Work on programs in threads, and say of each that it has come to its end.
+
+    Parameters
+    ----------
+    shared
+        Ends all of them when this thread is interrupted.
     at_once
         Programs that are under way at once.
     """
     elapsed_s: dict[str, float] = {}
-    ends: dict[str, _End] = {}
+    ends: dict[str, End] = {}
 
     def do(program: str) -> "RunSummary":
         started_s, listeners = time.monotonic(), listen(program)
@@ -271,48 +304,41 @@ def _work_on_all(
             elapsed_s[program] = round(time.monotonic() - started_s, 1)
             listeners.steps("")
 
-    with watched(quiet=as_json) as listen, shared:
+    with watched(quiet=quiet) as listen, shared:
         # Not left by `with`: that would wait for threads, which may wait for anything.
         pool = ThreadPoolExecutor(at_once, "program")
         futures = {pool.submit(do, program): program for program in programs}
         for future in as_completed(futures):
             program = futures[future]
             ends[program] = _to_end(program, future, elapsed_s[program])
-            if not as_json:
+            if not quiet:
                 announce(_say_end(ends[program]))
-    codes = {end.exit_code for end in ends.values()}
-    exit_code = codes.pop() if len(codes) == 1 else FAILED
-    in_order = [ends[program] for program in programs]
-    if as_json:
-        print_json({"exit_code": exit_code, "programs": in_order})
-    else:
-        _print_ends(in_order, folder)
-    raise typer.Exit(exit_code)
+    return [ends[program] for program in programs]
 
 
-def _to_end(program: str, future: "Future[RunSummary]", elapsed_s: float) -> _End:
+def _to_end(program: str, future: "Future[RunSummary]", elapsed_s: float) -> End:
     """Return what a thread came to; an error ends its own program alone."""
     error = future.exception()
     if error is None:
         summary = future.result()
-        return _End(program, _to_exit_code(summary), elapsed_s, summary, None)
+        return End(program, _to_exit_code(summary), elapsed_s, summary, None)
     if not isinstance(error, Exception):
         raise error
     said = str(error if is_known(error) else to_bug(error))
-    return _End(program, REFUSED, elapsed_s, None, said)
+    return End(program, REFUSED, elapsed_s, None, said)
 
 
 def _to_exit_code(summary: "RunSummary") -> int:
     return 0 if summary.state == "SUCCEEDED" else FAILED
 
 
-def _say_end(end: _End) -> str:
+def _say_end(end: End) -> str:
     if end.summary is None:
         return f"{end.program}: error: {end.error}"
     return f"{end.program}: {say_counts(end.summary)} in {end.elapsed_s:.0f} s"
 
 
-def _print_ends(ends: Sequence[_End], folder: Path | None) -> None:
+def _print_ends(ends: Sequence[End], folder: Path | None) -> None:
     """Print a line for each program, and why nothing could be done for some."""
     made = [end.summary for end in ends if end.summary]
     states = sorted({state for summary in made for state in summary.counts})

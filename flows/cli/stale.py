@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..run import RecordedProgram, StaleProgram
 
-__all__ = ["stale"]
+__all__ = ["ask", "find_programs", "judge_programs", "stale"]
 
 
 def stale(
@@ -83,10 +83,10 @@ def stale(
         _check_version(jwst)
     settings = load_settings(archive=archive, data_dir=data_dir, cluster=cluster)
     settings.find_profile()
-    wanted = _find_programs(settings, programs or [], recipe, is_all=all_recorded)
-    judged, errors = _judge(
+    wanted = find_programs(settings, programs or [], recipe, is_all=all_recorded)
+    judged, errors = judge_programs(
         settings,
-        [_ask(each, context, force=force) for each in wanted],
+        [ask(each, context, force=force) for each in wanted],
         jwst=jwst,
         slots=slots,
         quiet=as_json,
@@ -110,7 +110,7 @@ def _check_version(version: str) -> None:
         fail(f"{version!r} is not a version: expected one such as 3.0.1")
 
 
-def _find_programs(
+def find_programs(
     settings: "Settings", programs: Sequence[str], recipe: str | None, *, is_all: bool
 ) -> "list[RecordedProgram]":
     """Find what is recorded of the programs that are asked for."""
@@ -143,16 +143,17 @@ def _find_programs(
     return known
 
 
-def _ask(
+def ask(
     recorded: "RecordedProgram", context: str | None, *, force: bool
 ) -> "RecordedProgram":
+    """Ask for a program as its last run did, in another context."""
     from dataclasses import replace
 
     asked = replace(recorded.request, context=context, force=force)
     return replace(recorded, request=asked)
 
 
-def _judge(
+def judge_programs(
     settings: "Settings",
     wanted: "Sequence[RecordedProgram]",
     *,

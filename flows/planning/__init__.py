@@ -25,6 +25,7 @@ from .parameter_checks import find_problems
 from .plan import Binder, Plan, PlanEntry, build_plan
 from .reasons import Cause, Nearest, Reason, find_nearest, list_reasons, say_reasons
 from .recipe_fit import find_unmatched_sets, find_unmet_choices, refuse_divided
+from .sampling import Kind, SampledJob, choose_sample, find_sample_cost_s
 from .schedule import PlanCost, sum_costs
 from .stale import JudgedJob, Staleness, judge_plan
 from .workload import IFU, count_workload
@@ -37,6 +38,7 @@ __all__ = [
     "DifferenceKind",
     "Estimate",
     "JudgedJob",
+    "Kind",
     "Limits",
     "Nearest",
     "Plan",
@@ -46,16 +48,19 @@ __all__ = [
     "PlannedJob",
     "Reason",
     "ResolvedSet",
+    "SampledJob",
     "Staleness",
     "build_graph",
     "build_plan",
     "chain_exposures",
+    "choose_sample",
     "count_workload",
     "describe_edit",
     "estimate",
     "explain_difference",
     "find_nearest",
     "find_problems",
+    "find_sample_cost_s",
     "find_unmatched_sets",
     "find_unmet_choices",
     "is_unread",

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from processed import Processed
-from processing import make_request, plan
+from processed import Processed, find_outcomes
+from processing import make_request, make_settings, plan, process
 from typer.testing import CliRunner
 
 from config.settings import Settings
@@ -28,7 +28,7 @@ from flows.run import (
 )
 from flows.watching import decide, look
 from flows.watching import judge as judge_candidates
-from workers.contract import Job
+from workers.contract import Job, Outcome
 from workers.sample import Mode, SampleSet
 
 
@@ -91,6 +91,25 @@ def test_nothing_of_the_time_series_is_due_in_any_context(
     assert {job.made_in for job in summary.jobs} == {made}
     why = f"in {made}, nothing has changed in {context}" if context != made else "done"
     assert all(why in job.why for job in summary.jobs)
+
+
+@pytest.mark.slow
+def test_what_is_current_in_a_context_comes_out_the_same_when_it_is_made_in_it(
+    bots: Processed, sample: SampleSet, cluster: Cluster, tmp_path: Path
+) -> None:
+    request = make_request(Mode.NIRSPEC_BOTS_PRISM)
+    planned = plan(use(bots, sample.contexts[1]), request, cluster)
+    assert states(list(planned.jobs)) == {JobState.REUSED}
+    settings = make_settings(sample, tmp_path, context=sample.contexts[1])
+    assert process(settings, request).context == sample.contexts[1]
+    made, expected = find_pixels(find_outcomes(tmp_path)), bots.list_outcomes()
+    assert made == find_pixels(expected)
+
+
+def find_pixels(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
+    """Return a hash of the pixels of each FITS product, by name."""
+    products = [product for one in outcomes.values() for product in one.products]
+    return {each.name: each.pixels_sha256 for each in products if each.pixels_sha256}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from exposures import bots_program, ifu_program
@@ -23,7 +24,9 @@ from flows.planning import (
     ResolvedSet,
     Staleness,
     build_plan,
+    choose_sample,
     find_nearest,
+    find_sample_cost_s,
     judge_plan,
     list_reasons,
     take_fingerprint,
@@ -400,3 +403,27 @@ def test_what_is_called_stale_is_what_brute_force_finds(base: int) -> None:
             assert execute(graph, now, do_all(graph, resolved)) == stale
             seen.add(first)
     assert len(seen) >= 2
+
+
+def test_a_sample_takes_all_kinds_in_turn_and_a_larger_one_holds_it() -> None:
+    programs = {"99001": ifu_program(), "99002": bots_program()}
+    judged = {}
+    for program, exposures in programs.items():
+        graph = make_graph(exposures)
+        store = do_all(graph, make_resolved(graph))
+        resolved = make_resolved(graph, photom="photom_2.fits")
+        plan = build_plan(graph, make_binder(resolved, store))
+        judged[program] = ((*judge(graph, resolved, store).values(),), plan.entries)
+    samples = [choose_sample(judged, count) for count in range(1, 9)]
+    assert all(more[: len(less)] == less for less, more in pairwise(samples))
+    assert {job.program for job in samples[1]} == {*programs}
+    assert {job.key.partition(":")[0] for job in samples[-1]} == {"spec2"}
+    ifu, bots = ([j for j in samples[-1] if j.program == one] for one in programs)
+    assert {str(job.kind) for job in ifu} == {"NRS_IFU PRISM CLEAR"}
+    assert [job.of for job in bots] == [2, 2]
+    assert len({job.key for job in samples[-1]}) == len(ifu) + 2
+    entries = judged["99002"][1]
+    due_s = sum(entry.expected_s for entry in entries if entry.state is JobState.DUE)
+    assert 0 < find_sample_cost_s(entries, [bots[0].key]) < due_s
+    last = entries[-1].planned.key
+    assert find_sample_cost_s(entries, [last]) == pytest.approx(due_s)
