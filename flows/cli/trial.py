@@ -10,7 +10,7 @@ import typer
 
 from ..models.runs import JobState
 from .options import Archive, AsJson, Cluster, Context, DataDir
-from .output import FAILED, REFUSED, print_json, print_rows, say, warn
+from .output import FAILED, REFUSED, print_json, print_lines, print_rows, say, warn
 from .run import End, run_flow, say_unless, start_prefect, work_in_threads
 from .stale import ask, find_programs, judge_programs
 
@@ -265,11 +265,13 @@ def _print_tried(
     ]
     print_rows(("kind", "made", "same pixels", "other pixels", "due"), table)
     say()
-    say(f"{_say_due(judged)}; `rewebb diff OLD NEW` shows a job in full:")
-    for one in tried:
-        if one.fingerprint and not one.is_same:
-            pair = f"{one.job.fingerprint[:12]} {one.fingerprint[:12]}"
-            say(f"    rewebb diff {pair}")
+    pairs = [
+        f"rewebb diff {one.job.fingerprint[:12]} {one.fingerprint[:12]}"
+        for one in tried
+        if one.fingerprint and not one.is_same
+    ]
+    print_lines("in full", pairs)
+    say(_say_due(judged))
 
 
 def _say_outcome(one: _Tried) -> str:

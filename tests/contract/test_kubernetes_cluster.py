@@ -1,10 +1,12 @@
 """Pods that the real operator of Dask makes, on a Kubernetes of loopback."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import kr8s
 import kr8s.objects
 import pytest
@@ -27,6 +29,9 @@ PROFILE = KubernetesProfile(
     idle=timedelta(0),
     claims={"rewebb": Path("/srv/rewebb")},
 )
+
+
+OTHER = {"Authorization": "Bearer operator"}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +60,25 @@ def list_allowed() -> set[tuple[str, str]]:
     }
 
 
-def test_pods_come_with_work_and_go_with_it(
-    fake: FakeKubernetes, tmp_path: Path
+@pytest.fixture
+def runner(fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Say that this process is in a pod; give the URL of that."""
+    # As another user: kr8s keeps its client, and what we do ourselves is counted.
+    config = json.loads(Path(os.environ["KUBECONFIG"]).read_text())
+    server = config["clusters"][0]["cluster"]["server"].rstrip("/")
+    pods = f"{server}/api/v1/namespaces/default/pods"
+    spec = {"containers": []}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "runner"}}
+    httpx.post(pods, json={**pod, "spec": spec}, headers=OTHER).raise_for_status()
+    (made,) = fake.list_objects("pods")
+    told = {"NAME": "runner", "UID": made["metadata"]["uid"], "NAMESPACE": "default"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"POD_{name}", value)
+    return f"{pods}/runner"
+
+
+def test_pods_come_with_work_and_go_with_it_and_with_their_runner(
+    fake: FakeKubernetes, runner: str, tmp_path: Path
 ) -> None:
     with (
         kubelet(fake, tmp_path / "pods"),
@@ -81,6 +103,9 @@ def test_pods_come_with_work_and_go_with_it(
             assert container["resources"] == {"requests": asked, "limits": asked}
             assert {"name": "told", "secret": {"secretName": name}} in pod["volumes"]
         wait_until(lambda: len(list_names(fake, "deployments")) == 1)
+        httpx.delete(runner, headers=OTHER).raise_for_status()
+        # Kubernetes removes what it owns.
+        assert list_names(fake, "daskclusters") == list_names(fake, "deployments") == []
     wait_until(lambda: not list_names(fake, "daskclusters"))
     for plural in ("deployments", "services", "secrets", "daskworkergroups"):
         assert list_names(fake, plural) == []

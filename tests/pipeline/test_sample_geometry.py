@@ -128,7 +128,7 @@ def traces(
 
 def trace(compact: Any, full: Any, slit: Any, raw: RawExposure) -> tuple[Any, Any, Any]:
     one = nirspec.nrs_wcs_set_input(compact, slit)
-    x, y = (each[::2, ::2] for each in nirspec_light._grid(one, raw.subarray.shape))
+    x, y = (each[::4, ::4] for each in nirspec_light._grid(one, raw.subarray.shape))
     lit = np.isfinite(one(x, y)[2])
     return one, nirspec.nrs_wcs_set_input(full, slit), np.array([x[lit], y[lit]])
 

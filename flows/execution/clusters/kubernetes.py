@@ -8,6 +8,7 @@ A command that is killed removes nothing. So each marks its `DaskCluster` while 
 there, and the next that opens one removes those that have not been marked for long.
 """
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -242,6 +243,17 @@ def _make_pod(
     }
 
 
+def _find_own_pod(namespace: str) -> _Object | None:
+    """Find the pod of this process, as an owner; only what shares its namespace may be.
+
+    Its name, id and namespace are variables (``fieldRef`` of the downward API).
+    """
+    name, uid = os.environ.get("POD_NAME"), os.environ.get("POD_UID")
+    if not name or not uid or os.environ.get("POD_NAMESPACE") != namespace:
+        return None
+    return {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}
+
+
 class _Pods:
     """Creates and removes the objects of a cluster; starts each worker as a group."""
 
@@ -265,13 +277,15 @@ class _Pods:
     def create_cluster(self) -> None:
         """Create the object of the cluster, which owns all others.
 
-        What commands have left that were killed is removed.
+        What commands have left that were killed is removed. Kubernetes itself removes
+        the cluster with the pod that this process is in, if it is told which that is.
 
         Raises
         ------
         PlanError
             Kubernetes refuses it, or does not answer.
         """
+        self._owner = _find_own_pod(self._api.namespace)
         self._made = made = self.create(make_cluster(self._profile, self.name))
         self._owner = {
             "apiVersion": _DASK,
