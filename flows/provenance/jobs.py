@@ -50,6 +50,7 @@ from .schema import (
     SQLVersion,
 )
 from .sessions import Tables, batches, begins, reads, select_in
+from .sets import load_uses_of
 
 __all__ = ["Jobs"]
 
@@ -233,6 +234,19 @@ class Jobs(Tables):
             made = select_in(session, select(SQLProduct), SQLProduct.sha256, read)
             due = {product.fingerprint for product in made} - found.keys()
         return tuple(found.values())
+
+    @reads
+    def find_mappings(
+        self, session: Session, fingerprints: Iterable[str]
+    ) -> tuple[tuple[ReferenceFile, ...], ...]:
+        """Find what selected the references of jobs: each set of mappings once."""
+        wanted: set[str] = set()
+        for batch in batches(fingerprints):
+            query = select(SQLJob.mappings_sha256).where(SQLJob.fingerprint.in_(batch))
+            wanted |= {*session.scalars(query.distinct())}
+        uses = load_uses_of(session, wanted)
+        sets = (uses.get(one, ()) for one in sorted(wanted))
+        return tuple(tuple(file for _, _, file in one if file) for one in sets)
 
     @reads
     def find_cards(

@@ -30,7 +30,7 @@ from .schema import (
 )
 from .sessions import batches, select_in
 
-__all__ = ["JobSets", "LoadedSets", "load_sets", "record_sets"]
+__all__ = ["JobSets", "LoadedSets", "load_sets", "load_uses_of", "record_sets"]
 
 _Rows = Mapping[type[SQLBase], Sequence[Mapping[str, object]]]
 """Rows by table, in the order in which they are inserted."""
@@ -106,11 +106,12 @@ def load_sets(session: Session, rows: Iterable[SQLJob]) -> LoadedSets:
     return LoadedSets(
         parameters={row.sha256: row for row in parameters},
         versions=versions,
-        uses=_load_uses(session, wanted),
+        uses=load_uses_of(session, wanted),
     )
 
 
-def _load_uses(session: Session, wanted: Iterable[str]) -> dict[str, list[_Use]]:
+def load_uses_of(session: Session, wanted: Iterable[str]) -> dict[str, list[_Use]]:
+    """Load the files of sets, by the hash of the set; an empty set has no entry."""
     same = (
         SQLReference.sha1 == SQLReferenceUse.sha1,
         SQLReference.name == SQLReferenceUse.name,

@@ -31,13 +31,20 @@ from .program import Associated, Found, Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
 from .retrying import Retry, find_last_ends, plan_retry
+from .rules import CrdsFolder
 from .shared import Shared
 from .specs import ask_specs, find_specs
-from .staleness import RecordedProgram, StaleProgram, find_recorded
+from .staleness import (
+    RecordedProgram,
+    StaleProgram,
+    find_recorded,
+    has_same_rules,
+)
 
 __all__ = [
     "Advised",
     "Associated",
+    "CrdsFolder",
     "Drawn",
     "Found",
     "Making",
@@ -69,6 +76,7 @@ __all__ = [
     "find_last_ends",
     "find_recorded",
     "find_specs",
+    "has_same_rules",
     "hold_lease",
     "is_alive",
     "judge_only",

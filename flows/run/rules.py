@@ -12,9 +12,14 @@ from pathlib import Path
 
 from workers.contract import ReferenceFile
 
-__all__ = ["Context", "CrdsFolder"]
+__all__ = ["Context", "CrdsFolder", "is_rules"]
 
 _RULES = ".rmap"
+
+
+def is_rules(name: str) -> bool:
+    """Return whether an instrument has rules for a type, and not N/A."""
+    return name.endswith(_RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class CrdsFolder:
         self._root = root
         self._known = {file.name: file for file in known}
         self._seen: dict[ReferenceFile, bool] = {}
+        self._contexts: dict[str, Context] = {}
+        self._sha1s: dict[str, str | None] = {}
 
     def read_config(self) -> tuple[str, str] | None:
         """Read what the server said at the last sync, and which files it calls bad.
@@ -68,6 +75,18 @@ class CrdsFolder:
 
     def read_context(self, name: str) -> Context | None:
         """Read a context; None if a mapping is not there, or says something else."""
+        if name not in self._contexts and (read := self._read_context(name)):
+            self._contexts[name] = read
+        return self._contexts.get(name)
+
+    def has_rules(self, file: ReferenceFile) -> bool:
+        """Return whether a mapping has the bytes that it had when it was used."""
+        if file.name not in self._sha1s:
+            [path] = self._list_places(file.name)
+            self._sha1s[file.name] = _hash_file(path)
+        return self._sha1s[file.name] == file.sha1
+
+    def _read_context(self, name: str) -> Context | None:
         found = self._read(name)
         if found is None:
             return None
@@ -91,7 +110,7 @@ class CrdsFolder:
         return self._seen[file]
 
     def _has_all(self, names: Iterable[str]) -> bool:
-        rules = [name for name in names if name.endswith(_RULES)]
+        rules = filter(is_rules, names)
         return all(path.is_file() for name in rules for path in self._list_places(name))
 
     def _list_places(self, name: str) -> tuple[Path, ...]:
@@ -118,6 +137,13 @@ class CrdsFolder:
         if selector is None or not is_known or not is_sound:
             return None
         return file, selector
+
+
+def _hash_file(path: Path) -> str | None:
+    try:
+        return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+    except OSError:
+        return None
 
 
 def _is_as(path: Path, file: ReferenceFile) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 
 from config.costs import load_costs
 from config.policy import Action
-from workers.contract import Stage
+from workers.contract import ReferenceFile, Stage
 
 from ..execution import Cluster
 from ..factory import Services
-from ..models.runs import JobState, Run, RunJob
+from ..models.runs import JobState, Run, RunJob, RunState
 from ..planning import (
     Cause,
     DifferenceKind,
@@ -31,8 +31,15 @@ from .jobs import expect, make_binder
 from .program import Request
 from .record import NOT_RESOLVED
 from .resolution import ResolvedGraph, prefetch, resolve
+from .rules import Context, CrdsFolder, is_rules
 
-__all__ = ["RecordedProgram", "StaleProgram", "find_recorded", "judge_drawn"]
+__all__ = [
+    "RecordedProgram",
+    "StaleProgram",
+    "find_recorded",
+    "has_same_rules",
+    "judge_drawn",
+]
 
 _DONE = frozenset({JobState.SUCCEEDED, JobState.REUSED})
 
@@ -115,6 +122,54 @@ def _make_request(runs: Sequence[Run]) -> Request:
         start_at=Stage(newest.get("start_at", Stage.DETECTOR1)),
         policy=newest.get("policy") or {},
     )
+
+
+def has_same_rules(
+    recorded: RecordedProgram, context: str, *, database: Database, folder: CrdsFolder
+) -> bool:
+    """Tell from mappings alone that a context selects by the rules that were used.
+
+    So it selects the same for every job that is recorded. False also where that cannot
+    be told: a mapping is not in the cache, jobs failed, or were made by older rules.
+
+    Parameters
+    ----------
+    folder
+        The CRDS cache.
+    """
+    after = folder.read_context(context)
+    run = database.runs.get_run(recorded.run)
+    if after is None or run.state is not RunState.SUCCEEDED:
+        return False
+    sets = database.jobs.find_mappings(recorded.done.values())
+    return bool(sets) and all(_selects_alike(one, after, folder) for one in sets)
+
+
+def _selects_alike(
+    mappings: Sequence[ReferenceFile], after: Context, folder: CrdsFolder
+) -> bool:
+    """Return whether a job goes through the same rules in a context.
+
+    Parameters
+    ----------
+    mappings
+        Those that it went through: a context, that of an instrument, and rules.
+    """
+    if len(mappings) < 2:  # it is not known which
+        return False
+    pmap, imap, *rmaps = mappings
+    before = folder.read_context(pmap.name)
+    instrument = imap.name.split("_")[1]
+    old = before.rules.get(instrument) if before else None
+    new = after.rules.get(instrument)
+    if old is None or new is None:
+        return False
+    # Of a type without rules no mapping tells that it was asked for.
+    without = {kind for kind in {*old, *new} if not is_rules(old.get(kind, ""))}
+    if any(old.get(kind) != new.get(kind) for kind in without):
+        return False
+    names = {*new.values()}
+    return all(file.name in names and folder.has_rules(file) for file in rmaps)
 
 
 def judge_drawn(

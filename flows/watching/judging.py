@@ -10,14 +10,16 @@ from config.settings import Settings
 from workers.errors import WorkerError
 
 from ..errors import RewebbError
-from ..factory import open_records
+from ..factory import find_crds_cache, open_records
 from ..planning import Cause
 from ..run import (
+    CrdsFolder,
     RecordedProgram,
     Request,
     Shared,
     StaleProgram,
     find_recorded,
+    has_same_rules,
     judge_only,
 )
 from .decide import Candidate, Cost
@@ -34,8 +36,9 @@ def judge(
 ) -> list[Candidate]:
     """Judge the programs that were run, and of which neither files nor recipe changed.
 
-    What is due of them, and so what a run costs, is what `rewebb stale` says. One that
-    cannot be judged is run, and says why.
+    What is due of them, and so what a run costs, is what `rewebb stale` says. Where
+    another context has the rules that were used, nothing is: mappings tell it alone.
+    One that cannot be judged is run, and says why.
 
     Parameters
     ----------
@@ -44,8 +47,9 @@ def judge(
     tell
         Told, by its id, that a program is judged.
     """
+    folder = CrdsFolder(find_crds_cache(settings), ())
     return [
-        _judge(one, settings, shared, tell) if _is_elsewhere(one) else one
+        _judge(one, settings, shared, folder, tell) if _is_elsewhere(one) else one
         for one in candidates
     ]
 
@@ -62,13 +66,16 @@ def _judge(
     candidate: Candidate,
     settings: Settings,
     shared: Shared,
+    folder: CrdsFolder,
     tell: Callable[[str], object],
 ) -> Candidate:
-    tell(candidate.program)
     try:
-        recorded = _find_recorded(candidate, settings)
+        recorded, is_same = _find_recorded(candidate, settings, folder)
         if recorded is None:
             return candidate
+        if is_same:
+            return replace(candidate, stale=(), cost=Cost())
+        tell(candidate.program)
         stale = judge_only(settings, recorded, shared=shared)
     except (RewebbError, ConfigError, WorkerError) as error:
         return replace(candidate, stale=(f"it could not be judged: {error}",))
@@ -76,17 +83,27 @@ def _judge(
     return replace(candidate, stale=tuple(_count_reasons(stale)), cost=cost)
 
 
-def _find_recorded(candidate: Candidate, settings: Settings) -> RecordedProgram | None:
+def _find_recorded(
+    candidate: Candidate, settings: Settings, folder: CrdsFolder
+) -> tuple[RecordedProgram | None, bool]:
+    """Find what is recorded, and whether nothing that selects references differs."""
     name = load_recipe(candidate.recipe).name
+    now, done = candidate.basis, candidate.done
     with open_records(settings) as database:
         recorded = find_recorded(database, candidate.program, recipe=name)
+        is_same = (
+            recorded is not None
+            and done is not None
+            and now.jwst == done.jwst
+            and has_same_rules(recorded, now.context, database=database, folder=folder)
+        )
     wanted = Request(
         candidate.program,
         candidate.observations,
         candidate.recipe,
         policy=candidate.policy,
     )
-    return None if recorded is None else replace(recorded, request=wanted)
+    return (replace(recorded, request=wanted) if recorded else None), is_same
 
 
 def _count_reasons(stale: StaleProgram) -> Iterator[str]:

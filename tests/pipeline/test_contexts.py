@@ -254,6 +254,24 @@ def test_a_watch_runs_again_what_another_context_makes_stale(
     assert one.cost.jobs < seen.cost.jobs
 
 
+def test_a_context_of_the_same_rules_is_told_from_mappings_alone(
+    bots: Processed, crds: Path, shared: Shared
+) -> None:
+    mode = Mode.NIRSPEC_BOTS_PRISM
+    wanted = Subscription(name="ours", programs=(mode.program,), recipe=mode.recipe)
+    mappings = crds / "mappings" / "jwst"
+    shutil.copy(mappings / bots.summary.context, mappings / "jwst_0009.pmap")
+    settings = use(bots, "jwst_0009.pmap").model_copy(update={"crds_path": crds})
+    [seen] = look(settings, Subscriptions(subscription=(wanted,)))
+    before = replace(seen.basis, context=bots.summary.context)
+    told: list[str] = []
+    [one] = judge_candidates(
+        settings, [replace(seen, done=before)], shared=shared, tell=told.append
+    )
+    assert (told, one.stale, one.cost.jobs) == ([], (), 0)
+    assert decide([one], Budget()).start == ()
+
+
 def test_the_command_says_what_a_context_changes_for_what_is_recorded(
     ifu: Processed, sample: SampleSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
