@@ -192,14 +192,14 @@ def _compare_products(
     if after is None:
         return ()
     found = database.jobs.find_outcomes([before, after])
-    pair = [
+    first, second = (
         [
             (product.name, product, folder / found[one].folder / product.name)
-            for product in found[one].products
+            for product in (found[one].products if one in found else ())
         ]
         for one in (before, after)
-    ]
-    return compare_products(*pair)
+    )
+    return compare_products(first, second)
 
 
 def _print_chosen(
