@@ -274,7 +274,7 @@ def _find_folder(settings: Settings) -> Path | None:
 
 def is_far_away(settings: Settings) -> bool:
     """Return whether the archive of the settings is asked by the network."""
-    name = settings.archive or ""
+    name = str(settings.archive or "")
     return name == _MAST or name.startswith(_S3)
 
 
