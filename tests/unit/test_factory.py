@@ -15,6 +15,7 @@ from flows.factory import (
     SAMPLE_DIR,
     adapt_to_sample,
     find_crds_cache,
+    is_far_away,
     make_archive,
     make_source,
     open_database,
@@ -165,3 +166,21 @@ def test_a_prefect_that_is_away_is_an_archive_error() -> None:
         pytest.raises(ArchiveError, match=f"block {BLOCK} .*PREFECT_API_URL"),
     ):
         make_source(Settings(archive="mast", mast_token_block=BLOCK))
+
+
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ("mast", True),
+        ("s3://bucket/prefix", True),
+        ("sample", False),
+        ("raw/mast", False),
+        (Path("raw"), False),
+        (None, False),
+    ],
+)
+def test_an_archive_that_is_far_away_is_told_by_its_name(
+    archive: str | Path | None, *, expected: bool
+) -> None:
+    settings = Settings().model_copy(update={"archive": archive})
+    assert is_far_away(settings) is expected
