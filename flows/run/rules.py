@@ -74,10 +74,28 @@ class CrdsFolder:
         return config, repr((bad, said.get("bad_files")))
 
     def read_context(self, name: str) -> Context | None:
-        """Read a context; None if a mapping is not there, or says something else."""
-        if name not in self._contexts and (read := self._read_context(name)):
-            self._contexts[name] = read
-        return self._contexts.get(name)
+        """Read a context; None if a mapping is not there, or says something else.
+
+        One of which all rules are here is read once: what workers fetch adds nothing.
+        """
+        if name in self._contexts:
+            return self._contexts[name]
+        found = self._read(name)
+        if found is None:
+            return None
+        file, names = found
+        imaps = {i.lower(): imap for i, imap in names.items() if imap.endswith(".imap")}
+        instruments: dict[str, ReferenceFile] = {}
+        rules: dict[str, Mapping[str, str]] = {}
+        for instrument, imap in imaps.items():
+            read = self._read(imap)
+            # Without all of its rules CRDS selects nothing for an instrument.
+            if read is not None and self._has_all(read[1].values()):
+                instruments[instrument], rules[instrument] = read
+        context = Context(file, instruments, rules)
+        if rules.keys() == imaps.keys():
+            self._contexts[name] = context
+        return context
 
     def has_rules(self, file: ReferenceFile) -> bool:
         """Return whether a mapping has the bytes that it had when it was used."""
@@ -85,21 +103,6 @@ class CrdsFolder:
             [path] = self._list_places(file.name)
             self._sha1s[file.name] = _hash_file(path)
         return self._sha1s[file.name] == file.sha1
-
-    def _read_context(self, name: str) -> Context | None:
-        found = self._read(name)
-        if found is None:
-            return None
-        file, names = found
-        instruments: dict[str, ReferenceFile] = {}
-        rules: dict[str, Mapping[str, str]] = {}
-        for instrument, imap in names.items():
-            if imap.endswith(".imap"):
-                read = self._read(imap)
-                # Without all of its rules CRDS selects nothing for an instrument.
-                if read is not None and self._has_all(read[1].values()):
-                    instruments[instrument.lower()], rules[instrument.lower()] = read
-        return Context(file, instruments, rules)
 
     def is_there(self, file: ReferenceFile) -> bool:
         """Return whether a file is as it was when its sha1 was taken."""

@@ -133,3 +133,15 @@ def test_a_job_whose_rules_are_not_known_tells_nothing(
     [run] = database.runs.list_runs("02736")
     database.runs.set_jobs(run.id, [*database.runs.get_run_jobs(run.id), other])
     assert not is_same(database, crds)
+
+
+def test_rules_that_workers_fetch_meanwhile_are_seen(crds: Path) -> None:
+    write_context(crds, BEFORE, RULES)
+    (crds / "mappings" / "jwst" / PHOTOM).unlink()
+    folder = CrdsFolder(crds, ())
+    lacking = folder.read_context(BEFORE)
+    write(crds, PHOTOM, {})
+    whole = folder.read_context(BEFORE)
+    assert lacking is not None
+    assert whole is not None
+    assert (lacking.rules, whole.rules) == ({}, {"nirspec": RULES})
