@@ -29,13 +29,12 @@ from workers.errors import WorkerError
 from .archive import FetchListener
 from .errors import RewebbError, RunCancelledError
 from .execution import Listener, Progress
-from .factory import is_far_away
 from .logs import get_logger
 from .models.runs import Run
 from .names import OBSERVATION_ID, PROGRAM_ID
 from .page import RunPage, open_page, prepare_logs, to_state
 from .reports import RunSummary
-from .run import Planned, Request, Shared, run_program
+from .run import ASKING, Planned, Request, Shared, run_program
 from .stages import StartName
 from .turns import take_turn
 
@@ -222,7 +221,7 @@ def _take(settings: Settings, name: str, work: Callable[[], _Value]) -> _Value:
     values: list[_Value] = []
     refused: list[Exception] = []
     caller = CALLER.get()
-    ask = partial(_ask_in_turn, work) if _is_asking(settings, name) else work
+    ask = partial(_ask_in_turn, settings, work) if name in ASKING else work
 
     def take() -> State[Any] | None:
         try:
@@ -242,13 +241,8 @@ def _take(settings: Settings, name: str, work: Callable[[], _Value]) -> _Value:
     return values[0]
 
 
-def _is_asking(settings: Settings, step: str) -> bool:
-    """Return whether a step asks an archive that is far away."""
-    return step in {"find", "fetch"} and is_far_away(settings)
-
-
-def _ask_in_turn(work: Callable[[], _Value]) -> _Value:
-    with take_turn():
+def _ask_in_turn(settings: Settings, work: Callable[[], _Value]) -> _Value:
+    with take_turn(settings):
         return work()
 
 

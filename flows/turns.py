@@ -21,11 +21,14 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from config.settings import Settings
+
+from .factory import is_far_away
 from .logs import get_logger
 
-__all__ = ["LIMIT", "take_turn"]
+__all__ = ["take_turn"]
 
-LIMIT: Final = "rewebb-archive"
+_LIMIT: Final = "rewebb-archive"
 """Name of the limit: how many flow runs ask an archive at a time."""
 
 _BRIEF: Final = {PREFECT_API_REQUEST_TIMEOUT: 5.0, PREFECT_CLIENT_MAX_RETRIES: 0}
@@ -33,35 +36,35 @@ _BRIEF: Final = {PREFECT_API_REQUEST_TIMEOUT: 5.0, PREFECT_CLIENT_MAX_RETRIES: 0
 
 
 @contextmanager
-def take_turn() -> Iterator[None]:
-    """Wait for a turn at the archive, and keep it during the block.
+def take_turn(settings: Settings) -> Iterator[None]:
+    """Wait for a turn at the archive of settings, and keep it during the block.
 
-    Where Prefect knows no such limit, or is away, nobody waits. The turn of a process
-    that was killed ends by itself after five minutes.
+    A folder needs none. Where Prefect knows no such limit, or is away, nobody waits.
+    The turn of a process that was killed ends by itself after five minutes.
     """
-    limit = _find_limit()
+    limit = _find_limit() if is_far_away(settings) else None
     if limit is None or not limit.active:
         yield
         return
     if limit.active_slots >= limit.limit:
-        get_logger().info("archive.full", limit=LIMIT, flow_runs=limit.limit)
+        get_logger().info("archive.full", limit=_LIMIT, flow_runs=limit.limit)
     turn = ExitStack()
     try:
-        turn.enter_context(concurrency(LIMIT, lease_duration=300))
+        turn.enter_context(concurrency(_LIMIT, lease_duration=300))
     except ConcurrencySlotAcquisitionError as error:
-        get_logger().warning("archive.unlimited", limit=LIMIT, why=str(error))
+        get_logger().warning("archive.unlimited", limit=_LIMIT, why=str(error))
     try:
         yield
     finally:
         try:
             turn.close()
         except httpx.HTTPError as error:  # it ends by itself
-            get_logger().warning("archive.turn_kept", limit=LIMIT, why=str(error))
+            get_logger().warning("archive.turn_kept", limit=_LIMIT, why=str(error))
 
 
 def _find_limit() -> GlobalConcurrencyLimitResponse | None:
     try:
         with temporary_settings(_BRIEF), get_client(sync_client=True) as client:
-            return client.read_global_concurrency_limit_by_name(LIMIT)
+            return client.read_global_concurrency_limit_by_name(_LIMIT)
     except (ObjectNotFound, httpx.HTTPError):
         return None

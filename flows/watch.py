@@ -7,7 +7,6 @@ the watch gave it. So a watch that is killed forgets nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +35,6 @@ from config.subscriptions import load_subscriptions
 from workers.errors import WorkerError
 
 from .errors import RewebbError
-from .factory import is_far_away
 from .page import prepare_logs
 from .run import Shared
 from .turns import take_turn
@@ -118,7 +116,7 @@ def watch_archive(
         wanted = load_subscriptions(subscriptions)
         settings = load_settings(**given)
         with Shared(settings, read_only=True) as shared:
-            with take_turn() if is_far_away(settings) else nullcontext():
+            with take_turn(settings):
                 seen = look(settings, wanted)
             candidates = judge(settings, seen, shared=shared)
     except (RewebbError, ConfigError, WorkerError) as error:

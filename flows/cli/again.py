@@ -7,7 +7,7 @@ import typer
 
 from .options import Archive, AsJson, DataDir
 from .output import FAILED, Listeners, fail, print_json, say, warn
-from .run import run_flow, start_prefect, work_on_one
+from .run import run_flow, start_prefect, to_parameters, work_on_one
 
 if TYPE_CHECKING:
     from ..reports import RunSummary
@@ -78,24 +78,9 @@ def retry(
     for line in found.left_out:
         warn(f"is not tried again: {line}")
 
-    def work(
-        program: str, listeners: Listeners, shared: "Shared | None"
-    ) -> "RunSummary":
-        parameters = {
-            "program": program,
-            "observations": [*request.observations],
-            "recipe": request.recipe,
-            "context": request.context,
-            "archive": archive,
-            "data_dir": data_dir,
-            "allow_partial": request.allow_partial,
-            "start_at": str(request.start_at),
-            "jobs": [*request.jobs],
-            "retries": request.retries,
-            "force": request.force,
-            "policy": {**request.policy} or None,
-            "only_stage": str(request.only_stage) if request.only_stage else None,
-        }
+    def work(_: str, listeners: Listeners, shared: "Shared | None") -> "RunSummary":
+        given = {"archive": archive, "data_dir": data_dir}
+        parameters = {**to_parameters(request), **given}
         return run_flow(parameters, listeners, shared=shared)
 
     start_prefect(quiet=as_json)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..provenance import Database
     from ..reports import JobDifference, ProductDifference
 
-__all__ = ["diff"]
+__all__ = ["diff", "list_products"]
 
 
 def diff(
@@ -74,7 +74,15 @@ def _diff_jobs(
             f"{', '.join(key[:12] for key in one.others)}: give these."
         )
     jobs = compare_jobs(database, one.fingerprint, other.fingerprint)
-    both = (_list_products(database, folder, each) for each in pair)
+    both = (
+        list_products(
+            database,
+            folder,
+            each.fingerprint,
+            each.product.product.name if each.product else None,
+        )
+        for each in pair
+    )
     before, after = both
     if one.product and other.product:
         # Products that were named are a pair, whatever their names.
@@ -92,14 +100,13 @@ def _diff_jobs(
         _print_job(f"{job.key}  {keys}", job)
 
 
-def _list_products(
-    database: "Database", folder: Path, found: Found
+def list_products(
+    database: "Database", folder: Path, fingerprint: str, named: str | None = None
 ) -> "list[tuple[str, Product, Path]]":
     """List what a job made, or the product of it that was named, by name."""
-    done = database.jobs.find_outcomes([found.fingerprint]).get(found.fingerprint)
+    done = database.jobs.find_outcomes([fingerprint]).get(fingerprint)
     if done is None:
         return []
-    named = found.product and found.product.product.name
     return [
         (product.name, product, folder / done.folder / product.name)
         for product in done.products

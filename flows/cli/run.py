@@ -49,7 +49,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from ..reports import RunSummary
-    from ..run import Shared
+    from ..run import Request, Shared
 
 __all__ = [
     "End",
@@ -58,6 +58,7 @@ __all__ = [
     "run_flow",
     "say_unless",
     "start_prefect",
+    "to_parameters",
     "work_in_threads",
     "work_on_one",
 ]
@@ -359,6 +360,23 @@ def _print_ends(ends: Sequence[End], folder: Path | None) -> None:
             say(f"error: program {end.program}: {end.error}")
     sound = sum(end.exit_code == 0 for end in ends)
     say(f"{sound} of {len(ends)} programs have no job that failed or was blocked")
+
+
+def to_parameters(request: "Request") -> dict[str, Any]:
+    """Make the parameters of the flow that ask for the same."""
+    return {
+        "program": request.program,
+        "observations": [*request.observations],
+        "recipe": request.recipe,
+        "context": request.context,
+        "allow_partial": request.allow_partial,
+        "start_at": str(request.start_at),
+        "jobs": [*request.jobs],
+        "retries": request.retries,
+        "force": request.force,
+        "policy": {**request.policy} or None,
+        "only_stage": str(request.only_stage) if request.only_stage else None,
+    }
 
 
 def start_prefect(*, quiet: bool) -> None:

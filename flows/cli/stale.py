@@ -11,7 +11,7 @@ from config.errors import ConfigError
 from workers.errors import WorkerError
 
 from ..errors import RewebbError
-from .options import Archive, AsJson, Cluster, Context, DataDir
+from .options import Archive, AsJson, Cluster, Context, DataDir, Force, Programs
 from .output import (
     FAILED,
     REFUSED,
@@ -31,24 +31,32 @@ if TYPE_CHECKING:
 
     from ..run import RecordedProgram, StaleProgram
 
-__all__ = ["ask", "find_programs", "judge_programs", "stale"]
+__all__ = [
+    "AllRecorded",
+    "OfRecipe",
+    "ask",
+    "find_programs",
+    "judge_programs",
+    "stale",
+]
+
+AllRecorded = Annotated[
+    bool, typer.Option("--all", help="All programs that are recorded.")
+]
+OfRecipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help="Name of the recipe whose runs are meant; else that of the last run.",
+    ),
+]
 
 
 def stale(
-    programs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Program ids, five digits each.", metavar="PROGRAM..."),
-    ] = None,
+    programs: Programs = None,
     *,
-    all_recorded: Annotated[
-        bool, typer.Option("--all", help="All programs that are recorded.")
-    ] = False,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of the recipe whose runs are meant; else that of the last run."
-        ),
-    ] = None,
+    all_recorded: AllRecorded = False,
+    recipe: OfRecipe = None,
     context: Context = None,
     jwst: Annotated[
         str | None,
@@ -56,10 +64,7 @@ def stale(
             help="Judge as if the workers had this version of jwst.", metavar="VERSION"
         ),
     ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Every change counts, whatever the policy."),
-    ] = False,
+    force: Force = False,
     slots: Annotated[
         int | None,
         typer.Option(

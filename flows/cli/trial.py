@@ -2,17 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..models.runs import JobState
-from .options import Archive, AsJson, Cluster, Context, DataDir
+from .diff import list_products
+from .options import Archive, AsJson, Cluster, Context, DataDir, Force, Programs
 from .output import FAILED, REFUSED, print_json, print_lines, print_rows, say, warn
-from .run import End, run_flow, say_unless, start_prefect, work_in_threads
-from .stale import ask, find_programs, judge_programs
+from .run import (
+    End,
+    run_flow,
+    say_unless,
+    start_prefect,
+    to_parameters,
+    work_in_threads,
+)
+from .stale import AllRecorded, OfRecipe, ask, find_programs, judge_programs
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -45,34 +53,20 @@ class _Tried:
     def is_same(self) -> bool:
         """Whether no pixel differs."""
         return self.state in _DONE and all(
-            each.sameness in {"IDENTICAL", "SAME_CONTENT", "SAME_PIXELS"}
-            for each in self.products
+            each.has_same_pixels for each in self.products
         )
 
 
 def trial(
-    programs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Program ids, five digits each.", metavar="PROGRAM..."),
-    ] = None,
+    programs: Programs = None,
     *,
-    all_recorded: Annotated[
-        bool, typer.Option("--all", help="All programs that are recorded.")
-    ] = False,
+    all_recorded: AllRecorded = False,
     sample: Annotated[
         int, typer.Option(min=1, help="How many jobs are made anew, at most.")
     ] = 20,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of the recipe whose runs are meant; else that of the last run."
-        ),
-    ] = None,
+    recipe: OfRecipe = None,
     context: Context = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Every change counts, whatever the policy."),
-    ] = False,
+    force: Force = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say which jobs, and what they cost.")
     ] = False,
@@ -139,19 +133,8 @@ def _run(
     def work(
         program: str, listeners: "Listeners", shared: "Shared | None"
     ) -> "RunSummary":
-        request = wanted[program].request
-        parameters = {
-            "program": program,
-            "observations": [*request.observations],
-            "recipe": request.recipe,
-            "context": request.context,
-            "allow_partial": request.allow_partial,
-            "start_at": str(request.start_at),
-            "jobs": keys[program],
-            "force": request.force,
-            "policy": {**request.policy} or None,
-            **given,
-        }
+        request = replace(wanted[program].request, jobs=tuple(keys[program]))
+        parameters = {**to_parameters(request), **given}
         return run_flow(parameters, listeners, shared=shared)
 
     start_prefect(quiet=quiet)
@@ -191,14 +174,7 @@ def _compare_products(
 
     if after is None:
         return ()
-    found = database.jobs.find_outcomes([before, after])
-    first, second = (
-        [
-            (product.name, product, folder / found[one].folder / product.name)
-            for product in (found[one].products if one in found else ())
-        ]
-        for one in (before, after)
-    )
+    first, second = (list_products(database, folder, one) for one in (before, after))
     return compare_products(first, second)
 
 
@@ -285,7 +261,7 @@ def _say_outcome(one: _Tried) -> str:
         return "the same pixels"
     said = []
     for product in one.products:
-        if product.sameness in {"IDENTICAL", "SAME_CONTENT", "SAME_PIXELS"}:
+        if product.has_same_pixels:
             continue
         if product.sameness != "DIFFERENT":
             said.append(f"{product.name} {product.sameness}")

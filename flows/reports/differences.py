@@ -76,6 +76,12 @@ class ProductDifference:
     why_not: str = ""
     """Why it was not looked at, where a file cannot be read."""
 
+    @property
+    def has_same_pixels(self) -> bool:
+        """Whether both are there, and no pixel differs."""
+        same = (Sameness.IDENTICAL, Sameness.SAME_CONTENT, Sameness.SAME_PIXELS)
+        return self.sameness in same
+
 
 @dataclass(frozen=True, slots=True)
 class RunDifference:

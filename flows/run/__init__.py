@@ -32,7 +32,7 @@ from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
 from .retrying import Retry, find_last_ends, plan_retry
 from .rules import CrdsFolder
-from .shared import Shared
+from .shared import ASKING, Shared
 from .specs import ask_specs, find_specs
 from .staleness import (
     RecordedProgram,
@@ -42,6 +42,7 @@ from .staleness import (
 )
 
 __all__ = [
+    "ASKING",
     "Advised",
     "Associated",
     "CrdsFolder",

@@ -15,11 +15,11 @@ from ..errors import PlanError
 from ..execution import Cluster
 from ..factory import open_configured_cluster
 
-__all__ = ["Shared"]
+__all__ = ["ASKING", "Shared"]
 
 _Value = TypeVar("_Value")
 
-_IN_TURN: Final = frozenset({"find", "fetch"})
+ASKING: Final = frozenset({"find", "fetch"})
 """Steps that ask the archive: `archive_connections` holds for all runs together."""
 
 
@@ -106,7 +106,7 @@ class Shared(AbstractContextManager["Shared"]):
 
     def take(self, name: str, work: Callable[[], _Value]) -> _Value:
         """Take a step of a run; one run at a time asks the archive."""
-        if name not in _IN_TURN:
+        if name not in ASKING:
             return work()
         with self._asking:
             return work()

@@ -167,8 +167,9 @@ def test_an_unknown_program_ends_its_flow_run_in_a_sentence(site: Rewebb) -> Non
 TURN = """
 import time
 from pathlib import Path
+from config.settings import load_settings
 from flows.turns import take_turn
-with take_turn():
+with take_turn(load_settings()):
     print("held", flush=True)
     while not Path("go").exists():
         time.sleep(0.1)
