@@ -18,7 +18,7 @@ from kubelet import kubelet
 from config.clusters import KubernetesProfile
 from flows.errors import PlanError
 from flows.execution import open_cluster
-from flows.execution.clusters.kubernetes import make_cluster
+from flows.execution.clusters.kubernetes_objects import make_cluster
 
 PROFILE = KubernetesProfile(
     kind="kubernetes",

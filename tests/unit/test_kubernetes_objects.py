@@ -12,7 +12,7 @@ from distributed.security import Security
 from jsonschema import Draft7Validator
 
 from config.clusters import KubernetesProfile
-from flows.execution.clusters.kubernetes import (
+from flows.execution.clusters.kubernetes_objects import (
     make_cluster,
     make_secret,
     make_worker_group,

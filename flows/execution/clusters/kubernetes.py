@@ -28,52 +28,28 @@ from ...errors import PlanError
 from ...logs import get_logger
 from ..cluster import Cluster, connect
 from ..credentials import list_credentials
-from ..node import MEMORY_SHARE, NODE, Node
+from ..node import MEMORY_SHARE, Node
 from ..nodes import Growth
+from .kubernetes_objects import (
+    CLUSTER_LABEL,
+    DASK,
+    LABELS,
+    NODE_LABEL,
+    PORT,
+    KubernetesObject,
+    make_cluster,
+    make_secret,
+    make_worker_group,
+)
 from .own import tend
 
-__all__ = ["make_cluster", "make_secret", "make_worker_group", "open_kubernetes"]
-
-_DASK: Final = "kubernetes.dask.org/v1"
-
-_COMM: Final = "tcp-comm"
-"""Name of the port of the scheduler."""
-
-_PORT: Final = 8786
+__all__ = ["open_kubernetes"]
 
 _POLL_S: Final = 2.0
 """How often it is looked after the workers."""
 
 _TIMEOUT_S: Final = 30.0
 """After which a request to Kubernetes has failed."""
-
-_TOLD: Final = "/run/rewebb"
-"""Where pods find the Secret: what workers are told, and the credentials."""
-
-_MESSAGE: Final = "worker.json"
-
-_SCHEDULER: Final = (
-    f"umask 077 && mkdir -p /tmp/keys && cp {_TOLD}/*.pem /tmp/keys && exec rewebb "
-    f'cluster scheduler --credentials /tmp/keys --host "$POD_IP" --port {_PORT}'
-)
-"""What the pod of the scheduler does: files of a Secret are not of its own user."""
-
-_WORKER: Final = f'exec python -P -m {NODE} "$DASK_WORKER_NAME" < {_TOLD}/{_MESSAGE}'
-
-_ENVIRONMENT: Final = {
-    "HOME": "/tmp",  # noqa: S108  # of the pod alone
-    "PYTHONSAFEPATH": "1",
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-"""Of our processes, which end when they have no other; jobs have one of their own."""
-
-_LABELS: Final = {"app.kubernetes.io/managed-by": "rewebb"}
-
-_CLUSTER: Final = "dask.org/cluster-name"
-"""Label by which the operator finds what belongs to a cluster."""
-
-_NODE: Final = "rewebb/node"
-"""Label of the group of a worker: its name."""
 
 _ALIVE: Final = "rewebb/alive-at"
 """Annotation of a cluster: when its command was there, by the clock of Kubernetes."""
@@ -86,11 +62,6 @@ _LEFT: Final = timedelta(minutes=10)
 
 _OPERATOR_S: Final = 60.0
 """How long the operator may take to make the service of a scheduler."""
-
-_OF_SCHEDULER: Final = {"cpu": "1", "memory": "2Gi"}
-"""It holds no more than the jobs that run: tests/benchmarks/scale.py."""
-
-_Object = dict[str, Any]
 
 _Answer = TypeVar("_Answer")
 
@@ -136,114 +107,7 @@ def open_kubernetes(
         pods.remove_cluster()
 
 
-def make_cluster(profile: KubernetesProfile, name: str) -> _Object:
-    """Make the object of a cluster: its scheduler, and no worker yet."""
-    selector = {_CLUSTER: name, "dask.org/component": "scheduler"}
-    # By name: the schema of the operator takes no number for it.
-    port = {"name": _COMM, "protocol": "TCP", "port": _PORT, "targetPort": _COMM}
-    scheduler = _make_pod(profile, name, _SCHEDULER, _OF_SCHEDULER)
-    (container,) = scheduler["containers"]
-    container["ports"] = [{"name": _COMM, "containerPort": _PORT}]
-    container["readinessProbe"] = {"tcpSocket": {"port": _COMM}}
-    address = {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
-    container["env"].append({"name": "POD_IP", "valueFrom": address})
-    return {
-        "apiVersion": _DASK,
-        "kind": "DaskCluster",
-        "metadata": {"name": name, "labels": _LABELS},
-        "spec": {
-            "idleTimeout": 0,
-            "scheduler": {
-                "spec": scheduler,
-                "service": {"type": "ClusterIP", "selector": selector, "ports": [port]},
-            },
-            "worker": {"replicas": 0, "spec": _make_worker(profile, name)},
-        },
-    }
-
-
-def make_worker_group(profile: KubernetesProfile, cluster: str, worker: str) -> _Object:
-    """Make the object of a worker."""
-    pod = _make_worker(profile, cluster)
-    pod["containers"][0]["env"].append({"name": "DASK_WORKER_NAME", "value": worker})
-    labels = {**_LABELS, _CLUSTER: cluster, _NODE: worker}
-    return {
-        "apiVersion": _DASK,
-        "kind": "DaskWorkerGroup",
-        "metadata": {"name": f"{cluster}-{worker}", "labels": labels},
-        "spec": {"cluster": cluster, "worker": {"replicas": 1, "spec": pod}},
-    }
-
-
-def make_secret(cluster: str, node: Node) -> _Object:
-    """Make the object of what the pods of a cluster are told, and nobody else is."""
-    credentials = node.credentials
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": cluster, "labels": _LABELS},
-        "type": "Opaque",
-        "immutable": True,
-        "stringData": {
-            "cert.pem": credentials["tls_worker_cert"],
-            "key.pem": credentials["tls_worker_key"],
-            _MESSAGE: node.to_message() + "\n",
-        },
-    }
-
-
-def _make_worker(profile: KubernetesProfile, cluster: str) -> _Object:
-    asked = {"cpu": str(profile.slots), "memory": str(profile.memory_bytes)}
-    pod = _make_pod(profile, cluster, _WORKER, asked)
-    for number, (claim, path) in enumerate(sorted(profile.claims.items())):
-        name = f"claim-{number}"
-        volume = {"name": name, "persistentVolumeClaim": {"claimName": claim}}
-        pod["volumes"].append(volume)
-        mount = {"name": name, "mountPath": str(path)}
-        pod["containers"][0]["volumeMounts"].append(mount)
-    pod["nodeSelector"] = dict(profile.node_selector)
-    pod["tolerations"] = [dict(one) for one in profile.tolerations]
-    return pod
-
-
-def _make_pod(
-    profile: KubernetesProfile, cluster: str, command: str, asked: Mapping[str, str]
-) -> _Object:
-    """Make a pod that may do nothing but its work: no token, no root, no writing."""
-    container = {
-        "name": "rewebb",
-        "image": profile.image,
-        "command": ["sh", "-c", command],
-        "env": [{"name": name, "value": value} for name, value in _ENVIRONMENT.items()],
-        "resources": {"requests": dict(asked), "limits": dict(asked)},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "volumeMounts": [
-            {"name": "told", "mountPath": _TOLD, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # of the pod alone
-        ],
-    }
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": profile.user,
-            "runAsGroup": profile.user,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [
-            {"name": "told", "secret": {"secretName": cluster}},
-            {"name": "tmp", "emptyDir": {}},
-        ],
-    }
-
-
-def _find_own_pod(namespace: str) -> _Object | None:
+def _find_own_pod(namespace: str) -> KubernetesObject | None:
     """Find the pod of this process, as an owner; only what shares its namespace may be.
 
     Its name, id and namespace are variables (``fieldRef`` of the downward API).
@@ -260,7 +124,7 @@ class _Pods:
     def __init__(self, profile: KubernetesProfile, name: str) -> None:
         self.name = name
         self._profile = profile
-        self._owner: _Object | None = None
+        self._owner: KubernetesObject | None = None
         self._made: Any = None
         self._ahead = timedelta(0)
         self._marked_at = datetime.min.replace(tzinfo=UTC)
@@ -288,7 +152,7 @@ class _Pods:
         self._owner = _find_own_pod(self._api.namespace)
         self._made = made = self.create(make_cluster(self._profile, self.name))
         self._owner = {
-            "apiVersion": _DASK,
+            "apiVersion": DASK,
             "kind": "DaskCluster",
             "name": self.name,
             "uid": made.metadata.uid,
@@ -298,7 +162,7 @@ class _Pods:
         self._mark()
         self._delete("DaskCluster", self._list_left())
 
-    def create(self, spec: _Object) -> Any:
+    def create(self, spec: KubernetesObject) -> Any:
         """Create an object.
 
         Raises
@@ -324,7 +188,7 @@ class _Pods:
             The operator is not there.
         """
         deadline_s = time.monotonic() + _OPERATOR_S
-        while not (found := self._list("Service", {_CLUSTER: self.name})):
+        while not (found := self._list("Service", {CLUSTER_LABEL: self.name})):
             if time.monotonic() > deadline_s:
                 raise PlanError(
                     f"Nothing was made of the DaskCluster {self.name} in "
@@ -333,7 +197,7 @@ class _Pods:
                 )
             self._remark()
             time.sleep(_POLL_S)
-        return f"tls://{found[0].spec.clusterIP}:{_PORT}"
+        return f"tls://{found[0].spec.clusterIP}:{PORT}"
 
     def wait_for(self, connect: Callable[[], Client]) -> Client:
         """Connect to the scheduler, once it is there.
@@ -353,7 +217,7 @@ class _Pods:
                     raise PlanError(
                         f"The scheduler of {self.name} did not come in "
                         f"{patience_s:.0f} s: {error}; see `kubectl describe pods -l "
-                        f"{_CLUSTER}={self.name}`."
+                        f"{CLUSTER_LABEL}={self.name}`."
                     ) from error
                 get_logger().info("kubernetes.waiting", message=str(error))
             self._remark()
@@ -379,11 +243,11 @@ class _Pods:
         """List the workers that have a group; their pods start again by themselves."""
         self._remark()
         try:
-            groups = self._list("DaskWorkerGroup", {_CLUSTER: self.name})
+            groups = self._list("DaskWorkerGroup", {CLUSTER_LABEL: self.name})
         except PlanError as error:  # it is busy
             get_logger().warning("kubernetes.silent", message=str(error))
             return self._alive
-        names = (one.labels.get(_NODE) for one in groups)
+        names = (one.labels.get(NODE_LABEL) for one in groups)
         self._alive = frozenset(name for name in names if name)
         return self._alive
 
@@ -392,7 +256,7 @@ class _Pods:
         self._delete("DaskWorkerGroup", [f"{self.name}-{name}" for name in names])
 
     def _make_class(self, kind: str) -> Any:
-        return self._kr8s.objects.new_class(kind, _DASK, asyncio=False)
+        return self._kr8s.objects.new_class(kind, DASK, asyncio=False)
 
     def _now(self) -> datetime:
         """Tell the time by the clock of Kubernetes."""
@@ -422,7 +286,7 @@ class _Pods:
         """List the clusters of commands that are not there any more."""
         left = [
             one.name
-            for one in self._list("DaskCluster", _LABELS)
+            for one in self._list("DaskCluster", LABELS)
             if self._now() - _find_last_sign(one) > _LEFT
         ]
         if left:
