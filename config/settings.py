@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    SecretStr,
     ValidationError,
     model_validator,
 )
@@ -139,6 +140,16 @@ class Settings(BaseSettings):
     """Suffixes of the products that it removes (``rate``); by default all."""
     measure: bool = False
     """Whether a run measures its products when they are made."""
+    web_hosts: tuple[str, ...] = ()
+    """Names, besides those of this machine itself, that `rewebb web` is called by: it
+    answers to no other."""
+    web_user_header: Annotated[
+        str | None, PERSONAL, Field(pattern=r"^[A-Za-z0-9-]{1,60}$")
+    ] = None
+    """Header in which a reverse proxy names who has signed in; by default there is no
+    sign-in. It takes `web_proxy_secret`."""
+    web_proxy_secret: Annotated[SecretStr | None, PERSONAL, Field(min_length=16)] = None
+    """What the proxy proves itself with, in the header ``X-Rewebb-Proxy``."""
     policy: Policy = Field(default_factory=Policy)
     """Which changes make recorded jobs due again, ``[policy]``."""
 

@@ -34,7 +34,7 @@ from .layout import (
 )
 from .logs import get_logger
 from .models.exposures import FetchedFile
-from .provenance import Database, Records, Store, open_read_only
+from .provenance import Database, Records, Store, open_read_only, open_to_serve
 from .stages import list_start_suffixes
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ __all__ = [
     "open_configured_cluster",
     "open_database",
     "open_records",
+    "open_served_records",
     "open_services",
 ]
 
@@ -131,20 +132,41 @@ def open_records(settings: Settings, *, writes: bool = False) -> Iterator[Databa
     DatabaseError
         It cannot be used.
     """
+    _refuse_unrecorded(settings)
     folder = settings.data_dir.absolute()
     is_embedded = settings.database_url is None
-    if is_embedded and not (folder / DATABASE_NAME).is_file():
-        raise DataFolderError(
-            f"The data folder {folder} holds no record of a run: give the folder of "
-            "your runs with --data-dir or REWEBB_DATA_DIR, or start a run with "
-            "`rewebb run PROGRAM`."
-        )
     can_write = is_embedded and os.access(folder, os.W_OK)
     if writes and is_embedded and not can_write:
         raise DataFolderError(f"The data folder {folder} cannot be written.")
     is_read_only = not (can_write or writes)
     with open_database(settings, read_only=is_read_only) as database:
         yield database
+
+
+@contextmanager
+def open_served_records(settings: Settings) -> Iterator[Database]:
+    """Open the database to read it for as long as a service runs; see `open_to_serve`.
+
+    Raises
+    ------
+    DataFolderError
+        There is no database.
+    DatabaseError
+        It cannot be read.
+    """
+    _refuse_unrecorded(settings)
+    with open_to_serve(get_database_url(settings)) as database:
+        yield database
+
+
+def _refuse_unrecorded(settings: Settings) -> None:
+    folder = settings.data_dir.absolute()
+    if settings.database_url is None and not (folder / DATABASE_NAME).is_file():
+        raise DataFolderError(
+            f"The data folder {folder} holds no record of a run: give the folder of "
+            "your runs with --data-dir or REWEBB_DATA_DIR, or start a run with "
+            "`rewebb run PROGRAM`."
+        )
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from .show import show
 from .stale import stale
 from .trial import trial
 from .watch import watch
+from .web import web
 from .wrap import wrap
 
 __all__ = ["app"]
@@ -88,7 +89,7 @@ def _begin(
 
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, stale, trial, cancel, retry),
-    *(watch, serve),
+    *(watch, serve, web),
     *(status, runs, show, lineage, prov, diff, logs),
     *(export, withdraw),
     *(measure, put, demo, doctor, audit),

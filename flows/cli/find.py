@@ -2,19 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.contract import CaveatKind, Stage
+from workers.contract import Stage
 
 from .options import AsJson, DataDir
 from .output import print_json, print_rows, say
 from .records import open_recorded
 
 if TYPE_CHECKING:
-    from ..models.products import FoundProduct, ProductQuery, Span
+    from ..models.products import FoundProduct, ProductQuery
     from ..reports import QueryResult
 
 __all__ = ["find_app"]
@@ -112,7 +111,7 @@ def _find_products(
     from config.known_issues import load_known_issues
 
     from ..archive import parse_cone
-    from ..models.products import ProductQuery
+    from ..models.products import ProductQuery, parse_caveat, parse_span
     from ..names import check_program
     from ..reports import find_products
 
@@ -126,11 +125,11 @@ def _find_products(
         jwst=tuple(jwst or ()),
         recipes=tuple(recipe or ()),
         exposures=tuple(exposure or ()),
-        caveats=tuple(map(_parse_caveat, caveat or ())),
+        caveats=tuple(map(parse_caveat, caveat or ())),
         issues=tuple(issue or ()),
         targets=tuple(target or ()),
         near=tuple(map(parse_cone, near or ())),
-        waves=tuple(map(_parse_span, wave or ())),
+        waves=tuple(map(parse_span, wave or ())),
         programs=tuple(program or ()),
         stages=tuple(stage or ()),
         kinds=tuple(kind or ()),
@@ -147,32 +146,6 @@ def _find_products(
         _print_table(found, as_csv=as_csv)
     else:
         _print_found(found)
-
-
-def _parse_caveat(text: str) -> CaveatKind:
-    from ..errors import QueryError
-
-    word = text.strip().upper().replace("-", "_")
-    if word in set(CaveatKind):
-        return CaveatKind(word)
-    close = get_close_matches(word, list(CaveatKind), n=1)
-    hint = (
-        f"did you mean {close[0]}?" if close else f"there are {', '.join(CaveatKind)}"
-    )
-    raise QueryError(f"There is no caveat {text[:80]}; {hint}")
-
-
-def _parse_span(text: str) -> "Span":
-    from ..errors import QueryError
-    from ..models.products import Span
-
-    try:
-        first_um, last_um = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise QueryError(
-            f"Expected two wavelengths in um such as 2.1,2.4, got {text[:80]!r}."
-        ) from error
-    return Span(first_um, last_um)
 
 
 def _print_table(found: "QueryResult", *, as_csv: bool) -> None:

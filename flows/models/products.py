@@ -4,13 +4,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Final
 
 from workers.contract import CaveatKind, Product, ProductFacts, SourceFacts, Stage
 
 from ..errors import QueryError
 
-__all__ = ["Cone", "FoundProduct", "ProductQuery", "Span"]
+__all__ = [
+    "Cone",
+    "FoundProduct",
+    "ProductPlace",
+    "ProductQuery",
+    "Span",
+    "parse_caveat",
+    "parse_span",
+]
 
 _LONGEST_UM: Final = 1e6
 """More than any instrument sees."""
@@ -83,6 +92,18 @@ class Span:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class ProductPlace:
+    """Where a product is among all, the newest first."""
+
+    finished_at: datetime
+    """When its attempt ended; UTC."""
+    fingerprint: str
+    """The job that made it."""
+    name: str
+    """Name of the file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductQuery:
     """What products are asked for: any of each field, and all that is given."""
@@ -113,6 +134,12 @@ class ProductQuery:
     """What made them."""
     kinds: tuple[str, ...] = ()
     """Suffixes: ``x1d``, ``s3d``."""
+    beginnings: tuple[str, ...] = ()
+    """How their names begin."""
+    jobs: tuple[str, ...] = ()
+    """Fingerprints of the jobs that made them."""
+    after: ProductPlace | None = None
+    """Only those that come after this one, the newest first."""
     is_downstream: bool = False
     """Whether they may be made from the references by way of other products."""
     is_newest: bool = False
@@ -130,7 +157,7 @@ class ProductQuery:
         """
         for name in ("references", "contexts", "jwst", "recipes", "exposures"):
             _check_texts(name, getattr(self, name))
-        for name in ("issues", "targets", "programs", "kinds"):
+        for name in ("issues", "targets", "programs", "kinds", "beginnings", "jobs"):
             _check_texts(name, getattr(self, name))
         for name in ("caveats", "near", "waves", "stages"):
             _check_count(name, getattr(self, name))
@@ -142,10 +169,15 @@ class ProductQuery:
                 raise QueryError(
                     f"Expected a kind of products such as x1d or s3d, got {kind!r}."
                 )
+        self._check_choices()
+
+    def _check_choices(self) -> None:
         if self.is_downstream and not self.references:
             raise QueryError(
                 "Say of which reference the products downstream are wanted."
             )
+        if self.is_newest and self.after is not None:
+            raise QueryError("The newest of each name are not found in parts.")
         if self.limit is not None and not 0 < self.limit < _MOST_FOUND:
             raise QueryError(
                 f"Expected a limit of 1 or more products, got {self.limit}."
@@ -188,6 +220,46 @@ class FoundProduct:
     """The sources that fit what is asked of place and wavelength; all if nothing is."""
     issues: Mapping[str, str] = field(default_factory=dict)
     """How the known issues stand that are asked for and apply, by id."""
+
+    @property
+    def place(self) -> ProductPlace:
+        """Where it is among all."""
+        return ProductPlace(self.finished_at, self.fingerprint, self.product.name)
+
+
+def parse_caveat(text: str) -> CaveatKind:
+    """Read the name of a caveat, in whatever case, with - or _.
+
+    Raises
+    ------
+    QueryError
+        There is none of that name; says which is the nearest.
+    """
+    word = text.strip().upper().replace("-", "_")
+    if word in set(CaveatKind):
+        return CaveatKind(word)
+    close = get_close_matches(word[:_LONGEST], list(CaveatKind), n=1)
+    hint = (
+        f"did you mean {close[0]}?" if close else f"there are {', '.join(CaveatKind)}"
+    )
+    raise QueryError(f"There is no caveat {text[:80]}; {hint}")
+
+
+def parse_span(text: str) -> Span:
+    """Read two wavelengths in um, ``2.1,2.4``.
+
+    Raises
+    ------
+    QueryError
+        They are no numbers, or no span.
+    """
+    try:
+        first_um, last_um = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise QueryError(
+            f"Expected two wavelengths in um such as 2.1,2.4, got {text[:80]!r}."
+        ) from error
+    return Span(first_um, last_um)
 
 
 def _check_count(name: str, values: tuple[object, ...]) -> None:

@@ -8,7 +8,7 @@ from .find import keep_newest
 from .migration import HEAD, upgrade
 from .outcomes import find_outcomes, load_outcome, parse_outcome
 from .prov_export import make_prov_document, write_prov
-from .read_only import find_revision, open_read_only
+from .read_only import find_revision, open_read_only, open_to_serve
 from .records import Records, load_journal, load_measured, load_seen
 from .removed import find_removed, name_removed
 from .store import Store, set_aside
@@ -36,6 +36,7 @@ __all__ = [
     "make_prov_document",
     "name_removed",
     "open_read_only",
+    "open_to_serve",
     "parse_outcome",
     "set_aside",
     "upgrade",

@@ -16,6 +16,7 @@ from .find import Products
 from .jobs import Jobs
 from .leases import Leases
 from .lineage import Lineages
+from .listings import Listings
 from .measurements import Measurements
 from .migration import upgrade
 from .records import Records
@@ -58,6 +59,7 @@ class Database:
         self.audits = Audits(sessions)
         self.retention = Retention(sessions)
         self.lineages = Lineages(sessions)
+        self.listings = Listings(sessions)
 
     @classmethod
     @contextmanager

@@ -6,15 +6,23 @@ from pathlib import Path
 from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL
 from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
+from sqlite3 import connect as connect_sqlite
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    OperationalError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from ..errors import DatabaseAwayError, DatabaseError
 
-__all__ = ["BEGIN_IMMEDIATE", "make_engine", "mapped_errors"]
+__all__ = ["BEGIN_IMMEDIATE", "make_engine", "make_reading_engine", "mapped_errors"]
 
 BEGIN_IMMEDIATE = {"rewebb_begin": "BEGIN IMMEDIATE"}
 """Execution option of a transaction that writes; only SQLite looks at it."""
@@ -32,6 +40,18 @@ _TO_POSTGRESQL = {
 """How long PostgreSQL has to answer: a server that is gone without a word, behind a
 firewall or with its host, is noticed after a minute. In seconds, the last in ms.
 https://www.postgresql.org/docs/current/libpq-connect.html"""
+
+_ONLY_READS = "-c default_transaction_read_only=on -c statement_timeout={ms:d}"
+"""What a session of PostgreSQL is begun with that changes nothing."""
+
+_READERS = 8
+"""Connections that are kept open to read; three times as many are opened at most."""
+
+_TO_A_READER = 5
+"""How long a reader of SQLite waits for who has it locked, in seconds."""
+
+_LONGEST_READ_MS = 60_000
+"""How long PostgreSQL works at one answer for a reader."""
 
 _LOCKED = frozenset({SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL})
 """Codes of SQLite for a database that somebody else holds."""
@@ -74,6 +94,97 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def make_reading_engine(url: str) -> Engine:
+    """Make an engine of which no connection can write, for a service that stays open.
+
+    Each transaction sees what others have committed before it.
+
+    Raises
+    ------
+    DatabaseError
+        As `make_engine`, or there is no database at the URL.
+    """
+    parsed = _parse_url(url)
+    pool = {"pool_size": _READERS, "max_overflow": 2 * _READERS}
+    if parsed.drivername != "sqlite":
+        options = {"options": _ONLY_READS.format(ms=_LONGEST_READ_MS)}
+        return create_engine(
+            parsed,
+            connect_args={**_TO_POSTGRESQL, **options},
+            pool_pre_ping=True,
+            **pool,
+        )
+    path = Path(parsed.database or "").absolute()
+    if not path.is_file():
+        raise DatabaseError(f"There is no database {path}.")
+    engine = create_engine(
+        parsed, creator=lambda: _open_to_read(path), poolclass=QueuePool, **pool
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+
+    def check_out(
+        connection: SQLiteConnection,
+        entry: ConnectionPoolEntry,
+        proxy: PoolProxiedConnection,
+    ) -> None:
+        del entry, proxy
+        if isinstance(connection, _Frozen) and connection.state != _find_state(path):
+            raise DisconnectionError  # the pool opens another one
+
+    event.listen(engine, "checkout", check_out)
+    return engine
+
+
+_State = tuple[int, int, bool]
+"""Size and time of a file of SQLite, and whether there is another one beside it."""
+
+
+class _Frozen(SQLiteConnection):
+    """A connection to a file that nobody can have changed since it was opened."""
+
+    state: _State
+
+
+def _open_to_read(path: Path) -> SQLiteConnection:
+    """Open a database of SQLite so that it cannot be changed.
+
+    To follow who writes takes a file beside it. Where there is none and none can be
+    made, nobody writes at the moment: the file is taken as it is until it changes.
+    """
+    connection = _connect(f"{path.as_uri()}?mode=ro", SQLiteConnection)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except SQLiteError:
+        connection.close()
+        state = _find_state(path)
+        if state[-1]:
+            raise  # something was written that is not in the file yet
+        frozen = _connect(f"{path.as_uri()}?immutable=1", _Frozen)
+        frozen.state = state
+        return frozen
+    return connection
+
+
+_Connection = TypeVar("_Connection", bound=SQLiteConnection)
+
+
+def _connect(uri: str, factory: type[_Connection]) -> _Connection:
+    return connect_sqlite(
+        *(uri, _TO_A_READER),
+        check_same_thread=False,
+        factory=factory,
+        uri=True,
+    )
+
+
+def _find_state(path: Path) -> _State:
+    """Find what tells whether a file was changed, or may be at the moment."""
+    stat = path.stat()
+    beside = (Path(f"{path}-wal"), Path(f"{path}-shm"))
+    return stat.st_size, stat.st_mtime_ns, any(file.exists() for file in beside)
 
 
 @contextmanager

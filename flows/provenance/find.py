@@ -28,7 +28,13 @@ from workers.sky import separate_deg, separate_from_region_deg
 
 from ..errors import QueryError
 from ..models.findings import ReferenceUsers
-from ..models.products import Cone, FoundProduct, ProductQuery, Span
+from ..models.products import (
+    Cone,
+    FoundProduct,
+    ProductPlace,
+    ProductQuery,
+    Span,
+)
 from .lineage import find_downstream
 from .loading import load_facts
 from .recording import to_target_key
@@ -48,7 +54,7 @@ from .schema import (
     SQLRunJob,
     SQLVersion,
 )
-from .sessions import Tables, is_among, reads
+from .sessions import Tables, begins, is_among, reads
 
 __all__ = ["Products", "keep_newest"]
 
@@ -183,13 +189,31 @@ def _list_conditions(
         yield own.in_(_select_readers(query.exposures))
     if query.caveats:
         yield _has_caveat(query)
+    if query.after is not None:
+        yield _comes_after(query.after)
     yield from _list_of_products(session, query)
+
+
+def _comes_after(place: ProductPlace) -> ColumnElement[bool]:
+    """Ask for the products that come after one, in the order of `_select`."""
+    at, own = SQLAttempt.finished_at, (SQLProduct.fingerprint, SQLProduct.name)
+    is_older = at < place.finished_at
+    follows = and_(
+        at == place.finished_at, tuple_(*own) > (place.fingerprint, place.name)
+    )
+    # Said apart, so that the index of the times is entered in its middle.
+    return and_(at <= place.finished_at, or_(is_older, follows))
 
 
 def _list_of_products(
     session: Session, query: ProductQuery
 ) -> Iterator[ColumnElement[bool]]:
     """List what must hold of a product, whatever it was made from."""
+    if query.jobs:
+        yield SQLProduct.fingerprint.in_(query.jobs)
+    if query.beginnings:
+        name = SQLProduct.name
+        yield or_(*(begins(session, name, one) for one in query.beginnings))
     if query.programs:
         yield SQLJob.program.in_(query.programs)
     if query.stages:

@@ -2,7 +2,8 @@
 
 A plan writes what it finds out, such as hashes, but must leave no trace; who only reads
 may not be allowed to write. Both work on a temporary copy of a SQLite database; in
-PostgreSQL nothing is committed.
+PostgreSQL nothing is committed. A service that only reads works on the database itself,
+by connections that cannot write.
 """
 
 import shutil
@@ -10,6 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, make_url
@@ -17,10 +19,13 @@ from sqlalchemy import Engine, create_engine, make_url
 from ..errors import DatabaseError
 from ..layout import DATABASE_NAME
 from .database import Database
-from .engine import make_engine, mapped_errors
+from .engine import make_engine, make_reading_engine, mapped_errors
 from .migration import HEAD, get_revision
 
-__all__ = ["find_revision", "open_read_only"]
+__all__ = ["find_revision", "open_read_only", "open_to_serve"]
+
+_PATIENCE = timedelta(seconds=2)
+"""How long a reader waits for a database that is away before it is told."""
 
 
 @contextmanager
@@ -46,6 +51,28 @@ def open_read_only(url: str) -> Iterator[Database]:
             _copy(make_url(url).database or "", copy)
         with Database.open(f"sqlite:///{copy}") as database:
             yield database
+
+
+@contextmanager
+def open_to_serve(url: str) -> Iterator[Database]:
+    """Open a database to read it for as long as a service runs, from many threads.
+
+    Nothing is copied: each question sees what runs have recorded until then, and no
+    connection can write.
+
+    Raises
+    ------
+    DatabaseError
+        There is none, it cannot be read, or has tables of another revision.
+    """
+    engine = make_reading_engine(url)
+    try:
+        if not _has_tables(engine):
+            place = engine.url.render_as_string()
+            raise DatabaseError(f"The database {place} has no tables yet.")
+        yield Database(engine, patience=_PATIENCE)
+    finally:
+        engine.dispose()
 
 
 def find_revision(url: str) -> str | None:

@@ -35,7 +35,7 @@ from .schema import (
 )
 from .sessions import Sessions, Tables, batches, reads, select_in
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "load_runs"]
 
 _DONE = (JobState.SUCCEEDED, JobState.REUSED)
 _LISTED = 10
@@ -118,13 +118,31 @@ class Runs(Tables):
 
     @reads
     def list_runs(
-        self, session: Session, program: str | None = None, *, limit: int | None = 50
+        self,
+        session: Session,
+        program: str | None = None,
+        *,
+        limit: int | None = 50,
+        states: Iterable[RunState] = (),
+        before: datetime | None = None,
     ) -> tuple[Run, ...]:
-        """List the newest runs, newest first; None lists all."""
+        """List the newest runs, newest first; None lists all.
+
+        Parameters
+        ----------
+        states
+            Only runs in one of these; of any if there are none.
+        before
+            Only runs that started before this time.
+        """
         query = select(SQLRun).order_by(SQLRun.started_at.desc(), SQLRun.id)
         if program is not None:
             query = query.where(SQLRun.program == program)
-        return _load_runs(session, session.scalars(query.limit(limit)).all())
+        if wanted := tuple(states):
+            query = query.where(SQLRun.state.in_(wanted))
+        if before is not None:
+            query = query.where(SQLRun.started_at < before)
+        return load_runs(session, session.scalars(query.limit(limit)).all())
 
     def get_run(self, run_id: str) -> Run:
         """Return a run, by the beginning of its id.
@@ -148,7 +166,7 @@ class Runs(Tables):
         """Find the runs whose ids begin so, newest first; of many the first few."""
         begins = SQLRun.id.startswith(beginning, autoescape=True)
         query = select(SQLRun).where(begins).order_by(SQLRun.started_at.desc())
-        return _load_runs(session, session.scalars(query.limit(_LISTED)).all())
+        return load_runs(session, session.scalars(query.limit(_LISTED)).all())
 
     @reads
     def get_run_jobs(self, session: Session, run_id: str) -> tuple[RunJob, ...]:
@@ -173,7 +191,7 @@ class Runs(Tables):
         found = session.execute(query).tuples().first()
         if found is None:
             return None
-        (run,) = _load_runs(session, [found[0]])
+        (run,) = load_runs(session, [found[0]])
         return run, to_record(RunJob, found[1])
 
     def interrupt_dead_runs(self, program: str, *, now: datetime) -> tuple[str, ...]:
@@ -310,14 +328,15 @@ def _start_run(session: Session, run: Run) -> None:
         _keep_recipe(session, run)
         session.execute(insert(SQLRun), [to_values(SQLRun, run)])
         upsert(session, SQLRunNote, _to_notes(run.id, run.notes))
-    elif _load_runs(session, [known]) != (run,):
+    elif load_runs(session, [known]) != (run,):
         raise DatabaseError(
             f"The run {run.id} cannot start: the database has one of this id, which "
             f"began at {known.started_at:%Y-%m-%d %H:%M:%S} UTC and is {known.state}."
         )
 
 
-def _load_runs(session: Session, rows: Sequence[SQLRun]) -> tuple[Run, ...]:
+def load_runs(session: Session, rows: Sequence[SQLRun]) -> tuple[Run, ...]:
+    """Load runs with their recipes and notes, in a few queries for all."""
     hashes = {row.recipe_sha256 for row in rows}
     recipes = select_in(session, select(SQLRecipe), SQLRecipe.sha256, hashes)
     texts = {recipe.sha256: recipe.text for recipe in recipes}

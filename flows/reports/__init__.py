@@ -10,7 +10,7 @@ from .differences import (
     compare_runs,
 )
 from .export import FINAL_KINDS, Exported, export_run, name_target
-from .found import QueryResult, find_products
+from .found import QueryResult, find_products, keep_affected
 from .known_issues import advise_recorded
 from .lineage import to_dot
 from .obscore import write_votable
@@ -33,6 +33,7 @@ __all__ = [
     "compare_runs",
     "export_run",
     "find_products",
+    "keep_affected",
     "name_target",
     "publish_run_folder",
     "summarize",

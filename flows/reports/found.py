@@ -19,7 +19,7 @@ from .obscore import make_table
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["QueryResult", "find_products"]
+__all__ = ["QueryResult", "find_products", "keep_affected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def find_products(
     QueryError
         No job has taken a reference that is asked for, or there is no such known issue.
     """
-    asked = _find_issues(query.issues, issues)
+    _find_issues(query.issues, issues)
     found: Iterable[FoundProduct] = database.products.find(query)
-    if asked:
-        found = _keep_affected(found, asked, database)
+    if query.issues:
+        found = keep_affected(found, query.issues, database=database, issues=issues)
         found = keep_newest(found) if query.is_newest else found
         found = islice(found, query.limit)
     return QueryResult(query, tuple(found), data_dir)
@@ -92,22 +92,40 @@ def _find_issues(
     return tuple(by_id[name.upper()] for name in names)
 
 
-def _keep_affected(
-    found: Iterable[FoundProduct], issues: Sequence[KnownIssue], database: Database
+def keep_affected(
+    found: Iterable[FoundProduct],
+    names: Sequence[str],
+    *,
+    database: Database,
+    issues: Iterable[KnownIssue],
 ) -> Iterator[FoundProduct]:
-    """Keep the products that an issue applies to, with how it stands."""
+    """Keep the products that a known issue applies to, with how it stands.
+
+    Parameters
+    ----------
+    names
+        Ids of the issues.
+    issues
+        What is published.
+
+    Raises
+    ------
+    QueryError
+        There is no such known issue.
+    """
+    asked = _find_issues(names, issues)
 
     @cache  # a job makes several products
     def judge(fingerprint: str, context: str) -> Mapping[str, str]:
         use = database.runs.find_last_use(fingerprint)
         run = use[0] if use else None
         advice = advise_recorded(
-            issues, database, [fingerprint], context=context, run=run
+            asked, database, [fingerprint], context=context, run=run
         )
         return {one.issue.id: str(one.state) for one in advice or ()}
 
     for one in found:
-        if any(issue.match.fits_mode(one.exp_type) for issue in issues):
+        if any(issue.match.fits_mode(one.exp_type) for issue in asked):
             states = judge(one.fingerprint, one.context)
             if states:
                 yield replace(one, issues=states)

@@ -189,7 +189,8 @@ def test_the_user_and_the_environment_may_say_where_secrets_go(
 
 def test_every_setting_of_a_server_is_personal() -> None:
     personal = {n for n, f in Settings.model_fields.items() if PERSONAL in f.metadata}
-    assert personal == {*PERSONAL_VALUES, "clusters"}
+    others = {"clusters", "web_user_header", "web_proxy_secret"}
+    assert personal == {*PERSONAL_VALUES, *others}
 
 
 PROFILE = """

@@ -1,0 +1,255 @@
+"""Pages of products and jobs: searching, what they were made of, and why again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from workers.contract import Caveat, CaveatKind, Job, Stage
+from workers.parameters import flatten_parameters
+
+from ..advice import Advice
+from ..models.jobs import JobRecord, StoredProduct
+from ..models.products import FoundProduct
+from ..models.runs import Run, RunJob
+from ..planning import describe_edit
+from ..provenance import find_removed
+from ..reports import advise_recorded, compare_jobs, compare_products, keep_affected
+from .asked import Asked, format_place
+from .files import find_product, read_log
+from .site import Site, find_site
+from .sky import draw_footprints
+
+__all__ = [
+    "router",
+    "search",
+    "show_difference",
+    "show_job",
+    "show_log",
+    "show_product",
+]
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+_ISSUE_PIECE: Final = 50
+"""Products of which known issues are evaluated for a page."""
+
+_VERSIONS: Final = 20
+"""Other products of a name that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """An effective parameter."""
+
+    name: str
+    """``step.parameter``."""
+    value: str
+    """As Python writes it."""
+    origin: str
+    """What set it; empty of defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A product of the same name."""
+
+    product: StoredProduct
+    """The product."""
+    why: str
+    """Why it was made; empty if no run says."""
+
+
+@dataclass(frozen=True, slots=True)
+class _JobFacts:
+    """What pages of a job and of its products tell alike."""
+
+    record: JobRecord
+    """The job with its attempts."""
+    makers: Mapping[str, str]
+    """Which job made a file that it read, by the sha256 of the file."""
+    parameters: tuple[_Parameter, ...]
+    """All parameters; those that are set come first."""
+    newer: Mapping[str, str]
+    """References that the newest job of this name took instead, by type."""
+    use: tuple[Run, RunJob] | None
+    """The run that used it last."""
+    why: str
+    """Why it was made; empty if no run says."""
+    caveats: tuple[Caveat, ...]
+    """What it found, and what the plan knew."""
+    advice: Sequence[Advice] | None
+    """Known issues that apply, as of today; None if that cannot be said."""
+    edits: tuple[str, ...]
+    """What was changed in copies of its inputs."""
+    removed_at: datetime | None
+    """When its products were removed, if they were."""
+
+
+@router.get("/products")
+def search(request: Request, asked: Annotated[Asked, Query()]) -> Response:
+    """Find products, the newest first."""
+    site = find_site(request)
+    found, after = _find(site, asked)
+    return site.render(
+        request,
+        "search.html",
+        asked=asked,
+        products=found,
+        again=asked.list_pairs(after=after) if after else [],
+        pairs=asked.list_pairs(after=""),
+        caveats=list(CaveatKind),
+        stages=list(Stage),
+        footprints=draw_footprints([one.facts.region for one in found if one.facts]),
+    )
+
+
+def _find(site: Site, asked: Asked) -> tuple[tuple[FoundProduct, ...], str]:
+    """Find a page of products, and the place after which the next one begins.
+
+    Known issues are evaluated for some products at a time, so such a page may have few
+    although others follow.
+    """
+    query = asked.to_query()
+    if not query.issues:
+        found = site.database.products.find(query)
+        is_full = len(found) == query.limit and not query.is_newest
+        return found, format_place(found[-1].place) if found and is_full else ""
+    piece = replace(query, issues=(), is_newest=False, limit=_ISSUE_PIECE)
+    looked = site.database.products.find(piece)
+    if not looked:
+        return (), ""
+    affected = keep_affected(
+        looked, query.issues, database=site.database, issues=site.issues
+    )
+    last = format_place(looked[-1].place) if len(looked) == _ISSUE_PIECE else ""
+    return tuple(affected), last
+
+
+@router.get("/products/{fingerprint}/{name}")
+def show_product(request: Request, fingerprint: str, name: str) -> Response:
+    """Show all that is recorded of a product."""
+    site = find_site(request)
+    found = find_product(site, fingerprint, name)
+    facts = _gather(site, found.fingerprint)
+    measured = site.database.measurements.find([fingerprint])
+    return site.render(
+        request,
+        "product.html",
+        found=found,
+        job=facts.record.job,
+        facts=facts,
+        versions=_list_versions(site, found),
+        measured=measured.get((fingerprint, name)),
+        footprint=draw_footprints([found.facts.region] if found.facts else []),
+    )
+
+
+@router.get("/jobs/{fingerprint}")
+def show_job(request: Request, fingerprint: str) -> Response:
+    """Show a job: what it read, how often it was tried, and what it made."""
+    site = find_site(request)
+    facts = _gather(site, fingerprint)
+    job = facts.record.job
+    done = site.database.jobs.find_outcomes([job.fingerprint]).get(job.fingerprint)
+    return site.render(request, "job.html", job=job, facts=facts, done=done)
+
+
+@router.get("/jobs/{fingerprint}/log/{attempt}")
+def show_log(request: Request, fingerprint: str, attempt: str) -> Response:
+    """Show the end of the log of an attempt."""
+    site = find_site(request)
+    record = site.database.jobs.get_job(fingerprint)
+    for one in record.attempts:
+        if one.outcome.attempt == attempt:
+            text = read_log(site, one.outcome.folder)
+            return site.render(
+                request, "log.html", job=record.job, attempt=one, text=text
+            )
+    raise HTTPException(404, f"No attempt {attempt} of this job is recorded.")
+
+
+@router.get("/compare/{before}/{after}")
+def show_difference(
+    request: Request, before: str, after: str, *, read: bool = False
+) -> Response:
+    """Show why a job was done again, and how far what it made differs.
+
+    Files are read only if it is asked for: they may be large.
+    """
+    site = find_site(request)
+    for fingerprint in (before, after):
+        if site.database.jobs.find_job(fingerprint) is None:
+            raise HTTPException(404, f"No job {fingerprint} is recorded.")
+    done = site.database.jobs.find_outcomes([before, after])
+    first, second = (
+        [
+            (product.name, product, site.data_dir / done[key].folder / product.name)
+            for product in (done[key].products if key in done else ())
+        ]
+        for key in (before, after)
+    )
+    made = site.database.listings.find_makers([after])
+    return site.render(
+        request,
+        "compare.html",
+        before=before,
+        after=after,
+        why=made[after][1].why if after in made else "",
+        jobs=compare_jobs(site.database, before, after),
+        products=compare_products(first, second, reads=read),
+        is_read=read,
+        done=done,
+    )
+
+
+def _gather(site: Site, fingerprint: str) -> _JobFacts:
+    """Gather what is recorded of a job."""
+    database = site.database
+    record = database.jobs.get_job(fingerprint)
+    job = record.job
+    use = database.runs.find_last_use(job.fingerprint)
+    made = database.listings.find_makers([job.fingerprint])
+    found = database.jobs.find_caveats([job.fingerprint]).get(job.fingerprint, ())
+    return _JobFacts(
+        record=record,
+        makers=database.listings.find_sources(file.sha256 for file in job.inputs),
+        parameters=_list_parameters(job),
+        newer=database.listings.find_newer_references(job.fingerprint),
+        use=use,
+        why=made[job.fingerprint][1].why if made else "",
+        caveats=(*(use[1].caveats if use else ()), *found),
+        advice=advise_recorded(
+            site.issues,
+            database,
+            [job.fingerprint],
+            context=job.context,
+            run=use[0] if use else None,
+        ),
+        edits=tuple(describe_edit(edit) for edit in job.edits),
+        removed_at=find_removed(site.data_dir, job.fingerprint),
+    )
+
+
+def _list_parameters(job: Job) -> tuple[_Parameter, ...]:
+    origins = job.origins
+    if origins is None:
+        origins = dict.fromkeys(flatten_parameters(job.overrides), "recipe")
+    listed = (
+        _Parameter(name, repr(value), origins.get(name, ""))
+        for name, value in flatten_parameters(job.parameters).items()
+    )
+    return tuple(sorted(listed, key=lambda one: (not one.origin, one.name)))
+
+
+def _list_versions(site: Site, found: FoundProduct) -> tuple[_Version, ...]:
+    """List the products of the same name, newest first."""
+    products = site.database.jobs.find_products(name=found.product.name)[:_VERSIONS]
+    made = site.database.listings.find_makers(one.fingerprint for one in products)
+    return tuple(
+        _Version(one, made[one.fingerprint][1].why if one.fingerprint in made else "")
+        for one in products
+    )

@@ -1,0 +1,328 @@
+"""The pages of `rewebb web`, on every database."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from outcomes import NOON, make_run
+from sqlalchemy import text as sql
+from web_site import (
+    CUBE,
+    HOSTILE,
+    NEW,
+    OLD,
+    SPECTRUM,
+    WebClient,
+    fill_site,
+    open_site,
+)
+
+from flows.errors import DatabaseError
+from flows.provenance import Database, open_to_serve
+from workers.job_layout import get_store_folder
+
+PAGES = (
+    *("/", "/programs", "/programs/02736", "/programs/02736/o007", "/runs"),
+    *("/runs/run-1", "/live", "/stale", "/sky", "/products", f"/jobs/{NEW}"),
+    *(f"/products/{NEW}/{SPECTRUM}", f"/products/{NEW}/{CUBE}", f"/lineage/{NEW}"),
+    *(f"/compare/{OLD}/{NEW}", f"/compare/{OLD}/{NEW}?read=true"),
+    *(f"/jobs/{NEW}/log/of-{NEW}-14", "/products?target=none", "/static/site.css"),
+)
+
+
+@pytest.fixture
+def site(database: Database, database_url: str, tmp_path: Path) -> Iterator[WebClient]:
+    fill_site(database, tmp_path / "data")
+    with open_site(database_url, tmp_path / "data") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebClient]:
+    """Give a site of SQLite that no test changes."""
+    folder = tmp_path_factory.mktemp("web")
+    url = f"sqlite:///{folder}/rewebb.db"
+    with Database.open(url) as database:
+        fill_site(database, folder)
+    with open_site(url, folder) as client:
+        yield client
+
+
+def test_every_page_is_there_and_holds_no_foreign_markup(site: WebClient) -> None:
+    for page in PAGES:
+        answer = site.get(page)
+        assert answer.status_code == 200, (page, answer.text)
+        assert HOSTILE not in answer.text, page
+
+
+def test_a_product_is_found_by_its_target(site: WebClient) -> None:
+    found = site.get("/products?target=ngc*")
+    assert f"/products/{NEW}/{SPECTRUM}" in found.text
+    assert "rate.fits" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("program=02736", 12),
+        ("near=150.05,2.05,0.001&kind=x1d", 2),
+        ("near=10,2,0.1", 0),
+        ("reference=dark_0002.fits", 2),
+        ("reference=dark_0002.fits&downstream=true&kind=x1d", 1),
+        ("context=jwst_0001.pmap", 6),
+        ("caveat=step-skipped&name=jw02736-", 4),
+        ("recipe=nirspec-mos&newest=true", 6),
+        ("wave=2.1,2.4&stage=spec3", 4),
+        ("exposure=jw02736007001_03103_00001_nrs1&jwst=3.0.0", 10),
+        ("issue=NS-IFU05", 0),
+        ("target=&near=&kind=s3d", 2),
+    ],
+)
+def test_products_are_found_by_all_that_the_form_asks(
+    query: str, count: int, plain: WebClient
+) -> None:
+    found = plain.get(f"/products?{query}")
+    assert found.status_code == 200, found.text
+    assert f"<h2>{count} product" in found.text
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(site: WebClient) -> None:
+    address: str | None = "/products?limit=5"
+    listed: list[str] = []
+    while address:
+        page = site.get(address).text
+        listed += re.findall(r'class="file"><a href="(/products/[^"]+)"', page)
+        following = re.search(r'<a href="([^"]+)">Older products', page)
+        address = following[1].replace("&amp;", "&") if following else None
+    assert len(listed) == len(set(listed)) == 12
+
+
+def test_a_product_says_why_it_was_made_again(site: WebClient) -> None:
+    page = site.get(f"/products/{NEW}/{SPECTRUM}").text
+    assert "Made because: dark is now dark_0002.fits" in page
+    assert f"/compare/{OLD}/{NEW}" in page
+    assert "There is a newer one" not in page
+    assert "There is a newer one" in site.get(f"/products/{OLD}/{SPECTRUM}").text
+
+
+def test_a_difference_leads_to_its_cause_and_to_its_size(site: WebClient) -> None:
+    page = site.get(f"/compare/{OLD}/{NEW}?read=true").text
+    assert "dark dark_0001.fits (sha1-dar) -&gt; dark_0002.fits" in page
+    assert "FLUX: 400 of 401 values differ, by up to 0.0909 relatively" in page
+
+
+def test_an_old_product_names_the_newer_reference(site: WebClient) -> None:
+    job = "detector1-1-raw-dark_0001.fits"
+    references = site.get(f"/jobs/{job}").text
+    assert "dark_0001.fits" in references
+    assert "<td>dark_0002.fits</td>" in references
+
+
+def test_a_lineage_leads_up_to_the_raw_exposures(site: WebClient) -> None:
+    page = site.get(f"/lineage/{NEW}").text
+    assert "jw02736007001_03103_00001_nrs1_uncal.fits" in page
+    assert '/jobs/detector1-1-raw-dark_0002.fits"' in page
+
+
+def test_an_older_context_and_a_failure_are_told(site: WebClient) -> None:
+    assert "nothing says so" in site.get("/stale").text
+    # The program 02736 was run in the newest context last.
+    assert "jwst_0002.pmap" in site.get("/stale").text
+
+
+def test_a_run_that_is_recorded_meanwhile_is_seen(
+    site: WebClient, database: Database
+) -> None:
+    assert "Nothing is running" in site.get("/live").text
+    late = make_run("run-late", started_at=NOON + timedelta(days=1))
+    database.runs.start_run(late)
+    assert "run-late" in site.get("/live").text
+    assert "run-late" in site.get("/").text
+
+
+def test_the_database_of_the_service_cannot_be_written(
+    database: Database, database_url: str
+) -> None:
+    forbidden = pytest.raises(DatabaseError, match=r"read-?only")
+    with open_to_serve(database_url) as served, forbidden:
+        served.runs.start_run(make_run("run-forbidden"))
+    assert not database.runs.list_runs()
+
+
+def test_a_database_of_another_revision_is_not_served(
+    database: Database, database_url: str, engine: object
+) -> None:
+    del database
+    with engine.begin() as connection:
+        connection.execute(sql("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(DatabaseError, match="db upgrade"), open_to_serve(database_url):
+        pass
+
+
+def test_a_product_is_downloaded_whole_and_in_ranges(site: WebClient) -> None:
+    path = f"/files/{NEW}/{SPECTRUM}"
+    whole = site.get(path)
+    assert whole.content.startswith(b"SIMPLE")
+    assert SPECTRUM in whole.headers["content-disposition"]
+    part = site.get(path, range="bytes=10-19")
+    assert part.status_code == 206
+    assert part.content == whole.content[10:20]
+    tag = whole.headers["etag"]
+    assert site.get(path, if_none_match=tag).status_code == 304
+    assert site.get(path, range="bytes=99999999-").status_code == 416
+    head = site.ask("HEAD", path)
+    assert head.content == b""
+    assert int(head.headers["content-length"]) == len(whole.content)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/files/x/..%2f..%2frewebb.db", 404),
+        (f"/files/{NEW}/..%2f..%2f..%2frewebb.db", 404),
+        (f"/files/{NEW}/%2e%2e", 400),
+        (f"/files/{NEW}/outcome.json", 404),
+        (f"/files/{NEW}/job.log", 404),
+        (f"/files/{NEW}/jw%00.fits", 400),
+        ("/static/..%2fapp.py", 404),
+        ("/static/../app.py", 404),
+        ("/products/' OR 1=1 --/x.fits", 404),
+        ("/products?program=' OR 1=1 --", 400),
+        ("/products?target=' OR 1=1 --", 200),
+        ("/products?near=nan,nan,nan", 400),
+        ("/products?near=1,2,3,4", 400),
+        ("/products?wave=5,1", 400),
+        ("/products?limit=1000000", 400),
+        ("/products?limit=-1", 400),
+        ("/products?after=nonsense", 400),
+        ("/products?after=2026-01-01~x~y", 400),
+        (f"/products?target={'x' * 301}", 400),
+        (f"/products?{'&'.join(['target=a'] * 21)}", 400),
+        (f"/products?target={'x' * 10_000}", 414),
+        (f"/{'x' * 1100}", 414),
+        ("/products?unknown=1", 400),
+        ("/programs/1", 400),
+        ("/programs/99999", 404),
+        ("/runs?before=yesterday", 400),
+        ("/runs/nothing", 404),
+        ("/jobs/nothing", 404),
+        ("/lineage/nothing", 404),
+        (f"/compare/{OLD}/nothing", 404),
+        (f"/jobs/{NEW}/log/nothing", 404),
+        ("/docs", 404),
+    ],
+)
+def test_hostile_requests_are_refused_in_a_plain_sentence(
+    path: str, status: int, plain: WebClient
+) -> None:
+    answer = plain.get(path)
+    assert answer.status_code == status, answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_file_is_not_followed_out_of_the_data_folder(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    fill_site(database, tmp_path / "data")
+    secret = tmp_path / "secret"
+    path = tmp_path / "data" / get_store_folder(NEW) / SPECTRUM
+    secret.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(secret)
+    with open_site(database_url, tmp_path / "data") as site:
+        assert site.get(f"/files/{NEW}/{SPECTRUM}").status_code == 410
+
+
+def test_a_file_that_was_changed_is_not_sent(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    fill_site(database, tmp_path / "data")
+    with (tmp_path / "data" / get_store_folder(NEW) / SPECTRUM).open("ab") as file:
+        file.write(b"more")
+    with open_site(database_url, tmp_path / "data") as site:
+        assert site.get(f"/files/{NEW}/{SPECTRUM}").status_code == 409
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_but_reading_is_answered(method: str, plain: WebClient) -> None:
+    answer = plain.ask(method, "/")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", f"/files/{NEW}/{SPECTRUM}"])
+def test_every_answer_has_the_headers_that_protect_who_reads_it(
+    path: str, plain: WebClient
+) -> None:
+    headers = plain.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_an_answer_to_another_name_is_refused(plain: WebClient) -> None:
+    for host in ("evil.example", "localhost.evil.example"):
+        assert WebClient(plain.app, host=host).get("/").status_code == 421
+    assert WebClient(plain.app, host="127.0.0.1:8321").get("/").status_code == 200
+
+
+def test_many_ranges_at_once_are_refused(plain: WebClient) -> None:
+    ranges = ",".join(f"{n}-{n}" for n in range(100))
+    answer = plain.get(f"/files/{NEW}/{SPECTRUM}", range=f"bytes={ranges}")
+    assert answer.status_code == 416
+
+
+def test_a_sign_in_takes_a_user_and_a_proxy_that_proves_itself(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/rewebb.db"
+    with Database.open(url):
+        pass
+    secret = "a-secret-of-the-proxy"
+    named = {"web_user_header": "X-User", "web_proxy_secret": secret}
+    with open_site(url, tmp_path, **named) as site:
+        assert site.get("/", x_user="eve").status_code == 403
+        wrong = site.get("/", x_user="eve", x_rewebb_proxy="something-else")
+        assert wrong.status_code == 403
+        assert site.get("/", x_rewebb_proxy=secret).status_code == 401
+        page = site.get("/", x_user="ann <b>", x_rewebb_proxy=secret)
+        assert "signed in as ann &lt;b&gt;" in page.text
+
+
+def test_a_bug_shows_no_traceback(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/rewebb.db"
+    with Database.open(url):
+        pass
+    with open_site(url, tmp_path) as site:
+        with sqlite3.connect(tmp_path / "rewebb.db") as connection:
+            connection.execute("DROP TABLE run_note")
+            connection.execute("DROP TABLE run")
+        connection.close()
+        answer = site.get("/")
+    assert answer.status_code == 500
+    assert "no such table" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_database_in_a_folder_that_cannot_be_written_is_followed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data" / "rewebb.db"
+    url = f"sqlite:///{path}"
+    with Database.open(url) as database:
+        database.runs.start_run(make_run("run-first"))
+    path.parent.chmod(0o555)
+    try:
+        with open_to_serve(url) as served:
+            assert [run.id for run in served.runs.list_runs()] == ["run-first"]
+            path.parent.chmod(0o755)
+            with Database.open(url) as database:
+                database.runs.start_run(make_run("run-second"))
+                assert len(served.runs.list_runs()) == 2
+            assert len(served.runs.list_runs()) == 2
+    finally:
+        path.parent.chmod(0o755)
