@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..logs import get_logger
 from ..provenance import Database
-from . import files, lineage, pages, products
+from . import files, lineage, pages, products, views
 from .guard import Guard, SignIn
 from .site import SCRIPTS, Site, find_site
 
@@ -48,7 +48,7 @@ def make_app(settings: Settings, database: Database) -> Guard:
         redoc_url=None,
     )
     app.state.site = Site(database, settings.data_dir.resolve())
-    for module in (pages, products, lineage, files):
+    for module in (pages, products, lineage, files, views):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=SCRIPTS), name="static")
     for kind in (RewebbError, HTTPException, RequestValidationError):

@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _MOST_DRAWN: Final = 150
 """Jobs and raw files of a picture; more are listed only."""
 
-_BOX: Final = (190, 40)
+_BOX: Final = (210, 40)
 """Width and height of a box."""
 
 _GAP: Final = (60, 14)

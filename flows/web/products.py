@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from workers.contract import Caveat, CaveatKind, Job, Stage
 from workers.parameters import flatten_parameters
@@ -22,6 +23,7 @@ from .asked import Asked, format_place
 from .files import find_product, read_log
 from .site import Site, find_site
 from .sky import draw_footprints
+from .views import BOKEH, Look, View, look_at
 
 __all__ = [
     "router",
@@ -39,6 +41,9 @@ _ISSUE_PIECE: Final = 50
 
 _VERSIONS: Final = 20
 """Other products of a name that are listed."""
+
+
+_Number = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,39 @@ class _JobFacts:
     """When its products were removed, if they were."""
 
 
+class _Looked(BaseModel):
+    """What of a product is looked at, as a form says it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    part: _Number = 0
+    """Which table of spectra."""
+    row: _Number = 0
+    """Which spectrum of it."""
+    plane: _Number | None = None
+    """Which wavelength of a cube."""
+    x: _Number | None = None
+    """Column of a spaxel."""
+    y: _Number | None = None
+    """Row of a spaxel."""
+    at_x: Annotated[int | None, Field(alias="at.x", ge=0, le=100_000)] = None
+    """Where the picture of a cube was clicked, in its pixels, from the left."""
+    at_y: Annotated[int | None, Field(alias="at.y", ge=0, le=100_000)] = None
+    """Likewise, from the top."""
+    scale: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Pixels of that picture that a spaxel has."""
+    rows: _Number = 0
+    """Rows of the cube."""
+
+    def to_look(self) -> Look:
+        """Say what is looked at, counted from 0."""
+        x, y = self.x, self.y
+        if self.at_x is not None and self.at_y is not None:
+            x = self.at_x // self.scale
+            y = max(0, self.rows - 1 - self.at_y // self.scale)
+        return Look(self.part, self.row, self.plane, x, y)
+
+
 @router.get("/products")
 def search(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Find products, the newest first."""
@@ -130,11 +168,14 @@ def _find(site: Site, asked: Asked) -> tuple[tuple[FoundProduct, ...], str]:
 
 
 @router.get("/products/{fingerprint}/{name}")
-def show_product(request: Request, fingerprint: str, name: str) -> Response:
+def show_product(
+    request: Request, fingerprint: str, name: str, looked: Annotated[_Looked, Query()]
+) -> Response:
     """Show all that is recorded of a product."""
     site = find_site(request)
     found = find_product(site, fingerprint, name)
     facts = _gather(site, found.fingerprint)
+    view, unseen = _look(site, found, looked)
     measured = site.database.measurements.find([fingerprint])
     return site.render(
         request,
@@ -144,6 +185,9 @@ def show_product(request: Request, fingerprint: str, name: str) -> Response:
         facts=facts,
         versions=_list_versions(site, found),
         measured=measured.get((fingerprint, name)),
+        bokeh=BOKEH,
+        view=view,
+        unseen=unseen,
         footprint=draw_footprints([found.facts.region] if found.facts else []),
     )
 
@@ -204,6 +248,14 @@ def show_difference(
         is_read=read,
         done=done,
     )
+
+
+def _look(site: Site, found: FoundProduct, looked: _Looked) -> tuple[View | None, str]:
+    """Look at the file of a product, or say why it cannot be looked at."""
+    try:
+        return look_at(site, found, looked.to_look()), ""
+    except HTTPException as error:
+        return None, str(error.detail)
 
 
 def _gather(site: Site, fingerprint: str) -> _JobFacts:

@@ -4,9 +4,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 from outcomes import NOON, make_run
 from sqlalchemy import text as sql
 from web_site import (
@@ -213,6 +215,18 @@ def test_a_product_is_downloaded_whole_and_in_ranges(site: WebClient) -> None:
         (f"/compare/{OLD}/nothing", 404),
         (f"/jobs/{NEW}/log/nothing", 404),
         ("/docs", 404),
+        (f"/slices/{NEW}/{CUBE}/20.png", 404),
+        (f"/slices/{NEW}/{CUBE}/-1.png", 404),
+        (f"/slices/{NEW}/{SPECTRUM}/1.png", 404),
+        (f"/plots/{NEW}/{CUBE}?x=8&y=0", 404),
+        (f"/plots/{NEW}/{SPECTRUM}?part=1", 404),
+        (f"/plots/{NEW}/{SPECTRUM}?part=-1", 400),
+        (f"/products/{NEW}/{CUBE}?plane=99999999999", 400),
+        (
+            "/plots/spec2-1-raw-dark_0001.fits/jw02736007001_03103_00001_nrs1_cal.fits",
+            404,
+        ),
+        ("/bokeh/1.0/bokeh.min.js", 404),
     ],
 )
 def test_hostile_requests_are_refused_in_a_plain_sentence(
@@ -221,6 +235,43 @@ def test_hostile_requests_are_refused_in_a_plain_sentence(
     answer = plain.get(path)
     assert answer.status_code == status, answer.text
     assert "Traceback" not in answer.text
+
+
+def test_a_slice_is_a_picture_of_a_pixel_a_spaxel_that_may_be_kept(
+    plain: WebClient,
+) -> None:
+    answer = plain.get(f"/slices/{NEW}/{CUBE}/7.png")
+    picture = imread(BytesIO(answer.content))
+    assert picture.shape[:2] == (6, 8)
+    assert picture[5, 0, 3] == 0, "what is not known is transparent"
+    assert picture[3, 5, :3].tolist() == max(picture[..., :3].reshape(-1, 3).tolist())
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def test_a_still_shows_a_spectrum_without_a_script(plain: WebClient) -> None:
+    page = plain.get(f"/products/{NEW}/{SPECTRUM}").text
+    assert "source the source: flux (Jy) against wavelength (um)" in page
+    assert page.count('<polyline class="curve"') == 2, "it is cut at what is not known"
+
+
+def test_a_click_on_a_slice_is_a_spaxel(plain: WebClient) -> None:
+    # Pixels are 24 wide, and the first row is at the bottom.
+    click = "plane=7&scale=24&rows=6&at.x=130&at.y=80"
+    page = plain.get(f"/products/{NEW}/{CUBE}?{click}").text
+    assert "spaxel 5, 2" in page
+
+
+def test_a_file_that_is_no_fits_file_is_said_to_be_none(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    fill_site(database, tmp_path / "data")
+    path = tmp_path / "data" / get_store_folder(NEW) / SPECTRUM
+    path.write_bytes(b"x" * path.stat().st_size)
+    with open_site(database_url, tmp_path / "data") as site:
+        page = site.get(f"/products/{NEW}/{SPECTRUM}")
+        assert page.status_code == 200
+        assert "does not hold what files of its kind do" in page.text
+        assert site.get(f"/plots/{NEW}/{SPECTRUM}").status_code == 409
 
 
 def test_a_file_is_not_followed_out_of_the_data_folder(
