@@ -28,7 +28,7 @@ _APART = (
     *("test_level3_recipes.py", "test_measured_position.py", "test_mitigations.py"),
     *("test_mrs_bands.py", "test_mrs_cubes.py", "test_nested_steps.py"),
     *("test_older_data.py", "test_packaged_recipes.py", "test_persistence.py"),
-    *("test_prefetch.py", "test_reference_verification.py"),
+    *("test_prefetch.py", "test_reference_verification.py", "test_schemas.py"),
 )
 """Files of `pipeline` that share no processed program with others."""
 

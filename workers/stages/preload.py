@@ -8,9 +8,11 @@ import stdatamodels.jwst.datamodels  # noqa: F401
 
 from ..versions import calibration_versions
 from . import calibration, resolve  # noqa: F401
+from .schemas import prepare_schemas
 
 __all__: list[str] = []
 
+prepare_schemas()
 calibration_versions()  # of what is loaded now, whatever is installed later
 
 # stpipe collects garbage before each step. What is imported never is garbage, so no
