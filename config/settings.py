@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     sign-in. It takes `web_proxy_secret`."""
     web_proxy_secret: Annotated[SecretStr | None, PERSONAL, Field(min_length=16)] = None
     """What the proxy proves itself with, in the header ``X-Rewebb-Proxy``."""
+    compare: bool = True
+    """Whether a run compares the spectra that it makes with those made before."""
     policy: Policy = Field(default_factory=Policy)
     """Which changes make recorded jobs due again, ``[policy]``."""
 

@@ -4,7 +4,8 @@
     raw/<program>/v<n>/<name>       copies of files of the archive, with <name>.json
     raw/<program>/listing.json      what the archive said of the program last
     brought/<sha256>/               a file that a user brought, with put.json
-    runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary
+    runs/<program>/<time>-<run>/    what a scientist opens; run.json is its summary,
+                                    changes.json how spectra differ from those before
     runs/<program>/<time>-<run>.jsonl   its journal, of which the database is made again
     measured/<ab>/<fingerprint>/    the numbers of the products of a job
     seen/                           hashes of raw files and of references
@@ -39,6 +40,7 @@ from .models.runs import Run
 
 __all__ = [
     "BROUGHT_FILES",
+    "CHANGES_NAME",
     "CLUSTERS",
     "DAMAGED",
     "DAMAGED_OUTCOMES",
@@ -85,6 +87,9 @@ RUNS: Final = "runs"
 
 SUMMARY_NAME: Final = "run.json"
 """Summary of a run, in its folder."""
+
+CHANGES_NAME: Final = "changes.json"
+"""What a run changed in spectra that were there before, in its folder."""
 
 JOURNALS: Final = f"{RUNS}/*/*.jsonl"
 """Pattern of the journals of runs."""

@@ -19,6 +19,7 @@ from .cache_contract import (
     VerifyReport,
     VerifyRequest,
 )
+from .change_contract import FileChange
 from .child import listening, make_sender, run_in_child
 from .content import read_cards
 from .contract import (
@@ -42,6 +43,7 @@ __all__ = [
     "check_brought",
     "compare_contexts",
     "compare_products",
+    "compare_spectra",
     "describe_worker",
     "hash_files",
     "list_specs",
@@ -115,6 +117,17 @@ def compare_products(
     return _call(_compare, pairs)
 
 
+def compare_spectra(
+    pairs: Sequence[tuple[Path, Path]],
+) -> tuple[FileChange | ErrorInfo, ...] | ErrorInfo:
+    """Compare spectra, cubes and light curves before and after, in a child.
+
+    Each pair has an answer of its own, or what is wrong with it.
+    """
+    absolute = [(before.absolute(), after.absolute()) for before, after in pairs]
+    return _call(_compare_spectra, absolute)
+
+
 def wrap_slits(paths: Sequence[Path], folder: Path) -> tuple[str, ...] | ErrorInfo:
     """Wrap calibrated slits as `cal` products of their exposures, in a child."""
     return _call(_wrap, [path.absolute() for path in paths], folder.absolute())
@@ -185,6 +198,21 @@ def _compare(
     pairs: Sequence[tuple[Path, Path]],
 ) -> tuple[tuple[Difference, ...], ...]:
     return tuple(compare_files(here, there) for here, there in pairs)
+
+
+def _compare_spectra(
+    pairs: Sequence[tuple[Path, Path]],
+) -> tuple[FileChange | ErrorInfo, ...]:
+    return tuple(_compare_pair(before, after) for before, after in pairs)
+
+
+def _compare_pair(before: Path, after: Path) -> FileChange | ErrorInfo:
+    from .stages.measurements.changes import compare_files  # only in the child
+
+    try:
+        return compare_files(before, after)
+    except (OSError, WorkerError) as error:
+        return replace(to_info(error), traceback="")
 
 
 def _check_brought(path: Path) -> BroughtReport:

@@ -13,6 +13,7 @@ from .again import cancel, retry
 from .asn import asn
 from .audit import audit
 from .cluster import cluster_app
+from .compare import compare
 from .config import config_app
 from .context import context_app
 from .db import db_app
@@ -90,7 +91,7 @@ def _begin(
 for command in (
     *(search, fetch, asn, advise, wrap, plan, run, stale, trial, cancel, retry),
     *(watch, serve, web),
-    *(status, runs, show, lineage, prov, diff, logs),
+    *(status, runs, show, lineage, prov, diff, compare, logs),
     *(export, withdraw),
     *(measure, put, demo, doctor, audit),
     *(tag, untag, du, gc),

@@ -1,5 +1,15 @@
 """What a run came to, for people and for scripts."""
 
+from .changes import (
+    Changed,
+    ProductChange,
+    Versions,
+    compare_versions,
+    pair_jobs,
+    pair_runs,
+    say_change,
+    say_changes,
+)
 from .differences import (
     JobDifference,
     ProductDifference,
@@ -19,23 +29,31 @@ from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
 __all__ = [
     "FINAL_KINDS",
+    "Changed",
     "Exported",
     "JobDifference",
     "JobLine",
+    "ProductChange",
     "ProductDifference",
     "QueryResult",
     "RunDifference",
     "RunSummary",
     "Sameness",
+    "Versions",
     "advise_recorded",
     "compare_jobs",
     "compare_products",
     "compare_runs",
+    "compare_versions",
     "export_run",
     "find_products",
     "keep_affected",
     "name_target",
+    "pair_jobs",
+    "pair_runs",
     "publish_run_folder",
+    "say_change",
+    "say_changes",
     "summarize",
     "tell_caveats",
     "tell_kept",

@@ -12,15 +12,27 @@ from pydantic_core import to_json
 
 from workers.trees import remove_tree
 
-from ..layout import RUNS, SUMMARY_NAME
+from ..layout import CHANGES_NAME, RUNS, SUMMARY_NAME
 from ..planning import Plan
+from .changes import Changed
 from .summary import RunSummary
 
 __all__ = ["publish_run_folder"]
 
 
-def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Path:
+def publish_run_folder(
+    plan: Plan,
+    summary: RunSummary,
+    *,
+    changed: Changed | None = None,
+    data_dir: Path,
+) -> Path:
     """Publish the folder of a run at once, whatever its jobs came to.
+
+    Parameters
+    ----------
+    changed
+        How its products differ from those that were there before, if any were.
 
     Raises
     ------
@@ -39,5 +51,7 @@ def publish_run_folder(plan: Plan, summary: RunSummary, *, data_dir: Path) -> Pa
                 if name is not None:
                     os.link(source / name, making / name)
     (making / SUMMARY_NAME).write_bytes(to_json(asdict(summary), indent=1))
+    if changed is not None:
+        (making / CHANGES_NAME).write_bytes(to_json(asdict(changed), indent=1))
     making.rename(target)
     return target

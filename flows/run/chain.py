@@ -27,6 +27,7 @@ from ..models.runs import JobState, Run
 from ..planning import sum_costs
 from ..reports import RunSummary, summarize, tell_kept
 from .advising import Advised, advise_drawn, advise_found, find_making
+from .comparing import compare_executed
 from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
@@ -141,6 +142,9 @@ def run_program(
             if settings.measure:
                 measure = partial(measure_executed, executed, services, open_cluster)
                 executed = take("measure", measure)
+            if settings.compare:
+                compare = partial(compare_executed, executed, services, open_cluster)
+                executed = take("compare", compare)
             return take("report", partial(report, executed, services))
 
 

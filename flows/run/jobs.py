@@ -27,7 +27,7 @@ from ..planning import (
     count_workload,
     estimate,
 )
-from ..reports import RunSummary, publish_run_folder, summarize, tell_kept
+from ..reports import Changed, RunSummary, publish_run_folder, summarize, tell_kept
 from .advising import advise_resolved
 from .graph import Drawn
 from .lease import HeldLease
@@ -77,6 +77,8 @@ class Executed:
     """As planned."""
     advice: tuple[Advice, ...] = ()
     """Likewise."""
+    changed: Changed | None = None
+    """How what was made differs from what was there before; None if nothing was."""
 
 
 def make_plan(
@@ -241,7 +243,9 @@ def report(executed: Executed, services: Services) -> RunSummary:
         plan, run=run, folder=folder, notes=notes, advice=executed.advice
     )
     try:
-        publish_run_folder(plan, summary, data_dir=services.data_dir)
+        publish_run_folder(
+            plan, summary, changed=executed.changed, data_dir=services.data_dir
+        )
     except OSError as error:
         raise DataFolderError(
             f"The folder {summary.folder} of the run cannot be written: {error}; the "

@@ -50,6 +50,8 @@ class Spectrum:
     """Pixels in the aperture, by wavelength."""
     background: Values
     """Subtracted surface brightness in MJy/sr, by wavelength."""
+    is_bad: Flags
+    """Wavelengths that are DO_NOT_USE, in all integrations."""
     header: Mapping[str, Any]
     """Of its extension."""
 
@@ -166,6 +168,14 @@ class Product:
                 _read_image(hdus, hdu, name)
                 for hdu, name in zip(found, _name_images(found), strict=True)
             )
+
+    @cached_property
+    def planes_um(self) -> Values:
+        """The wavelengths of the planes of a cube."""
+        with _open(self.path) as hdus:
+            if "WCS-TABLE" not in hdus:
+                raise MeasurementError(f"{self.path.name} has no wavelengths of planes")
+            return np.array(hdus["WCS-TABLE"].data["wavelength"], float).ravel()
 
     @cached_property
     def spectra(self) -> tuple[Spectrum, ...]:
@@ -329,6 +339,7 @@ def _read_spectrum(parts: Sequence[Any], name: str) -> Spectrum:
         defringed=defringed,
         area=_median_of(read("NPIXELS")),
         background=_median_of(read("BACKGROUND")),
+        is_bad=np.all(read("DQ").astype(np.uint32) & _DO_NOT_USE > 0, axis=0),
         header=dict(parts[0].header),
     )
 

@@ -17,6 +17,7 @@ from .robust import (
 
 __all__ = [
     "count_spikes",
+    "find_noise",
     "measure_fringes",
     "measure_line",
     "measure_noise",
@@ -81,15 +82,21 @@ def measure_noise(flux: Values) -> Measured:
         By wavelength.
     """
     values = np.where(flux == 0, np.nan, flux)
+    noise = find_noise(flux)
+    signal = float(np.nanmedian(values))
+    if not signal > 0:
+        raise MeasurementError(f"the median flux is {signal:.3g}, expected more than 0")
+    return Measured(noise.value / signal, noise.n)
+
+
+def find_noise(flux: Values) -> Measured:
+    """Find the noise of a spectrum in the unit of its flux, as `measure_noise` does."""
+    values = np.where(flux == 0, np.nan, flux)
     second = np.abs(2 * values[2:-2] - values[:-4] - values[4:])
     seen = np.isfinite(second)
     if not seen.any():
         raise MeasurementError("no pixel has a flux two pixels to both sides")
-    signal = float(np.nanmedian(values))
-    if not signal > 0:
-        raise MeasurementError(f"the median flux is {signal:.3g}, expected more than 0")
-    noise = float(_DER_SNR * np.median(second[seen]))
-    return Measured(noise / signal, int(seen.sum()))
+    return Measured(float(_DER_SNR * np.median(second[seen])), int(seen.sum()))
 
 
 def count_spikes(flux: Values) -> Measured:
