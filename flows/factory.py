@@ -40,6 +40,8 @@ from .stages import list_start_suffixes
 if TYPE_CHECKING:
     from workers.sample import SampleSet
 
+    from .archive.mast import MastSource
+
 __all__ = [
     "SAMPLE_DIR",
     "Services",
@@ -300,7 +302,7 @@ def is_far_away(settings: Settings) -> bool:
     return name == _MAST or name.startswith(_S3)
 
 
-def make_mast(settings: Settings, *, is_hasty: bool = False) -> Source:
+def make_mast(settings: Settings, *, is_hasty: bool = False) -> "MastSource":
     """Make the source that is MAST.
 
     Parameters

@@ -110,3 +110,6 @@ class FileChange:
     """Those that both have."""
     only: Mapping[str, tuple[str, ...]]
     """Parts that only one has, as ``before`` and ``after``."""
+    headers: tuple[str, ...]
+    """How the headers say that they were made otherwise: version of jwst, context,
+    references and steps."""

@@ -1,13 +1,15 @@
 """`rewebb compare`: how spectra and cubes changed, by how much, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_lines, print_rows, say
+from .output import announce, fail, print_json, print_lines, print_rows, say
 from .records import Found, find_recorded, open_recorded
 
 if TYPE_CHECKING:
@@ -17,15 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
+_MAST = "mast"
+"""Stands for the products of MAST."""
+
+_FILES = (".fits", ".ecsv")
+
 
 def compare(
     first: Annotated[
         str,
-        typer.Argument(help="A run, a job or a product, as for `rewebb show`."),
+        typer.Argument(
+            help="What was before: a run, a job or a product, as for `rewebb show`; "
+            "the path of a file; or mast for the products of the same names there."
+        ),
     ],
-    second: Annotated[
-        str, typer.Argument(help="What it is compared with, of the same kind.")
-    ],
+    second: Annotated[str, typer.Argument(help="What is now, of the same kind.")],
     *,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -40,9 +48,10 @@ def compare(
 
     from ..reports import compare_versions
 
-    with open_recorded(data_dir) as (database, folder):
-        pair = find_recorded(database, first), find_recorded(database, second)
-        versions = _list_versions(database, folder, pair)
+    with (
+        open_recorded(data_dir) as (database, folder),
+        _list_versions(database, folder, first, second, data_dir) as versions,
+    ):
         changed = compare_versions(versions, database, compare_spectra)
     if as_json:
         print_json(changed)
@@ -50,7 +59,57 @@ def compare(
         _print(changed)
 
 
+@contextmanager
 def _list_versions(
+    database: "Database", folder: Path, first: str, second: str, data_dir: Path | None
+) -> "Iterator[Sequence[Versions]]":
+    """List what is compared; what is fetched of MAST is there until the block ends."""
+    from ..reports import pair_with_files
+
+    outside = [name == _MAST or _is_file(name) for name in (first, second)]
+    if all(outside):
+        fail("One of the two must be recorded: `rewebb runs` lists runs.")
+    if not any(outside):
+        pair = find_recorded(database, first), find_recorded(database, second)
+        yield _pair_recorded(database, folder, pair)
+        return
+    is_first = outside[0]
+    other, recorded = (first, second) if is_first else (second, first)
+    known = find_recorded(database, recorded)
+    versions = _pair_recorded(database, folder, (known, known))
+    if other != _MAST:
+        if len(versions) != 1:
+            fail("A file is compared with a product: give the name of one.")
+        yield pair_with_files(versions, lambda _: Path(other), is_first=is_first)
+        return
+    with _fetching(data_dir) as fetch:
+        yield pair_with_files(versions, fetch, is_first=is_first)
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(_FILES) and Path(name).is_file()
+
+
+@contextmanager
+def _fetching(data_dir: Path | None) -> Iterator[Callable[[str], Path | None]]:
+    """Give what fetches products of MAST to a folder that is removed at the end."""
+    from config.settings import load_settings
+
+    from ..factory import make_mast
+
+    with (
+        TemporaryDirectory(prefix="rewebb-mast-") as folder,
+        closing(make_mast(load_settings(data_dir=data_dir))) as mast,
+    ):
+        announce("asking MAST")
+
+        def fetch(name: str) -> Path | None:
+            return mast.fetch_product(name, Path(folder))
+
+        yield fetch
+
+
+def _pair_recorded(
     database: "Database", folder: Path, pair: "tuple[Found | Run, Found | Run]"
 ) -> "Sequence[Versions]":
     from ..reports import pair_jobs, pair_runs

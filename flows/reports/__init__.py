@@ -7,6 +7,7 @@ from .changes import (
     compare_versions,
     pair_jobs,
     pair_runs,
+    pair_with_files,
     say_change,
     say_changes,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "name_target",
     "pair_jobs",
     "pair_runs",
+    "pair_with_files",
     "publish_run_folder",
     "say_change",
     "say_changes",

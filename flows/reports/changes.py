@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workers.change_contract import COMPARED, FileChange, Pair, SpectrumChange
 from workers.contract import ErrorInfo, Product
+from workers.run import describe
 
 from ..models.runs import Run
 from ..planning import DifferenceKind
@@ -21,6 +22,7 @@ __all__ = [
     "compare_versions",
     "pair_jobs",
     "pair_runs",
+    "pair_with_files",
     "say_change",
     "say_changes",
 ]
@@ -47,7 +49,8 @@ class Versions:
     product: str
     """Canonical name."""
     before: tuple[str, Product, Path] | None
-    """Fingerprint, product and place of the first; None where there is none."""
+    """Fingerprint, product and place of the first, the fingerprint being empty where no
+    job is recorded; None where there is none."""
     after: tuple[str, Product, Path] | None
     """Likewise of the second."""
 
@@ -59,7 +62,7 @@ class ProductChange:
     product: str
     """Canonical name."""
     fingerprints: tuple[str, str]
-    """The jobs that made it, before and after; empty where it was not made."""
+    """The jobs that made it, before and after; empty where none is recorded."""
     sameness: Sameness
     """How alike the files are."""
     spectra: tuple[SpectrumChange, ...] = ()
@@ -68,7 +71,7 @@ class ProductChange:
     """Parts that only one of them has, with which."""
     causes: tuple[str, ...] = ()
     """What differs of the jobs and of those before them: references, parameters,
-    members, versions and edits."""
+    members, versions and edits; of a file without a record, what its header tells."""
     why_not: str = ""
     """Why it was not compared, where it was not."""
 
@@ -109,6 +112,34 @@ def pair_jobs(
         Versions(name, before.get(name), after.get(name))
         for name in sorted({*before, *after})
     )
+
+
+def pair_with_files(
+    versions: Sequence[Versions], find: Callable[[str], Path | None], *, is_first: bool
+) -> tuple[Versions, ...]:
+    """Pair recorded products with files that no job of ours has made.
+
+    Parameters
+    ----------
+    versions
+        Products of which the second version counts.
+    find
+        Finds the file of a name, if there is one.
+    is_first
+        Whether these files are what was before.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    pairs = []
+    for one in versions:
+        path = find(one.product)
+        other = None if path is None else ("", describe(path), path)
+        pair = (other, one.after) if is_first else (one.after, other)
+        pairs.append(Versions(one.product, *pair))
+    return tuple(pairs)
 
 
 def pair_runs(
@@ -165,8 +196,10 @@ def compare_versions(
         answers = (answers,) * len(due)
     list_causes = cache(partial(_list_causes, database))
     for (index, *_), answer in zip(due, answers, strict=True):
-        causes = list_causes(*found[index].fingerprints)
-        found[index] = replace(_take(found[index], answer), causes=causes)
+        change = _take(found[index], answer)
+        if all(change.fingerprints):
+            change = replace(change, causes=list_causes(*change.fingerprints))
+        found[index] = change
     return Changed(tuple(sorted(found, key=lambda one: (-one.size, one.product))))
 
 
@@ -188,6 +221,7 @@ def _take(change: ProductChange, answer: FileChange | ErrorInfo) -> ProductChang
     return replace(
         change,
         spectra=tuple(sorted(answer.spectra, key=lambda one: -one.size)),
+        causes=answer.headers,
         only=tuple(
             f"{part or 'its spectrum'} only {which}"
             for which, parts in answer.only.items()

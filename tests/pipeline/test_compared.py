@@ -1,12 +1,16 @@
 """Before and after: what another context changes in spectra is found, and no more."""
 
+import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.io import fits
 from commands import Ended, Rewebb, assert_refused
+from mast_server import mast_server
 from processed import Processed
 from processing import make_settings, process
 
@@ -51,8 +55,8 @@ def runs(
     return data, (ids[0], ids[1])
 
 
-def compare(data: Path, *arguments: str) -> Ended:
-    command = Rewebb(data.parent, {"REWEBB_DATA_DIR": str(data)})
+def compare(data: Path, *arguments: str, **variables: str) -> Ended:
+    command = Rewebb(data.parent, {"REWEBB_DATA_DIR": str(data), **variables})
     return command.call_here("compare", *arguments)
 
 
@@ -108,3 +112,77 @@ def test_a_product_that_holds_no_spectrum_is_refused(bots: Processed) -> None:
     name = next(p for p in bots.summary.products if p.endswith("_rateints.fits"))
     ended = compare(bots.settings.data_dir, name, name)
     assert_refused(ended, "Only spectra, cubes and light curves")
+
+
+@pytest.fixture(scope="module")
+def brighter(bots: Processed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the spectra of the time series twice as bright, as by another jwst."""
+    name = next(p for p in bots.summary.products if p.endswith("_x1dints.fits"))
+    path = tmp_path_factory.mktemp("elsewhere") / name
+    shutil.copy(bots.folder / name, path)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["CAL_VER"] = "1.20.2"
+        for hdu in hdus:
+            if hdu.name == "EXTRACT1D":
+                hdu.data["FLUX"] *= 2
+    return path
+
+
+def assert_halved(ended: Ended) -> None:
+    [product] = ended.record["products"]
+    assert product["causes"] == ["CAL_VER 1.20.2 -> 3.0.0"]
+    assert [one["ratio"] for one in product["spectra"]] == pytest.approx([0.5])
+
+
+def test_a_product_is_compared_with_a_file_that_nobody_recorded(
+    bots: Processed, brighter: Path
+) -> None:
+    data = bots.settings.data_dir
+    assert_halved(compare(data, str(brighter), brighter.name, "--json"))
+    [turned] = compare(data, brighter.name, str(brighter), "--json").record["products"]
+    assert [one["ratio"] for one in turned["spectra"]] == pytest.approx([2.0])
+    told = compare(data, str(brighter), brighter.name).out
+    assert "flux x0.5000" in told
+    assert "CAL_VER 1.20.2 -> 3.0.0" in told
+    both = compare(data, str(brighter), str(brighter))
+    assert_refused(both, "One of the two must be recorded")
+    assert_refused(compare(data, str(brighter), bots.summary.run), "the name of one")
+
+
+def test_a_run_is_compared_with_what_mast_has_of_its_products(
+    bots: Processed, brighter: Path
+) -> None:
+    data, run = bots.settings.data_dir, bots.summary.run
+    with mast_server(brighter.parent) as mast:
+        asked = ("mast", run, "--json")
+        products = compare(data, *asked, REWEBB_MAST_URL=mast.url).record["products"]
+    found = {one["product"]: one for one in products}
+    assert found[brighter.name]["sameness"] == "DIFFERENT"
+    [spectrum] = found.pop(brighter.name)["spectra"]
+    assert spectrum["ratio"] == pytest.approx(0.5)
+    assert {one["sameness"] for one in found.values()} == {"ONLY_SECOND"}
+
+
+def test_an_exclusive_product_of_mast_is_refused_in_a_sentence(
+    bots: Processed, brighter: Path
+) -> None:
+    locks = {"99002": datetime(2999, 1, 1, tzinfo=UTC)}
+    with mast_server(brighter.parent, exclusive=locks) as mast:
+        asked = ("mast", brighter.name)
+        ended = compare(bots.settings.data_dir, *asked, REWEBB_MAST_URL=mast.url)
+    assert_refused(ended, brighter.name, "token")
+
+
+@pytest.mark.slow
+def test_a_run_says_by_itself_what_it_changed(
+    runs: tuple[Path, tuple[str, str]],
+) -> None:
+    data, ids = runs
+    first, second = sorted(data.glob("runs/*/*/run.json"))
+    assert not first.with_name("changes.json").exists()
+    notes = json.loads(second.read_text())["notes"]
+    [line] = [note for note in notes if note.startswith("before and after: ")]
+    assert "2 of 2 products" in line
+    assert any("flux x1.0500" in note for note in notes)
+    told = json.loads(second.with_name("changes.json").read_text())
+    assert told == compare(data, *ids, "--json").record

@@ -3,14 +3,25 @@
 from collections.abc import Callable
 from importlib.metadata import version
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
-from workers.errors import AccessDeniedError, TransferError
-from workers.transfer import Opener, Pacing, RetryPolicy, read_begin, retry
+from workers.errors import AccessDeniedError, NotHeldError, TransferError
+from workers.transfer import (
+    Expected,
+    Opener,
+    Pacing,
+    RetryPolicy,
+    read_begin,
+    receive,
+    retry,
+)
+from workers.transfer.fits_checks import verify_fits
 from workers.transfer.http import HostToken, HttpClient, HttpOpener
 
 from ...errors import AccessError, ArchiveError
+from ...names import check_file_name
 from ..access import Token
 from ..source import Listing, Query, RemoteFile, Source
 from .client import MastClient, MastLimits
@@ -101,6 +112,40 @@ class MastSource(Source):
         """Return what opens a file; see `Source`."""
         url = f"{self._server_url}{_DOWNLOAD}{quote(file.uri, safe='')}"
         return HttpOpener(self._http, url)
+
+    def fetch_product(self, name: str, folder: Path) -> Path | None:
+        """Fetch a product that MAST has made; give None if it has none of this name.
+
+        Raises
+        ------
+        FileNameError
+            It is no name of a file.
+        AccessError
+            It is exclusive, and the token gives no access.
+        ArchiveError
+            It cannot be fetched.
+        """
+        url = f"{self._server_url}{_DOWNLOAD}{quote(check_file_name(name), safe='')}"
+        expected = Expected(
+            uri=name, verify=verify_fits if name.endswith(".fits") else None
+        )
+        try:
+            received = receive(
+                HttpOpener(self._http, url),
+                folder / name,
+                expected=expected,
+                policy=self._policy,
+                pacing=self._pacing,
+            )
+        except NotHeldError:
+            return None
+        except AccessDeniedError as error:
+            raise AccessError(
+                f"{self.name}: {error}; set MAST_API_TOKEN to a token with access"
+            ) from error
+        except TransferError as error:
+            raise ArchiveError(f"{self.name}: {error}") from error
+        return received.path
 
     def whoami(self) -> str | None:
         """Ask MAST whose the token is; see `Source`."""

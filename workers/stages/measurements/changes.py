@@ -68,6 +68,10 @@ _AROUND = 1
 _SAME_GRID: Final = 1e-9
 """Relative difference of wavelengths that is rounding."""
 
+_MAKING: Final = frozenset({"CAL_VER", "CRDS_CTX"})
+_MAKING_OF: Final = ("R_", "S_")
+"""Keywords, and how others begin, that say how a product was made."""
+
 _ARCSEC_PER_DEGREE = 3600.0
 
 
@@ -109,7 +113,18 @@ def compare_files(before: Path, after: Path) -> FileChange:
             "before": tuple(name for name in ours if name not in theirs),
             "after": tuple(name for name in theirs if name not in ours),
         },
+        tuple(_compare_headers(first.header, second.header)),
     )
+
+
+def _compare_headers(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[str]:
+    for keyword in sorted({*before, *after}):
+        if keyword in _MAKING or keyword.startswith(_MAKING_OF):
+            one, other = (each.get(keyword, "nothing") for each in (before, after))
+            if one != other:
+                yield f"{keyword} {one} -> {other}"
 
 
 class _Cube:
