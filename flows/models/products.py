@@ -14,6 +14,7 @@ from ..errors import QueryError
 __all__ = [
     "Cone",
     "FoundProduct",
+    "Period",
     "ProductPlace",
     "ProductQuery",
     "Span",
@@ -23,6 +24,9 @@ __all__ = [
 
 _LONGEST_UM: Final = 1e6
 """More than any instrument sees."""
+
+_LONGEST_D: Final = 1e7
+"""Days from the first of MJD to any time that matters."""
 
 _MOST: Final = 200
 """How often an option may be given."""
@@ -93,6 +97,27 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A time span, both ends included."""
+
+    first_mjd: float
+    """Its begin (MJD, UTC)."""
+    last_mjd: float
+    """Its end (MJD, UTC)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no time span.
+
+        Raises
+        ------
+        QueryError
+            The ends are no times, or in the other order.
+        """
+        if not -_LONGEST_D <= self.first_mjd <= self.last_mjd <= _LONGEST_D:
+            raise QueryError("Expected two times, the earlier one first.")
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPlace:
     """Where a product is among all, the newest first."""
 
@@ -128,6 +153,8 @@ class ProductQuery:
     """Circles that hold a source of theirs, or touch a footprint."""
     waves: tuple[Span, ...] = ()
     """Wavelengths of which they hold some; with `near` of the same source."""
+    periods: tuple[Period, ...] = ()
+    """Time spans in which they were observed, or part of them."""
     programs: tuple[str, ...] = ()
     """Five digits each."""
     stages: tuple[Stage, ...] = ()
@@ -159,7 +186,7 @@ class ProductQuery:
             _check_texts(name, getattr(self, name))
         for name in ("issues", "targets", "programs", "kinds", "beginnings", "jobs"):
             _check_texts(name, getattr(self, name))
-        for name in ("caveats", "near", "waves", "stages"):
+        for name in ("caveats", "near", "waves", "periods", "stages"):
             _check_count(name, getattr(self, name))
         for version in self.jwst:
             if not _VERSION.fullmatch(version):

@@ -31,6 +31,7 @@ from ..models.findings import ReferenceUsers
 from ..models.products import (
     Cone,
     FoundProduct,
+    Period,
     ProductPlace,
     ProductQuery,
     Span,
@@ -226,6 +227,9 @@ def _list_of_products(
     if query.targets:
         key = tuple_(SQLProduct.fingerprint, SQLProduct.name)
         yield key.in_(_select_targets(query.targets))
+    if query.periods:
+        key = tuple_(SQLProduct.fingerprint, SQLProduct.name)
+        yield key.in_(_select_observed(query.periods))
     if query.near or query.waves:
         key = tuple_(SQLProduct.fingerprint, SQLProduct.name)
         yield key.in_(_select_places(session, query))
@@ -292,6 +296,16 @@ def _select_targets(targets: Iterable[str]) -> Select[tuple[str, str]]:
     escaped = (_escape(pattern).replace("*", "%") for pattern in patterns)
     fits = (column.like(pattern, escape="\\") for pattern in escaped)
     return select(row.fingerprint, row.product).where(or_(column.in_(exact), *fits))
+
+
+def _select_observed(periods: Iterable[Period]) -> Select[tuple[str, str]]:
+    """Ask for the products that were observed in one of some time spans."""
+    row = SQLProductFacts
+    fits = (
+        and_(row.start_mjd <= period.last_mjd, row.end_mjd >= period.first_mjd)
+        for period in periods
+    )
+    return select(row.fingerprint, row.product).where(or_(*fits))
 
 
 def _escape(text: str) -> str:

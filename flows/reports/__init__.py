@@ -24,7 +24,7 @@ from .export import FINAL_KINDS, Exported, export_run, name_target
 from .found import QueryResult, find_products, keep_affected
 from .known_issues import advise_recorded
 from .lineage import to_dot
-from .obscore import write_votable
+from .obscore import make_table, name_product, write_votable
 from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
@@ -49,6 +49,8 @@ __all__ = [
     "export_run",
     "find_products",
     "keep_affected",
+    "make_table",
+    "name_product",
     "name_target",
     "pair_jobs",
     "pair_runs",

@@ -43,7 +43,11 @@ class QueryResult:
 
     def to_table(self) -> "Table":
         """Make an astropy Table of them: ObsCore 1.1, with columns of ours."""
-        return make_table(self.products, self.data_dir)
+        folder = self.data_dir.absolute()
+        return make_table(
+            self.products,
+            lambda one: (folder / one.folder / one.product.name).as_uri(),
+        )
 
 
 def find_products(

@@ -4,7 +4,7 @@ https://www.ivoa.net/documents/ObsCore/20170509/ says what each column means; al
 it requires are there, empty where nothing is known.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -16,7 +16,7 @@ from ..models.products import FoundProduct
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["make_table", "write_votable"]
+__all__ = ["make_table", "name_product", "write_votable"]
 
 _Kind = type[str] | type[int] | type[float]
 
@@ -149,11 +149,19 @@ _EMPTY: Final[Mapping[_Kind, str | int | float]] = {str: "", int: 0, float: 0.0}
 """What stands below the mask."""
 
 
-def make_table(products: Iterable[FoundProduct], data_dir: Path) -> "Table":
-    """Make an astropy Table of products: a row each, masked where nothing is known."""
+def make_table(
+    products: Iterable[FoundProduct], locate: Callable[[FoundProduct], str]
+) -> "Table":
+    """Make an astropy Table of products: a row each, masked where nothing is known.
+
+    Parameters
+    ----------
+    locate
+        Gives the URL of a product.
+    """
     from astropy.table import MaskedColumn, Table  # a second: only when needed
 
-    rows = [_to_row(one, data_dir) for one in products]
+    rows = [_to_row(one, locate(one)) for one in products]
     return Table(
         [
             MaskedColumn(
@@ -181,16 +189,20 @@ def write_votable(table: "Table", stream: BinaryIO) -> None:
     votable.to_xml(stream)
 
 
-def _to_row(one: FoundProduct, data_dir: Path) -> Mapping[str, object]:
+def name_product(one: FoundProduct) -> str:
+    """Name a product as the Virtual Observatory does."""
+    return f"ivo://rewebb/products?{one.fingerprint}/{one.product.name}"
+
+
+def _to_row(one: FoundProduct, url: str) -> Mapping[str, object]:
     name = one.product.name
-    path = data_dir.absolute() / one.folder / name
     return {
         **_to_facts(one),
         "obs_collection": "JWST",
         "obs_id": one.job_name,
-        "obs_publisher_did": f"ivo://rewebb/products?{one.fingerprint}/{name}",
-        "access_url": path.as_uri(),
-        "access_format": _FORMATS.get(path.suffix, "text/plain"),
+        "obs_publisher_did": name_product(one),
+        "access_url": url,
+        "access_format": _FORMATS.get(Path(name).suffix, "text/plain"),
         "access_estsize": -(-one.product.size_bytes // 1000),
         "o_ucd": "phot.count" if one.kind in _COUNTS else "phot.flux.density",
         "facility_name": "JWST",

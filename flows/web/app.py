@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..logs import get_logger
 from ..provenance import Database
-from . import files, lineage, pages, products, views
+from . import api, files, lineage, pages, products, views, vo
 from .guard import Guard, SignIn
 from .site import SCRIPTS, Site, find_site
 
@@ -48,8 +48,10 @@ def make_app(settings: Settings, database: Database) -> Guard:
         redoc_url=None,
     )
     app.state.site = Site(database, settings.data_dir.resolve())
-    for module in (pages, products, lineage, files, views):
+    for module in (pages, products, lineage, files, views, api):
         app.include_router(module.router)
+    for router in vo.ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=SCRIPTS), name="static")
     for kind in (RewebbError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _make_handler())

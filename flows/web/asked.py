@@ -1,5 +1,6 @@
 """What is asked for: words of a form or an address become a query."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -9,13 +10,24 @@ from workers.contract import Stage
 
 from ..archive import parse_cone
 from ..errors import QueryError
-from ..models.products import ProductPlace, ProductQuery, parse_caveat, parse_span
+from ..models.products import (
+    FoundProduct,
+    ProductPlace,
+    ProductQuery,
+    parse_caveat,
+    parse_span,
+)
 from ..names import check_program
+from ..reports import keep_affected
+from .site import Site
 
 __all__ = ["MOST_FOUND", "Asked", "format_place", "parse_place"]
 
 MOST_FOUND: Final = 200
 """Products of a page."""
+
+_ISSUE_PIECE: Final = 50
+"""Products of which known issues are evaluated for a page."""
 
 _Words = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=300)]], Field(max_length=20)
@@ -92,6 +104,30 @@ class Asked(BaseModel):
             for one in (value if isinstance(value, list) else [value])
             if one != ""
         ]
+
+    def find(self, site: Site) -> tuple[tuple[FoundProduct, ...], str]:
+        """Find products, and the place after which the next page begins.
+
+        Known issues are evaluated for some products at a time, so such a page may have
+        few although others follow.
+
+        Raises
+        ------
+        QueryError, IdError
+            As `to_query`; or what is asked for is not known.
+        """
+        query = self.to_query()
+        if not query.issues:
+            found = site.database.products.find(query)
+            is_full = len(found) == query.limit and not query.is_newest
+            return found, format_place(found[-1].place) if is_full else ""
+        piece = replace(query, issues=(), is_newest=False, limit=_ISSUE_PIECE)
+        looked = site.database.products.find(piece)
+        affected = keep_affected(
+            looked, query.issues, database=site.database, issues=site.issues
+        )
+        is_full = len(looked) == _ISSUE_PIECE
+        return tuple(affected), format_place(looked[-1].place) if is_full else ""
 
     def to_query(self) -> ProductQuery:
         """Turn it into a query.

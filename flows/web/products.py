@@ -1,7 +1,7 @@
 """Pages of products and jobs: searching, what they were made of, and why again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -18,8 +18,8 @@ from ..models.products import FoundProduct
 from ..models.runs import Run, RunJob
 from ..planning import describe_edit
 from ..provenance import find_removed
-from ..reports import advise_recorded, compare_jobs, compare_products, keep_affected
-from .asked import Asked, format_place
+from ..reports import advise_recorded, compare_jobs, compare_products
+from .asked import Asked
 from .files import find_product, read_log
 from .site import Site, find_site
 from .sky import draw_footprints
@@ -35,9 +35,6 @@ __all__ = [
 ]
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-
-_ISSUE_PIECE: Final = 50
-"""Products of which known issues are evaluated for a page."""
 
 _VERSIONS: Final = 20
 """Other products of a name that are listed."""
@@ -131,7 +128,7 @@ class _Looked(BaseModel):
 def search(request: Request, asked: Annotated[Asked, Query()]) -> Response:
     """Find products, the newest first."""
     site = find_site(request)
-    found, after = _find(site, asked)
+    found, after = asked.find(site)
     return site.render(
         request,
         "search.html",
@@ -143,28 +140,6 @@ def search(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         stages=list(Stage),
         footprints=draw_footprints([one.facts.region for one in found if one.facts]),
     )
-
-
-def _find(site: Site, asked: Asked) -> tuple[tuple[FoundProduct, ...], str]:
-    """Find a page of products, and the place after which the next one begins.
-
-    Known issues are evaluated for some products at a time, so such a page may have few
-    although others follow.
-    """
-    query = asked.to_query()
-    if not query.issues:
-        found = site.database.products.find(query)
-        is_full = len(found) == query.limit and not query.is_newest
-        return found, format_place(found[-1].place) if found and is_full else ""
-    piece = replace(query, issues=(), is_newest=False, limit=_ISSUE_PIECE)
-    looked = site.database.products.find(piece)
-    if not looked:
-        return (), ""
-    affected = keep_affected(
-        looked, query.issues, database=site.database, issues=site.issues
-    )
-    last = format_place(looked[-1].place) if len(looked) == _ISSUE_PIECE else ""
-    return tuple(affected), last
 
 
 @router.get("/products/{fingerprint}/{name}")

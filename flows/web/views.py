@@ -30,6 +30,7 @@ __all__ = [
     "Look",
     "View",
     "look_at",
+    "read_curve",
     "router",
     "send_bokeh",
     "send_plot",
@@ -112,6 +113,20 @@ def _look_at_cube(path: Path, look: Look) -> View:
     return View(shown, draw_still(curve), cube=cube)
 
 
+def read_curve(site: Site, found: FoundProduct, look: Look) -> Curve:
+    """Read the curve of a product that is looked at.
+
+    Raises
+    ------
+    HTTPException
+        There is none (404), or its file is not there, or cannot be read.
+    """
+    if found.kind not in _SPECTRA | _CUBES | {LIGHT_CURVE}:
+        name = found.product.name
+        raise HTTPException(404, f"{name} is no spectrum, light curve or cube.")
+    return _read_curve(find_product_file(site, found), found.kind, look)
+
+
 def _read_curve(path: Path, kind: str, look: Look) -> Curve:
     if kind in _CUBES:
         return read_spaxel(path, look.x or 0, look.y or 0)
@@ -137,10 +152,7 @@ def send_plot(
     """Send a curve of a product as a plot for BokehJS."""
     site = find_site(request)
     found = find_product(site, fingerprint, name)
-    if found.kind not in _SPECTRA | _CUBES | {LIGHT_CURVE}:
-        raise HTTPException(404, f"{name} is no spectrum, light curve or cube.")
-    path = find_product_file(site, found)
-    curve = _read_curve(path, found.kind, Look(part=part, row=row, x=x, y=y))
+    curve = read_curve(site, found, Look(part=part, row=row, x=x, y=y))
     text = json.dumps(make_plot(curve))
     return Response(text, media_type="application/json", headers=_FOR_EVER)
 

@@ -1,6 +1,8 @@
 """What `rewebb web` shows, made in a moment: two versions of a spectrum and a cube."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import uvicorn
 from astropy.io import fits
 from outcomes import NOON, make_chain, make_run
 
@@ -40,6 +43,7 @@ __all__ = [
     "make_cube",
     "make_spectrum",
     "open_site",
+    "running",
 ]
 
 HOSTILE = "<script>alert(1)</script>"
@@ -85,6 +89,24 @@ def open_site(url: str, data_dir: Path, **settings: object) -> Iterator[WebClien
     given = Settings(data_dir=data_dir, **settings)
     with open_to_serve(url) as database:
         yield WebClient(make_app(given, database))
+
+
+@contextmanager
+def running(client: WebClient) -> Iterator[str]:
+    """Run the application of a client as a server, and give its address."""
+    config = uvicorn.Config(client.app, port=0, log_level="error")
+    server = uvicorn.Server(config)
+    socket = config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        socket.close()
 
 
 def fill_site(database: Database, data_dir: Path) -> None:
