@@ -7,16 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from astropy.io import fits
 from commands import Ended, Rewebb, assert_refused
 from mast_server import mast_server
+from nbclient import NotebookClient
 from processed import Processed
 from processing import make_settings, process
 
 from flows.models.runs import RunState
 from flows.run import Request
 from workers.sample import Mode, SampleSet
+
+NOTEBOOK = Path(__file__).parents[2] / "docs/user/notebooks/before-after.ipynb"
 
 FACTOR = 1.05
 """Which the photom of the second context multiplies the flux of the IFU by."""
@@ -186,3 +190,20 @@ def test_a_run_says_by_itself_what_it_changed(
     assert any("flux x1.0500" in note for note in notes)
     told = json.loads(second.with_name("changes.json").read_text())
     assert told == compare(data, *ids, "--json").record
+
+
+@pytest.mark.slow
+def test_the_notebook_goes_from_a_program_to_a_plot_before_and_after(
+    runs: tuple[Path, tuple[str, str]],
+) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert f'program = "{Mode.NIRSPEC_IFU_PRISM.program}"' in notebook.cells[1].source
+    assert [cell.get("outputs", []) for cell in notebook.cells] == [[]] * 6
+    environment = {**os.environ, "REWEBB_DATA_DIR": str(runs[0])}
+    NotebookClient(notebook, timeout=300).execute(env=environment)
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    told = "".join(one["text"] for one in shown if one.get("name") == "stdout")
+    assert "2 of 2 products with spectra, cubes or light curves changed." in told
+    assert "flux x1.0500" in told
+    assert [one for one in shown if one.get("name") == "stderr"] == []
+    assert any("image/png" in one.get("data", {}) for one in shown)
