@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     """What the proxy proves itself with, in the header ``X-Rewebb-Proxy``."""
     compare: bool = True
     """Whether a run compares the spectra that it makes with those made before."""
+    pictures: bool = False
+    """Whether a run draws its products when they are made; `rewebb report` draws those
+    that it lacks."""
     policy: Policy = Field(default_factory=Policy)
     """Which changes make recorded jobs due again, ``[policy]``."""
 

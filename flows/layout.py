@@ -8,6 +8,7 @@
                                     changes.json how spectra differ from those before
     runs/<program>/<time>-<run>.jsonl   its journal, of which the database is made again
     measured/<ab>/<fingerprint>/    the numbers of the products of a job
+    pictures/<ab>/<fingerprint>/    the pictures of the products of a job
     seen/                           hashes of raw files and of references
     removed/<fingerprint>-<time>/   records of products that `rewebb gc` has removed
     tags/<name>                     the id of a run that is kept
@@ -52,6 +53,7 @@ __all__ = [
     "JOURNALS",
     "LISTING_NAME",
     "MEASURED",
+    "PICTURES",
     "PREFECT",
     "RAW",
     "REMOVED",
@@ -66,6 +68,7 @@ __all__ = [
     "get_database_url",
     "get_journal_path",
     "get_measured_path",
+    "get_pictures_path",
     "get_run_folder",
     "get_specs_path",
 ]
@@ -96,6 +99,9 @@ JOURNALS: Final = f"{RUNS}/*/*.jsonl"
 
 MEASURED: Final = "measured"
 """Folder of the numbers of products."""
+
+PICTURES: Final = "pictures"
+"""Folder of the pictures of products."""
 
 SEEN: Final = "seen"
 """Folder of hashes of files that were read."""
@@ -164,6 +170,11 @@ def get_journal_path(run: Run) -> Path:
 def get_measured_path(fingerprint: str, product: str) -> Path:
     """Return where the numbers of a product are, relative to the data folder."""
     return Path(MEASURED, fingerprint[:2], fingerprint, f"{product}.json")
+
+
+def get_pictures_path(fingerprint: str, product: str) -> Path:
+    """Return the manifest of the pictures of a product, relative to the data folder."""
+    return Path(PICTURES, fingerprint[:2], fingerprint, f"{product}.json")
 
 
 def get_specs_path(versions_sha256: str) -> Path:

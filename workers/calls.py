@@ -36,6 +36,7 @@ from .differences import Difference, compare_files
 from .errors import WorkerError
 from .failures import to_info
 from .installed import Environment, describe_environment
+from .pictures_contract import DrawnProduct, DrawRequest
 from .run import describe, guarded
 from .versions import calibration_versions
 
@@ -45,6 +46,7 @@ __all__ = [
     "compare_products",
     "compare_spectra",
     "describe_worker",
+    "draw_pictures",
     "hash_files",
     "list_specs",
     "measure_products",
@@ -148,6 +150,13 @@ def measure_products(
     return _call(_measure, [path.absolute() for path in paths], lines_um)
 
 
+def draw_pictures(
+    requests: Sequence[DrawRequest],
+) -> tuple[DrawnProduct, ...] | ErrorInfo:
+    """Draw and publish the pictures of products, in a child."""
+    return _call(_draw, requests)
+
+
 def check_brought(path: Path) -> BroughtReport | ErrorInfo:
     """Check a file that a user brings, in a child."""
     return _call(_check_brought, path.absolute())
@@ -192,6 +201,12 @@ def _measure(
     from .stages.measurements import measure  # only in the child
 
     return tuple(measure(path, others=paths, lines_um=lines_um) for path in paths)
+
+
+def _draw(requests: Sequence[DrawRequest]) -> tuple[DrawnProduct, ...]:
+    from .stages.pictures import draw_product  # only in the child
+
+    return tuple(map(draw_product, requests))
 
 
 def _compare(

@@ -10,6 +10,7 @@ WorkerError                     stop and mend what the message names
 * MeasurementError              a number cannot be taken from a product
 * MetafileError                 an MSA metafile does not fit the exposure
 * ParameterError                a recipe sets what the pipeline does not have
+* PictureError                  something cannot be drawn of a product
 * ProcessorError                this machine would give other pixels
 * ProductError                  a file is not a product that can be read
 * ResolvedNotUsedError          a product records other references or parameters
@@ -35,6 +36,7 @@ __all__ = [
     "MetafileError",
     "NotHeldError",
     "ParameterError",
+    "PictureError",
     "ProcessorError",
     "ProductError",
     "ReferenceChangedError",
@@ -88,6 +90,10 @@ class MetafileError(WorkerError):
 
 class ParameterError(WorkerError):
     """A recipe sets a parameter that the pipeline does not have."""
+
+
+class PictureError(WorkerError):
+    """Something cannot be drawn of a product; its message says why."""
 
 
 class ProcessorError(WorkerError):

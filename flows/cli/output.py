@@ -95,6 +95,7 @@ _DOING = {
     "plan": "planning",
     "execute": "executing jobs",
     "measure": "measuring products",
+    "picture": "drawing products",
     "report": "writing the folder of the run",
 }
 """What is shown of the steps of a run, and of what commands do besides."""

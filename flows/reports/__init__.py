@@ -25,6 +25,14 @@ from .found import QueryResult, find_products, keep_affected
 from .known_issues import advise_recorded
 from .lineage import to_dot
 from .obscore import make_table, name_product, write_votable
+from .obscore import write_votable
+from .pictures import (
+    ShownProduct,
+    find_pictures,
+    list_shown,
+    read_numbers,
+    read_picture,
+)
 from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
@@ -40,6 +48,7 @@ __all__ = [
     "RunDifference",
     "RunSummary",
     "Sameness",
+    "ShownProduct",
     "Versions",
     "advise_recorded",
     "compare_jobs",
@@ -47,15 +56,19 @@ __all__ = [
     "compare_runs",
     "compare_versions",
     "export_run",
+    "find_pictures",
     "find_products",
     "keep_affected",
     "make_table",
     "name_product",
+    "list_shown",
     "name_target",
     "pair_jobs",
     "pair_runs",
     "pair_with_files",
     "publish_run_folder",
+    "read_numbers",
+    "read_picture",
     "say_change",
     "say_changes",
     "summarize",

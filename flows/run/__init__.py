@@ -1,10 +1,10 @@
 """A run as a chain of frozen values, without Prefect.
 
 find -> associate -> draw -> fetch -> prefetch -> resolve -> plan -> execute -> report
-(with `measure` before the last, where a site asks for it): each step is a function from
-the value before it to the next, with the archive, the services or the cluster passed
-in. `chain` holds the order; the commands `plan`, `asn`, `advise` and `refs sync` are
-prefixes of it.
+(with `measure` and `picture` before the last, where a site asks for them): each step
+is a function from the value before it to the next, with the archive, the services or
+the cluster passed in. `chain` holds the order; the commands `plan`, `asn`, `advise` and
+`refs sync` are prefixes of it.
 """
 
 from .advising import Advised, Making, advise_drawn, advise_found, advise_resolved
@@ -27,6 +27,7 @@ from .measuring import (
     list_products_of,
     measure_recorded,
 )
+from .picturing import Pictured, draw_recorded
 from .program import Associated, Found, Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import ResolvedGraph, list_items, resolve
@@ -51,6 +52,7 @@ __all__ = [
     "Making",
     "Measured",
     "NodeReport",
+    "Pictured",
     "Planned",
     "ProductFile",
     "RecordedProgram",
@@ -70,6 +72,7 @@ __all__ = [
     "cancel_run",
     "check_cluster",
     "draw",
+    "draw_recorded",
     "execute",
     "fetch",
     "find",

@@ -32,6 +32,7 @@ from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
 from .measuring import measure_executed
+from .picturing import draw_executed
 from .program import Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
@@ -145,6 +146,9 @@ def run_program(
             if settings.compare:
                 compare = partial(compare_executed, executed, services, open_cluster)
                 executed = take("compare", compare)
+            if settings.pictures:
+                draw_all = partial(draw_executed, executed, services, open_cluster)
+                executed = take("picture", draw_all)
             return take("report", partial(report, executed, services))
 
 
