@@ -25,7 +25,6 @@ from .found import QueryResult, find_products, keep_affected
 from .known_issues import advise_recorded
 from .lineage import to_dot
 from .obscore import make_table, name_product, write_votable
-from .obscore import write_votable
 from .pictures import (
     ShownProduct,
     find_pictures,
@@ -59,9 +58,9 @@ __all__ = [
     "find_pictures",
     "find_products",
     "keep_affected",
+    "list_shown",
     "make_table",
     "name_product",
-    "list_shown",
     "name_target",
     "pair_jobs",
     "pair_runs",
