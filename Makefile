@@ -24,6 +24,7 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/worker_memory.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/provenance.py
+	$(BIN)/python tests/benchmarks/web.py
 	$(BIN)/python tests/benchmarks/nothing_to_do.py
 	$(BIN)/python tests/benchmarks/year.py
 

@@ -152,7 +152,7 @@ def _select(session: Session, query: ProductQuery) -> Select[Any]:
             SQLAttempt.folder,
         )
         .join(SQLJob, SQLJob.fingerprint == SQLProduct.fingerprint)
-        .join(SQLAttempt, SQLAttempt.id == SQLProduct.attempt_id)
+        .join(SQLAttempt, _begin_with(session, query) == SQLProduct.attempt_id)
         .outerjoin(SQLVersion, and_(*of_jwst))
         .order_by(
             SQLAttempt.finished_at.desc(), SQLProduct.fingerprint, SQLProduct.name
@@ -162,6 +162,24 @@ def _select(session: Session, query: ProductQuery) -> Select[Any]:
     if query.near or query.issues or query.is_newest:
         return statement  # not all that comes is wanted
     return statement.limit(query.limit)
+
+
+def _begin_with(session: Session, query: ProductQuery) -> ColumnElement[str]:
+    """Give the id of attempts, so that the newest are looked at first if few will do.
+
+    Without statistics SQLite takes it that a join is best begun with products, sorts
+    them all, and leaves out all but some. An expression is in no index, so attempts
+    come first then, in the order of the index of their times.
+    """
+    narrow = (
+        *(query.references, query.exposures, query.caveats, query.programs),
+        *(query.targets, query.near, query.waves, query.periods, query.jobs),
+        query.beginnings,
+    )
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    if query.limit is None or any(narrow) or not is_sqlite:
+        return SQLAttempt.id.expression
+    return SQLAttempt.id + ""
 
 
 def _list_conditions(

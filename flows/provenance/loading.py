@@ -74,7 +74,7 @@ def load_uses(session: Session, fingerprints: Sequence[str]) -> tuple[JobUse, ..
     wanted = SQLJob.fingerprint.in_(fingerprints)
     shown = load_only(SQLJob.stage, SQLJob.edits, *_SETS)
     jobs = session.scalars(select(SQLJob).where(wanted).options(shown)).all()
-    sets = load_sets(session, jobs)
+    sets = load_sets(session, jobs, has_mappings=False)
     read = SQLJobInput
     inputs = defaultdict[str, list[ReadFile]](list)
     files = select(

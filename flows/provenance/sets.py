@@ -90,8 +90,16 @@ def record_sets(session: Session, jobs: Iterable[Job]) -> Sequence[JobSets]:
     return [sets for sets, _ in pairs]
 
 
-def load_sets(session: Session, rows: Iterable[SQLJob]) -> LoadedSets:
-    """Load the sets of jobs, in a few queries for all."""
+def load_sets(
+    session: Session, rows: Iterable[SQLJob], *, has_mappings: bool = True
+) -> LoadedSets:
+    """Load the sets of jobs, in a few queries for all.
+
+    Parameters
+    ----------
+    has_mappings
+        Whether the mappings are among them, which are the most.
+    """
     jobs = tuple(rows)
     key = SQLParameterSet.sha256
     wanted = {job.parameters_sha256 for job in jobs}
@@ -102,7 +110,8 @@ def load_sets(session: Session, rows: Iterable[SQLJob]) -> LoadedSets:
     for row in select_in(session, select(SQLVersion), of, wanted):
         versions[row.set_sha256][row.name] = row.version
     wanted = {job.references_sha256 for job in jobs}
-    wanted |= {job.mappings_sha256 for job in jobs}
+    if has_mappings:
+        wanted |= {job.mappings_sha256 for job in jobs}
     return LoadedSets(
         parameters={row.sha256: row for row in parameters},
         versions=versions,

@@ -1,6 +1,7 @@
 """The guard: which requests are answered at all, and the headers of every answer."""
 
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -160,9 +161,13 @@ def _to_name(host: str) -> str:
 
 
 def _add_headers(send: Send, added: Mapping[str, str]) -> Send:
+    begun_s = time.perf_counter()
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            took_ms = 1e3 * (time.perf_counter() - begun_s)
+            headers["Server-Timing"] = f"total;dur={took_ms:.1f}"
             for name, value in added.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-cache, private")
