@@ -22,6 +22,7 @@ from .interrupts import count_lines_with
 from .plain import to_plain
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.tree import Tree
 
     from workers.cache_contract import FileProgress
@@ -43,7 +44,9 @@ __all__ = [
     "announce_steps",
     "counted",
     "fail",
+    "live",
     "print_json",
+    "print_json_line",
     "print_lines",
     "print_rows",
     "print_summary",
@@ -95,6 +98,7 @@ _DOING = {
     "plan": "planning",
     "execute": "executing jobs",
     "measure": "measuring products",
+    "compare": "comparing spectra with those before",
     "picture": "drawing products",
     "report": "writing the folder of the run",
 }
@@ -149,6 +153,26 @@ def print_json(record: Any) -> None:
 
     text = to_json(record, indent=1, ensure_ascii=True).decode()
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+
+
+def print_json_line(record: Any) -> None:
+    """Print a record as JSON on a line of its own, for who reads while it grows."""
+    from pydantic_core import to_json
+
+    sys.stdout.write(f"{to_json(record).decode()}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def live() -> "Iterator[Callable[[RenderableType], None] | None]":
+    """Give what shows something in place of what it showed; None if none watches."""
+    if not _out.is_terminal:
+        yield None
+        return
+    from rich.live import Live  # only when it is wanted
+
+    with Live(console=_out, auto_refresh=False) as shown:
+        yield lambda what: shown.update(what, refresh=True)
 
 
 def print_lines(title: str, lines: Iterable[str]) -> None:

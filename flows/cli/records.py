@@ -103,15 +103,22 @@ def status(
         typer.Argument(help="Id of a run or its beginning; the newest by default."),
     ] = None,
     *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show it live until it is over.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a run is, job by job, and where the logs are."""
+    """Show how far a run is, job by job, and where the logs are.
+
+    With --follow: jobs by stage and state, those under way, memory, and how long it
+    may still take; with --json a line for each change.
+    """
+    if follow:
+        _follow(run, data_dir, as_json=as_json)
+        return
     with open_recorded(data_dir) as (database, folder):
-        newest = database.runs.list_runs(limit=1)
-        if run is None and not newest:
-            fail("There is no run yet; start one with `rewebb run PROGRAM`.")
-        record = database.runs.get_run(run) if run else newest[0]
+        record = _choose_run(database, run)
         jobs = database.runs.get_run_jobs(record.id)
         caveats = _join_caveats(database, jobs)
         paths = _find_logs(database, folder, jobs)
@@ -132,6 +139,31 @@ def status(
         f"run {record.id[:8]} of program {record.program}: {record.state}"
         f"{', ' + record.message if record.message else ''}"
     )
+
+
+def _choose_run(database: "Database", run: str | None) -> "Run":
+    """Return the run of an id, or the newest."""
+    if run is not None:
+        return database.runs.get_run(run)
+    newest = database.runs.list_runs(limit=1)
+    if not newest:
+        fail("There is no run yet; start one with `rewebb run PROGRAM`.")
+    return newest[0]
+
+
+def _follow(run: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    from config.settings import load_settings
+
+    from ..factory import open_served_records
+    from .follow import follow
+
+    with open_served_records(load_settings(data_dir=data_dir)) as database:
+        chosen = _choose_run(database, run).id
+
+        def look() -> "tuple[Run, tuple[RunJob, ...]]":
+            return database.runs.get_run(chosen), database.runs.get_run_jobs(chosen)
+
+        follow(look, as_json=as_json)
 
 
 def logs(

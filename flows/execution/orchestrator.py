@@ -349,6 +349,8 @@ def to_run_job(entry: PlanEntry) -> RunJob:
         fingerprint=entry.job.fingerprint if entry.job else None,
         blocked_by=entry.blocked_by,
         caveats=entry.caveats,
+        expected_s=entry.expected_s,
+        expected_bytes=entry.estimate_bytes,
     )
 
 

@@ -115,6 +115,10 @@ class RunJob:
     """Keys of the failed jobs that it needs."""
     caveats: tuple[Caveat, ...] = ()
     """What the plan knew of it before it ran, or although it was reused."""
+    expected_s: float = 0.0
+    """Wall time that it was expected to take on one core; 0 if nothing was due."""
+    expected_bytes: int = 0
+    """Memory that it was expected to be granted; 0 if nothing was due."""
 
     @property
     def key(self) -> str:

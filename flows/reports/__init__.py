@@ -32,6 +32,7 @@ from .pictures import (
     read_numbers,
     read_picture,
 )
+from .progress import RunningJob, RunProgress, find_progress
 from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
@@ -45,7 +46,9 @@ __all__ = [
     "ProductDifference",
     "QueryResult",
     "RunDifference",
+    "RunProgress",
     "RunSummary",
+    "RunningJob",
     "Sameness",
     "ShownProduct",
     "Versions",
@@ -57,6 +60,7 @@ __all__ = [
     "export_run",
     "find_pictures",
     "find_products",
+    "find_progress",
     "keep_affected",
     "list_shown",
     "make_table",

@@ -210,8 +210,15 @@ def test_a_program_is_run_by_one_at_a_time_and_an_interrupt_leaves_it_free(
         words = (f"process {first.pid} on {socket.gethostname()}", "99002")
         assert_refused(rewebb("run", "99002"), *words)
         wait_until(lambda: query(rewebb.data, "select 1 from run_job"))
-        os.kill(first.pid, signal.SIGINT)
-        _, err = first.communicate(timeout=60)
+        with stopped(rewebb.start("status", "--follow", "--json")) as follower:
+            assert follower.stdout is not None
+            lines = [json.loads(follower.stdout.readline())]
+            os.kill(first.pid, signal.SIGINT)
+            _, err = first.communicate(timeout=60)
+            lines += map(json.loads, follower.communicate(timeout=60)[0].splitlines())
+    assert [lines[0]["state"], lines[-1]["state"]] == ["RUNNING", "CANCELLED"]
+    assert lines[0]["total"] == 5
+    assert follower.returncode == 0
     assert first.returncode not in {0, -signal.SIGKILL}
     assert "Traceback" not in err
     assert query(rewebb.data, "select program from lease") == []

@@ -114,6 +114,11 @@ class SQLRunJob(SQLBase):
     message, as JSON."""
     updated_at: Mapped[datetime]
     """When it came to this state."""
+    expected_s: Mapped[float] = mapped_column(server_default="0")
+    """Wall time that it was expected to take on one core; 0 if nothing was due, or an
+    older version planned it."""
+    expected_bytes: Mapped[int] = mapped_column(server_default="0")
+    """Memory that it was expected to be granted; likewise."""
 
 
 class SQLLease(SQLBase):
