@@ -8,10 +8,11 @@ from fastapi.responses import FileResponse, Response
 
 from workers.job_layout import LOG_NAME
 
-from ..layout import get_run_folder
+from ..layout import get_pictures_path, get_run_folder
 from ..models.products import FoundProduct, ProductQuery
 from ..models.runs import Run
 from ..names import check_file_name
+from ..reports import find_pictures
 from .site import Site, find_site
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "has_report",
     "read_log",
     "router",
+    "send_picture",
     "show_report",
 ]
 
@@ -67,6 +69,20 @@ def download(
         filename=name,
         headers={"ETag": tag, "X-Rewebb-Fingerprint": fingerprint},
     )
+
+
+@router.get("/pictures/{fingerprint}/{name}/{picture}")
+def send_picture(
+    request: Request, fingerprint: str, name: str, picture: str
+) -> Response:
+    """Send a picture of a product, which the workers have drawn."""
+    site = find_site(request)
+    found = find_product(site, fingerprint, name)
+    drawn = find_pictures(site.data_dir, fingerprint, found.product)
+    if drawn is None or picture not in {one.file for one in drawn.pictures}:
+        raise HTTPException(404, f"There is no picture {picture} of {name}.")
+    place = get_pictures_path(fingerprint, name).with_name(picture)
+    return FileResponse(find_file(site, place), media_type="image/png")
 
 
 @router.get("/runs/{run_id}/report.html")

@@ -18,7 +18,7 @@ from ..models.products import FoundProduct
 from ..models.runs import Run, RunJob
 from ..planning import describe_edit
 from ..provenance import find_removed
-from ..reports import advise_recorded, compare_jobs, compare_products
+from ..reports import advise_recorded, compare_jobs, compare_products, find_pictures
 from .asked import Asked
 from .files import find_product, read_log
 from .site import Site, find_site
@@ -161,6 +161,7 @@ def show_product(
         versions=_list_versions(site, found),
         measured=measured.get((fingerprint, name)),
         bokeh=BOKEH,
+        drawn=find_pictures(site.data_dir, fingerprint, found.product),
         view=view,
         unseen=unseen,
         footprint=draw_footprints([found.facts.region] if found.facts else []),

@@ -23,8 +23,17 @@ from web_site import (
 )
 
 from flows.errors import DatabaseError
+from flows.layout import get_pictures_path
 from flows.provenance import Database, open_to_serve
+from workers.contract import to_json
 from workers.job_layout import get_store_folder
+from workers.pictures_contract import (
+    DRAWING_VERSION,
+    DrawnProduct,
+    Picture,
+    PictureKind,
+    name_pictures,
+)
 
 PAGES = (
     *("/", "/programs", "/programs/02736", "/programs/02736/o007", "/runs"),
@@ -259,6 +268,36 @@ def test_a_click_on_a_slice_is_a_spaxel(plain: WebClient) -> None:
     click = "plane=7&scale=24&rows=6&at.x=130&at.y=80"
     page = plain.get(f"/products/{NEW}/{CUBE}?{click}").text
     assert "spaxel 5, 2" in page
+
+
+def test_pictures_that_workers_drew_are_shown_and_no_other_file(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    fill_site(database, data)
+    (product,) = database.jobs.find_products(name=SPECTRUM)[:1]
+    file = f"{name_pictures(SPECTRUM, product.product.sha256)}-1.png"
+    picture = Picture(
+        *(file, PictureKind.SPECTRUM, "1", HOSTILE, HOSTILE), width=8, height=6
+    )
+    drawn = DrawnProduct(
+        SPECTRUM, product.product.sha256, DRAWING_VERSION, pictures=(picture,)
+    )
+    manifest = data / get_pictures_path(NEW, SPECTRUM)
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(to_json(drawn))
+    manifest.with_name(file).write_bytes(b"a picture")
+    manifest.with_name("other.png").write_bytes(b"another")
+    place = f"/pictures/{NEW}/{SPECTRUM}"
+    with open_site(database_url, data) as site:
+        page = site.get(f"/products/{NEW}/{SPECTRUM}").text
+        assert f'src="{place}/{file}" width="8" height="6"' in page
+        assert HOSTILE not in page
+        assert site.get(f"{place}/{file}").content == b"a picture"
+        for other in ("other.png", manifest.name, "..%2fother.png"):
+            assert site.get(f"{place}/{other}").status_code == 404
+        named = f"ivo://rewebb/products?{NEW}/{SPECTRUM}"
+        assert f"{place}/{file}" in site.get(f"/vo/datalink?ID={named}").text
 
 
 def test_a_file_that_is_no_fits_file_is_said_to_be_none(

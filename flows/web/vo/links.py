@@ -15,6 +15,7 @@ from ...errors import RewebbError
 from ...models.lineage import Lineage
 from ...models.products import FoundProduct
 from ...provenance import make_prov_document, write_prov
+from ...reports import find_pictures
 from ..files import find_product
 from ..site import Site, find_site
 from .addresses import find_base, locate_product
@@ -112,7 +113,11 @@ def _list_links(request: Request, named: str) -> Iterator[_Row]:
         }
         return
     base = find_base(request)
-    rows = [*_list_own(found, base), *_list_relatives(site, found, base)]
+    rows = [
+        *_list_own(found, base),
+        *_list_previews(site, found, base),
+        *_list_relatives(site, found, base),
+    ]
     for row in rows:
         yield {"ID": named[:500], **row}
 
@@ -144,11 +149,23 @@ def _list_own(found: FoundProduct, base: str) -> Iterator[_Row]:
         "content_type": "application/json",
         "local_semantics": "provenance",
     }
-    if found.kind == "s3d":
+
+
+def _list_previews(site: Site, found: FoundProduct, base: str) -> Iterator[_Row]:
+    """List the pictures of a product; of a cube without some, its first wavelength."""
+    place = f"{quote(found.fingerprint)}/{quote(found.product.name)}"
+    drawn = find_pictures(site.data_dir, found.fingerprint, found.product)
+    pictures = {
+        f"{base}/pictures/{place}/{quote(one.file)}": one.title
+        for one in (drawn.pictures if drawn else ())
+    }
+    if found.kind == "s3d" and not pictures:
+        pictures = {f"{base}/slices/{place}/0.png": "Its first wavelength"}
+    for url, title in pictures.items():
         yield {
-            "access_url": f"{base}/slices/{place}/0.png",
+            "access_url": url,
             "semantics": "#preview",
-            "description": "Its first wavelength",
+            "description": title,
             "content_type": "image/png",
         }
 
