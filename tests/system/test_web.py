@@ -24,6 +24,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from postgresql import running_server
 from web_site import CUBE, NEW, OLD, SPECTRUM, fill_site
 
 from flows.models.runs import JobState, RunState
@@ -84,12 +85,18 @@ class Watched:
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    folder: Path, **variables: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run `rewebb web` until it is told to end."""
     port = find_free_port()
     command = [BIN / "rewebb", "web", "--port", str(port), "--data-dir", folder]
     process = subprocess.Popen(
-        [*command, *options], stderr=subprocess.PIPE, text=True, cwd=folder
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **variables},
     )
     base = f"http://127.0.0.1:{port}"
     try:
@@ -136,10 +143,34 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def any_base(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Serve the same from a database of each backend."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("base")
+        return
+    folder = tmp_path_factory.mktemp("postgresql")
+    with running_server() as url:
+        with Database.open(url) as database:
+            fill_site(database, folder)
+        with serving(folder, REWEBB_DATABASE_URL=url) as (base, _):
+            yield base
+
+
 @pytest.fixture
 def watched(browser: Browser, base: str) -> Iterator[Watched]:
     context = browser.new_context()
     yield Watched(context.new_page(), base)
+    context.close()
+
+
+@pytest.fixture
+def on_any(browser: Browser, any_base: str) -> Iterator[Watched]:
+    """Give a page of a service on each backend."""
+    context = browser.new_context()
+    yield Watched(context.new_page(), any_base)
     context.close()
 
 
@@ -171,9 +202,9 @@ def test_pages_are_accessible(browser: Browser, base: str, scheme: str) -> None:
 
 
 def test_a_product_is_found_by_its_target_and_says_why_it_was_made_again(
-    watched: Watched,
+    on_any: Watched,
 ) -> None:
-    page = watched.go("/")
+    page = on_any.go("/")
     page.get_by_role("textbox", name="Name of a target").fill("ngc*")
     page.keyboard.press("Enter")
     page.get_by_role("link", name=SPECTRUM).first.click()
@@ -181,11 +212,11 @@ def test_a_product_is_found_by_its_target_and_says_why_it_was_made_again(
     page.get_by_role("link", name="against the one before").click()
     page.get_by_role("link", name="Read the files").click()
     expect(page.get_by_text("by up to 0.0909 relatively").first).to_be_visible()
-    assert watched.complaints == []
+    assert on_any.complaints == []
 
 
-def test_a_lineage_is_followed_to_a_raw_exposure(watched: Watched) -> None:
-    page = watched.go(PRODUCT)
+def test_a_lineage_is_followed_to_a_raw_exposure(on_any: Watched) -> None:
+    page = on_any.go(PRODUCT)
     page.get_by_role("link", name="All of its lineage").click()
     page.get_by_role("link", name="detector1 jw02736007001_03103_00001_nrs1").click()
     heading = page.get_by_role("heading", level=1)
@@ -203,8 +234,8 @@ def test_a_spectrum_is_a_plot_that_one_can_zoom(watched: Watched) -> None:
     assert watched.complaints == []
 
 
-def test_a_cube_is_sliced_and_a_spaxel_gives_its_spectrum(watched: Watched) -> None:
-    page = watched.go(SLICED)
+def test_a_cube_is_sliced_and_a_spaxel_gives_its_spectrum(on_any: Watched) -> None:
+    page = on_any.go(SLICED)
     page.locator("#plane").fill("7")
     expect(page.locator("#slice")).to_have_attribute("src", re.compile(r"/7\.png$"))
     assert page.locator("#wave").inner_text() == "2.700 um"
@@ -215,7 +246,7 @@ def test_a_cube_is_sliced_and_a_spaxel_gives_its_spectrum(watched: Watched) -> N
     shown = re.compile("x=5&y=2$")
     expect(page.locator("#plot")).to_have_attribute("data-shown", shown)
     assert page.locator("[name=x]").input_value() == "5"
-    assert watched.complaints == []
+    assert on_any.complaints == []
 
 
 def test_without_scripts_all_can_be_read_and_sliced(
