@@ -58,6 +58,7 @@ __all__ = [
     "RAW",
     "REMOVED",
     "REMOVED_OUTCOMES",
+    "REPORT_NAME",
     "REPRODUCED",
     "RUNS",
     "SEEN",
@@ -93,6 +94,9 @@ SUMMARY_NAME: Final = "run.json"
 
 CHANGES_NAME: Final = "changes.json"
 """What a run changed in spectra that were there before, in its folder."""
+
+REPORT_NAME: Final = "report.html"
+"""Report of a run, in its folder."""
 
 JOURNALS: Final = f"{RUNS}/*/*.jsonl"
 """Pattern of the journals of runs."""

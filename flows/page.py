@@ -32,6 +32,7 @@ from prefect.settings import (
 )
 from prefect.states import Completed, Failed
 
+from .layout import REPORT_NAME
 from .logs import LOGGER
 from .models.runs import UNFINISHED, JobState, RunState
 from .notifier import Notifier
@@ -206,6 +207,9 @@ def _describe(summary: RunSummary, data_dir: Path) -> str:
     where = f"products in `{data_dir / summary.folder}`"
     run = f"Run `{summary.run}`, recipe `{summary.recipe}`, {where}."
     parts = [f"{say_outcome(summary)}.", run]
+    report = data_dir / summary.folder / REPORT_NAME
+    how = f"`{report}`" if report.is_file() else f"`rewebb report {summary.run[:8]}`"
+    parts.append(f"Report, in pictures: {how}.")
     for title, lines in (("Caveats", summary.caveats), ("Notes", summary.notes)):
         if lines:
             parts.append("\n".join((f"{title}:", "", *(f"- {one}" for one in lines))))

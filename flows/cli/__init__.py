@@ -31,6 +31,7 @@ from .put import put
 from .recipes import recipes_app
 from .records import logs, runs, status
 from .refs import refs_app
+from .report import report
 from .reproduce import bundle, replay, reproduce
 from .retention import du, gc, tag, untag
 from .run import plan, run
@@ -93,7 +94,7 @@ for command in (
     *(watch, serve, web),
     *(status, runs, show, lineage, prov, diff, compare, logs),
     *(export, withdraw),
-    *(measure, put, demo, doctor, audit),
+    *(measure, report, put, demo, doctor, audit),
     *(tag, untag, du, gc),
     *(reproduce, bundle, replay),
 ):

@@ -33,6 +33,7 @@ from .pictures import (
     read_picture,
 )
 from .progress import RunningJob, RunProgress, find_progress
+from .publishing import WrittenReport, publish_report
 from .run_folder import publish_run_folder
 from .summary import JobLine, RunSummary, summarize, tell_caveats, tell_kept
 
@@ -52,6 +53,7 @@ __all__ = [
     "Sameness",
     "ShownProduct",
     "Versions",
+    "WrittenReport",
     "advise_recorded",
     "compare_jobs",
     "compare_products",
@@ -69,6 +71,7 @@ __all__ = [
     "pair_jobs",
     "pair_runs",
     "pair_with_files",
+    "publish_report",
     "publish_run_folder",
     "read_numbers",
     "read_picture",

@@ -32,7 +32,7 @@ from .graph import Drawn, draw, fetch
 from .jobs import Planned, execute, judge, make_plan, plan_unfetched, report
 from .lease import hold_lease
 from .measuring import measure_executed
-from .picturing import draw_executed
+from .picturing import draw_executed, write_report
 from .program import Request, associate, find, find_brought
 from .record import Recording, make_run
 from .resolution import prefetch, resolve
@@ -149,7 +149,10 @@ def run_program(
             if settings.pictures:
                 draw_all = partial(draw_executed, executed, services, open_cluster)
                 executed = take("picture", draw_all)
-            return take("report", partial(report, executed, services))
+            summary = take("report", partial(report, executed, services))
+            if settings.pictures:
+                write_report(summary.run, services)
+            return summary
 
 
 def plan_only(

@@ -11,14 +11,15 @@ from workers.calls import draw_pictures
 from workers.contract import ErrorInfo
 from workers.pictures_contract import DrawnProduct, DrawRequest
 
-from ..errors import PlanError
+from ..errors import PlanError, RewebbError
 from ..execution import CallError, Cluster, WorkerLostError
 from ..factory import Services
 from ..layout import get_pictures_path
-from ..reports import ShownProduct, find_pictures, list_shown
+from ..logs import get_logger
+from ..reports import ShownProduct, find_pictures, list_shown, publish_report
 from .jobs import Executed
 
-__all__ = ["Pictured", "draw_executed", "draw_recorded"]
+__all__ = ["Pictured", "draw_executed", "draw_recorded", "write_report"]
 
 _LEAST_BYTES = 1 << 30
 """Memory that drawing may take at least."""
@@ -66,6 +67,15 @@ def draw_executed(
     return replace(executed, notes=(*executed.notes, *notes))
 
 
+def write_report(run_id: str, services: Services) -> None:
+    """Write the report of a run that is over; if that fails, only the log says so."""
+    try:
+        run = services.database.runs.get_run(run_id)
+        publish_report(services.database, run, data_dir=services.data_dir)
+    except (RewebbError, OSError) as error:
+        get_logger(run=run_id).warning("report.failed", why=str(error))
+
+
 def draw_recorded(
     shown: Sequence[ShownProduct],
     *,
@@ -97,14 +107,18 @@ def draw_recorded(
     batches = [tuple(found) for _, found in groupby(due, key=_key)]
     drawn: list[DrawnProduct] = []
     failed: dict[str, str] = {}
+    left = {_name(one): one.product.size_bytes for one in due}
+    total_bytes = sum(left.values())
 
     def take(index: int, answer: _Answer) -> None:
         if isinstance(answer, ErrorInfo):
             failed.update({one.product.name: answer.message for one in batches[index]})
         else:
             drawn.extend(answer)
-        count = len(drawn) + len(failed)
-        listener(FileProgress("drawn", count, len(due), count, len(due)))
+        for one in batches[index]:
+            del left[_name(one)]
+        count, taken_bytes = len(due) - len(left), total_bytes - sum(left.values())
+        listener(FileProgress("drawn", count, len(due), taken_bytes, total_bytes))
 
     if due:
         with open_cluster() as cluster:
@@ -146,6 +160,10 @@ def _to_request(one: ShownProduct, data_dir: Path) -> DrawRequest:
             if product.name in spectra
         ),
     )
+
+
+def _name(shown: ShownProduct) -> tuple[str, str]:
+    return shown.done.fingerprint, shown.product.name
 
 
 def _key(shown: ShownProduct) -> str:

@@ -50,13 +50,15 @@ def test_its_packages_are_used_and_nothing_of_the_repository(
 
 
 def list_data(folder: Path) -> set[str]:
-    """List the files of `config` that are not code."""
-    files = (path for path in (folder / "config").rglob("*") if path.is_file())
+    """List the files of the packages that are not code."""
+    packages = (folder / name for name in ("config", "flows", "workers"))
+    found = (path for package in packages for path in package.rglob("*"))
+    files = (path for path in found if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in files)
     return {name for name in names if not name.endswith((".py", ".pyc"))}
 
 
-def test_it_has_all_data_of_config(of_wheel: Rewebb, installed: Path) -> None:
+def test_it_has_all_data_of_its_packages(of_wheel: Rewebb, installed: Path) -> None:
     assert list_data(installed) == list_data(ROOT)
     assert {"config/recipe.schema.json", "config/known_issues/ns-ifu05.toml"} <= (
         list_data(installed)
