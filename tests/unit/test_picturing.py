@@ -19,7 +19,7 @@ from flows.provenance import Database
 from flows.reports import ShownProduct, list_shown
 from flows.run import draw_recorded
 from flows.run.jobs import Executed
-from flows.run.picturing import draw_executed
+from flows.run.picturing import draw_executed, write_report
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Input, Product, Stage
 from workers.pictures_contract import DrawRequest
@@ -158,3 +158,18 @@ def test_products_of_which_others_were_made_are_not_looked_at(
     ]
     shown = [one.product.name for one in list_shown(database, run_jobs)]
     assert shown == ["all_x1d.fits", "two_nrs1_x1d.fits", "one_nrs1_rate.fits"]
+
+
+def test_a_report_that_cannot_be_written_is_only_logged(
+    database: Database,
+    shown: tuple[ShownProduct, ...],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert shown
+    (tmp_path / "runs").write_text("in the way of the folder")
+    services = SimpleNamespace(database=database, data_dir=tmp_path)
+    for run_id in (make_run().id, "unknown"):
+        write_report(run_id, cast("Services", services))
+    events = [record.getMessage().split()[0] for record in caplog.records]
+    assert events == ["event='report.failed'"] * 2
