@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workers.job_layout import OUTCOME_NAME, STORE, get_store_folder
+from workers.trees import remove_tree
 
 from ..errors import LeaseHeldError, OutcomeError
-from ..layout import REMOVED, RUNS
+from ..layout import PICTURES, REMOVED, RUNS, get_pictures_path
 from ..models.retention import KeptRun, Policy, Removal, Selection
 from ..provenance import Database, Tags, load_outcome, name_removed
 from ..run import hold_lease
@@ -128,7 +129,7 @@ def _finish(data_dir: Path) -> None:
 
 
 def _empty(folder: Path, data_dir: Path) -> None:
-    """Remove the products of a folder, and their links in the folders of runs."""
+    """Remove the products of a folder, their links in folders of runs, and pictures."""
     try:
         outcome = load_outcome(folder / OUTCOME_NAME)
     except OutcomeError:
@@ -144,3 +145,11 @@ def _empty(folder: Path, data_dir: Path) -> None:
                     if os.path.samestat(link.stat(), status):
                         link.unlink()
             path.unlink()
+    _remove_pictures(outcome.job.fingerprint, data_dir)
+
+
+def _remove_pictures(fingerprint: str, data_dir: Path) -> None:
+    """Remove the pictures of a job, unless it was made again meanwhile."""
+    if not (data_dir / get_store_folder(fingerprint)).exists():
+        folder = (data_dir / get_pictures_path(fingerprint, "")).parent
+        remove_tree(folder, below=data_dir / PICTURES)

@@ -16,7 +16,7 @@ from outcomes import NOON, make_run, make_run_job
 from typer.testing import CliRunner
 
 from flows.cli import app
-from flows.layout import get_run_folder
+from flows.layout import get_pictures_path, get_run_folder
 from flows.models.retention import Policy
 from flows.models.runs import Export, JobState, RunState
 from flows.provenance import Database, Records, Store
@@ -96,6 +96,30 @@ def test_what_no_kept_run_needs_is_removed_and_all_is_still_known(
     assert call(grown, "db", "rebuild").exit_code == 0
     assert call(grown, "show", "old_rate.fits").stdout == shown
     assert call(grown, "gc", "--keep", "1").stdout.startswith("0 jobs")
+
+
+def draw(kept: KeptFolder, fingerprint: str) -> Path:
+    """Place a picture as workers do."""
+    manifest = kept.data / get_pictures_path(fingerprint, "old_rate.fits")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
+    manifest.with_suffix(".png").write_bytes(b"png")
+    return manifest.parent
+
+
+def test_pictures_go_with_their_products_and_stay_with_others(
+    grown: KeptFolder,
+) -> None:
+    gone, stays = draw(grown, "c" * 64), draw(grown, "d" * 64)
+    assert call(grown, "gc", "--keep", "1", "--delete").exit_code == 0
+    assert not gone.exists()
+    assert stays.exists()
+    job = replace(grown.make_jobs()[0], fingerprint="c" * 64, name="old")
+    publish(grown.data, job, {"old_rate.fits": "old"}, attempt="c-2")
+    again = draw(grown, "c" * 64)
+    assert call(grown, "tag", "run-older", "kept").exit_code == 0
+    assert call(grown, "gc", "--keep", "1", "--delete").exit_code == 0
+    assert again.exists()
 
 
 def test_what_was_removed_and_made_again_is_as_if_it_had_stayed(

@@ -73,6 +73,7 @@ def test_every_command_has_help_and_those_that_print_records_have_json(
         "scheduler",
         "worker",
         "serve",  # it ends when it is stopped
+        "web",  # likewise
         "prov",  # its document is JSON unless another format is asked for
     }
 
