@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from workers.change_contract import COMPARED, FileChange, Pair, SpectrumChange
 from workers.contract import ErrorInfo, Product
 from workers.run import describe
 
+from ..layout import CHANGES_NAME, get_run_folder
 from ..models.runs import Run
 from ..planning import DifferenceKind
 from ..provenance import Database
@@ -20,6 +23,7 @@ __all__ = [
     "ProductChange",
     "Versions",
     "compare_versions",
+    "find_changes",
     "pair_jobs",
     "pair_runs",
     "pair_with_files",
@@ -201,6 +205,25 @@ def compare_versions(
             change = replace(change, causes=list_causes(*change.fingerprints))
         found[index] = change
     return Changed(tuple(sorted(found, key=lambda one: (-one.size, one.product))))
+
+
+def find_changes(data_dir: Path, run: Run) -> Changed | None:
+    """Find what a run said that it changed; None if it said nothing.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    path = data_dir / get_run_folder(run) / CHANGES_NAME
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return TypeAdapter(Changed).validate_json(text)
+    except ValidationError as error:
+        raise OSError(f"{path} is not what a run writes: {error}") from error
 
 
 def _judge(versions: Versions) -> ProductChange:

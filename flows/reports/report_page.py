@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.pictures_contract import Picture, SpectrumNumbers
 
+from .changes import say_change, say_changes
 from .pictures import read_numbers, read_picture
 from .run_report import Look, RunReport
 
@@ -204,6 +205,8 @@ def _render(
         script_policy=hashes or "'none'",
         style=(_HERE / "static" / "report.css").read_text("utf-8"),
         link=link,
+        say_change=say_change,
+        say_changes=say_changes,
         data_dir=data_dir.absolute(),
     )
     return text.encode("utf-8", "backslashreplace")

@@ -16,6 +16,7 @@ from ..layout import get_run_folder
 from ..models.jobs import JobRecord
 from ..models.runs import JobState, Run, RunJob
 from ..provenance import Database
+from .changes import Changed, find_changes
 from .figures import (
     Diagram,
     MemoryBar,
@@ -113,6 +114,8 @@ class RunReport:
     """Versions of jwst that made the products."""
     looks: tuple[Look, ...]
     """Products that are looked at, spectra first."""
+    changed: Changed | None
+    """How spectra differ from those before; None if there was nothing before."""
 
 
 def gather_report(database: Database, run: Run, *, data_dir: Path) -> RunReport:
@@ -122,6 +125,8 @@ def gather_report(database: Database, run: Run, *, data_dir: Path) -> RunReport:
     ------
     DatabaseError
         The database cannot be used.
+    OSError
+        What the run says that it changed cannot be read.
     """
     jobs = database.runs.get_run_jobs(run.id)
     records = _load_records(database, jobs)
@@ -166,6 +171,7 @@ def gather_report(database: Database, run: Run, *, data_dir: Path) -> RunReport:
         logs=_list_logs(tries, data_dir),
         jwst=", ".join(sorted(versions)),
         looks=_look(database, jobs, data_dir),
+        changed=find_changes(data_dir, run),
     )
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 
 from workers.job_layout import LOG_NAME
 
-from ..layout import get_pictures_path, get_run_folder
+from ..layout import REPORT_NAME, get_pictures_path, get_run_folder
 from ..models.products import FoundProduct, ProductQuery
 from ..models.runs import Run
 from ..names import check_file_name
@@ -28,9 +28,6 @@ __all__ = [
 ]
 
 router = APIRouter(include_in_schema=False)
-
-_REPORT = "report.html"
-"""Report of a run, in its folder."""
 
 _OF_REPORT = {
     "Content-Security-Policy": "default-src 'none'; sandbox allow-scripts; "
@@ -90,13 +87,13 @@ def show_report(request: Request, run_id: str) -> Response:
     """Send the report of a run, which is one page that needs nothing else."""
     site = find_site(request)
     run = site.database.runs.get_run(run_id)
-    path = find_file(site, get_run_folder(run) / _REPORT)
+    path = find_file(site, get_run_folder(run) / REPORT_NAME)
     return FileResponse(path, media_type="text/html", headers=_OF_REPORT)
 
 
 def has_report(site: Site, run: Run) -> bool:
     """Return whether there is a report of a run."""
-    return (site.data_dir / get_run_folder(run) / _REPORT).is_file()
+    return (site.data_dir / get_run_folder(run) / REPORT_NAME).is_file()
 
 
 def find_product(site: Site, fingerprint: str, name: str) -> FoundProduct:

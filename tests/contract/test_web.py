@@ -23,7 +23,7 @@ from web_site import (
 )
 
 from flows.errors import DatabaseError
-from flows.layout import get_pictures_path
+from flows.layout import get_pictures_path, get_run_folder
 from flows.provenance import Database, open_to_serve
 from workers.contract import to_json
 from workers.job_layout import get_store_folder
@@ -67,6 +67,22 @@ def test_every_page_is_there_and_holds_no_foreign_markup(site: WebClient) -> Non
         answer = site.get(page)
         assert answer.status_code == 200, (page, answer.text)
         assert HOSTILE not in answer.text, page
+
+
+def test_the_report_of_a_run_is_shown_in_a_sandbox_once_it_is_there(
+    database: Database, site: WebClient, tmp_path: Path
+) -> None:
+    path = "/runs/run-2/report.html"
+    assert site.get(path).status_code == 404
+    assert path not in site.get("/runs/run-2").text
+    folder = tmp_path / "data" / get_run_folder(database.runs.get_run("run-2"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.html").write_text("<p>its report</p>")
+    assert path in site.get("/runs/run-2").text
+    answer = site.get(path)
+    assert answer.text == "<p>its report</p>"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; sandbox allow-scripts;" in policy
 
 
 def test_a_product_is_found_by_its_target(site: WebClient) -> None:

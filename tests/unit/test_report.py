@@ -2,24 +2,32 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from drawn_products import draw, make_spectra
 from outcomes import NOON, make_job, make_outcome, make_run, make_run_job
+from pydantic_core import to_json
 from typer.testing import CliRunner
 from web_site import HOSTILE, fill_site
 
 from flows.cli import app
-from flows.layout import get_pictures_path
+from flows.layout import get_pictures_path, get_run_folder
 from flows.models.runs import JobState, Run, RunState
 from flows.provenance import Database
-from flows.reports import publish_report
+from flows.reports import (
+    Changed,
+    ProductChange,
+    Sameness,
+    find_changes,
+    publish_report,
+)
 from flows.reports.figures import draw_association, draw_memory, draw_timeline
 from flows.reports.report_page import render_report
 from flows.reports.run_report import gather_report
+from workers.change_contract import Band, LineChange, SpectrumChange
 from workers.content import file_sha256
 from workers.contract import ErrorInfo, Outcome, Product, Status
 
@@ -152,3 +160,51 @@ def test_the_command_writes_a_report_and_says_where(
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
     assert "report.html" in result.output.replace("\n", "")
+
+
+def write_changes(run: Run, data_dir: Path, text: str | None = None) -> Changed:
+    """Write what a run changed, as it does."""
+    spectrum = SpectrumChange(
+        part=HOSTILE,
+        unit="Jy",
+        samples=400,
+        ratio=1.05,
+        ratio_error=1e-6,
+        ratio_scatter=1e-5,
+        bands=(Band(1.0, 2.0, 1.05, 1e-6),),
+        bad=(0.0, None),
+        lines=(LineChange(1.5, 0.2, 100.0),),
+    )
+    product = ProductChange(
+        HOSTILE,
+        ("a" * 64, "b" * 64),
+        Sameness.DIFFERENT,
+        spectra=(spectrum,),
+        causes=("photom 1 -> 2",),
+    )
+    changed = Changed((product,))
+    path = data_dir / get_run_folder(run) / "changes.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode() if text else to_json(asdict(changed)))
+    return changed
+
+
+def test_what_a_run_changed_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    run = make_run("f" * 36)
+    assert find_changes(tmp_path, run) is None
+    assert write_changes(run, tmp_path) == find_changes(tmp_path, run)
+    write_changes(run, tmp_path, text='{"products": 1}')
+    with pytest.raises(OSError, match=r"changes\.json is not what a run writes"):
+        find_changes(tmp_path, run)
+
+
+def test_a_report_tells_what_changed_and_because_of_what(
+    database: Database, tmp_path: Path
+) -> None:
+    run = record_run(database, tmp_path)
+    write_changes(run, tmp_path)
+    html = publish_report(database, run, data_dir=tmp_path).path.read_text()
+    assert "1 of 1 product with spectra, cubes or light curves changed." in html
+    assert "flux x1.0500 +- 1e-06 at all wavelengths" in html
+    assert "photom 1 -&gt; 2" in html
+    assert HOSTILE not in html

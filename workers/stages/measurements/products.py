@@ -339,9 +339,20 @@ def _read_spectrum(parts: Sequence[Any], name: str) -> Spectrum:
         defringed=defringed,
         area=_median_of(read("NPIXELS")),
         background=_median_of(read("BACKGROUND")),
-        is_bad=np.all(read("DQ").astype(np.uint32) & _DO_NOT_USE > 0, axis=0),
+        is_bad=_find_bad(parts),
         header=dict(parts[0].header),
     )
+
+
+def _find_bad(parts: Sequence[Any]) -> Flags:
+    """Find wavelengths that are DO_NOT_USE in all rows; none without flags."""
+    dq = [
+        np.atleast_2d(np.array(hdu.data["DQ"])).astype(np.uint32)
+        if "DQ" in hdu.columns.names
+        else np.zeros_like(np.atleast_2d(hdu.data["WAVELENGTH"]), np.uint32)
+        for hdu in parts
+    ]
+    return np.asarray((np.concatenate(dq) & _DO_NOT_USE > 0).all(axis=0))
 
 
 def _median_of(rows: Values) -> Values:
