@@ -211,11 +211,12 @@ def test_each_setting_names_where_it_comes_from(
     assert told["clusters"] == ({}, "default")
 
 
-def test_the_password_of_the_database_is_not_shown(
+def test_neither_the_password_of_the_database_nor_that_of_the_proxy_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("REWEBB_DATABASE_URL", "postgresql://me:secret@host/rewebb")
-    assert "secret" not in run("config", "show") + run("config", "show", "--json")
+    monkeypatch.setenv("REWEBB_DATABASE_URL", "postgresql://me:hunter2@host/rewebb")
+    monkeypatch.setenv("REWEBB_WEB_PROXY_SECRET", "hunter2hunter2hunter2")
+    assert "hunter2" not in run("config", "show") + run("config", "show", "--json")
 
 
 @pytest.mark.parametrize(
