@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from distributed import Client, Future, KilledWorker
+from distributed.client import ClosedClientError
 from distributed.scheduler import NoValidWorkerError
 from distributed.security import Security
 
@@ -38,6 +39,7 @@ __all__ = [
     "WorkerOffer",
     "connect",
     "get_result",
+    "reaching",
 ]
 
 _Item = TypeVar("_Item")
@@ -352,10 +354,15 @@ class Cluster:
             self._show_seat()
         while len(self._get_workers()) < nodes:
             time.sleep(_POLL_S)
-        futures = [
-            (_read_offer(worker), self._client.submit(work, item, workers=[address]))
-            for address, worker in self._ask_workers().items()
-        ]
+        workers = self._ask_workers()
+        with reaching(self._client):
+            futures = [
+                (
+                    _read_offer(worker),
+                    self._client.submit(work, item, workers=[address]),
+                )
+                for address, worker in workers.items()
+            ]
         return [(offer, get_result(future)) for offer, future in futures]
 
     def wait_any(self) -> list["Future[Any]"]:
@@ -378,16 +385,17 @@ class Cluster:
         workers: list[str] | None = None,
         **kwargs: Any,
     ) -> "Future[Any]":
-        return self._client.submit(
-            work,
-            *args,
-            **kwargs,
-            workers=workers,
-            allow_other_workers=workers is not None,  # these may leave any time
-            resources={MEMORY: memory_bytes},
-            pure=False,
-            retries=0,
-        )
+        with reaching(self._client):
+            return self._client.submit(
+                work,
+                *args,
+                **kwargs,
+                workers=workers,
+                allow_other_workers=workers is not None,  # these may leave any time
+                resources={MEMORY: memory_bytes},
+                pure=False,
+                retries=0,
+            )
 
     def _note_end(self, future: "Future[Any]") -> None:
         self._over.append(future)
@@ -406,13 +414,15 @@ class Cluster:
         if self._growth is not None and self._shown != self._seat:
             self._shown = replace(self._seat)
             told = [self._seat.held, self._seat.wanted, self._seat.turn]
-            self._client.set_metadata([SEATS, self._seat.name], told)
+            with reaching(self._client):
+                self._client.set_metadata([SEATS, self._seat.name], told)
 
     def _ask_seats(self) -> list[Seat]:
         """Ask what the runs of all processes hold and want."""
         if self._nodes is not None or self._growth is None:
             return []  # nobody else is there, or nobody says so
-        told = self._client.get_metadata([SEATS], {})
+        with reaching(self._client):
+            told = self._client.get_metadata([SEATS], {})
         return [
             Seat(name, held=held, wanted=wanted, turn=turn)
             for name, (held, wanted, turn) in told.items()
@@ -431,12 +441,8 @@ class Cluster:
         # Not `scheduler_info`: a timer of the client replaces what it is about to
         # return by an answer without workers.
         client = self._client
-        try:
-            if client.scheduler is None:
-                raise ConnectionError("the client has closed its connection")
+        with reaching(client):
             told = client.sync(client.scheduler.identity, n_workers=-1)
-        except OSError as gone:
-            raise _gone(gone) from gone
         workers: dict[str, Any] = told["workers"]
         self._workers = workers
         return workers
@@ -444,7 +450,8 @@ class Cluster:
 
 def _read_growth(client: Client) -> Growth | None:
     """Ask a scheduler what its cluster can become; others than ours do not know."""
-    told = client.get_metadata([GROWTH], None)
+    with reaching(client):
+        told = client.get_metadata([GROWTH], None)
     return Growth(**told) if told else None
 
 
@@ -489,6 +496,26 @@ def get_result(future: "Future[Any]") -> Any:
             raise _gone(error) from error
         case _:
             raise CallError(f"{type(error).__qualname__}: {error}") from error
+
+
+@contextmanager
+def reaching(client: Client) -> Iterator[None]:
+    """Reach the scheduler of a client, which may go away at any moment.
+
+    Raises
+    ------
+    PlanError
+        The scheduler is gone.
+    """
+    try:
+        yield
+    except (OSError, CancelledError, ClosedClientError) as gone:
+        raise _gone(gone) from gone
+    except (AttributeError, RuntimeError) as error:
+        # A client that gives up closes in its own thread, piece by piece.
+        if client.status not in {"closing", "closed"}:
+            raise
+        raise _gone(ConnectionError("the connection is closed")) from error
 
 
 def _gone(error: Exception) -> PlanError:

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 
 import cluster_work
@@ -19,7 +20,9 @@ from fake_cluster import make_killed
 from config.clusters import LocalProfile
 from flows.errors import PlanError, RunCancelledError
 from flows.execution import CallError, Cluster, WorkerLostError, open_cluster
-from flows.execution.cluster import get_result
+from flows.execution.cluster import _read_growth, get_result
+from flows.execution.clusters.own import _OwnClient
+from flows.execution.nodes import Growth
 from flows.execution.order import Turns
 from workers.contract import ErrorInfo
 
@@ -53,21 +56,40 @@ def test_the_workers_are_seen_whatever_the_timer_of_the_client_asks(
     assert seen == {(2, 1000)}
 
 
-def test_a_scheduler_that_is_gone_is_said_by_whoever_asks_for_workers() -> None:
+def test_a_scheduler_that_is_gone_is_said_by_whoever_reaches_for_it() -> None:
+    """Before its client has given up, and after, when it has no scheduler any more."""
     quick = {"distributed.comm.timeouts.connect": "1s"}
+    growth = Growth(minimum=0, maximum=1, slots=1, memory_bytes=1000)
     with (
         dask.config.set(quick),
         LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
         Client(local.scheduler_address, set_as_default=False) as client,
     ):
+        pool = _OwnClient(client, growth)
         alone = Cluster(client, Turns())
+        asked: list[Callable[[], object]] = [
+            alone.get_slots,
+            alone.get_largest_bytes,
+            partial(alone.take_slots, held=1, wanted=1),
+            partial(alone.ask_each, len, "", nodes=1),
+            alone._ask_seats,
+            pool.look,
+            partial(pool.retire, ["a"]),
+        ]
         local.close()
-        for ask in (alone.get_slots, alone.get_largest_bytes):
+        for ask in asked:
             with pytest.raises(PlanError, match="The Dask scheduler is gone"):
                 ask()
         client.close()  # as it does itself, once it has given up
-        with pytest.raises(PlanError, match="The Dask scheduler is gone"):
-            alone.get_slots()
+        asked += [
+            partial(alone.submit, len, "", memory_bytes=1),
+            partial(alone.map, len, [""], memory_bytes=1),
+            partial(_read_growth, client),
+        ]
+        for ask in asked:
+            alone._seat.turn += 1  # what has changed is told
+            with pytest.raises(PlanError, match="The Dask scheduler is gone"):
+                ask()
 
 
 def test_a_call_whose_worker_dies_is_made_again(

@@ -12,7 +12,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.security import Security
 
 from ...errors import PlanError
-from ..cluster import GROWTH, SEATS, Cluster, connect
+from ..cluster import GROWTH, SEATS, Cluster, connect, reaching
 from ..node import MEMORY
 from ..nodes import Demand, Growth, Launcher, Look, Nodes
 from ..order import Turns
@@ -159,19 +159,15 @@ class _OwnClient:
 
     def look(self) -> Look:
         """Look at what there is to do, and who does it."""
-        try:
+        with reaching(self._client):
             look: Look = self._client.run_on_scheduler(_look_for)
-        except OSError as error:
-            raise PlanError(f"The Dask scheduler is gone ({error}).") from error
         return look
 
     def retire(self, names: Iterable[str]) -> None:
         """Let workers have no more jobs."""
         if gone := sorted(names):
-            try:
+            with reaching(self._client):
                 self._client.retire_workers(names=gone)
-            except OSError as error:
-                raise PlanError(f"The Dask scheduler is gone ({error}).") from error
 
 
 def _look_for(dask_scheduler: Scheduler) -> Look:
