@@ -16,6 +16,8 @@ RewebbError
 * DataFolderError
 * OutcomeError
 * RecordError
+* ProductFileError
+  x MissingPartError
 * DatabaseError
   x ConflictError
   x DatabaseAwayError
@@ -38,9 +40,11 @@ __all__ = [
     "FileNameError",
     "IdError",
     "LeaseHeldError",
+    "MissingPartError",
     "OutcomeError",
     "PlanError",
     "PoolError",
+    "ProductFileError",
     "QueryError",
     "RecordError",
     "RewebbError",
@@ -114,6 +118,14 @@ class OutcomeError(RewebbError):
 
 class RecordError(RewebbError):
     """A record of the data folder cannot be read."""
+
+
+class ProductFileError(RewebbError):
+    """A product does not hold what files of its kind do."""
+
+
+class MissingPartError(ProductFileError):
+    """A product has no such spectrum, curve, wavelength or spaxel."""
 
 
 class DatabaseError(RewebbError):

@@ -42,6 +42,7 @@ __all__ = [
     "Told",
     "announce",
     "announce_steps",
+    "can_say",
     "counted",
     "fail",
     "live",
@@ -108,6 +109,15 @@ _DOING = {
 def say(text: str = "") -> None:
     """Print a line."""
     _out.print(Text(to_plain(text)))
+
+
+def can_say(text: str) -> bool:
+    """Tell whether what the terminal is set to can show a text."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def say_title(title: str) -> None:

@@ -9,9 +9,10 @@ import typer
 
 from workers.job_layout import LOG_NAME
 
+from ..errors import ProductFileError
 from .advise import print_advice, to_records
 from .options import AsJson, DataDir
-from .output import fail, print_json, print_rows, say, say_title
+from .output import can_say, fail, print_json, print_rows, say, say_title, warn
 from .records import find_recorded, open_recorded, say_place
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ..models.runs import Export, Run, RunJob
 
 __all__ = ["show"]
+
+_MOST_DRAWN = 6
+"""Spectra of a product that are drawn."""
 
 
 def show(
@@ -107,6 +111,8 @@ def show(
         say("needs it makes it again")
     if found.product is not None:
         _print_product(found.product, folder)
+        if removed_at is None:
+            _print_spectra(found.product, folder)
     _print_record(record, folder, origins, all_parameters=parameters)
     _print_measured(measured)
     _print_use(use)
@@ -206,6 +212,32 @@ def _print_product(one: "StoredProduct", folder: Path) -> None:
     say(f"{one.product.name}  ({one.product.size_bytes} bytes)")
     say(f"path         {folder / one.folder / one.product.name}")
     say(f"sha256       {one.product.sha256}")
+
+
+def _print_spectra(one: "StoredProduct", folder: Path) -> None:
+    """Draw the spectra or light curves of a product, a line each, if it holds any."""
+    from ..reports.curves import draw_sparkline, read_curves
+
+    path = folder / one.folder / one.product.name
+    if not path.is_file() or path.stat().st_size != one.product.size_bytes:
+        warn("its file is not in the store as it was made; see `rewebb audit`")
+        return
+    try:
+        curves, total = read_curves(path, limit=_MOST_DRAWN)
+    except ProductFileError as error:
+        warn(f"its spectra are not drawn: {error}")
+        return
+    for curve in curves:
+        if line := draw_sparkline(curve):
+            x, y = curve.x, [value for value in curve.y if value is not None]
+            say()
+            say(f"{curve.title}:")
+            say(f"    {line}" if can_say(line) else "    (no terminal of UTF-8)")
+            say(f"    {curve.x_label} {x[0]:.6g} to {x[-1]:.6g}")
+            say(f"    {curve.y_label} {min(y):.4g} to {max(y):.4g}")
+    if total > len(curves):
+        say()
+        say(f"and {total - len(curves)} others; see `rewebb web`")
 
 
 def _print_others(others: "Sequence[Job]", *, of: str) -> None:

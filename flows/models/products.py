@@ -10,6 +10,7 @@ from typing import Final
 from workers.contract import CaveatKind, Product, ProductFacts, SourceFacts, Stage
 
 from ..errors import QueryError
+from .notebook import tell_fields
 
 __all__ = [
     "Cone",
@@ -252,6 +253,22 @@ class FoundProduct:
     def place(self) -> ProductPlace:
         """Where it is among all."""
         return ProductPlace(self.finished_at, self.fingerprint, self.product.name)
+
+    def _repr_html_(self) -> str:
+        fields = {
+            "made by": f"{self.stage}:{self.job_name}",
+            "program": self.program,
+            "sources": ", ".join(source.name for source in self.sources),
+            "context": self.context,
+            "jwst": self.jwst,
+            "made": self.finished_at,
+            "bytes": self.product.size_bytes,
+            "sha256": self.product.sha256,
+            "folder": self.folder,
+            "fingerprint": self.fingerprint,
+            "known issues": ", ".join(f"{n} {how}" for n, how in self.issues.items()),
+        }
+        return tell_fields(self.product.name, fields)
 
 
 def parse_caveat(text: str) -> CaveatKind:

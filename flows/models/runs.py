@@ -8,6 +8,8 @@ from typing import Final
 
 from workers.contract import Caveat, Parameters, Stage
 
+from .notebook import tell_fields
+
 __all__ = [
     "UNFINISHED",
     "Export",
@@ -93,6 +95,23 @@ class Run:
     """All that is installed there, by its hash; empty if an older version ran it."""
     notes: tuple[str, ...] = ()
     """What it told its user besides."""
+
+    def _repr_html_(self) -> str:
+        asked = ", ".join(f"{name} {value}" for name, value in self.request.items())
+        fields = {
+            "program": self.program,
+            "state": self.state,
+            "message": self.message,
+            "started": self.started_at,
+            "finished": self.finished_at,
+            "by": self.requested_by,
+            "context": self.context,
+            "recipe": self.recipe_name,
+            "asked for": asked,
+            "jwst": self.environment.get("jwst"),
+            "notes": "; ".join(self.notes),
+        }
+        return tell_fields(f"run {self.id}", fields)
 
 
 @dataclass(frozen=True, slots=True)

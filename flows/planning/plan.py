@@ -5,6 +5,7 @@ fingerprint now; one that waits for a due job gets it when that job has run, sin
 output may be unchanged and then nothing below it is due.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from workers.extraction import differs_in_extraction
 from workers.memory import learn_bytes
 
 from ..models.jobs import Content, Damage, StoredJob
+from ..models.notebook import tell_rows
 from ..models.runs import JobState
 from .binding import (
     BindingError,
@@ -88,6 +90,20 @@ class Plan:
     def count(self, state: JobState) -> int:
         """Count the jobs in a state."""
         return sum(entry.state is state for entry in self.entries)
+
+    def _repr_html_(self) -> str:
+        states = Counter(entry.state for entry in self.entries)
+        title = ", ".join(f"{count} {state}" for state, count in states.items())
+        names = ("job", "state", "why", "GB", "expected (s)")
+        rows = [
+            (
+                *(entry.planned.key, entry.state, entry.why),
+                f"{entry.estimate_bytes / 1e9:.2f}" if entry.estimate_bytes else "-",
+                f"{entry.expected_s:.0f}" if entry.expected_s else "-",
+            )
+            for entry in self.entries
+        ]
+        return tell_rows(f"plan: {title}", names, rows)
 
 
 _FindDone = Callable[[str], StoredJob | Damage | None]

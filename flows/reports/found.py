@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from config.known_issues import KnownIssue
 
 from ..errors import QueryError
+from ..models.notebook import tell_rows
 from ..models.products import FoundProduct, ProductQuery
 from ..provenance import Database, keep_newest
 from .known_issues import advise_recorded
@@ -40,6 +41,18 @@ class QueryResult:
     def __iter__(self) -> Iterator[FoundProduct]:
         """Iterate over the products."""
         return iter(self.products)
+
+    def _repr_html_(self) -> str:
+        names = ("product", "program", "sources", "context", "jwst", "made")
+        rows = [
+            (
+                *(one.product.name, one.program),
+                ", ".join(source.name for source in one.sources),
+                *(one.context, one.jwst, one.finished_at),
+            )
+            for one in self.products
+        ]
+        return tell_rows(f"{len(rows)} products", names, rows)
 
     def to_table(self) -> "Table":
         """Make an astropy Table of them: ObsCore 1.1, with columns of ours."""

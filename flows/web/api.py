@@ -16,8 +16,8 @@ from workers.parameters import flatten_parameters
 from ..models.products import FoundProduct
 from ..models.runs import JobState, Run, RunJob, RunState
 from ..names import check_program
+from ..reports.curves import Curve
 from .asked import Asked
-from .curves import Curve
 from .files import find_product
 from .site import find_site
 from .views import Look, read_curve

@@ -15,6 +15,8 @@ from ..errors import (
     DatabaseAwayError,
     FileNameError,
     IdError,
+    MissingPartError,
+    ProductFileError,
     QueryError,
     RewebbError,
     UnknownRecordError,
@@ -84,6 +86,8 @@ _STATUS: Final[Mapping[type[Exception], int]] = {
     QueryError: 400,
     IdError: 400,
     FileNameError: 400,
+    MissingPartError: 404,
+    ProductFileError: 409,
 }
 """Status of HTTP by kind of error; the sentence of these is for who asks."""
 

@@ -5,9 +5,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import HTTPException
-
-from .curves import Curve, opened, to_curve
+from ..errors import MissingPartError
+from ..reports.curves import Curve, opened, to_curve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +53,7 @@ def describe_cube(path: Path) -> Cube:
 
     Raises
     ------
-    HTTPException
+    ProductFileError
         It cannot be read.
     """
     with opened(path) as file:
@@ -99,8 +98,10 @@ def draw_slice(path: Path, plane: int) -> bytes:
 
     Raises
     ------
-    HTTPException
-        There is no such wavelength (404), or the file cannot be read (409).
+    MissingPartError
+        There is no such wavelength.
+    ProductFileError
+        The file cannot be read.
     """
     import numpy as np
     from matplotlib.image import imsave
@@ -108,7 +109,7 @@ def draw_slice(path: Path, plane: int) -> bytes:
     with opened(path) as file:
         science = file["SCI"]
         if not 0 <= plane < science.shape[0]:
-            raise HTTPException(404, f"{path.name} has no plane {plane}.")
+            raise MissingPartError(f"{path.name} has no plane {plane}.")
         image = np.array(science.section[plane], dtype=float)
     finite = image[np.isfinite(image)]
     low, high = np.percentile(finite, _LIMITS) if finite.size else (0.0, 1.0)
@@ -124,8 +125,10 @@ def read_spaxel(path: Path, column: int, row: int) -> Curve:
 
     Raises
     ------
-    HTTPException
-        There is no such spaxel (404), or the file cannot be read (409).
+    MissingPartError
+        There is no such spaxel.
+    ProductFileError
+        The file cannot be read.
     """
     import numpy as np
 
@@ -133,7 +136,7 @@ def read_spaxel(path: Path, column: int, row: int) -> Curve:
         science = file["SCI"]
         planes, rows, columns = science.shape
         if not (0 <= column < columns and 0 <= row < rows):
-            raise HTTPException(404, f"{path.name} has no spaxel {column}, {row}.")
+            raise MissingPartError(f"{path.name} has no spaxel {column}, {row}.")
         wave_unit = science.header.get("CUNIT3", "um").strip() or "um"
         unit = science.header.get("BUNIT", "no unit")
         error = None

@@ -13,6 +13,7 @@ from workers.contract import Caveat, CaveatKind, Job, Stage
 from workers.parameters import flatten_parameters
 
 from ..advice import Advice
+from ..errors import ProductFileError
 from ..models.jobs import JobRecord, StoredProduct
 from ..models.products import FoundProduct
 from ..models.runs import Run, RunJob
@@ -232,6 +233,8 @@ def _look(site: Site, found: FoundProduct, looked: _Looked) -> tuple[View | None
         return look_at(site, found, looked.to_look()), ""
     except HTTPException as error:
         return None, str(error.detail)
+    except ProductFileError as error:
+        return None, str(error)
 
 
 def _gather(site: Site, fingerprint: str) -> _JobFacts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from .curves import Curve
+from ..reports.curves import Curve
 
 __all__ = ["Still", "Tick", "draw_still", "make_plot"]
 

@@ -11,16 +11,18 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response
 
+from ..errors import MissingPartError
 from ..models.products import FoundProduct
-from .cubes import Cube, describe_cube, draw_slice, read_spaxel
-from .curves import (
+from ..reports.curves import (
     LIGHT_CURVE,
+    SPECTRA,
     Curve,
     Part,
     list_parts,
     read_light_curve,
     read_spectrum,
 )
+from .cubes import Cube, describe_cube, draw_slice, read_spaxel
 from .files import find_product, find_product_file
 from .site import Site, find_site
 from .stills import Still, draw_still, make_plot
@@ -41,9 +43,6 @@ router = APIRouter(include_in_schema=False)
 
 BOKEH: Final = version("bokeh")
 """Version of what makes and shows plots."""
-
-_SPECTRA: Final = frozenset({"x1d", "x1dints", "c1d"})
-"""Kinds of the products that hold spectra."""
 
 _CUBES: Final = frozenset({"s3d"})
 """Kinds of the products that are cubes."""
@@ -92,13 +91,13 @@ def look_at(site: Site, found: FoundProduct, look: Look) -> View | None:
     HTTPException
         Its file is not there, or cannot be read.
     """
-    if found.kind not in _SPECTRA | _CUBES | {LIGHT_CURVE}:
+    if found.kind not in SPECTRA | _CUBES | {LIGHT_CURVE}:
         return None
     path = find_product_file(site, found)
     if found.kind in _CUBES:
         return _look_at_cube(path, look)
-    parts = list_parts(path) if found.kind in _SPECTRA else ()
-    if found.kind in _SPECTRA and not parts:
+    parts = list_parts(path) if found.kind in SPECTRA else ()
+    if found.kind in SPECTRA and not parts:
         return None
     return View(look, draw_still(_read_curve(path, found.kind, look)), parts)
 
@@ -121,7 +120,7 @@ def read_curve(site: Site, found: FoundProduct, look: Look) -> Curve:
     HTTPException
         There is none (404), or its file is not there, or cannot be read.
     """
-    if found.kind not in _SPECTRA | _CUBES | {LIGHT_CURVE}:
+    if found.kind not in SPECTRA | _CUBES | {LIGHT_CURVE}:
         name = found.product.name
         raise HTTPException(404, f"{name} is no spectrum, light curve or cube.")
     return _read_curve(find_product_file(site, found), found.kind, look)
@@ -130,11 +129,11 @@ def read_curve(site: Site, found: FoundProduct, look: Look) -> Curve:
 def _read_curve(path: Path, kind: str, look: Look) -> Curve:
     if kind in _CUBES:
         return read_spaxel(path, look.x or 0, look.y or 0)
-    if kind in _SPECTRA:
+    if kind in SPECTRA:
         return read_spectrum(path, look.part, look.row)
     curves = read_light_curve(path)
     if not look.part < len(curves):
-        raise HTTPException(404, f"{path.name} has no such curve.")
+        raise MissingPartError(f"{path.name} has no such curve.")
     return curves[look.part]
 
 

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import HTTPException
+from ..errors import MissingPartError, ProductFileError
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
     "LIGHT_CURVE",
+    "SPECTRA",
     "Curve",
     "Part",
+    "draw_sparkline",
     "list_parts",
     "opened",
+    "read_curves",
     "read_light_curve",
     "read_spectrum",
     "to_curve",
@@ -25,11 +28,21 @@ __all__ = [
 LIGHT_CURVE: Final = "whtlt"
 """Kind of the products that are light curves."""
 
+SPECTRA: Final = frozenset({"x1d", "x1dints", "c1d"})
+"""Kinds of the products that hold spectra."""
+
 _TABLES: Final = frozenset({"EXTRACT1D", "COMBINE1D"})
 """Extensions that hold spectra."""
 
 _ERRORS: Final = ("FLUX_ERROR", "ERROR")
 """Columns of the errors of FLUX."""
+
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"
+"""Heights of a line of text, the lowest first."""
+
+_LIMITS: Final = (2.0, 98.0)
+"""Percentiles of the values that are the lowest and the highest block: spikes are cut.
+"""
 
 _MOST_PARTS: Final = 500
 """Spectra of a file that can be chosen."""
@@ -71,7 +84,7 @@ def opened(path: Path) -> Iterator[Any]:
 
     Raises
     ------
-    HTTPException
+    ProductFileError
         It is none, or holds something else than is expected of its kind.
     """
     from astropy.io import fits  # a second: only when it is wanted
@@ -80,18 +93,55 @@ def opened(path: Path) -> Iterator[Any]:
         with fits.open(path, memmap=True) as file:
             yield file
     except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
-        why = f"{path.name} does not hold what files of its kind do."
-        raise HTTPException(409, why) from error
+        raise _refuse(path) from error
+
+
+def _refuse(path: Path) -> ProductFileError:
+    return ProductFileError(f"{path.name} does not hold what files of its kind do.")
 
 
 def list_parts(path: Path) -> tuple[Part, ...]:
-    """List the spectra of a file."""
+    """List the spectra of a file.
+
+    Raises
+    ------
+    ProductFileError
+        It cannot be read.
+    """
     with opened(path) as file:
         tables = [table for table in file if table.name in _TABLES]
         return tuple(
             Part(number, _name_part(table.header, number), _count_rows(table))
             for number, table in enumerate(tables[:_MOST_PARTS])
         )
+
+
+def read_curves(path: Path, *, limit: int) -> tuple[Sequence[Curve], int]:
+    """Read the first spectra or light curves of a product.
+
+    Parameters
+    ----------
+    limit
+        How many at most; of a time series the first integration counts.
+
+    Returns
+    -------
+    tuple
+        The curves, and how many the product holds; none of other kinds of products.
+
+    Raises
+    ------
+    ProductFileError
+        The file cannot be read.
+    """
+    kind = path.stem.rpartition("_")[2]
+    if kind == LIGHT_CURVE:
+        curves = read_light_curve(path)
+        return curves[:limit], len(curves)
+    if kind not in SPECTRA:
+        return (), 0
+    parts = list_parts(path)
+    return [read_spectrum(path, part.number) for part in parts[:limit]], len(parts)
 
 
 def _name_part(header: Any, number: int) -> str:
@@ -122,13 +172,15 @@ def read_spectrum(path: Path, number: int = 0, row: int = 0) -> Curve:
 
     Raises
     ------
-    HTTPException
-        There is no such spectrum (404), or the file cannot be read (409).
+    MissingPartError
+        There is no such spectrum.
+    ProductFileError
+        The file cannot be read.
     """
     with opened(path) as file:
         tables = [table for table in file if table.name in _TABLES]
         if not number < len(tables) or not row < _count_rows(tables[number]):
-            raise HTTPException(404, f"{path.name} has no such spectrum.")
+            raise MissingPartError(f"{path.name} has no such spectrum.")
         table = tables[number]
         columns = table.columns
         error = next((name for name in _ERRORS if name in columns.names), None)
@@ -152,7 +204,7 @@ def read_light_curve(path: Path) -> Sequence[Curve]:
 
     Raises
     ------
-    HTTPException
+    ProductFileError
         The file cannot be read.
     """
     from astropy.table import Table
@@ -162,8 +214,7 @@ def read_light_curve(path: Path) -> Sequence[Curve]:
         names = [name for name in table.colnames if "flux" in name.lower()]
         return [_to_light_curve(table, name) for name in names]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        why = f"{path.name} does not hold what files of its kind do."
-        raise HTTPException(409, why) from error
+        raise _refuse(path) from error
 
 
 def _to_light_curve(table: Any, name: str) -> Curve:
@@ -212,4 +263,38 @@ def _to_values(array: "np.ndarray") -> tuple[float | None, ...]:
     return tuple(
         float(value) if is_finite else None
         for value, is_finite in zip(array, finite, strict=True)
+    )
+
+
+def draw_sparkline(curve: Curve, width: int = 60) -> str:
+    """Draw a curve as one line of text: medians over equal steps of `x`.
+
+    Parameters
+    ----------
+    width
+        Characters of the line.
+
+    Returns
+    -------
+    str
+        Blocks between the 2nd and the 98th percentile of these medians, spaces where
+        no value is finite; empty if none is.
+    """
+    import numpy as np
+
+    x, y = np.array(curve.x), np.array(curve.y, dtype=float)
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    if not y.size:
+        return ""
+    first, last = curve.x[0], curve.x[-1]
+    step = (last - first) / width or 1.0
+    places = np.minimum(((x - first) / step).astype(int), width - 1)
+    medians = {place: float(np.median(y[places == place])) for place in set(places)}
+    low, high = np.percentile([*medians.values()], _LIMITS)
+    steps = len(_BLOCKS) / ((high - low) or 1.0)
+    return "".join(
+        _BLOCKS[int(np.clip((medians[place] - low) * steps, 0, len(_BLOCKS) - 1))]
+        if place in medians
+        else " "
+        for place in range(width)
     )
