@@ -9,10 +9,11 @@ from fastapi.responses import FileResponse, Response
 from workers.job_layout import LOG_NAME
 
 from ..layout import REPORT_NAME, get_pictures_path, get_run_folder
+from ..logs import get_logger
 from ..models.products import FoundProduct, ProductQuery
 from ..models.runs import Run
 from ..names import check_file_name
-from ..reports import find_pictures
+from ..reports import Changed, find_changes, find_pictures
 from .site import Site, find_site
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "find_product",
     "find_product_file",
     "has_report",
+    "read_changes",
     "read_log",
     "router",
     "send_picture",
@@ -94,6 +96,18 @@ def show_report(request: Request, run_id: str) -> Response:
 def has_report(site: Site, run: Run) -> bool:
     """Return whether there is a report of a run."""
     return (site.data_dir / get_run_folder(run) / REPORT_NAME).is_file()
+
+
+def read_changes(site: Site, run: Run) -> Changed | None:
+    """Read what a run said that it changed; None if it said nothing that can be read.
+
+    What cannot be read is told to the log: it is no reason for no page.
+    """
+    try:
+        return find_changes(site.data_dir, run)
+    except OSError as error:
+        get_logger().warning("web.changes", run=run.id, error=str(error))
+        return None
 
 
 def find_product(site: Site, fingerprint: str, name: str) -> FoundProduct:

@@ -13,8 +13,8 @@ from ..models.listings import ListedProgram, RunCounts
 from ..models.products import ProductQuery
 from ..models.runs import UNFINISHED, JobState, Run, RunState
 from ..names import check_program
-from ..reports import advise_recorded
-from .files import has_report
+from ..reports import RunProgress, advise_recorded, find_progress
+from .files import has_report, read_changes
 from .site import find_site
 from .sky import draw_sky
 
@@ -42,6 +42,9 @@ _JOBS: Final = 100
 _OBSERVED: Final = 200
 """Products of the page of an observation, the newest."""
 
+_OPEN: Final = 20_000
+"""Jobs of a run that are not over, of which it is told how long they take."""
+
 _PLACES: Final = 3_000
 """Places of the map of the sky."""
 
@@ -56,8 +59,8 @@ class _LiveRun:
     """The run."""
     counts: RunCounts
     """How far its jobs are."""
-    left_s: float | None
-    """How long it will take still at this pace; None if nothing tells."""
+    progress: RunProgress
+    """Its jobs that are not over, and how long they may still take."""
 
 
 @router.get("/")
@@ -163,6 +166,7 @@ def show_run(
         ),
         folder=folder if (site.data_dir / folder).is_dir() else None,
         report=has_report(site, run),
+        changed=read_changes(site, run),
     )
 
 
@@ -170,28 +174,21 @@ def show_run(
 def show_live(request: Request) -> Response:
     """Show what is running, and how long that will take."""
     site = find_site(request)
+    listings = site.database.listings
     runs = site.database.runs.list_runs(states=[RunState.RUNNING])
-    counts = site.database.listings.count_jobs([run.id for run in runs])
-    live = [
-        _LiveRun(run, counts[run.id], _estimate_left(counts[run.id])) for run in runs
-    ]
+    counts = listings.count_jobs([run.id for run in runs])
     now = datetime.now(UTC)
+    live = [
+        _LiveRun(
+            run,
+            counts[run.id],
+            find_progress(
+                listings.list_run_jobs(run.id, states=UNFINISHED, limit=_OPEN), now
+            ),
+        )
+        for run in runs
+    ]
     return site.render(request, "live.html", live=live, now=now)
-
-
-def _estimate_left(counts: RunCounts) -> float | None:
-    """Estimate how long a run takes still, as the jobs of each stage did on average.
-
-    None where nothing runs, or no job of a stage that is due has ended yet.
-    """
-    slots = counts.count(JobState.RUNNING)
-    left_s = 0.0
-    for stage, states in counts.states.items():
-        left = sum(states.get(state, 0) for state in UNFINISHED)
-        if left and stage not in counts.elapsed_s:
-            return None
-        left_s += left * counts.elapsed_s.get(stage, 0.0)
-    return left_s / slots if slots else None
 
 
 @router.get("/stale")

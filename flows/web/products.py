@@ -21,7 +21,7 @@ from ..planning import describe_edit
 from ..provenance import find_removed
 from ..reports import advise_recorded, compare_jobs, compare_products, find_pictures
 from .asked import Asked
-from .files import find_product, read_log
+from .files import find_product, read_changes, read_log
 from .site import Site, find_site
 from .sky import draw_footprints
 from .views import BOKEH, Look, View, look_at
@@ -214,9 +214,17 @@ def show_difference(
         for key in (before, after)
     )
     made = site.database.listings.find_makers([after])
+    changed = None
+    if after in made:
+        changed = read_changes(site, site.database.runs.get_run(made[after][0]))
     return site.render(
         request,
         "compare.html",
+        changed=[
+            one
+            for one in (changed.products if changed else ())
+            if one.fingerprints == (before, after)
+        ],
         before=before,
         after=after,
         why=made[after][1].why if after in made else "",

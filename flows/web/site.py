@@ -18,6 +18,7 @@ from rich.filesize import decimal
 from config.known_issues import KnownIssue, load_known_issues
 
 from ..provenance import Database
+from ..reports import say_change, say_changes
 
 __all__ = ["SCRIPTS", "Site", "find_site"]
 
@@ -89,7 +90,11 @@ def _make_environment() -> Environment:
         "short": lambda text: str(text)[:12],
         "asked": _to_query_string,
     }
-    environment.globals |= {"version": version("rewebb")}
+    environment.globals |= {
+        "version": version("rewebb"),
+        "say_change": say_change,
+        "say_changes": say_changes,
+    }
     return environment
 
 

@@ -3,13 +3,14 @@
 import re
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
-from outcomes import NOON, make_run
+from outcomes import NOON, make_run, make_run_job
 from sqlalchemy import text as sql
 from web_site import (
     CUBE,
@@ -23,8 +24,11 @@ from web_site import (
 )
 
 from flows.errors import DatabaseError
-from flows.layout import get_pictures_path, get_run_folder
+from flows.layout import CHANGES_NAME, get_pictures_path, get_run_folder
+from flows.models.runs import JobState
 from flows.provenance import Database, open_to_serve
+from flows.reports import compare_versions, pair_runs
+from workers.change_contract import FileChange, SpectrumChange
 from workers.contract import to_json
 from workers.job_layout import get_store_folder
 from workers.pictures_contract import (
@@ -83,6 +87,62 @@ def test_the_report_of_a_run_is_shown_in_a_sandbox_once_it_is_there(
     assert answer.text == "<p>its report</p>"
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'; sandbox allow-scripts;" in policy
+
+
+def test_what_a_run_changed_is_told_with_it_and_with_the_jobs(
+    database: Database, site: WebClient, tmp_path: Path
+) -> None:
+    said = "flux x1.1000"
+    assert "Before and after" not in site.get("/runs/run-2").text
+    before, run = (database.runs.get_run(f"run-{number}") for number in (1, 2))
+    pairs = pair_runs(database, tmp_path / "data", before, run)
+    brighter = SpectrumChange(
+        part=HOSTILE,
+        unit="Jy",
+        samples=400,
+        ratio=1.1,
+        ratio_error=1e-5,
+        ratio_scatter=0.0,
+    )
+    changed = compare_versions(
+        pairs, database, lambda files: [FileChange((brighter,), {}, ())] * len(files)
+    )
+    path = tmp_path / "data" / get_run_folder(run) / CHANGES_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(changed))
+    page = site.get("/runs/run-2").text
+    assert "2 of 2 products with spectra, cubes or light curves changed." in page
+    assert said in page
+    assert HOSTILE not in page
+    assert f'href="/compare/{OLD}/{NEW}">{SPECTRUM}' in page
+    assert said in site.get(f"/compare/{OLD}/{NEW}").text
+    assert said not in site.get(f"/compare/{NEW}/{OLD}").text
+    path.write_text("{")
+    assert "Before and after" not in site.get("/runs/run-2").text
+
+
+def test_a_run_under_way_tells_what_is_expected_of_its_jobs(
+    database: Database, site: WebClient
+) -> None:
+    started = datetime.now(UTC) - timedelta(seconds=30)
+    late = make_run("run-late", started_at=started)
+    database.runs.start_run(late)
+    jobs = [
+        replace(
+            make_run_job(f"jw02736007001_03103_0000{number}_nrs1", state),
+            updated_at=started,
+            expected_s=630.0,
+            expected_bytes=2_500_000_000,
+        )
+        for number, state in enumerate((JobState.RUNNING, JobState.DUE))
+    ]
+    database.runs.set_jobs(late.id, jobs)
+    page = site.get("/live").text
+    assert "0 of 2 jobs are over" in page
+    assert "1, 2.50 GB granted as expected" in page
+    assert "about 20.5 min" in page  # 600 s and 630 s, one after the other
+    row = page.partition(jobs[0].key)[2].partition("</tr>")[0]
+    assert re.findall(r'"n">([^<]+)<', row) == ["30 s", "10.5 min", "2.50 GB"]
 
 
 def test_a_product_is_found_by_its_target(site: WebClient) -> None:
