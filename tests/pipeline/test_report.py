@@ -22,6 +22,11 @@ QUIET = (
     *("--disable-background-networking", "--disable-component-update"),
     "--disable-sync",
 )
+PROGRAMS = (
+    *("ifu", "gratings", "bots", "bots_pair", "mos", "fixed_slit", "mrs", "lrs_slit"),
+    "lrs_slitless",
+)
+PICTURED = ("s2d", "s3d", "x1d", "c1d", "x1dints", "whtlt")
 BROKEN = "[...document.images].filter((one) => !one.naturalWidth).length"
 TOO_WIDE = "document.documentElement.scrollWidth > window.innerWidth"
 
@@ -68,29 +73,48 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def report(bots: Processed, cluster: Cluster, tmp_path: Path) -> Path:
-    data_dir = bots.settings.data_dir
-    with open_records(bots.settings) as database:
-        run = database.runs.get_run(bots.summary.run)
+    return write_report(bots, cluster, tmp_path)
+
+
+def write_report(processed: Processed, cluster: Cluster, folder: Path) -> Path:
+    """Draw what a run has made, and write its report."""
+    data_dir = processed.settings.data_dir
+    with open_records(processed.settings) as database:
+        run = database.runs.get_run(processed.summary.run)
         shown = list_shown(database, database.runs.get_run_jobs(run.id))
         draw_recorded(
             shown, data_dir=data_dir, open_cluster=lambda: nullcontext(cluster)
         )
         written = publish_report(
-            database, run, data_dir=data_dir, output=tmp_path / "report.html"
+            database, run, data_dir=data_dir, output=folder / "report.html"
         )
     assert (written.left_out, written.undrawn) == ((), ())
     assert written.size_bytes < 20_000_000
     return written.path
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_report_is_whole_and_asks_nobody(
-    report: Path, browser: Browser, tmp_path: Path
+    program: str,
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    browser: Browser,
+    tmp_path: Path,
 ) -> None:
+    """All that a run made with pixels is seen in it."""
+    processed = request.getfixturevalue(program)
     opened = Opened(browser.new_page())
-    opened.open(report)
+    opened.open(write_report(processed, cluster, tmp_path))
     page = opened.page
-    assert page.locator("img").count() >= 7
+    made = {
+        path.name
+        for kind in PICTURED
+        for path in processed.folder.glob(f"jw?????-*_{kind}.*")
+    }
+    assert made
+    assert made <= {*page.locator("article:has(img) h3").all_inner_texts()}
     assert page.evaluate(BROKEN) == 0
+    assert Axe().run(page).violations_count == 0
     page.screenshot(path=tmp_path / "report.png", full_page=True)
     page.get_by_role("button", name="Zoom").first.click()
     page.locator(".plot canvas").first.wait_for()
