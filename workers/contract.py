@@ -351,6 +351,8 @@ class SourceFacts:
     """Shortest wavelength, in m."""
     wave_max_m: float | None = None
     """Longest wavelength, in m."""
+    samples: int | None = None
+    """Wavelengths of its spectrum, or planes of its cube; None of images."""
 
 
 @dataclass(frozen=True, slots=True)

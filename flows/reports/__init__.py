@@ -25,7 +25,7 @@ from .export import FINAL_KINDS, Exported, export_run, name_target
 from .found import QueryResult, find_products, keep_affected
 from .known_issues import advise_recorded
 from .lineage import to_dot
-from .obscore import make_table, name_product, write_votable
+from .obscore import count_samples, make_table, name_product, write_votable
 from .pictures import (
     ShownProduct,
     find_pictures,
@@ -60,6 +60,7 @@ __all__ = [
     "compare_products",
     "compare_runs",
     "compare_versions",
+    "count_samples",
     "export_run",
     "find_changes",
     "find_pictures",

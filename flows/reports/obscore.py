@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from workers.contract import ProductFacts
 from workers.sky import find_radius_deg
 
 from ..models.products import FoundProduct
@@ -16,7 +17,7 @@ from ..models.products import FoundProduct
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["make_table", "name_product", "write_votable"]
+__all__ = ["count_samples", "make_table", "name_product", "write_votable"]
 
 _Kind = type[str] | type[int] | type[float]
 
@@ -242,6 +243,7 @@ def _to_facts(one: FoundProduct) -> Mapping[str, object]:
         "t_exptime": facts.exposure_s,
         "em_min": facts.wave_min_m,
         "em_max": facts.wave_max_m,
+        "em_xel": count_samples(facts),
         "instrument_name": facts.instrument,
         "detector": facts.detector,
         "grating": facts.grating,
@@ -250,6 +252,11 @@ def _to_facts(one: FoundProduct) -> Mapping[str, object]:
         "band": facts.band,
         "n_sources": _count_sources(facts.sources),
     }
+
+
+def count_samples(facts: ProductFacts) -> int | None:
+    """Count the wavelengths of a product: those of its longest spectrum."""
+    return max((s.samples for s in facts.sources if s.samples), default=None)
 
 
 def _count_sources(sources: Sequence[Any]) -> int:

@@ -6,7 +6,7 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
-from astropy.io import votable
+from astropy.io import fits, votable
 from astropy.table import Table
 from processed import Processed
 from typer.testing import CliRunner
@@ -99,6 +99,8 @@ def test_a_votable_and_csv_hold_what_obscore_asks_for(fixed_slit: Processed) -> 
     assert len(rows) == len(list_products(fixed_slit, *Stage))
     (row,) = rows[(rows["calib_level"] == 3) & (rows["kind"] == "x1d")]
     assert row["em_max"] == pytest.approx(5.38e-6, rel=0.01)
+    with fits.open(next(fixed_slit.folder.glob("jw?????-*_x1d.fits"))) as file:
+        assert row["em_xel"] == len(file["EXTRACT1D", 1].data)
     assert (row["s_ra"], row["s_dec"]) == pytest.approx((150.0, 2.0))
     listed = Table.read(ask(fixed_slit, "--csv"), format="ascii.csv")
     assert list(listed["sha256"]) == list(rows["sha256"])

@@ -184,7 +184,8 @@ def _make_product(products: Sequence[Product], name: str, text: bytes) -> Produc
 
 def _make_facts(name: str) -> ProductFacts:
     place = {"ra_deg": 150.05, "dec_deg": 2.05, "wave_min_m": 1e-6, "wave_max_m": 5e-6}
-    source = SourceFacts(name="1", region=_REGION, **place)
+    samples = {CUBE: 20, SPECTRUM: 401}.get(name)
+    source = SourceFacts(name="1", region=_REGION, samples=samples, **place)
     return ProductFacts(
         product=name,
         dataproduct_type="cube" if name == CUBE else "spectrum",

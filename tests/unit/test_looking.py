@@ -49,6 +49,7 @@ def test_each_source_of_a_product_has_its_own_place_and_range(tmp_path: Path) ->
     one, other = facts.sources
     assert (one.name, one.slit) == ("1_7", "3")
     assert (one.ra_deg, one.dec_deg) == (150.01, 2.02)
+    assert (one.samples, other.samples) == (2, 4)
     assert (other.wave_min_m, other.wave_max_m) == pytest.approx((1e-6, 3e-6))
     assert (facts.wave_min_m, facts.wave_max_m) == pytest.approx((0.6e-6, 5.3e-6))
     assert (facts.ra_deg, facts.dec_deg) == pytest.approx((150.02, 2.03), abs=1e-6)
@@ -78,6 +79,7 @@ def test_planes_of_a_cube_are_even_or_in_a_table(tmp_path: Path) -> None:
     even = {"CTYPE3": "WAVE", "CRVAL3": 1.5, "CDELT3": 0.25, "CRPIX3": 1.0}
     facts = write(tmp_path, "a_s3d.fits", make_image((5, 2, 2), **even))
     assert (facts.wave_min_m, facts.wave_max_m) == pytest.approx((1.5e-6, 2.5e-6))
+    assert facts.sources[0].samples == 5
     listed = fits.BinTableHDU(
         Table({"wavelength": [[5.0, 7.0, 9.0]]}), name="WCS-TABLE"
     )
@@ -91,7 +93,7 @@ def test_a_product_of_no_source_is_where_the_target_is(tmp_path: Path) -> None:
     facts = write(tmp_path, "a_rate.fits", make_image())
     (field,) = facts.sources
     assert (field.name, field.slit, field.ra_deg, field.dec_deg) == ("", "", 150, 2)
-    assert (field.wave_min_m, facts.wave_max_m) == (None, None)
+    assert (field.wave_min_m, facts.wave_max_m, field.samples) == (None, None, None)
 
 
 def test_of_several_slits_the_one_that_was_pointed_at_has_the_target(

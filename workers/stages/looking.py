@@ -69,6 +69,7 @@ class _Part:
     place: _Place | None = None
     regions: tuple[str, ...] = ()
     ranges: tuple[_Range, ...] = ()
+    samples: int | None = None
 
 
 def look_at(stage: Stage, products: Iterable[Path]) -> Looked:
@@ -170,7 +171,18 @@ def _find_parts(hdus: Any) -> Mapping[_Key, _Part]:
             part.regions += (region,)
         if found := _find_range(hdus, hdu):
             part.ranges += (found,)
+        if samples := _count_samples(hdu):
+            part.samples = max(samples, part.samples or 0)
     return parts
+
+
+def _count_samples(hdu: Any) -> int | None:
+    """Count the wavelengths of a spectrum or a cube; of a time series those of one."""
+    if hdu.name != "SCI":
+        return int(hdu.data["WAVELENGTH"].shape[-1])
+    is_cube = hdu.header["NAXIS"] == 3
+    has_waves = is_cube and str(hdu.header.get("CTYPE3")).startswith("WAVE")
+    return int(hdu.header["NAXIS3"]) if has_waves else None
 
 
 def _has_many(parts: Mapping[_Key, _Part]) -> bool:
@@ -223,6 +235,7 @@ def _to_source(key: _Key, part: _Part, target: _Place | None) -> SourceFacts:
         region=_find_only(part.regions),
         wave_min_m=wave_min_m,
         wave_max_m=wave_max_m,
+        samples=part.samples,
     )
 
 

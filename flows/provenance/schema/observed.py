@@ -183,3 +183,5 @@ class SQLProductSource(SQLBase):
     """Shortest wavelength, in m."""
     wave_max_m: Mapped[float | None]
     """Longest wavelength, in m."""
+    samples: Mapped[int | None]
+    """Wavelengths of its spectrum, or planes of its cube."""

@@ -15,7 +15,7 @@ from workers.sky import find_radius_deg
 
 from ...errors import QueryError
 from ...models.products import Cone, FoundProduct, Period, ProductQuery, Span
-from ...reports import name_product
+from ...reports import count_samples, name_product
 from ..site import find_site
 from .addresses import find_base, locate_product
 from .votable import Cell, Field, Info, Link, Param, write_votable
@@ -266,6 +266,7 @@ def _to_coverage(one: FoundProduct) -> Mapping[str, Cell]:
     mid, width = _measure(facts.wave_min_m, facts.wave_max_m)
     at, lasted_d = _measure(facts.start_mjd, facts.end_mjd)
     return {
+        "length": count_samples(facts),
         "instrument": facts.instrument,
         "targname": facts.target,
         "targpos": place,
