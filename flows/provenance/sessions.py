@@ -20,10 +20,10 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from ..errors import ConflictError, DatabaseAwayError
+from ..errors import ConflictError, DatabaseAwayError, QueryError
 from ..logs import log_retry
 from .engine import BEGIN_IMMEDIATE, mapped_errors
 from .schema import SQLBase
@@ -86,9 +86,20 @@ class Sessions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Open a session that sees one state of all tables."""
-        with mapped_errors(self._engine), self._readers.begin() as session:
-            yield session
+        """Open a session that sees one state of all tables.
+
+        Raises
+        ------
+        QueryError
+            What is looked for is nothing that the database can hold.
+        """
+        with mapped_errors(self._engine):
+            try:
+                with self._readers.begin() as session:
+                    yield session
+            except DataError as error:  # NUL, or a number out of range
+                said = str(error.orig).splitlines()[0]
+                raise QueryError(f"Nothing can be found by that: {said}.") from error
 
     def write(self, work: Callable[[Session], _T]) -> _T:
         """Do `work` in one transaction, again if another writer came between.

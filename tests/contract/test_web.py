@@ -48,6 +48,18 @@ PAGES = (
 )
 
 
+WORDS = (
+    *("target", "near", "wave", "program", "kind", "reference", "context", "recipe"),
+    *("exposure", "caveat", "issue", "jwst", "stage", "after", "limit"),
+)
+"""What products are searched by."""
+HOSTILE_TEXTS = (
+    *("%00", "a%00b", "%ED%A0%80", "%F0%9F%94%AD", "%FF%FE", "%5C", "%25", "_", "*"),
+    *("'", "%27%3B%20DROP%20TABLE%20run%3B--", "%24%7B7*7%7D", "%7B%7B7*7%7D%7D"),
+    *("9" * 30, "-1", "1e400", "nan", "..%2F..%2Fetc%2Fpasswd", "%0D%0AX-Evil:%201"),
+)
+
+
 @pytest.fixture
 def site(database: Database, database_url: str, tmp_path: Path) -> Iterator[WebClient]:
     fill_site(database, tmp_path / "data")
@@ -320,6 +332,29 @@ def test_hostile_requests_are_refused_in_a_plain_sentence(
     answer = plain.get(path)
     assert answer.status_code == status, answer.text
     assert "Traceback" not in answer.text
+
+
+def test_no_database_breaks_of_what_is_asked(site: WebClient) -> None:
+    """Each has text of its own that it cannot hold, or that means something to it."""
+    places = [
+        *("/runs/{}", "/jobs/{}", f"/jobs/{NEW}/log/{{}}", "/lineage/{}"),
+        *(f"/compare/{OLD}/{{}}", "/files/{}/x_x1d.fits", "/products/{}/x_x1d.fits"),
+        *(
+            "/programs/{}",
+            "/programs/02736/{}",
+            "/programs?after={}",
+            "/stale?after={}",
+        ),
+        *("/runs?before={}", "/runs/run-1?after={}", "/runs/run-1?state={}"),
+        *(f"/products?{name}={{}}" for name in WORDS),
+        *("/api/v1/runs/{}", "/api/v1/jobs/{}", "/vo/datalink?ID={}"),
+        "/vo/ssa?REQUEST=queryData&TARGETNAME={}",
+    ]
+    for place in places:
+        for text in HOSTILE_TEXTS:
+            answer = site.get(place.format(text))
+            assert answer.status_code < 500, (place, text, answer.text)
+            assert "Traceback" not in answer.text
 
 
 def test_a_slice_is_a_picture_of_a_pixel_a_spaxel_that_may_be_kept(
