@@ -11,4 +11,4 @@ down_revision = "0017"
 
 def upgrade() -> None:
     """Bring the tables to this revision."""
-    op.add_column("product_source", sa.Column("samples", sa.Integer()))
+    op.add_column("product_source", sa.Column("samples", sa.BigInteger()))
