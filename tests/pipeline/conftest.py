@@ -150,11 +150,11 @@ _ALONE = {
     ),
     Mode.MIRI_MRS_BANDS: (
         "mrs_bands",
-        tuple(f"jw99013001001_{band}_00001" for band in ("02101", "02103")),
+        tuple(f"jw99013001001_{band}_00001" for band in ("02101", "02103", "02105")),
     ),
 }
 """The same of variants that a plain script of theirs would add nothing to, with the
-exposures that show what is special: two nods, and two bands once."""
+exposures that show what is special: two nods, and each band once."""
 
 ifu_nod, mrs_bands = map(_processed_alone, _ALONE)
 
