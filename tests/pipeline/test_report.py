@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from processed import Processed
+from screenshots import keep_screenshot
 
 from flows.execution import Cluster
 from flows.factory import open_records
@@ -115,7 +116,7 @@ def test_a_report_is_whole_and_asks_nobody(
     assert made <= {*page.locator("article:has(img) h3").all_inner_texts()}
     assert page.evaluate(BROKEN) == 0
     assert Axe().run(page).violations_count == 0
-    page.screenshot(path=tmp_path / "report.png", full_page=True)
+    keep_screenshot(page, f"report-{program}")
     page.get_by_role("button", name="Zoom").first.click()
     page.locator(".plot canvas").first.wait_for()
     assert (opened.foreign, opened.complaints) == ([], [])

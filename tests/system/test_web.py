@@ -25,6 +25,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 from postgresql import running_server
+from screenshots import keep_screenshot
 from web_site import CUBE, NEW, OLD, SPECTRUM, fill_site
 
 from flows.models.runs import JobState, RunState
@@ -196,6 +197,7 @@ def test_pages_are_accessible(browser: Browser, base: str, scheme: str) -> None:
         found = Axe().run(page).response["violations"]
         said = [(one["id"], one["nodes"][0]["html"]) for one in found]
         assert said == [], path
+        keep_screenshot(page, f"web-{scheme}{path}")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, f"{path} is wider than a phone"
     context.close()

@@ -103,13 +103,15 @@ def _describe(
         ratio = float(np.median(np.abs(flux))) / float(np.median(errors))
         what = "scatter of the integrations" if spectra.is_series else "error"
         noise = f"{write_number(ratio)} times the median {what}"
-    return (
+    count = int(flagged.sum())
+    bad = f"{count} pixels are not to be used (marked below)." if count else ""
+    told = (
         f"A spectrum of {spectra.wavelength.size} pixels from {waves.min():.4f} to "
         f"{waves.max():.4f} {spectra.wavelength_unit}. Its median flux is "
         f"{write_number(float(np.median(flux)))} {unit}, {noise}; its largest is "
-        f"{write_number(float(flux.max()))} {unit}. {int(flagged.sum())} pixels are "
-        "not to be used (marked below)."
+        f"{write_number(float(flux.max()))} {unit}. {bad}"
     )
+    return told.strip()
 
 
 def _paint_spectrum(
